@@ -1,0 +1,92 @@
+//! The arguments of a call: one MessagePack array, made natively and read in the guest.
+
+use hype_wire::codec;
+
+use crate::bounds::Argument;
+
+/// Arguments on their way out.
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug)]
+pub struct BoundArguments(Result<Vec<u8>, hype_wire::WireError>);
+
+#[cfg(not(target_family = "wasm"))]
+impl BoundArguments {
+    /// No arguments yet, of `count` that will come.
+    pub fn new(count: u32) -> Self {
+        Self(Ok(codec::array_head(count)))
+    }
+
+    /// With the next argument behind the others.
+    #[must_use]
+    pub fn with<T: Argument>(mut self, argument: &T) -> Self {
+        if let Ok(bytes) = &mut self.0
+            && let Err(error) = codec::append_owned(bytes, argument)
+        {
+            self.0 = Err(error);
+        }
+        self
+    }
+
+    /// The array, or why one of the arguments has no MessagePack form.
+    pub fn finish(self) -> Result<Vec<u8>, hype_wire::WireError> {
+        self.0
+    }
+}
+
+/// Arguments that arrived.
+#[cfg(target_family = "wasm")]
+#[derive(Debug)]
+pub struct Arguments<'a> {
+    values: codec::Values<'a>,
+    function: &'static hype_wire::FunctionRecord<'static>,
+    taken: usize,
+}
+
+#[cfg(target_family = "wasm")]
+impl<'a> Arguments<'a> {
+    /// The arguments in `bytes`, of which there must be as many as `function` has parameters.
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        function: &'static hype_wire::FunctionRecord<'static>,
+    ) -> Result<Self, hype_wire::Failure> {
+        let wanted = function.parameters.len();
+        let (given, values) = codec::Values::of_array(bytes).map_err(|error| {
+            incompatible(format!("the arguments of `{}`: {error}", function.name))
+        })?;
+        if given as usize != wanted {
+            return Err(incompatible(format!(
+                "`{}` takes {wanted} arguments, and {given} were given",
+                function.name
+            )));
+        }
+        Ok(Self {
+            values,
+            function,
+            taken: 0,
+        })
+    }
+
+    /// The next argument, or a failure that names its parameter and what didn't fit.
+    pub fn take<T: Argument>(&mut self) -> Result<T, hype_wire::Failure> {
+        let parameter = &self.function.parameters[self.taken];
+        self.taken += 1;
+        self.values.read_owned().map_err(|error| {
+            incompatible(format!(
+                "parameter `{}: {}` of `{}`: {error}",
+                parameter.name, parameter.type_name, self.function.name
+            ))
+        })
+    }
+
+    /// Makes sure that nothing follows the last argument.
+    pub fn finish(self) -> Result<(), hype_wire::Failure> {
+        self.values.finish().map_err(|error| {
+            incompatible(format!("the arguments of `{}`: {error}", self.function.name))
+        })
+    }
+}
+
+#[cfg(target_family = "wasm")]
+fn incompatible(message: String) -> hype_wire::Failure {
+    hype_wire::Failure::new(hype_wire::FailureKind::Incompatible, message)
+}

@@ -1,0 +1,59 @@
+//! What a function's types must be able to do, as traits whose absence explains itself.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A type that a function can take: it crosses by value, as MessagePack.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a closure",
+    label = "this type cannot cross to where the closure runs",
+    note = "arguments cross by value: derive `serde::Serialize` and `serde::Deserialize` for it"
+)]
+pub trait Argument: Serialize + DeserializeOwned + 'static {}
+
+impl<T: Serialize + DeserializeOwned + 'static> Argument for T {}
+
+/// A type that a function can give back: it crosses by value, as MessagePack.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a closure",
+    label = "this type cannot cross back from where the closure runs",
+    note = "results cross by value: derive `serde::Serialize` and `serde::Deserialize` for it"
+)]
+pub trait Value: Serialize + DeserializeOwned + 'static {}
+
+impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
+
+/// The return type of a function that can fail.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is called `Result` but is not std's",
+    label = "neither `Ok` nor `Err` of std",
+    note = "write `#[hype::function(value)]` if it is a value like any other"
+)]
+pub trait Fallible {
+    /// What it gives when it succeeds.
+    type Value;
+    /// What it gives when it fails.
+    type Error;
+
+    /// The same as std's `Result`.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// An error that a function can give: its message and its causes cross back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a closure",
+    label = "this error has no message that could cross back",
+    note = "implement `std::error::Error + Send + Sync` for it, or return a `String` or `anyhow::Error`"
+)]
+pub trait FunctionError: Into<Box<dyn std::error::Error + Send + Sync>> {}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FunctionError for E {}

@@ -1,0 +1,115 @@
+//! The component's side of `spotify:hype/closure`: from a call to a function, and back.
+
+use std::sync::Once;
+
+use hype_wire::section::qualified_name;
+use hype_wire::{Failure, FailureKind, FunctionRecord, codec};
+
+use crate::arguments::Arguments;
+use crate::bounds::{Fallible, FunctionError, Value};
+
+mod bindings {
+    wit_bindgen::generate!({ path: "wit", world: "closures" });
+}
+
+use bindings::exports::spotify::hype::closure;
+use bindings::spotify::hype::report;
+
+/// A function of this component, put here by the macro.
+pub struct Entry {
+    /// What the component says of it.
+    pub record: &'static FunctionRecord<'static>,
+    /// Takes the arguments, calls it, and encodes its value.
+    pub call: fn(Arguments<'_>) -> Result<Vec<u8>, Failure>,
+}
+
+inventory::collect!(Entry);
+
+struct Closures;
+
+bindings::export!(Closures with_types_in bindings);
+
+impl closure::Guest for Closures {
+    fn call(function: String, arguments: Vec<u8>) -> Result<Vec<u8>, closure::Failure> {
+        report_panics();
+        find(&function)
+            .and_then(|entry| (entry.call)(Arguments::new(&arguments, entry.record)?))
+            .map_err(to_wit)
+    }
+}
+
+fn find(function: &str) -> Result<&'static Entry, Failure> {
+    let named = |entry: &&Entry| {
+        entry.record.name == function
+            || qualified_name(entry.record.package, entry.record.name) == function
+    };
+    let mut found = inventory::iter::<Entry>.into_iter().filter(named);
+    match (found.next(), found.next()) {
+        (Some(entry), None) => Ok(entry),
+        (Some(one), Some(other)) => Err(Failure::new(
+            FailureKind::Incompatible,
+            format!(
+                "there is a function `{function}` in the packages {} and {}: \
+                 write PACKAGE::{function}",
+                one.record.package, other.record.package
+            ),
+        )),
+        (None, _) => {
+            let names: Vec<_> = inventory::iter::<Entry>.into_iter().map(|e| e.record.name).collect();
+            Err(Failure::new(
+                FailureKind::Incompatible,
+                format!(
+                    "the component has no function `{function}`; it has: {}",
+                    names.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+fn to_wit(failure: Failure) -> closure::Failure {
+    closure::Failure {
+        kind: match failure.kind {
+            FailureKind::Incompatible => closure::FailureKind::Incompatible,
+            _ => closure::FailureKind::Function,
+        },
+        message: failure.message,
+        causes: failure.causes,
+    }
+}
+
+/// A panic ends in a trap, which tells nothing; so it is reported first.
+fn report_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| {
+            let message = panic.payload_as_str().unwrap_or("a value that is no text");
+            let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
+            report::panicked(message, file, line);
+        }));
+    });
+}
+
+/// Encodes the value of a function that cannot fail.
+pub fn value<T: Value>(value: T) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    codec::append_owned(&mut bytes, &value)
+        .map_err(|error| Failure::from_error(FailureKind::Function, &error))?;
+    Ok(bytes)
+}
+
+/// Encodes the value of a function that can fail, or takes its error apart.
+pub fn fallible<R>(result: R) -> Result<Vec<u8>, Failure>
+where
+    R: Fallible,
+    R::Value: Value,
+    R::Error: FunctionError,
+{
+    match result.into_result() {
+        Ok(ok) => value(ok),
+        Err(error) => {
+            let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+            Err(Failure::from_error(FailureKind::Function, &*error))
+        }
+    }
+}

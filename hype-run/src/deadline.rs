@@ -1,0 +1,126 @@
+//! The end of a guest's time: noticed while it computes, and while it waits for the host.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+/// How often a guest that computes lets others run and looks at the clock.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How much longer a guest that waits in the host is left alone, so that one that computes is
+/// stopped by its own look at the clock, which knows where it was.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The error that a guest is stopped with when its time is over.
+#[derive(Debug)]
+pub(crate) struct DeadlineExceeded;
+
+impl fmt::Display for DeadlineExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the deadline is over")
+    }
+}
+
+impl std::error::Error for DeadlineExceeded {}
+
+/// Makes the guest of `store` yield at each tick, and stop at the first one after `deadline`.
+pub(crate) fn watch<T>(store: &mut Store<T>, deadline: Option<Instant>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Err(DeadlineExceeded.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
+    });
+}
+
+/// Waits for `guest`, and not much longer than to `deadline`.
+pub(crate) async fn within<T>(
+    deadline: Option<Instant>,
+    guest: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    match deadline {
+        None => guest.await,
+        Some(deadline) => tokio::time::timeout_at((deadline + GRACE).into(), guest)
+            .await
+            .unwrap_or_else(|_| Err(DeadlineExceeded.into())),
+    }
+}
+
+/// The thread that makes an engine's guests look at the clock, while there are any.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    guests: usize,
+    stopped: bool,
+}
+
+/// A guest that needs ticks; dropping it says that it is gone.
+#[derive(Debug)]
+pub(crate) struct Ticking<'a>(&'a Shared);
+
+impl Ticker {
+    /// Starts the thread.
+    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("hype-ticker".into())
+            .spawn(move || theirs.tick(&engine))?;
+        Ok(Self { shared })
+    }
+
+    /// Ticks for one guest more, until what this gives is dropped.
+    pub(crate) fn tick(&self) -> Ticking<'_> {
+        self.shared.lock().guests += 1;
+        self.shared.changed.notify_one();
+        Ticking(&self.shared)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tick(&self, engine: &Engine) {
+        let mut state = self.lock();
+        while !state.stopped {
+            state = if state.guests == 0 {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                engine.increment_epoch();
+                self.changed
+                    .wait_timeout(state, TICK)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            };
+        }
+    }
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.lock().guests -= 1;
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.changed.notify_one();
+    }
+}

@@ -1,0 +1,163 @@
+//! One call of one function, in an instance and a sandbox of its own.
+
+use std::time::{Duration, Instant};
+
+use hype_wire::{Failure, FailureKind, Limits, Location, RunManifest};
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+
+use crate::backtrace;
+use crate::deadline::{self, DeadlineExceeded};
+use crate::executor::bindings::exports::spotify::hype::closure;
+use crate::executor::bindings::spotify::hype::report;
+use crate::executor::{ClosuresPre, Executor};
+use crate::limiter::Limiter;
+use crate::output::Output;
+use crate::run::micros;
+use crate::sandbox;
+
+/// What belongs to one guest; it goes when the call has ended.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    limiter: Limiter,
+    panic: Option<Panic>,
+}
+
+/// What the guest said of a panic, before the trap that must follow.
+struct Panic {
+    message: String,
+    location: Location,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl report::Host for Guest {
+    fn panicked(&mut self, message: String, file: String, line: u32) {
+        self.panic = Some(Panic {
+            message,
+            location: Location { file, line },
+        });
+    }
+}
+
+/// How a call went and what it took.
+pub(crate) struct Execution {
+    pub(crate) value: Result<Vec<u8>, Failure>,
+    pub(crate) start_us: u64,
+    pub(crate) run_us: u64,
+    pub(crate) peak_memory: u64,
+}
+
+/// Calls the function that `manifest` names.
+pub(crate) async fn execute(
+    executor: &Executor,
+    component: &ClosuresPre<Guest>,
+    manifest: &RunManifest,
+    attempt: u32,
+    arguments: &[u8],
+    files: &[bytes::Bytes],
+    output: &Output,
+) -> Execution {
+    let started = Instant::now();
+    let mut execution = Execution {
+        value: Ok(Vec::new()),
+        start_us: 0,
+        run_us: 0,
+        peak_memory: 0,
+    };
+    let sandbox = match sandbox::prepare(manifest, attempt, files, output) {
+        Ok(sandbox) => sandbox,
+        Err(failure) => {
+            execution.value = Err(failure);
+            return execution;
+        }
+    };
+    let guest = Guest {
+        wasi: sandbox.wasi,
+        table: ResourceTable::new(),
+        limiter: Limiter::new(manifest.limits.memory),
+        panic: None,
+    };
+    let mut store = Store::new(component.engine(), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    let deadline = manifest.limits.timeout().map(|timeout| started + timeout);
+    deadline::watch(&mut store, deadline);
+    let _ticking = executor.tick();
+
+    let mut called = None;
+    let call = async {
+        let closures = component.instantiate_async(&mut store).await?;
+        called = Some(Instant::now());
+        let interface = closures.spotify_hype_closure();
+        interface.call_call(&mut store, &manifest.function, arguments).await
+    };
+    let ended = deadline::within(deadline, call).await;
+    execution.run_us = called.map_or(0, micros);
+    execution.start_us = micros(started).saturating_sub(execution.run_us);
+    execution.peak_memory = store.data().limiter.peak();
+    let guest = store.into_data();
+    execution.value = match ended {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(returned(failure)),
+        Err(error) => Err(ended_early(&error, guest, &manifest.function, &manifest.limits)),
+    };
+    execution
+}
+
+/// The failure that a component returned.
+fn returned(failure: closure::Failure) -> Failure {
+    let kind = match failure.kind {
+        closure::FailureKind::Function => FailureKind::Function,
+        closure::FailureKind::Incompatible => FailureKind::Incompatible,
+    };
+    Failure {
+        causes: failure.causes,
+        ..Failure::new(kind, failure.message)
+    }
+}
+
+/// The failure of a guest that was stopped, or stopped itself, before it could return.
+fn ended_early(error: &wasmtime::Error, guest: Guest, function: &str, limits: &Limits) -> Failure {
+    let trap = error.downcast_ref::<Trap>();
+    let aborted = trap == Some(&Trap::UnreachableCodeReached);
+    let failure = if error.is::<DeadlineExceeded>() {
+        let timeout = limits.timeout().unwrap_or(Duration::MAX);
+        let message = format!("`{function}` ran longer than its timeout of {timeout:?}");
+        Failure::new(FailureKind::Deadline, message)
+    } else if let (true, Some(panic)) = (aborted, guest.panic) {
+        let mut failure = Failure::new(FailureKind::Panic, panic.message);
+        failure.location = Some(panic.location);
+        failure
+    } else if guest.limiter.refused() && (aborted || trap.is_none()) {
+        Failure::new(FailureKind::Memory, too_little_memory(function, limits))
+    } else if let Some(I32Exit(status)) = error.downcast_ref() {
+        let message = format!("`{function}` called exit({status}) instead of returning");
+        Failure::new(FailureKind::Trap, message)
+    } else {
+        let mut failure = Failure::new(FailureKind::Trap, format!("`{function}` trapped"));
+        // The outermost link of the chain is the backtrace, as text.
+        let backtrace = usize::from(error.is::<wasmtime::WasmBacktrace>());
+        failure.causes = error.chain().skip(backtrace).map(ToString::to_string).collect();
+        failure
+    };
+    failure.with_backtrace(backtrace::frames(error))
+}
+
+fn too_little_memory(function: &str, limits: &Limits) -> String {
+    match limits.memory {
+        Some(limit) => {
+            let mib = limit as f64 / f64::from(1 << 20);
+            format!("`{function}` needed more memory than its limit of {mib} MiB")
+        }
+        None => format!("`{function}` needed more memory than the 4 GiB that WebAssembly has"),
+    }
+}

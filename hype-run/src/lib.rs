@@ -1,0 +1,23 @@
+//! Runs a closure from its manifest: what every runner of hype does in the end.
+//!
+//! The command `hype-run` in an image and the local runner inside a program both call [`run`]. It
+//! reads the manifest from the stage, verifies and fetches what the manifest names, runs the
+//! function in a sandbox, writes its value back, and always leaves an outcome.
+//!
+//! - [`run`]: the flow, from a manifest's URL to an outcome and the line that vouches for it.
+//! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
+//! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
+
+mod backtrace;
+mod deadline;
+mod execution;
+mod executor;
+mod fetch;
+mod limiter;
+mod output;
+mod run;
+mod sandbox;
+
+pub use executor::Executor;
+pub use output::{Output, Stream};
+pub use run::{Finished, Request, RunError, run};

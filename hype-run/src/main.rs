@@ -1,0 +1,113 @@
+//! The command that every image of hype carries: runs one closure and leaves its outcome.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::ExitCode;
+
+use hype_run::{Executor, Output, Request, Stream, run};
+
+const USAGE: &str = "\
+usage: hype-run MANIFEST_URL [--digest HEX] [--termination-log PATH]
+
+Runs the closure whose manifest stands at MANIFEST_URL (STAGE/runs/RUN/manifest)
+and writes its outcome to the same stage.
+
+  --digest HEX            the manifest's BLAKE3 digest; without it the manifest
+                          is taken as it is
+  --termination-log PATH  where to write the line that names the outcome and
+                          its digest
+
+HYPE_ATTEMPT says which attempt at the run this is (default 1).
+
+Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
+3 no outcome could be written.";
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+struct Options {
+    request: Request,
+    termination_log: Option<File>,
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            eprintln!("hype-run {}\n{USAGE}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            print(&*error);
+            eprintln!("\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match execute(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print(&*error);
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// The options, or nothing when help was asked for.
+fn options() -> Result<Option<Options>, BoxError> {
+    use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+    let (mut manifest_url, mut digest, mut termination_log) = (None, None, None);
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("digest") => digest = Some(arguments.value()?.parse()?),
+            Long("termination-log") => {
+                let path = arguments.value()?;
+                let open = File::options().append(true).create(true).open(&path);
+                termination_log = Some(open.map_err(|error| {
+                    format!("cannot open the termination log {}: {error}", path.display())
+                })?);
+            }
+            Short('h') | Long("help") => return Ok(None),
+            Value(url) if manifest_url.is_none() => manifest_url = Some(url.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let attempt = match std::env::var("HYPE_ATTEMPT") {
+        Ok(attempt) => attempt
+            .parse()
+            .map_err(|_| format!("HYPE_ATTEMPT is `{attempt}`, which is no number"))?,
+        Err(_) => 1,
+    };
+    Ok(Some(Options {
+        request: Request {
+            manifest_url: manifest_url.ok_or("the manifest's URL is missing")?,
+            digest,
+            attempt,
+        },
+        termination_log,
+    }))
+}
+
+fn execute(options: Options) -> Result<(), BoxError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let executor = Executor::new()?;
+    let output = Output::new(|stream, bytes| {
+        // A reader of our output that is gone is no reason to stop the closure.
+        let _ = match stream {
+            Stream::Stdout => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+            Stream::Stderr => std::io::stderr().write_all(bytes),
+        };
+    });
+    let finished = runtime.block_on(run(&executor, &options.request, output))?;
+    if let Some(mut log) = options.termination_log {
+        writeln!(log, "{}", finished.line)?;
+    }
+    Ok(())
+}
+
+fn print(error: &(dyn std::error::Error + 'static)) {
+    eprintln!("error: {error}");
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        eprintln!("  caused by: {cause}");
+    }
+}

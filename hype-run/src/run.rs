@@ -1,0 +1,207 @@
+//! The flow of a run. Whatever happens after the stage is open ends in an outcome.
+
+use std::fmt;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hype_stage::{Created, Stage, StageError, StageErrorKind};
+use hype_wire::{
+    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, Statistics, TerminationLine, names,
+};
+
+use crate::execution::execute;
+use crate::executor::Executor;
+use crate::fetch;
+use crate::output::{Output, Stream};
+
+/// What a runner is told.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where the manifest stands: `STAGE/runs/RUN/manifest`.
+    pub manifest_url: String,
+    /// The manifest's digest, when a trusted way told it.
+    pub digest: Option<Digest>,
+    /// Which attempt at the run this is, counted from 1.
+    pub attempt: u32,
+}
+
+/// A run that came to its end, whatever that is.
+#[derive(Debug)]
+pub struct Finished {
+    /// Names the outcome and vouches for it.
+    pub line: TerminationLine,
+    /// The outcome itself; the run's first, if another attempt was there before.
+    pub outcome: Outcome,
+}
+
+/// Why there is no outcome.
+#[derive(Debug)]
+pub struct RunError {
+    message: String,
+    source: Option<StageError>,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// Runs what the manifest says and leaves an outcome.
+///
+/// # Errors
+///
+/// Only when no outcome could be written: the URL names no manifest, or the stage is out of reach.
+pub async fn run(
+    executor: &Executor,
+    request: &Request,
+    output: Output,
+) -> Result<Finished, RunError> {
+    let (stage_url, run_id) =
+        names::split_manifest(&request.manifest_url).ok_or_else(|| RunError {
+            message: format!(
+                "`{}` is not the URL of a manifest, STAGE/runs/RUN/manifest",
+                request.manifest_url
+            ),
+            source: None,
+        })?;
+    let no_outcome = |source| RunError {
+        message: format!("no outcome of run {run_id} could be written"),
+        source: Some(source),
+    };
+    let stage = Stage::open(stage_url).map_err(no_outcome)?;
+    let mut statistics = Statistics::default();
+    let end = match attempt(executor, &stage, run_id, request, &output, &mut statistics).await {
+        Ok(value) => End::Value(value),
+        Err(failure) => End::Failure(failure),
+    };
+    let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
+    outcome.stdout = output.tail(Stream::Stdout).into();
+    outcome.stderr = output.tail(Stream::Stderr).into();
+    conclude(&stage, outcome).await.map_err(no_outcome)
+}
+
+async fn attempt(
+    executor: &Executor,
+    stage: &Stage,
+    run_id: &str,
+    request: &Request,
+    output: &Output,
+    statistics: &mut Statistics,
+) -> Result<Payload, Failure> {
+    let started = Instant::now();
+    let manifest = fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
+    let inputs = fetch::inputs(executor, stage, &manifest).await?;
+    statistics.fetch_us = micros(started);
+    statistics.fetched = inputs.fetched;
+
+    let started = Instant::now();
+    let name = &manifest.component.name;
+    let (component, code) = executor
+        .component(name, manifest.component.blob.digest, inputs.component)
+        .await?;
+    statistics.compile_us = micros(started);
+    statistics.code = code;
+
+    let execution = execute(
+        executor,
+        &component,
+        &manifest,
+        request.attempt,
+        &inputs.arguments,
+        &inputs.files,
+        output,
+    )
+    .await;
+    statistics.start_us = execution.start_us;
+    statistics.run_us = execution.run_us;
+    statistics.peak_memory = execution.peak_memory;
+    let value = execution.value?;
+
+    let started = Instant::now();
+    let (payload, uploaded) = put_value(stage, run_id, request.attempt, value).await?;
+    statistics.upload_us = micros(started);
+    statistics.uploaded = uploaded;
+    Ok(payload)
+}
+
+async fn put_value(
+    stage: &Stage,
+    run_id: &str,
+    attempt: u32,
+    value: Vec<u8>,
+) -> Result<(Payload, u64), Failure> {
+    if value.len() <= Payload::INLINE_LIMIT {
+        return Ok((Payload::Inline(value.into()), 0));
+    }
+    let name = names::result(run_id, attempt);
+    let blob = Blob::of(&value);
+    stage
+        .put(&name, Bytes::from(value))
+        .await
+        .map_err(infrastructure)?;
+    Ok((Payload::Staged { name, blob }, blob.size))
+}
+
+/// Writes the outcome where the first of a run stays, or with its attempt if the function had no
+/// part in it, since another attempt may still reach an end of the function's own.
+async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageError> {
+    let bytes = outcome.to_bytes().map(Bytes::from).map_err(|error| {
+        // An outcome is made of strings, numbers and bytes, which all have a MessagePack form.
+        StageError::from_encoding(&stage.url_of(&names::outcome(&outcome.run_id)), error)
+    })?;
+    if let End::Failure(failure) = &outcome.end
+        && failure.kind.is_infrastructure()
+    {
+        let name = names::attempt_outcome(&outcome.run_id, outcome.attempt);
+        stage.put(&name, bytes.clone()).await?;
+        return Ok(finished(stage, &name, &bytes, outcome));
+    }
+    let name = names::outcome(&outcome.run_id);
+    match stage.create(&name, bytes.clone()).await? {
+        Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
+        Created::Before => {
+            let first = stage.get(&name).await?;
+            let outcome = Outcome::from_bytes(&first)
+                .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
+            Ok(finished(stage, &name, &first, outcome))
+        }
+    }
+}
+
+fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finished {
+    Finished {
+        line: TerminationLine {
+            outcome: stage.url_of(name),
+            digest: Digest::of(bytes),
+        },
+        outcome,
+    }
+}
+
+/// What the stage could not give is nobody's fault who wrote the function.
+pub(crate) fn infrastructure(error: StageError) -> Failure {
+    Failure::from_error(FailureKind::Infrastructure, &error)
+}
+
+/// The same, where the object is one that the manifest names as `what`.
+pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
+    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    let advice = match error.kind() {
+        StageErrorKind::Altered => ": it is refused; remove it, and the next submit stages it again",
+        _ => "",
+    };
+    failure.message = format!("{what}: {}{advice}", failure.message);
+    failure
+}
+
+/// Microseconds since `started`.
+pub(crate) fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,143 @@
+//! What a guest sees: the environment, files and directories that its manifest names.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use hype_wire::{Access, Failure, FailureKind, RunManifest, check_guest_path, is_below};
+use tempfile::TempDir;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+
+use crate::output::{Output, Stream};
+
+/// A guest's surroundings.
+pub(crate) struct Sandbox {
+    pub(crate) wasi: WasiCtx,
+    /// What of it was made for this run alone; it goes when this is dropped.
+    _scratch: TempDir,
+}
+
+/// Makes the surroundings that `manifest` names; `files` holds the bytes of its files, in order.
+pub(crate) fn prepare(
+    manifest: &RunManifest,
+    attempt: u32,
+    files: &[Bytes],
+    output: &Output,
+) -> Result<Sandbox, Failure> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdout(output.stream(Stream::Stdout));
+    wasi.stderr(output.stream(Stream::Stderr));
+    wasi.env("HOME", "/");
+    wasi.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    for (name, value) in &manifest.env {
+        wasi.env(name, value);
+    }
+    wasi.env("HYPE_EXECUTION_ID", &manifest.run_id);
+    wasi.env("HYPE_ATTEMPT", attempt.to_string());
+
+    let scratch = tempfile::Builder::new()
+        .prefix("hype-run-")
+        .tempdir()
+        .map_err(|error| unprepared("cannot make a scratch directory", &error))?;
+    preopen(&mut wasi, &make(&scratch, "tmp")?, "/tmp", FsPerms::ReadWrite)?;
+    for (path, directory) in lay_out(manifest, files, &scratch)? {
+        preopen(&mut wasi, &directory, path, FsPerms::ReadOnly)?;
+    }
+    for mount in &manifest.mounts {
+        check(&mount.path)?;
+        let perms = match mount.access {
+            Access::ReadOnly => FsPerms::ReadOnly,
+            Access::ReadWrite => FsPerms::ReadWrite,
+        };
+        preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
+    }
+    Ok(Sandbox {
+        wasi: wasi.build(),
+        _scratch: scratch,
+    })
+}
+
+/// Writes the staged files and gives the directories that show them: guest path, real path.
+fn lay_out<'a>(
+    manifest: &'a RunManifest,
+    files: &[Bytes],
+    scratch: &TempDir,
+) -> Result<Vec<(&'a str, PathBuf)>, Failure> {
+    let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let mut shown = Vec::new();
+    for (index, directory) in directories(&paths).into_iter().enumerate() {
+        shown.push((directory, make(scratch, &format!("files-{index}"))?));
+    }
+    for (path, bytes) in paths.iter().zip(files) {
+        check(path)?;
+        let Some((directory, real)) = shown.iter().find(|(directory, _)| is_below(path, directory))
+        else {
+            continue;
+        };
+        let real = real.join(path[directory.len()..].trim_start_matches('/'));
+        let written = real
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&real, bytes));
+        written.map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
+    }
+    Ok(shown)
+}
+
+/// The directories of `paths`, without those that lie below another of them.
+fn directories<'a>(paths: &[&'a str]) -> Vec<&'a str> {
+    let parents = || paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
+    let mut outermost: Vec<&str> = parents()
+        .filter(|parent| !parents().any(|other| other != *parent && is_below(parent, other)))
+        .collect();
+    outermost.sort_unstable();
+    outermost.dedup();
+    outermost
+}
+
+fn make(scratch: &TempDir, name: &str) -> Result<PathBuf, Failure> {
+    let path = scratch.path().join(name);
+    std::fs::create_dir(&path)
+        .map_err(|error| unprepared(&format!("cannot make {}", path.display()), &error))?;
+    Ok(path)
+}
+
+fn preopen(
+    wasi: &mut WasiCtxBuilder,
+    real: &Path,
+    guest: &str,
+    perms: FsPerms,
+) -> Result<(), Failure> {
+    let guest = if guest.is_empty() { "/" } else { guest };
+    wasi.preopened_dir(real, guest, perms).map(drop).map_err(|error| {
+        let mut failure = Failure::new(
+            FailureKind::Infrastructure,
+            format!("cannot mount the directory {} at {guest}", real.display()),
+        );
+        failure.causes = error.chain().map(ToString::to_string).collect();
+        failure
+    })
+}
+
+fn check(path: &str) -> Result<(), Failure> {
+    check_guest_path(path).map_err(|problem| Failure::new(FailureKind::Incompatible, problem))
+}
+
+fn unprepared(what: &str, error: &std::io::Error) -> Failure {
+    Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new(FailureKind::Infrastructure, what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directories;
+
+    #[test]
+    fn files_are_shown_by_their_outermost_directories() {
+        let paths = ["/data/b/two", "/data/one", "/database/x", "/etc/a/b"];
+        assert_eq!(directories(&paths), ["/data", "/database", "/etc/a"]);
+        assert_eq!(directories(&["/data/b/two", "/data/b/three"]), ["/data/b"]);
+        assert_eq!(directories(&["/top", "/data/one"]), [""]);
+    }
+}

@@ -1,0 +1,15 @@
+//! The object store that a submitter and its runners share.
+//!
+//! Both sides open a [`Stage`] by its URL; nothing else passes between them but a manifest's URL
+//! and the digests that vouch for what is read. What the objects mean is told in
+//! [`hype_wire::names`]; here they are bytes.
+//!
+//! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
+//! - [`StageError`]: what went wrong with which object.
+
+mod error;
+mod location;
+mod stage;
+
+pub use error::{StageError, StageErrorKind};
+pub use stage::{Created, Stage, Staged};

@@ -1,0 +1,182 @@
+use std::fmt;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use hype_wire::{Blob, Digest, names};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use url::Url;
+
+use crate::error::{StageError, StageErrorKind};
+use crate::location;
+
+/// A prefix of an object store: blobs that all runs share, and the objects of each run.
+///
+/// Cloning is cheap, and clones share their connections.
+#[derive(Clone)]
+pub struct Stage {
+    store: Arc<dyn ObjectStore>,
+    url: Arc<str>,
+}
+
+/// Whether a blob had to be uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    /// It was absent.
+    New,
+    /// It was there.
+    Cached,
+}
+
+/// Whether an object that must be written once was written now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// We wrote it.
+    Now,
+    /// Somebody had written it, and theirs stays.
+    Before,
+}
+
+impl Stage {
+    /// The stage at `url`, such as `file:///absolute/path`.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Location`] when there is no such stage.
+    pub fn open(url: &str) -> Result<Self, StageError> {
+        let url = url.trim_end_matches('/');
+        Ok(Self {
+            store: location::open(url)?,
+            url: url.into(),
+        })
+    }
+
+    /// The stage at `url`, whose directory is made if it is one and absent.
+    ///
+    /// A submitter may begin a stage; a runner that finds none was sent to the wrong place.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Location`] when there can be no such stage.
+    pub fn open_or_make(url: &str) -> Result<Self, StageError> {
+        location::make(url)?;
+        Self::open(url)
+    }
+
+    /// The stage in a directory of this machine, which is made if absent.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Location`] when the path is relative or cannot be a directory.
+    pub fn in_directory(path: &FilePath) -> Result<Self, StageError> {
+        let url = Url::from_directory_path(path).map_err(|()| {
+            let message = format!("{} is not an absolute path", path.display());
+            StageError::new(StageErrorKind::Location, message)
+        })?;
+        Self::open_or_make(url.as_str())
+    }
+
+    /// Its URL, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL of the object `name`.
+    pub fn url_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.url)
+    }
+
+    /// Puts `bytes` where their digest says, unless they are there.
+    pub async fn put_blob(&self, bytes: Bytes) -> Result<(Blob, Staged), StageError> {
+        let blob = Blob::of(&bytes);
+        let name = names::blob(&blob.digest);
+        if self.size(&name).await? == Some(blob.size) {
+            return Ok((blob, Staged::Cached));
+        }
+        self.put(&name, bytes).await?;
+        Ok((blob, Staged::New))
+    }
+
+    /// The bytes of a blob, after making sure that they are those that its digest names.
+    pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
+        self.get_verified(&names::blob(&blob.digest), &blob.digest).await
+    }
+
+    /// The bytes of the object `name`, after making sure that they have this digest.
+    pub async fn get_verified(&self, name: &str, digest: &Digest) -> Result<Bytes, StageError> {
+        let bytes = self.get(name).await?;
+        let found = Digest::of(&bytes);
+        if found == *digest {
+            return Ok(bytes);
+        }
+        Err(StageError::new(
+            StageErrorKind::Altered,
+            format!(
+                "{} was altered: its digest is {} and should be {}",
+                self.url_of(name),
+                found.short(),
+                digest.short()
+            ),
+        ))
+    }
+
+    /// The bytes of the object `name`.
+    pub async fn get(&self, name: &str) -> Result<Bytes, StageError> {
+        let read = async { self.store.get(&Path::from(name)).await?.bytes().await };
+        read.await
+            .map_err(|error| StageError::of_request("read", &self.url_of(name), error))
+    }
+
+    /// Writes the object `name`, over another if there is one.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StageError> {
+        self.store
+            .put(&Path::from(name), PutPayload::from(bytes))
+            .await
+            .map(drop)
+            .map_err(|error| StageError::of_request("write", &self.url_of(name), error))
+    }
+
+    /// Writes the object `name` unless there is one, in one step.
+    pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StageError> {
+        let payload = PutPayload::from(bytes);
+        let written = self
+            .store
+            .put_opts(&Path::from(name), payload, PutMode::Create.into())
+            .await;
+        match written {
+            Ok(_) => Ok(Created::Now),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Before),
+            Err(error) => Err(StageError::of_request("write", &self.url_of(name), error)),
+        }
+    }
+
+    /// Removes all objects of a run. One that is gone already is no error.
+    pub async fn remove_run(&self, run_id: &str) -> Result<(), StageError> {
+        let prefix = names::run(run_id);
+        let remove = async {
+            let objects = self.store.list(Some(&Path::from(prefix.as_str())));
+            let names = objects.map_ok(|object| object.location).boxed();
+            self.store.delete_stream(names).try_for_each(|_| async { Ok(()) }).await
+        };
+        match remove.await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StageError::of_request("remove", &self.url_of(&prefix), error)),
+        }
+    }
+
+    async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
+        match self.store.head(&Path::from(name)).await {
+            Ok(object) => Ok(Some(object.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StageError::of_request("look for", &self.url_of(name), error)),
+        }
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stage({})", self.url)
+    }
+}

@@ -1,0 +1,107 @@
+//! What both sides rely on, whatever the store.
+
+use bytes::Bytes;
+use hype_stage::{Created, Stage, StageErrorKind, Staged};
+use hype_wire::{Blob, names};
+
+fn stage() -> (tempfile::TempDir, Stage) {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::in_directory(directory.path()).unwrap();
+    (directory, stage)
+}
+
+#[tokio::test]
+async fn a_blob_is_uploaded_once() {
+    let (_directory, stage) = stage();
+    let bytes = Bytes::from_static(b"component");
+    let (blob, first) = stage.put_blob(bytes.clone()).await.unwrap();
+    let (again, second) = stage.put_blob(bytes.clone()).await.unwrap();
+    assert_eq!((first, second), (Staged::New, Staged::Cached));
+    assert_eq!(blob, again);
+    assert_eq!(stage.get_blob(&blob).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_cut_blob_is_uploaded_again() {
+    let (_directory, stage) = stage();
+    let bytes = Bytes::from_static(b"component");
+    let name = names::blob(&Blob::of(&bytes).digest);
+    stage.put(&name, bytes.slice(..3)).await.unwrap();
+    let (blob, staged) = stage.put_blob(bytes.clone()).await.unwrap();
+    assert_eq!(staged, Staged::New);
+    assert_eq!(stage.get_blob(&blob).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn an_altered_or_missing_blob_is_refused_by_name() {
+    let (_directory, stage) = stage();
+    let (blob, _) = stage.put_blob(Bytes::from_static(b"component")).await.unwrap();
+    let name = names::blob(&blob.digest);
+    stage.put(&name, Bytes::from_static(b"something")).await.unwrap();
+    let error = stage.get_blob(&blob).await.unwrap_err();
+    assert_eq!(error.kind(), StageErrorKind::Altered);
+    assert!(error.to_string().contains(&stage.url_of(&name)), "{error}");
+
+    let missing = Blob::of(b"never staged");
+    let error = stage.get_blob(&missing).await.unwrap_err();
+    assert_eq!(error.kind(), StageErrorKind::NotFound);
+    assert!(error.to_string().contains(&missing.digest.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn the_first_creation_stays() {
+    let (_directory, stage) = stage();
+    let outcome = names::outcome("run-1");
+    let first = stage.create(&outcome, Bytes::from_static(b"first")).await.unwrap();
+    let second = stage.create(&outcome, Bytes::from_static(b"second")).await.unwrap();
+    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!(stage.get(&outcome).await.unwrap(), "first");
+}
+
+#[tokio::test]
+async fn a_run_is_removed_whole_and_alone() {
+    let (directory, stage) = stage();
+    let other = names::manifest("run-10");
+    for name in [names::manifest("run-1"), names::result("run-1", 2), other.clone()] {
+        stage.put(&name, Bytes::from_static(b"bytes")).await.unwrap();
+    }
+    stage.remove_run("run-1").await.unwrap();
+    stage.remove_run("run-1").await.unwrap();
+    assert!(stage.get(&names::result("run-1", 2)).await.is_err());
+    assert!(stage.get(&other).await.is_ok());
+    assert!(!directory.path().join("runs/run-1").exists());
+}
+
+#[tokio::test]
+async fn a_stage_in_a_path_with_spaces_works() {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::in_directory(&directory.path().join("my stage")).unwrap();
+    assert!(stage.url().ends_with("/my%20stage"), "{}", stage.url());
+    let again = Stage::open(stage.url()).unwrap();
+    stage.put("runs/r/outcome", Bytes::from_static(b"bytes")).await.unwrap();
+    assert_eq!(again.get("runs/r/outcome").await.unwrap(), "bytes");
+}
+
+#[test]
+fn a_url_that_is_no_stage_says_what_would_be() {
+    for (url, advice) in [
+        ("bucket/prefix", "such as file:///"),
+        ("ftp://host/dir", "it has: file://"),
+        ("file://host/relative", "file:///absolute/path"),
+        ("file:///dev/null/stage", "cannot use the directory /dev/null/stage"),
+    ] {
+        let error = Stage::open_or_make(url).unwrap_err();
+        assert_eq!(error.kind(), StageErrorKind::Location);
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+}
+
+#[test]
+fn only_a_submitter_makes_a_stage() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("file://{}/new", directory.path().display());
+    let error = Stage::open(&url).unwrap_err();
+    assert!(error.to_string().contains("cannot use the directory"), "{error}");
+    Stage::open_or_make(&url).unwrap();
+    Stage::open(&url).unwrap();
+}

@@ -1,0 +1,158 @@
+//! MessagePack as hype writes and reads it: named fields, lists of bytes as `bin`, nothing left over.
+//!
+//! Arrays of a fixed length stay lists, `[u8; 32]` too: rmp-serde can write these as `bin`, but only
+//! where their values are large enough, and a reader in another language would see now one and now
+//! the other.
+
+use std::any::Any;
+
+use rmp_serde::config::BytesMode;
+use rmp_serde::decode::{Error as DecodeError, ReadRefReader};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Bytes;
+use crate::error::WireError;
+
+/// How deep values may nest; deeper ones are refused rather than left to overflow a stack.
+pub const MAX_DEPTH: usize = 128;
+
+/// The bytes of one value.
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, value)?;
+    Ok(bytes)
+}
+
+/// Writes one value behind what `bytes` holds already.
+pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
+    let mut serializer = rmp_serde::Serializer::new(bytes)
+        .with_struct_map()
+        .with_bytes(BytesMode::ForceIterables);
+    value
+        .serialize(&mut serializer)
+        .map_err(|error| WireError::because("the value has no MessagePack form", error))
+}
+
+/// Reads one value that fills `bytes` to the end.
+///
+/// An error names the path to what didn't fit: `at words[3].count: …`.
+pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    let mut values = Values::new(bytes);
+    let value = values.read()?;
+    values.finish()?;
+    Ok(value)
+}
+
+/// [`from_slice`], and for a `Vec<u8>` in one copy.
+pub fn from_slice_owned<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, WireError> {
+    let mut values = Values::new(bytes);
+    let value = values.read_owned()?;
+    values.finish()?;
+    Ok(value)
+}
+
+/// Values that stand one behind the other.
+pub struct Values<'a>(rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>);
+
+impl<'a> Values<'a> {
+    /// The values in `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+        deserializer.set_max_depth(MAX_DEPTH);
+        Self(deserializer)
+    }
+
+    /// The elements of the array that `bytes` starts with, and how many there should be.
+    pub fn of_array(mut bytes: &'a [u8]) -> Result<(u32, Self), WireError> {
+        let length = rmp::decode::read_array_len(&mut bytes)
+            .map_err(|error| WireError::because("expected a MessagePack array", error))?;
+        Ok((length, Self::new(bytes)))
+    }
+
+    /// The next value. An error names the path to what didn't fit.
+    pub fn read<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&mut self.0, &mut track);
+        T::deserialize(tracked).map_err(|error| {
+            let problem = describe(&error);
+            match track.path().to_string().as_str() {
+                "." => WireError::new(problem),
+                path => WireError::new(format!("at {path}: {problem}")),
+            }
+        })
+    }
+
+    /// [`read`](Self::read), and for a `Vec<u8>` in one copy.
+    pub fn read_owned<T: DeserializeOwned + 'static>(&mut self) -> Result<T, WireError> {
+        let mut value: Option<T> = None;
+        match (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+            Some(value) => *value = Some(self.read::<Bytes>()?.into()),
+            None => return self.read(),
+        }
+        value.ok_or_else(|| WireError::new("the bytes hold no value"))
+    }
+
+    /// Makes sure that there is nothing more.
+    pub fn finish(mut self) -> Result<(), WireError> {
+        match IgnoredAny::deserialize(&mut self.0) {
+            Err(DecodeError::InvalidMarkerRead(_)) => Ok(()),
+            _ => Err(WireError::new("something follows the value's end")),
+        }
+    }
+}
+
+impl std::fmt::Debug for Values<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Values")
+    }
+}
+
+/// [`append`], and for a `Vec<u8>` in one copy.
+pub fn append_owned<T: Serialize + 'static>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
+    let Some(value) = (value as &dyn Any).downcast_ref::<Vec<u8>>() else {
+        return append(bytes, value);
+    };
+    bytes.reserve_exact(value.len() + 5);
+    rmp::encode::write_bin(bytes, value)
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))
+}
+
+/// Says what is wrong in words that fit every language, not in those of the format.
+fn describe(error: &DecodeError) -> String {
+    match error {
+        DecodeError::TypeMismatch(marker) => {
+            format!("expected a number or a boolean, found {}", name_of(*marker))
+        }
+        DecodeError::InvalidMarkerRead(_) | DecodeError::InvalidDataRead(_) => {
+            "the bytes end too early".to_owned()
+        }
+        error => error.to_string(),
+    }
+}
+
+fn name_of(marker: rmp::Marker) -> &'static str {
+    use rmp::Marker::{
+        Array16, Array32, Bin8, Bin16, Bin32, F32, F64, False, FixArray, FixMap, FixStr, Map16,
+        Map32, Null, Reserved, Str8, Str16, Str32, True,
+    };
+    match marker {
+        Null => "nothing",
+        True | False => "a boolean",
+        F32 | F64 => "a fractional number",
+        FixStr(_) | Str8 | Str16 | Str32 => "a string",
+        Bin8 | Bin16 | Bin32 => "bytes",
+        FixArray(_) | Array16 | Array32 => "a list",
+        FixMap(_) | Map16 | Map32 => "a map",
+        Reserved => "a byte that MessagePack doesn't use",
+        _ => "a number",
+    }
+}
+
+/// The head of an array of `length` values, which [`append`] then adds one by one.
+pub fn array_head(length: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to a Vec has no way to fail.
+    let _ = rmp::encode::write_array_len(&mut bytes, length);
+    bytes
+}

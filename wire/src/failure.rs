@@ -1,0 +1,145 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose doing an end without a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The function returned an error.
+    Function,
+    /// The function panicked.
+    Panic,
+    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a stack
+    /// that overflowed.
+    Trap,
+    /// It needed more memory than it was allowed.
+    Memory,
+    /// It ran longer than its timeout.
+    Deadline,
+    /// It tried what the environment doesn't grant.
+    Power,
+    /// Program, component and runner don't fit together, or the arguments don't fit the function.
+    Incompatible,
+    /// The runner was told to stop.
+    Interrupted,
+    /// What the run needed could not be had: an object of the stage is missing or altered.
+    Infrastructure,
+}
+
+impl FailureKind {
+    /// The kind's name, as it stands in outcomes and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Panic => "panic",
+            Self::Trap => "trap",
+            Self::Memory => "memory",
+            Self::Deadline => "deadline",
+            Self::Power => "power",
+            Self::Incompatible => "incompatible",
+            Self::Interrupted => "interrupted",
+            Self::Infrastructure => "infrastructure",
+        }
+    }
+
+    /// Whether another attempt may end otherwise, because the function had no part in this end.
+    pub fn is_infrastructure(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Infrastructure)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a run gave no value, as told by the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whose doing it is.
+    pub kind: FailureKind,
+    /// One line that says what went wrong.
+    pub message: String,
+    /// What caused it, the nearest cause first.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// Where in the sources it happened, when a panic told.
+    #[serde(default)]
+    pub location: Option<Location>,
+    /// The guest's stack, the innermost frame first; empty where there is none to show.
+    #[serde(default)]
+    pub backtrace: Vec<Frame>,
+}
+
+impl Failure {
+    /// A failure with a message and nothing else.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            location: None,
+            backtrace: Vec::new(),
+        }
+    }
+
+    /// A failure with the message and the causes of `error`.
+    pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        Self {
+            causes: causes.map(ToString::to_string).collect(),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+
+    /// The same failure with a backtrace.
+    #[must_use]
+    pub fn with_backtrace(mut self, backtrace: Vec<Frame>) -> Self {
+        self.backtrace = backtrace;
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A place in the guest's sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// The file, as the compiler named it.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One frame of a guest's stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function's demangled name, or its index when the component carries no names.
+    pub function: String,
+    /// Where it was, when the component carries line tables.
+    #[serde(default)]
+    pub location: Option<Location>,
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function)?;
+        match &self.location {
+            Some(location) => write!(f, " at {location}"),
+            None => Ok(()),
+        }
+    }
+}

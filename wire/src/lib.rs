@@ -1,0 +1,39 @@
+//! What crosses a process boundary in hype, and nothing else.
+//!
+//! A submitter and the runner that works for it are different programs, often of different
+//! versions. All that they say to each other is written with the types of this crate, as
+//! MessagePack, under the names of [`names`]. There is no IO here: whoever reads or writes bytes
+//! does it elsewhere.
+//!
+//! - [`RunManifest`]: what to run, written by the submitter.
+//! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
+//! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
+//! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
+//! - [`codec`]: MessagePack as hype writes and reads it; [`Bytes`], byte strings in one copy.
+//! - [`check_guest_path`]: where in a guest something of ours may stand.
+//! - [`Digest`]: the BLAKE3 name of a staged object.
+
+mod bytes;
+mod digest;
+mod error;
+mod failure;
+mod guest_path;
+mod manifest;
+mod outcome;
+mod termination;
+mod version;
+
+pub mod codec;
+pub mod names;
+pub mod section;
+
+pub use bytes::Bytes;
+pub use digest::{Digest, InvalidDigest};
+pub use error::WireError;
+pub use failure::{Failure, FailureKind, Frame, Location};
+pub use guest_path::{check_guest_path, is_below};
+pub use manifest::{Access, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest};
+pub use outcome::{Code, End, Outcome, Statistics};
+pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
+pub use termination::TerminationLine;
+pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

@@ -1,0 +1,108 @@
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Bytes;
+use crate::codec;
+use crate::error::WireError;
+use crate::failure::Failure;
+use crate::manifest::Payload;
+use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read};
+
+/// How an attempt at a run ended, written by the runner when it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The format that this is written in.
+    pub format: u32,
+    /// The version of hype that wrote it.
+    pub hype: String,
+    /// The run that ended.
+    pub run_id: String,
+    /// Which attempt at it, counted from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub end: End,
+    /// What it took.
+    pub statistics: Statistics,
+    /// The last that the guest wrote to its standard output, at most 64 KiB.
+    pub stdout: Bytes,
+    /// The last that the guest wrote to its standard error, at most 64 KiB.
+    pub stderr: Bytes,
+}
+
+impl Outcome {
+    /// An outcome in this version's format.
+    pub fn new(run_id: impl Into<String>, attempt: u32, end: End, statistics: Statistics) -> Self {
+        Self {
+            format: WIRE_FORMAT,
+            hype: HYPE_VERSION.to_owned(),
+            run_id: run_id.into(),
+            attempt,
+            end,
+            statistics,
+            stdout: Bytes::default(),
+            stderr: Bytes::default(),
+        }
+    }
+
+    /// Its bytes, as they are staged.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
+        codec::to_vec(self)
+    }
+
+    /// Reads a staged outcome, in any format that this version knows.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        read(bytes)
+    }
+}
+
+impl Versioned for Outcome {
+    const WHAT: &'static str = "outcome";
+    const IF_NEWER: &'static str = "build the submitting program with hype {hype} or later";
+    const IF_OLDER: &'static str =
+        "use a newer runner (image spotify/hype of the submitting program's version)";
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The function's value, as MessagePack.
+    Value(Payload),
+    /// Why there is none.
+    Failure(Failure),
+}
+
+/// What an attempt took. Times are in microseconds, sizes in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Statistics {
+    /// Reading manifest, component, arguments and files from the stage.
+    pub fetch_us: u64,
+    /// Making machine code of the component, or taking it from where it was made.
+    pub compile_us: u64,
+    /// Setting up the sandbox and instantiating the component.
+    pub start_us: u64,
+    /// The call itself.
+    pub run_us: u64,
+    /// Writing the result to the stage.
+    pub upload_us: u64,
+    /// The most linear memory that the guest had.
+    pub peak_memory: u64,
+    /// How many bytes were read from the stage.
+    pub fetched: u64,
+    /// How many bytes were written to it, the outcome not counted.
+    pub uploaded: u64,
+    /// Where the machine code came from.
+    pub code: Code,
+}
+
+/// Where the machine code of a component came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Code {
+    /// The runner compiled the component.
+    #[default]
+    Compiled,
+    /// The runner had compiled the same component before, in the same process.
+    Reused,
+}

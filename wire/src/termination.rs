@@ -1,0 +1,87 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::error::WireError;
+use crate::version::{OLDEST_FORMAT, WIRE_FORMAT};
+
+/// The one line by which a runner names its outcome and vouches for it.
+///
+/// It reaches the submitter through the Kubernetes API or the Docker daemon, never through the
+/// stage, and so tells a true outcome from one that somebody put there:
+/// `hype-outcome/1 gs://bucket/prefix/runs/RUN/outcome BLAKE3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminationLine {
+    /// Where the outcome stands.
+    pub outcome: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+const NAME: &str = "hype-outcome/";
+
+impl fmt::Display for TerminationLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{NAME}{WIRE_FORMAT} {} {}", self.outcome, self.digest)
+    }
+}
+
+impl FromStr for TerminationLine {
+    type Err = WireError;
+
+    fn from_str(line: &str) -> Result<Self, WireError> {
+        let strange = || WireError::new(format!("`{}` is no termination line of hype", line.trim()));
+        let (format, rest) = line
+            .trim()
+            .strip_prefix(NAME)
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or_else(strange)?;
+        let format: u32 = format.parse().map_err(|_| strange())?;
+        if !(OLDEST_FORMAT..=WIRE_FORMAT).contains(&format) {
+            return Err(WireError::new(format!(
+                "the termination line is in format {format}, and this hype reads formats \
+                 {OLDEST_FORMAT} to {WIRE_FORMAT}: use a runner of the program's version"
+            )));
+        }
+        let (outcome, digest) = rest.rsplit_once(' ').ok_or_else(strange)?;
+        Ok(Self {
+            outcome: outcome.to_owned(),
+            digest: digest
+                .parse()
+                .map_err(|error| WireError::because(strange().to_string(), error))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> TerminationLine {
+        TerminationLine {
+            outcome: "file:///a b/runs/r1/outcome".into(),
+            digest: Digest::of(b"outcome"),
+        }
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let read: TerminationLine = format!("{}\n", line()).parse().unwrap();
+        assert_eq!(read, line());
+    }
+
+    #[test]
+    fn another_format_says_what_to_upgrade() {
+        let newer = line().to_string().replace("hype-outcome/1", "hype-outcome/9");
+        let error = newer.parse::<TerminationLine>().unwrap_err().to_string();
+        assert!(error.contains("format 9") && error.contains("runner"), "{error}");
+    }
+
+    #[test]
+    fn anything_else_is_quoted_back() {
+        for strange in ["", "Error", "hype-outcome/1", "hype-outcome/x a b", "hype-outcome/1 a b"] {
+            let error = strange.parse::<TerminationLine>().unwrap_err().to_string();
+            assert!(error.contains(strange), "{error}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Which formats this version of hype writes and reads, and what to do when they don't meet.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::error::WireError;
+
+/// The version of hype that this program was built with.
+pub const HYPE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The format of the manifests, outcomes and function records that this version writes.
+pub const WIRE_FORMAT: u32 = 1;
+
+/// The oldest format that this version still reads.
+pub const OLDEST_FORMAT: u32 = 1;
+
+/// A type that stands in an object of its own and says which format it is in.
+pub(crate) trait Versioned: DeserializeOwned {
+    /// What the object is, for messages: `run manifest`.
+    const WHAT: &'static str;
+    /// What to do when it was written by a newer hype than ours.
+    const IF_NEWER: &'static str;
+    /// What to do when it was written by an older hype than we can read.
+    const IF_OLDER: &'static str;
+}
+
+/// The fields that every format has, however old or new.
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+    hype: String,
+}
+
+/// Reads `bytes`, after making sure that they are in a format that we know.
+pub(crate) fn read<T: Versioned>(bytes: &[u8]) -> Result<T, WireError> {
+    let malformed = |error: WireError| {
+        WireError::because(format!("the {} cannot be read", T::WHAT), error)
+    };
+    let header: Header = codec::from_slice(bytes).map_err(malformed)?;
+    check(&header, T::WHAT, T::IF_NEWER, T::IF_OLDER)?;
+    codec::from_slice(bytes).map_err(malformed)
+}
+
+fn check(header: &Header, what: &str, newer: &str, older: &str) -> Result<(), WireError> {
+    let Header { format, hype } = header;
+    let advice = if *format > WIRE_FORMAT {
+        newer
+    } else if *format < OLDEST_FORMAT {
+        older
+    } else {
+        return Ok(());
+    };
+    Err(WireError::new(format!(
+        "the {what} is in format {format}, written by hype {hype}; \
+         this is hype {HYPE_VERSION}, which reads formats {OLDEST_FORMAT} to {WIRE_FORMAT}: {}",
+        advice.replace("{hype}", hype)
+    )))
+}
