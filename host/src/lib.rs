@@ -1,1 +1,96 @@
+//! hype runs a function of yours somewhere else and gives you its value back.
+//!
+//! A function with [`#[hype::function]`](function) in a package's library becomes a constructor of
+//! [`Closure`]s; `cargo hype build` compiles that library to a WebAssembly [`Component`]; a
+//! [`Submitter`] stages the component and the arguments, lets a runner run it in a sandbox with
+//! just what the [`RunEnvironment`] names, and gives back a typed value or an [`Error`] that says
+//! what happened.
+//!
+//! ```no_run
+//! # mod my_package {
+//! #     #[hype::function]
+//! #     pub fn example(arg: String) -> String { format!("{arg} world!") }
+//! # }
+//! use my_package::example;
+//!
+//! #[hype::main]
+//! async fn main() -> hype::Result<()> {
+//!     let submitter = hype::Submitter::local()?;
+//!     let env = hype::RunEnvironment::new();
+//!     let greeting = submitter.submit(example("hello".into()), &env).await?;
+//!     println!("{greeting}");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The same crate is compiled into the component, where it is only what a function needs; all
+//! that submits exists natively alone.
 
+#[cfg(target_family = "wasm")]
+pub use hype_guest::__internal;
+
+#[cfg(not(target_family = "wasm"))]
+mod ambient;
+#[cfg(not(target_family = "wasm"))]
+mod arguments;
+#[cfg(not(target_family = "wasm"))]
+mod closure;
+#[cfg(not(target_family = "wasm"))]
+mod component;
+#[cfg(not(target_family = "wasm"))]
+mod configuration;
+#[cfg(not(target_family = "wasm"))]
+mod environment;
+#[cfg(not(target_family = "wasm"))]
+mod error;
+#[cfg(not(target_family = "wasm"))]
+mod find;
+#[cfg(not(target_family = "wasm"))]
+mod mount;
+#[cfg(not(target_family = "wasm"))]
+mod program;
+#[cfg(not(target_family = "wasm"))]
+mod progress;
+#[cfg(not(target_family = "wasm"))]
+mod runner;
+#[cfg(not(target_family = "wasm"))]
+mod staging;
+#[cfg(not(target_family = "wasm"))]
+mod submitter;
+
+/// serde, for packages whose only dependency is hype: derive with
+/// `#[serde(crate = "hype::serde")]`.
+pub use serde;
+
+pub use hype_guest::{Bytes, function, main};
+
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    pub use crate::ambient::{scope, set_default, submit};
+    pub use crate::arguments::{ArgumentList, Arguments};
+    pub use crate::closure::{Closure, InEnvironment};
+    pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
+    pub use crate::environment::RunEnvironment;
+    pub use crate::error::{Error, ErrorKind, Result};
+    pub use crate::mount::{HostDirectory, VolumeMount};
+    pub use crate::progress::show_progress;
+    #[cfg(feature = "local")]
+    pub use crate::runner::LocalRunner;
+    pub use crate::runner::{Attempt, Runner};
+    pub use crate::submitter::Submitter;
+    pub use hype_stage::Stage;
+    pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
+    pub use hype_wire::{Statistics, TerminationLine};
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub use native::*;
+
+/// What expansions of the macros name. It changes with them, and without notice.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub mod __internal {
+    pub use crate::closure::bind;
+    pub use crate::program::{run_blocking_main, run_main};
+    pub use hype_guest::__internal::*;
+}

@@ -1,1 +1,89 @@
+//! The attributes of hype, as [`hype::function`](macro@function) and [`hype::main`](macro@main).
+//!
+//! Both are pure functions from tokens to tokens, so that their expansions are pinned as files in
+//! `tests/expansions` and their diagnostics in the `tests/ui` of `hype-guest`. What an expansion
+//! does at run time stands in that crate and in `hype`; here is only what the compiler must see.
+//!
+//! - [`function`](mod@function): a checked function to its closure, its plain body and its record.
+//! - [`item`]: an annotated function, its body left unread.
+//! - [`options`]: what may stand in the attribute's parentheses.
+//! - [`signature`], [`crossing`]: whether a function can run elsewhere, judged by its looks.
+//! - [`mistakes`]: all that is wrong, told at once.
+//! - [`attributes`]: which of a function's attributes go where.
+//! - [`type_name`]: a type as a person writes it.
+//! - [`main_attribute`]: a `main` that closes what it opened.
 
+mod attributes;
+mod crossing;
+mod function;
+mod item;
+mod main_attribute;
+mod mistakes;
+mod options;
+mod signature;
+mod type_name;
+
+#[cfg(test)]
+mod expansions;
+
+
+use proc_macro::TokenStream;
+
+/// Makes a function one that hype can run elsewhere.
+///
+/// ```ignore
+/// #[hype::function]
+/// pub fn example(arg: String) -> String {
+///     format!("{arg} world!")
+/// }
+/// ```
+///
+/// - `example("hello".into())` makes a `hype::Closure<String>`: the function with its arguments
+///   bound. It runs nothing; a submitter does. Only the submitting program has it: a closure cannot
+///   submit another.
+/// - `example::call("hello".into())` is the function as you wrote it, for unit tests, recursion and
+///   calls from one closure to another. One `use` imports both.
+///
+/// # Arguments and results
+///
+/// Arguments and results cross by value, so all types are owned, and each implements
+/// `serde::Serialize` and `serde::Deserialize`. There are at most twelve parameters, each with a
+/// plain name.
+///
+/// A function whose return type ends in `Result`, also through an alias or a path as in
+/// `io::Result<T>`, can fail: it makes a `Closure<T>`, and its error comes back as a failure with
+/// message and causes. That error is anything that `?` turns into a
+/// `Box<dyn Error + Send + Sync>`. Every other type is a value like any other.
+///
+/// # Options
+///
+/// - `#[hype::function(fallible)]`: the return type is std's `Result` under another name.
+/// - `#[hype::function(value)]`: the return type is called `Result` and is a value like any other.
+///
+/// # Attributes
+///
+/// Doc comments, `#[deprecated]` and lint levels go to both the closure and `call`; all others,
+/// such as `#[inline]`, to `call`.
+#[proc_macro_attribute]
+pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
+    function::expand(options.into(), item.into()).into()
+}
+
+/// Makes a function the `main` of a program that submits closures.
+///
+/// ```ignore
+/// #[hype::main]
+/// async fn main() -> hype::Result<()> {
+///     let greeting = example("hello".into()).await?;
+///     println!("{greeting}");
+///     Ok(())
+/// }
+/// ```
+///
+/// It runs the body, an `async` one on a runtime of its own, then waits for submitters to remove
+/// what they started: on return, on an error, on a panic and on Ctrl-C. A plain `fn main()` works as
+/// well, for programs that use `hype::blocking`.
+#[proc_macro_attribute]
+pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
+    main_attribute::expand(options.into(), item.into()).into()
+}

@@ -1,0 +1,131 @@
+//! A function of a component, with JSON in and out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use hype::{ArgumentList, Component, HostDirectory, RunEnvironment, VolumeMount};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Error, Result};
+
+/// What to call, with what, where.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo hype call target/hype/hello.wasm greet world")]
+pub struct CallOptions {
+    /// The component, a .wasm file
+    component: PathBuf,
+    /// The function's name
+    function: String,
+    /// Its arguments: each is JSON, and what isn't JSON is a string
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    arguments: Vec<String>,
+    /// An environment variable for the function
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// A directory for the function; `:ro` for reading only
+    #[arg(long, value_name = "HOST:GUEST[:ro]", value_parser = mount)]
+    mount: Vec<VolumeMount>,
+    /// How long it may run, e.g. 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// How much memory it may have, e.g. 512MiB
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+}
+
+/// Calls the function and gives its value as JSON.
+///
+/// # Errors
+///
+/// When there is no such function, when it failed, or when it could not be run.
+pub fn call(options: &CallOptions) -> Result<String> {
+    hype::show_progress();
+    let function = Component::open(&options.component)?.function(&options.function)?;
+    let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
+    let closure = function.bind::<Json>(ArgumentList(&arguments));
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Error::machinery("cannot start threads").because(error))?;
+    let env = environment(options);
+    let json = runtime.block_on(async { closure.in_env(&env).await })?;
+    Ok(json.0)
+}
+
+fn environment(options: &CallOptions) -> RunEnvironment {
+    let mut env = RunEnvironment::new();
+    for (name, value) in &options.env {
+        env = env.with_env(name, value);
+    }
+    for mount in &options.mount {
+        env = env.with_mount(mount.clone());
+    }
+    if let Some(timeout) = options.timeout {
+        env = env.with_timeout(timeout);
+    }
+    if let Some(memory) = options.memory {
+        env = env.with_memory(memory.as_u64());
+    }
+    env
+}
+
+fn value(argument: &str) -> serde_json::Value {
+    serde_json::from_str(argument).unwrap_or_else(|_| argument.into())
+}
+
+fn variable(text: &str) -> std::result::Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` has no `=`"))
+}
+
+fn mount(text: &str) -> std::result::Result<VolumeMount, String> {
+    let (paths, read_only) = match text.strip_suffix(":ro") {
+        Some(paths) => (paths, true),
+        None => (text, false),
+    };
+    let (host, guest) =
+        paths.rsplit_once(':').ok_or_else(|| format!("`{text}` names no place in the guest"))?;
+    let directory = HostDirectory::new(host);
+    Ok(if read_only {
+        directory.mount_read_only(guest)
+    } else {
+        directory.mount_read_write(guest)
+    })
+}
+
+/// A value of any type, as JSON.
+struct Json(String);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let mut json = Vec::new();
+        serde_transcode::transcode(deserializer, &mut serde_json::Serializer::new(&mut json))
+            .map_err(D::Error::custom)?;
+        String::from_utf8(json).map(Self).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_json_is_a_string() {
+        assert_eq!(value("3"), json!(3));
+        assert_eq!(value("\"3\""), json!("3"));
+        assert_eq!(value("[1, null]"), json!([1, null]));
+        assert_eq!(value("hello world"), json!("hello world"));
+        assert_eq!(value(""), json!(""));
+    }
+
+    #[test]
+    fn mounts_are_read_from_their_ends() {
+        let here = HostDirectory::new("a:b");
+        assert_eq!(mount("a:b:/c").unwrap(), here.mount_read_write("/c"));
+        assert_eq!(mount("a:b:/c:ro").unwrap(), here.mount_read_only("/c"));
+        assert!(mount("/c").is_err());
+    }
+}

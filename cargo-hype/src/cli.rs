@@ -1,0 +1,187 @@
+//! The command line of `cargo hype`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::build::{Built, build};
+use crate::call::{CallOptions, call};
+use crate::error::Result;
+use crate::project::Project;
+use crate::run::run;
+
+/// Run your functions somewhere else and get their values back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo hype",
+    bin_name = "cargo hype",
+    version,
+    after_help = "Exit status: 0 done; 1 the closure failed; 2 wrong usage or input; \
+                  3 the machinery failed."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile packages' libraries to components, target/hype/PACKAGE.wasm
+    Build {
+        #[command(flatten)]
+        selection: Selection,
+        /// What to print for each component
+        #[arg(long, value_name = "FORMAT", default_value = "human")]
+        message_format: MessageFormat,
+    },
+    /// Build a program and the components whose functions it calls, then run it
+    ///
+    /// The exit status is the program's.
+    Run {
+        #[command(flatten)]
+        selection: Selection,
+        /// The program to run, if the package has several
+        #[arg(long, value_name = "NAME")]
+        bin: Option<String>,
+        /// What to hand to the program
+        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Call a function of a component and print its value as JSON
+    Call(CallOptions),
+}
+
+/// Which packages, and how to compile them; the same as cargo's.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// The package, in cargo's notation [default: that of this directory]
+    #[arg(short, long = "package", value_name = "SPEC")]
+    pub packages: Vec<String>,
+    /// Compile optimized, with the profile `release`
+    #[arg(short, long, conflicts_with = "profile")]
+    pub release: bool,
+    /// Compile with this profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Features to enable
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    pub features: Vec<String>,
+    /// Enable all features
+    #[arg(long)]
+    pub all_features: bool,
+    /// Don't enable the feature `default`
+    #[arg(long)]
+    pub no_default_features: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MessageFormat {
+    /// A line for people, on the standard error
+    Human,
+    /// A line of JSON, on the standard output
+    Json,
+}
+
+/// Does what `arguments` say: those of a process, with or without a leading `hype`.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Cli::try_parse_from(without_hype(arguments)) {
+        Err(error) => {
+            // Nobody is there to read it.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+        Ok(cli) => match execute(cli.command) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("error: {}", error.report());
+                ExitCode::from(error.exit_code())
+            }
+        },
+    }
+}
+
+/// cargo hands its own name for us on as the first argument.
+fn without_hype(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == "hype") {
+        arguments.remove(1);
+    }
+    arguments
+}
+
+fn execute(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Build {
+            selection,
+            message_format,
+        } => {
+            for built in build(&Project::here()?, &selection)? {
+                match message_format {
+                    MessageFormat::Human => eprintln!("{}", line(&built)),
+                    MessageFormat::Json => print_line(&json(&built)),
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run {
+            selection,
+            bin,
+            arguments,
+        } => run(&Project::here()?, &selection, bin.as_deref(), &arguments),
+        Command::Call(options) => {
+            print_line(&call(&options)?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn line(built: &Built) -> String {
+    let functions = match built.functions.as_slice() {
+        [one] => format!("1 function: {}", one.name),
+        several => {
+            let names: Vec<_> = several.iter().map(|function| function.name.as_str()).collect();
+            format!("{} functions: {}", several.len(), names.join(", "))
+        }
+    };
+    let size = bytesize::ByteSize(built.size);
+    let verb = if built.fresh { "Unchanged" } else { "Component" };
+    format!("{verb:>12} {} ({size}, {functions})", built.path.display())
+}
+
+fn json(built: &Built) -> String {
+    serde_json::json!({
+        "reason": "hype-component",
+        "package": built.package,
+        "path": built.path,
+        "digest": built.digest.to_string(),
+        "size": built.size,
+        "functions": built.functions.iter().map(|function| &function.name).collect::<Vec<_>>(),
+        "fresh": built.fresh,
+    })
+    .to_string()
+}
+
+#[expect(clippy::print_stdout, reason = "what a command is asked for goes to the standard output")]
+fn print_line(line: &str) {
+    println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn cargo_may_name_us() {
+        let with = ["cargo-hype", "hype", "call", "hype"].map(OsString::from);
+        let without = ["cargo-hype", "call", "hype"].map(OsString::from);
+        assert_eq!(without_hype(with), without);
+        assert_eq!(without_hype(without.clone()), without);
+    }
+}

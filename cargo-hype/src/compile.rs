@@ -1,0 +1,143 @@
+//! cargo's part: a package's library to a core module for `wasm32-wasip1`.
+
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Artifact, Message, Package};
+
+use crate::cli::Selection;
+use crate::error::{Error, Result};
+use crate::target::{self, TARGET};
+
+/// What cargo made of a package's library.
+#[derive(Debug)]
+pub struct Module {
+    /// The core module.
+    pub path: PathBuf,
+    /// The local files that it was made of.
+    pub sources: Vec<PathBuf>,
+    /// Whether it was there already.
+    pub fresh: bool,
+}
+
+/// Compiles the library of `package`, as a program of `directory`'s workspace would.
+///
+/// # Errors
+///
+/// When it doesn't compile; cargo has said why.
+pub fn compile(directory: &Path, package: &Package, selection: &Selection) -> Result<Module> {
+    target::ensure(directory)?;
+    let artifacts = cargo(directory, &module_arguments(package, selection)).map_err(|error| {
+        error.unwrap_or_else(|| {
+            Error::input(format!("the library of `{}` doesn't compile for {TARGET}", package.name))
+                .hint("what cargo says above is why")
+        })
+    })?;
+    let module = artifacts.into_iter().rev().find_map(|artifact| {
+        let is_ours = artifact.package_id == package.id;
+        let path = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"));
+        path.filter(|_| is_ours).map(|path| (path.into_std_path_buf(), artifact.fresh))
+    });
+    let Some((path, fresh)) = module else {
+        return Err(Error::machinery(format!("cargo made no module of `{}`", package.name)));
+    };
+    Ok(Module {
+        sources: sources(&path.with_extension("d")),
+        path,
+        fresh,
+    })
+}
+
+/// The flags of cargo by which `selection` is made.
+pub fn profile_arguments(selection: &Selection) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let mut add = |flag: &str, value: Option<&String>| {
+        arguments.push(flag.into());
+        arguments.extend(value.map(OsString::from));
+    };
+    if selection.release {
+        add("--release", None);
+    }
+    if let Some(profile) = &selection.profile {
+        add("--profile", Some(profile));
+    }
+    for feature in &selection.features {
+        add("--features", Some(feature));
+    }
+    if selection.all_features {
+        add("--all-features", None);
+    }
+    if selection.no_default_features {
+        add("--no-default-features", None);
+    }
+    arguments
+}
+
+/// Names stay in the module, so that backtraces can tell functions; optimized ones may use SIMD.
+fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
+    let spec = format!("{}@{}", package.name, package.version);
+    let mut arguments: Vec<OsString> =
+        ["rustc", "--lib", "--crate-type", "cdylib", "--target", TARGET, "-p", &spec]
+            .map(OsString::from)
+            .into();
+    arguments.extend(profile_arguments(selection));
+    if selection.release || selection.profile.as_deref().is_some_and(|profile| profile != "dev") {
+        let simd = format!("target.{TARGET}.rustflags=['-Ctarget-feature=+simd128']");
+        arguments.extend(["--config", &simd].map(OsString::from));
+    }
+    arguments.extend(["--", "-C", "strip=none"].map(OsString::from));
+    arguments
+}
+
+/// Runs cargo and gives what it made. The error is `None` when cargo itself has told it.
+pub(crate) fn cargo(
+    directory: &Path,
+    arguments: &[OsString],
+) -> std::result::Result<Vec<Artifact>, Option<Error>> {
+    let unusable = |error: std::io::Error| Some(Error::machinery("cannot run cargo").because(error));
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let (command, rest) = arguments.split_at(1);
+    let mut child = Command::new(program)
+        .args(command)
+        .arg("--message-format=json-render-diagnostics")
+        .args(rest)
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(unusable)?;
+    let mut artifacts = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            if let Message::CompilerArtifact(artifact) = message.map_err(unusable)? {
+                artifacts.push(artifact);
+            }
+        }
+    }
+    let status = child.wait().map_err(unusable)?;
+    if status.success() { Ok(artifacts) } else { Err(None) }
+}
+
+/// The files that cargo's list at `path` names: `MODULE: FILE FILE …`, spaces escaped.
+fn sources(path: &Path) -> Vec<PathBuf> {
+    let list = std::fs::read_to_string(path).unwrap_or_default();
+    let Some((_, files)) = list.lines().next().and_then(|line| line.split_once(": ")) else {
+        return Vec::new();
+    };
+    let marked = files.replace("\\ ", "\0");
+    marked.split(' ').map(|file| PathBuf::from(file.replace('\0', " "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_may_have_spaces() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "/t/a.wasm: /s/lib.rs /my\\ s/b.rs\n").unwrap();
+        assert_eq!(sources(file.path()), [Path::new("/s/lib.rs"), Path::new("/my s/b.rs")]);
+        assert_eq!(sources(Path::new("/no/such/file")), [PathBuf::new(); 0]);
+    }
+}

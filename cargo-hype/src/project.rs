@@ -1,0 +1,199 @@
+//! What cargo knows of the packages around here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, TargetKind};
+
+use crate::error::{Error, Result};
+
+/// The name under which the crate `hype` is published.
+const HYPE_PACKAGE: &str = "spotify-hype";
+
+/// The workspace around a directory.
+#[derive(Debug)]
+pub struct Project {
+    metadata: Metadata,
+    directory: PathBuf,
+}
+
+impl Project {
+    /// The workspace around the working directory.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or cargo cannot make sense of it.
+    pub fn here() -> Result<Self> {
+        let directory = std::env::current_dir()
+            .map_err(|error| Error::machinery("there is no working directory").because(error))?;
+        Self::at(&directory)
+    }
+
+    /// The workspace around `directory`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or cargo cannot make sense of it.
+    pub fn at(directory: &Path) -> Result<Self> {
+        let metadata = MetadataCommand::new().current_dir(directory).exec().map_err(|error| {
+            Error::input(format!("cargo finds no packages at {}", directory.display()))
+                .because(error)
+        })?;
+        Ok(Self {
+            metadata,
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// Where it was looked for.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where components go.
+    pub fn components(&self) -> PathBuf {
+        self.metadata.target_directory.join("hype").into_std_path_buf()
+    }
+
+    /// The packages that `specs` name; without specs that of this directory, and at the root of a
+    /// workspace all members that define functions.
+    ///
+    /// # Errors
+    ///
+    /// When a spec names no package.
+    pub fn select(&self, specs: &[String]) -> Result<Vec<&Package>> {
+        if !specs.is_empty() {
+            return specs.iter().map(|spec| self.package(spec)).collect();
+        }
+        if let Some(package) = self.package_here() {
+            return Ok(vec![package]);
+        }
+        let members: Vec<_> = self
+            .metadata
+            .workspace_packages()
+            .into_iter()
+            .filter(|package| self.defines_functions(package))
+            .collect();
+        if members.is_empty() {
+            return Err(Error::input("no package of this workspace has a #[hype::function]")
+                .hint("write one in the package's src/lib.rs"));
+        }
+        Ok(members)
+    }
+
+    /// The package that `specs` name, or that of this directory.
+    ///
+    /// # Errors
+    ///
+    /// When that is not just one.
+    pub fn select_one(&self, specs: &[String]) -> Result<&Package> {
+        match specs {
+            [] => self.package_here().ok_or_else(|| {
+                Error::input("there are several packages here").hint("choose one with -p PACKAGE")
+            }),
+            [spec] => self.package(spec),
+            _ => Err(Error::input("only one package can be run").hint("give one -p PACKAGE")),
+        }
+    }
+
+    /// `package` and those that it depends on, as far as they define functions.
+    pub fn definers<'a>(&'a self, package: &'a Package) -> Vec<&'a Package> {
+        let edges: HashMap<&PackageId, &[PackageId]> = self
+            .metadata
+            .resolve
+            .iter()
+            .flat_map(|resolve| &resolve.nodes)
+            .map(|node| (&node.id, node.dependencies.as_slice()))
+            .collect();
+        let mut seen = BTreeSet::from([&package.id]);
+        let mut open = vec![&package.id];
+        while let Some(id) = open.pop() {
+            for dependency in edges.get(id).copied().unwrap_or_default() {
+                if seen.insert(dependency) {
+                    open.push(dependency);
+                }
+            }
+        }
+        seen.into_iter()
+            .map(|id| &self.metadata[id])
+            .filter(|package| self.defines_functions(package))
+            .collect()
+    }
+
+    fn package(&self, spec: &str) -> Result<&Package> {
+        let (name, version) = spec.split_once('@').map_or((spec, None), |(n, v)| (n, Some(v)));
+        let named = |package: &&Package| {
+            package.name == name
+                && version.is_none_or(|version| package.version.to_string() == version)
+        };
+        let members = self.metadata.workspace_packages();
+        let found = members.into_iter().find(named);
+        found.or_else(|| self.metadata.packages.iter().find(named)).ok_or_else(|| {
+            let names = self.metadata.workspace_packages();
+            let names: Vec<_> = names.iter().map(|package| package.name.as_str()).collect();
+            Error::input(format!("there is no package `{spec}` here"))
+                .hint(format!("there are: {}", names.join(", ")))
+        })
+    }
+
+    /// The package whose directory is the nearest around ours.
+    fn package_here(&self) -> Option<&Package> {
+        let directory = self.directory.canonicalize().ok()?;
+        let around = |package: &&Package| {
+            let root = package.manifest_path.parent()?;
+            directory.starts_with(root).then_some(root.components().count())
+        };
+        let members = self.metadata.workspace_packages();
+        members.into_iter().filter(|package| around(package).is_some()).max_by_key(around)
+    }
+
+    /// Whether a package's library has functions of hype's, as far as its sources tell.
+    fn defines_functions(&self, package: &Package) -> bool {
+        package.dependencies.iter().any(|dependency| dependency.name == HYPE_PACKAGE)
+            && library(package).is_some_and(|library| mentions_function(&library))
+    }
+}
+
+/// The directory of the sources of a package's library.
+fn library(package: &Package) -> Option<PathBuf> {
+    let is_library = |kind: &TargetKind| {
+        matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::CDyLib)
+    };
+    let library = package.targets.iter().find(|target| target.kind.iter().any(is_library))?;
+    library.src_path.parent().map(|directory| directory.as_std_path().to_owned())
+}
+
+fn mentions_function(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return mentions_function(&path);
+        }
+        path.extension().is_some_and(|extension| extension == "rs")
+            && std::fs::read_to_string(&path).is_ok_and(|text| text.lines().any(is_attribute))
+    })
+}
+
+fn is_attribute(line: &str) -> bool {
+    let line = line.trim_start();
+    ["#[hype::function", "#[function"].iter().any(|attribute| {
+        line.strip_prefix(attribute).is_some_and(|rest| rest.starts_with([']', '(']))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_attribute;
+
+    #[test]
+    fn an_attribute_is_not_its_mention() {
+        assert!(is_attribute("    #[hype::function]"));
+        assert!(is_attribute("#[hype::function(value)] pub fn f() {}"));
+        assert!(is_attribute("#[function]"));
+        assert!(!is_attribute("/// #[hype::function]"));
+        assert!(!is_attribute("#[functional]"));
+    }
+}

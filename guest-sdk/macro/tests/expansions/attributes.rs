@@ -1,0 +1,6 @@
+#[doc(hidden)]
+#[deprecated]
+#[expect(unused_variables, reason = "for later")]
+#[tracing::instrument]
+#[hype::function]
+fn old(arg: (u8,)) {}

@@ -1,0 +1,176 @@
+//! A function with its arguments bound and its result typed.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use hype_guest::__internal::Value;
+use hype_wire::{FunctionRecord, WireError};
+use serde::de::DeserializeOwned;
+
+use crate::ambient;
+use crate::component::ComponentFunction;
+use crate::environment::RunEnvironment;
+use crate::error::{Error, Result};
+use crate::find;
+
+/// A function of a component with its arguments bound; `T` is the type of its value.
+///
+/// It runs where a [`Submitter`](crate::Submitter) runs it. Awaiting it uses the submitter and the
+/// environment that are in scope (see [`set_default`](crate::set_default)):
+///
+/// ```no_run
+/// # #[hype::function]
+/// # fn example(arg: String) -> String { arg }
+/// # async fn run(env: hype::RunEnvironment) -> hype::Result<()> {
+/// let greeting = example("hello".into()).await?;
+/// let another = example("hello".into()).in_env(&env.with_request("cpu", "750m")).await?;
+/// # Ok(())
+/// # }
+/// # fn main() {}
+/// ```
+#[must_use = "a closure does nothing until it is submitted or awaited"]
+pub struct Closure<T> {
+    source: Source,
+    arguments: std::result::Result<Bytes, Arc<WireError>>,
+    image: Option<String>,
+    value: PhantomData<fn() -> T>,
+}
+
+#[derive(Clone)]
+enum Source {
+    /// A function of the program's own packages, whose component is yet to be found.
+    Package(&'static FunctionRecord<'static>),
+    /// A function of a component that is there.
+    Component(ComponentFunction),
+}
+
+impl<T> Closure<T> {
+    fn new(source: Source, arguments: std::result::Result<Vec<u8>, WireError>) -> Self {
+        Self {
+            source,
+            arguments: arguments.map(Bytes::from).map_err(Arc::new),
+            image: None,
+            value: PhantomData,
+        }
+    }
+
+    pub(crate) fn of_component(
+        function: ComponentFunction,
+        arguments: std::result::Result<Vec<u8>, WireError>,
+    ) -> Self {
+        Self::new(Source::Component(function), arguments)
+    }
+
+    /// The same in this container image, whatever the environment names.
+    pub fn with_image(mut self, image: impl Into<String>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> &str {
+        match &self.source {
+            Source::Package(record) => record.name,
+            Source::Component(function) => {
+                function.signature().map_or(function.name(), |signature| &signature.name)
+            }
+        }
+    }
+
+    /// The container image that it asks for.
+    pub fn image(&self) -> Option<&str> {
+        self.image.as_deref()
+    }
+
+    /// The same in `env`, to be awaited.
+    pub fn in_env(self, env: &RunEnvironment) -> InEnvironment<T> {
+        InEnvironment {
+            closure: self,
+            env: env.clone(),
+        }
+    }
+
+    /// The component that it is a function of, found and checked against what is called.
+    pub(crate) fn component_function(&self) -> Result<ComponentFunction> {
+        match &self.source {
+            Source::Package(record) => find::component_of(record.package)?.function_of(record),
+            Source::Component(function) => {
+                if let Ok(arguments) = &self.arguments {
+                    function.check_count(arguments)?;
+                }
+                Ok(function.clone())
+            }
+        }
+    }
+
+    /// The arguments, a MessagePack array.
+    pub(crate) fn arguments(&self) -> Result<Bytes> {
+        self.arguments.clone().map_err(|error| {
+            Error::input(format!("the arguments of `{}` cannot be sent", self.function()))
+                .because(error)
+        })
+    }
+}
+
+impl<T> Clone for Closure<T> {
+    fn clone(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            arguments: self.arguments.clone(),
+            image: self.image.clone(),
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Closure<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Closure({})", self.function())
+    }
+}
+
+impl<T: DeserializeOwned + 'static> IntoFuture for Closure<T> {
+    type Output = Result<T>;
+    type IntoFuture = BoxFuture<'static, Result<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let current = ambient::current();
+        Box::pin(async move {
+            let (submitter, env) = current?;
+            submitter.submit(self, &env).await
+        })
+    }
+}
+
+/// A closure and the environment that it will run in, to be awaited.
+#[must_use = "a closure does nothing until it is awaited"]
+#[derive(Debug, Clone)]
+pub struct InEnvironment<T> {
+    closure: Closure<T>,
+    env: RunEnvironment,
+}
+
+impl<T: DeserializeOwned + 'static> IntoFuture for InEnvironment<T> {
+    type Output = Result<T>;
+    type IntoFuture = BoxFuture<'static, Result<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let current = ambient::current();
+        Box::pin(async move {
+            let (submitter, _) = current?;
+            submitter.submit(self.closure, &self.env).await
+        })
+    }
+}
+
+/// What a constructor that the macro makes gives.
+pub fn bind<T: Value>(
+    record: &'static FunctionRecord<'static>,
+    arguments: std::result::Result<Vec<u8>, WireError>,
+) -> Closure<T> {
+    Closure::new(Source::Package(record), arguments)
+}

@@ -1,0 +1,243 @@
+//! Where and with what a closure runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hype_wire::{check_guest_path, is_below};
+
+use crate::error::{Error, Result};
+use crate::mount::VolumeMount;
+
+/// Where and with what a closure runs; nothing that isn't named here reaches it.
+///
+/// A value that never changes: each `with_*` gives a new one, so that one environment can be the
+/// base of many. Cloning is cheap.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let base = hype::RunEnvironment::new().with_env("LOG", "info");
+/// let quick = base.with_timeout(Duration::from_secs(5));
+/// let large = base.with_memory(2 << 30).with_request("cpu", "750m");
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct RunEnvironment(Arc<Inner>);
+
+#[derive(Clone, Default, PartialEq)]
+struct Inner {
+    image: Option<String>,
+    requests: BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
+    files: BTreeMap<String, PathBuf>,
+    mounts: Vec<VolumeMount>,
+    timeout: Option<Duration>,
+    memory: Option<u64>,
+}
+
+impl RunEnvironment {
+    /// An environment that names nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Inner::clone(&self.0);
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// With this container image, where there are containers.
+    #[must_use]
+    pub fn with_image(&self, image: impl Into<String>) -> Self {
+        self.change(|env| env.image = Some(image.into()))
+    }
+
+    /// With this request for a resource, in Kubernetes' notation: `("cpu", "750m")`.
+    #[must_use]
+    pub fn with_request(&self, resource: impl Into<String>, quantity: impl Into<String>) -> Self {
+        self.change(|env| drop(env.requests.insert(resource.into(), quantity.into())))
+    }
+
+    /// With this environment variable.
+    #[must_use]
+    pub fn with_env(&self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.change(|env| drop(env.env.insert(name.into(), value.into())))
+    }
+
+    /// With the file `source` of this machine, whose content is staged and which the closure sees,
+    /// read-only, at the absolute path `path`.
+    #[must_use]
+    pub fn with_file(&self, source: impl AsRef<Path>, path: impl Into<String>) -> Self {
+        self.change(|env| drop(env.files.insert(path.into(), source.as_ref().to_owned())))
+    }
+
+    /// With this mount.
+    #[must_use]
+    pub fn with_mount(&self, mount: VolumeMount) -> Self {
+        self.change(|env| env.mounts.push(mount))
+    }
+
+    /// With this much time for the closure, from the start of its sandbox to its end.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        self.change(|env| env.timeout = Some(timeout))
+    }
+
+    /// With this much linear memory for the closure, in bytes.
+    #[must_use]
+    pub fn with_memory(&self, bytes: u64) -> Self {
+        self.change(|env| env.memory = Some(bytes))
+    }
+
+    /// The container image, if one was named.
+    pub fn image(&self) -> Option<&str> {
+        self.0.image.as_deref()
+    }
+
+    /// The requests for resources.
+    pub fn requests(&self) -> &BTreeMap<String, String> {
+        &self.0.requests
+    }
+
+    /// The environment variables.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.0.env
+    }
+
+    /// The staged files: from their paths in the guest to those of this machine.
+    pub fn files(&self) -> &BTreeMap<String, PathBuf> {
+        &self.0.files
+    }
+
+    /// The mounts.
+    pub fn mounts(&self) -> &[VolumeMount] {
+        &self.0.mounts
+    }
+
+    /// How long the closure may run.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
+    /// How much linear memory the closure may have, in bytes.
+    pub fn memory(&self) -> Option<u64> {
+        self.0.memory
+    }
+
+    /// Makes sure that it can be had anywhere at all.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (name, value) in self.env() {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return Err(Error::input(format!(
+                    "`{name}` cannot be an environment variable: its name must not be empty or \
+                     hold `=`, and neither it nor its value a zero byte"
+                )));
+            }
+        }
+        let mounts: Vec<&str> = self.mounts().iter().map(|mount| mount.path.as_str()).collect();
+        let files = self.files().keys().map(String::as_str);
+        for path in mounts.iter().copied().chain(files.clone()) {
+            check_guest_path(path).map_err(Error::input)?;
+        }
+        for (index, mount) in mounts.iter().enumerate() {
+            let others = mounts[index + 1..].iter().copied().chain(["/tmp"]);
+            if let Some(other) = others.chain(files.clone()).find(|other| overlap(mount, other)) {
+                return Err(Error::input(format!(
+                    "the guest paths `{mount}` and `{other}` overlap: mount one elsewhere"
+                )));
+            }
+        }
+        for file in files {
+            if overlap(file, "/tmp") {
+                return Err(Error::input(format!(
+                    "the file `{file}` is in /tmp, which is the closure's own: put it elsewhere"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    is_below(one, other) || is_below(other, one)
+}
+
+/// Only what is named; of environment variables the names alone, since values may be secret.
+impl fmt::Debug for RunEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("RunEnvironment");
+        if let Some(image) = self.image() {
+            text.field("image", &image);
+        }
+        if !self.requests().is_empty() {
+            text.field("requests", self.requests());
+        }
+        if !self.env().is_empty() {
+            text.field("env", &self.env().keys().collect::<Vec<_>>());
+        }
+        if !self.files().is_empty() {
+            text.field("files", &self.files().keys().collect::<Vec<_>>());
+        }
+        if !self.mounts().is_empty() {
+            let paths: Vec<_> = self.mounts().iter().map(|mount| &mount.path).collect();
+            text.field("mounts", &paths);
+        }
+        if let Some(timeout) = self.timeout() {
+            text.field("timeout", &timeout);
+        }
+        if let Some(memory) = self.memory() {
+            text.field("memory", &memory);
+        }
+        text.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mount::HostDirectory;
+
+    #[test]
+    fn one_environment_is_the_base_of_many() {
+        let base = RunEnvironment::new().with_env("A", "1");
+        let other = base.with_env("B", "2");
+        assert_eq!(base.env().len(), 1);
+        assert_eq!(other.env().len(), 2);
+        assert_eq!(base, RunEnvironment::new().with_env("A", "1"));
+    }
+
+    #[test]
+    fn values_of_variables_are_not_shown() {
+        let env = RunEnvironment::new().with_env("TOKEN", "hush").with_image("a/b:1");
+        assert_eq!(
+            format!("{env:?}"),
+            r#"RunEnvironment { image: "a/b:1", env: ["TOKEN"] }"#
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_named() {
+        let here = HostDirectory::new(".");
+        let env = RunEnvironment::new;
+        for (env, named) in [
+            (env().with_env("A=B", "1"), "`A=B`"),
+            (env().with_mount(here.mount_read_only("data")), "`data`"),
+            (env().with_file("x", "/data/../x"), "`/data/../x`"),
+            (env().with_file("x", "/tmp/x"), "`/tmp/x`"),
+            (
+                env().with_mount(here.mount_read_only("/a")).with_mount(here.mount_read_write("/a/b")),
+                "`/a` and `/a/b`",
+            ),
+            (env().with_mount(here.mount_read_only("/a")).with_file("x", "/a/x"), "`/a` and `/a/x`"),
+            (env().with_mount(here.mount_read_only("/tmp")), "`/tmp` and `/tmp`"),
+        ] {
+            let error = env.check().unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let good = env().with_mount(here.mount_read_only("/a")).with_file("x", "/ab/x");
+        assert!(good.check().is_ok());
+    }
+}

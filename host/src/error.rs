@@ -1,0 +1,304 @@
+//! What a caller of hype gets instead of a value.
+
+use std::fmt;
+
+use hype_stage::{StageError, StageErrorKind};
+use hype_wire::{Failure, FailureKind, WireError};
+
+/// A value, or what happened instead.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Who can do something about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The closure came to an end without a value; [`Error::failure`] says which.
+    Failed,
+    /// The run left no trace of how it ended.
+    Lost,
+    /// What was asked for cannot be done: a component that isn't there, arguments that don't fit.
+    Input,
+    /// The stage couldn't be used.
+    Stage,
+    /// The runner couldn't be used.
+    Runner,
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a submit gave no value.
+///
+/// [`Display`](fmt::Display) is one line; causes are in [`source`](std::error::Error::source).
+/// [`Debug`](fmt::Debug) is the whole report, for a person: causes, the guest's backtrace, and a
+/// hint at what to do.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Source>,
+    failure: Option<Failure>,
+    hint: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+            failure: None,
+            hint: None,
+        }))
+    }
+
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Input, message)
+    }
+
+    /// A run that left nothing that says how it ended; `reason` is the nearest cause.
+    pub fn lost(run_id: &str, reason: impl Into<Source>) -> Self {
+        Self::new(ErrorKind::Lost, format!("run {run_id} was lost")).because(reason)
+    }
+
+    /// A runner that couldn't do its part.
+    pub fn runner(message: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::new(ErrorKind::Runner, message).because(source)
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The error of a closure called `function` that ended with `failure`.
+    pub(crate) fn failed(function: &str, failure: Failure) -> Self {
+        let mut error = Self::new(ErrorKind::Failed, sentence(function, &failure));
+        let causes = failure.causes.iter().rev();
+        error.0.source = causes
+            .fold(None, |source, cause| {
+                let message = cause.clone();
+                Some(Box::new(Cause { message, source }))
+            })
+            .map(|cause| cause as Source);
+        error.0.hint = advice(failure.kind).map(str::to_owned);
+        error.0.failure = Some(failure);
+        error
+    }
+
+    /// Who can do something about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// How the closure ended, when it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.0.failure.as_ref()
+    }
+
+    /// Whether the run left no trace of how it ended.
+    pub fn is_lost(&self) -> bool {
+        self.kind() == ErrorKind::Lost
+    }
+
+    /// Whether the closure ran longer than its timeout.
+    pub fn is_timeout(&self) -> bool {
+        self.failed_as(FailureKind::Deadline)
+    }
+
+    /// Whether the closure panicked.
+    pub fn is_panic(&self) -> bool {
+        self.failed_as(FailureKind::Panic)
+    }
+
+    /// Whether the closure needed more memory than it was allowed.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.failed_as(FailureKind::Memory)
+    }
+
+    fn failed_as(&self, kind: FailureKind) -> bool {
+        self.failure().is_some_and(|failure| failure.kind == kind)
+    }
+
+    /// The exit status of a program that ends with this error: 1 the closure failed, 2 wrong
+    /// input, 3 the machinery failed.
+    pub fn exit_code(&self) -> u8 {
+        match (self.kind(), self.failure().map(|failure| failure.kind)) {
+            (_, Some(FailureKind::Incompatible)) | (ErrorKind::Input, _) => 2,
+            (_, Some(FailureKind::Infrastructure | FailureKind::Interrupted)) => 3,
+            (ErrorKind::Failed, _) => 1,
+            _ => 3,
+        }
+    }
+
+    /// Everything that a person may want to know, over several lines.
+    pub fn report(&self) -> String {
+        report(self)
+    }
+}
+
+/// The same report for any error that may have one of hype's in its chain.
+pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let causes: Vec<_> = std::iter::successors(error.source(), |cause| cause.source()).collect();
+    if !causes.is_empty() {
+        text.push_str("\nCaused by:");
+    }
+    for (index, cause) in causes.iter().enumerate() {
+        text.push_str(&format!("\n   {index}: {cause}"));
+    }
+    let Some(hype) = find(error) else {
+        return text;
+    };
+    let backtrace = hype.failure().map_or(&[][..], |failure| &failure.backtrace);
+    if !backtrace.is_empty() {
+        text.push_str("\nBacktrace of the closure:");
+    }
+    for (index, frame) in backtrace.iter().enumerate() {
+        text.push_str(&format!("\n  {index:2}: {}", frame.function));
+        if let Some(location) = &frame.location {
+            text.push_str(&format!("\n        at {location}"));
+        }
+    }
+    if let Some(hint) = &hype.0.hint {
+        text.push_str(&format!("\nHint: {hint}"));
+    }
+    text
+}
+
+/// The error of hype in the chain of `error`.
+pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    std::iter::successors(Some(error), |cause| cause.source()).find_map(|cause| cause.downcast_ref())
+}
+
+fn sentence(function: &str, failure: &Failure) -> String {
+    let message = &failure.message;
+    match failure.kind {
+        FailureKind::Function => format!("closure `{function}` failed: {message}"),
+        FailureKind::Panic => match &failure.location {
+            Some(location) => format!("closure `{function}` panicked at {location}: {message}"),
+            None => format!("closure `{function}` panicked: {message}"),
+        },
+        _ => message.clone(),
+    }
+}
+
+fn advice(kind: FailureKind) -> Option<&'static str> {
+    match kind {
+        FailureKind::Memory => {
+            Some("allow it more, e.g. RunEnvironment::with_memory(2 << 30) for 2 GiB")
+        }
+        FailureKind::Deadline => {
+            Some("give it longer, e.g. RunEnvironment::with_timeout(Duration::from_secs(600))")
+        }
+        _ => None,
+    }
+}
+
+/// A cause that crossed from the guest as text.
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<StageError> for Error {
+    fn from(error: StageError) -> Self {
+        let (kind, message) = match error.kind() {
+            StageErrorKind::Location => (ErrorKind::Input, "the stage cannot be opened"),
+            _ => (ErrorKind::Stage, "the stage failed"),
+        };
+        Self::new(kind, message).because(error)
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::new(ErrorKind::Runner, "what the runner left cannot be read").because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hype_wire::{Frame, Location};
+
+    #[test]
+    fn a_report_has_all_that_the_guest_told() {
+        let location = Location {
+            file: "src/lib.rs".into(),
+            line: 12,
+        };
+        let frame = Frame {
+            function: "train::step".into(),
+            location: Some(location.clone()),
+        };
+        let failure = Failure {
+            causes: vec!["first".into(), "second".into()],
+            location: Some(location),
+            ..Failure::new(FailureKind::Panic, "no weights")
+        };
+        let error = Error::failed("train", failure.with_backtrace(vec![frame]));
+        assert_eq!(
+            format!("{error:?}"),
+            "closure `train` panicked at src/lib.rs:12: no weights\n\
+             Caused by:\n   0: first\n   1: second\n\
+             Backtrace of the closure:\n   0: train::step\n        at src/lib.rs:12"
+        );
+        assert!(error.is_panic() && !error.is_timeout() && !error.is_lost());
+    }
+
+    #[test]
+    fn each_end_has_its_exit_code() {
+        let failed = |kind| Error::failed("train", Failure::new(kind, "why")).exit_code();
+        assert_eq!(failed(FailureKind::Function), 1);
+        assert_eq!(failed(FailureKind::Memory), 1);
+        assert_eq!(failed(FailureKind::Incompatible), 2);
+        assert_eq!(failed(FailureKind::Infrastructure), 3);
+        assert_eq!(Error::input("what").exit_code(), 2);
+        assert_eq!(Error::lost("run-1", "why").exit_code(), 3);
+    }
+
+    #[test]
+    fn a_hint_says_what_to_do() {
+        let error = Error::failed("train", Failure::new(FailureKind::Memory, "too much"));
+        assert!(error.report().contains("Hint: allow it more"), "{error:?}");
+    }
+}
