@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hype_wire::{Digest, Function, FunctionRecord, codec, section};
+use hype_wire::{Blob, Digest, Function, FunctionRecord, codec, section};
 use serde::de::DeserializeOwned;
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -68,6 +68,13 @@ impl Component {
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    pub(crate) fn blob(&self) -> Blob {
+        Blob {
+            digest: self.digest(),
+            size: self.bytes().len() as u64,
+        }
     }
 
     /// The functions that it says it has, in no particular order. Components that weren't written

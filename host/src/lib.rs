@@ -33,6 +33,10 @@ pub use hype_guest::__internal;
 mod ambient;
 #[cfg(not(target_family = "wasm"))]
 mod arguments;
+#[cfg(all(feature = "local", not(target_family = "wasm")))]
+mod artefact;
+#[cfg(not(target_family = "wasm"))]
+mod blocking_task;
 #[cfg(not(target_family = "wasm"))]
 mod closure;
 #[cfg(not(target_family = "wasm"))]

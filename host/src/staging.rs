@@ -1,11 +1,16 @@
 //! What a submitter puts into the stage before a run starts.
 
-use bytes::Bytes;
-use futures::future::try_join_all;
-use hype_stage::{Stage, Staged};
-use hype_wire::{Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names};
+use std::path::PathBuf;
 
-use crate::component::ComponentFunction;
+use bytes::Bytes;
+use futures::future::{BoxFuture, try_join_all};
+use hype_stage::{Stage, Staged};
+use hype_wire::{
+    Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
+};
+
+use crate::blocking_task::blocking;
+use crate::component::{Component, ComponentFunction};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 
@@ -16,39 +21,51 @@ pub(crate) struct StagedManifest {
     pub(crate) digest: Digest,
 }
 
-/// Stages the component, the files of `env` and the arguments, then the manifest that names them.
-pub(crate) async fn stage_run(
-    stage: &Stage,
-    run_id: &str,
-    function: &ComponentFunction,
-    arguments: Bytes,
-    env: &RunEnvironment,
-    mounts: Vec<Mount>,
-) -> Result<StagedManifest> {
-    let component = function.component();
-    let mut blobs = vec![component.bytes().clone()];
-    for source in env.files().values() {
-        blobs.push(Bytes::from(std::fs::read(source).map_err(|error| {
-            Error::input(format!("cannot read the file {}", source.display())).because(error)
-        })?));
+/// What a run is made of, as the submitter knows it.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) function: &'a ComponentFunction,
+    pub(crate) arguments: Bytes,
+    pub(crate) env: &'a RunEnvironment,
+    pub(crate) mounts: Vec<Mount>,
+    /// The platform that machine code is wanted for.
+    pub(crate) platform: Option<String>,
+}
+
+/// Stages the component, its machine code, the files of the environment and the arguments, then
+/// the manifest that names them.
+pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManifest> {
+    let component = run.function.component();
+    let mut uploads = vec![Upload::bytes(component.blob(), component.bytes().clone())];
+    let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
+    let mut files = Vec::new();
+    for (path, source) in run.env.files() {
+        let upload = Upload::file(source.clone()).await?;
+        files.push(File {
+            path: path.clone(),
+            blob: upload.blob,
+        });
+        uploads.push(upload);
     }
-    let blobs = upload(stage, blobs).await?;
+    upload_all(stage, uploads).await?;
 
     let component = ComponentRef {
         name: component.name().to_owned(),
-        blob: blobs[0],
+        blob: component.blob(),
     };
-    let arguments = put_arguments(stage, run_id, arguments).await?;
-    let mut manifest = RunManifest::new(run_id, component, function.name(), arguments);
-    manifest.env = env.env().clone();
-    manifest.files = env.files().keys().cloned().zip(&blobs[1..]).map(file).collect();
-    manifest.mounts = mounts;
+    let arguments = put_arguments(stage, run.id, run.arguments).await?;
+    let mut manifest = RunManifest::new(run.id, component, run.function.name(), arguments);
+    manifest.artefact = artefact;
+    manifest.env = run.env.env().clone();
+    manifest.files = files;
+    manifest.mounts = run.mounts;
     manifest.limits = Limits {
-        timeout_ms: env.timeout().map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-        memory: env.memory(),
+        timeout_ms: run.env.timeout().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        memory: run.env.memory(),
     };
     let bytes = Bytes::from(manifest.to_bytes()?);
-    let name = names::manifest(run_id);
+    let name = names::manifest(run.id);
     stage.put(&name, bytes.clone()).await?;
     Ok(StagedManifest {
         url: stage.url_of(&name),
@@ -56,22 +73,77 @@ pub(crate) async fn stage_run(
     })
 }
 
-async fn upload(stage: &Stage, blobs: Vec<Bytes>) -> Result<Vec<Blob>> {
-    let count = blobs.len();
+/// A blob that a run needs, and where its bytes are if the stage lacks them.
+struct Upload {
+    blob: Blob,
+    bytes: BoxFuture<'static, Result<Bytes>>,
+}
+
+impl Upload {
+    fn bytes(blob: Blob, bytes: Bytes) -> Self {
+        Self {
+            blob,
+            bytes: Box::pin(std::future::ready(Ok(bytes))),
+        }
+    }
+
+    async fn file(path: PathBuf) -> Result<Self> {
+        let bytes = blocking(move || {
+            std::fs::read(&path).map(Bytes::from).map_err(|error| {
+                Error::input(format!("cannot read the file {}", path.display())).because(error)
+            })
+        })
+        .await?;
+        Ok(Self::bytes(Blob::of(&bytes), bytes))
+    }
+}
+
+#[cfg(feature = "local")]
+async fn add_artefact(
+    component: &Component,
+    platform: Option<&str>,
+    uploads: &mut Vec<Upload>,
+) -> Result<Option<Artefact>> {
+    use crate::artefact::CachedArtefact;
+
+    let Some(platform) = platform.and_then(|name| name.parse().ok()) else {
+        return Ok(None);
+    };
+    let Some(cached) = CachedArtefact::of(component, platform).await? else {
+        return Ok(None);
+    };
+    let artefact = cached.artefact.clone();
+    uploads.push(Upload {
+        blob: artefact.blob,
+        bytes: Box::pin(async move { cached.bytes().await }),
+    });
+    Ok(Some(artefact))
+}
+
+/// Without a compiler of our own, the runner's compiles.
+#[cfg(not(feature = "local"))]
+async fn add_artefact(
+    _: &Component,
+    _: Option<&str>,
+    _: &mut Vec<Upload>,
+) -> Result<Option<Artefact>> {
+    Ok(None)
+}
+
+async fn upload_all(stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
+    let count = uploads.len();
     tracing::info!("uploading {count} {} to {}", files(count), stage.url());
-    let uploads = blobs.into_iter().map(|bytes| stage.put_blob(bytes));
-    let staged = try_join_all(uploads).await?;
-    let new = staged.iter().filter(|(_, staged)| *staged == Staged::New).count();
+    let staged = try_join_all(uploads.into_iter().map(|upload| async move {
+        stage.put_blob(&upload.blob, async || upload.bytes.await).await
+    }));
+    let staged: Vec<Staged> = staged.await?;
+    let new = staged.iter().filter(|staged| **staged == Staged::New).count();
     tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
-    Ok(staged.into_iter().map(|(blob, _)| blob).collect())
+    Ok(())
 }
 
 fn files(count: usize) -> &'static str {
     if count == 1 { "file" } else { "files" }
-}
-
-fn file((path, blob): (String, &Blob)) -> File {
-    File { path, blob: *blob }
 }
 
 async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hype_stage::Stage;
-use hype_wire::{End, Outcome, Payload, Statistics, TerminationLine, codec, names};
+use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, codec, names};
 use serde::de::DeserializeOwned;
 
 use crate::closure::Closure;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::runner::{Attempt, Runner};
-use crate::staging::stage_run;
+use crate::staging::{Run, stage_run};
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
 #[derive(Clone)]
@@ -99,27 +99,26 @@ impl Submitter {
     async fn value<T>(&self, closure: &Closure<T>, env: &RunEnvironment) -> Result<Bytes> {
         env.check()?;
         let function = closure.component_function()?;
-        let arguments = closure.arguments()?;
-        let mounts = self.0.runner.mounts(env)?;
         let run_id = new_run_id()?;
-        let result = self.run(closure, &function, arguments, env, mounts, &run_id).await;
+        let run = Run {
+            id: &run_id,
+            function: &function,
+            arguments: closure.arguments()?,
+            env,
+            mounts: self.0.runner.mounts(env)?,
+            platform: self.0.runner.platform(env),
+        };
+        let result = self.run(closure, run).await;
         let removed = self.0.stage.remove_run(&run_id).await;
         let value = result?;
         removed?;
         Ok(value)
     }
 
-    async fn run<T>(
-        &self,
-        closure: &Closure<T>,
-        function: &crate::ComponentFunction,
-        arguments: Bytes,
-        env: &RunEnvironment,
-        mounts: Vec<hype_wire::Mount>,
-        run_id: &str,
-    ) -> Result<Bytes> {
+    async fn run<T>(&self, closure: &Closure<T>, run: Run<'_>) -> Result<Bytes> {
         let Inner { stage, runner } = &*self.0;
-        let manifest = stage_run(stage, run_id, function, arguments, env, mounts).await?;
+        let (run_id, env) = (run.id, run.env);
+        let manifest = stage_run(stage, run).await?;
         tracing::info!("submitting {} to {env:?}", manifest.url);
         tracing::info!("running `{}` {}", closure.function(), runner.place());
         let started = Instant::now();
@@ -184,10 +183,15 @@ fn told(statistics: &Statistics) -> String {
         start_us,
         run_us,
         peak_memory,
+        code,
         ..
     } = statistics;
+    let made = match code {
+        Code::Compiled => "compile",
+        _ => "load",
+    };
     format!(
-        "fetch {:.1} ms, compile {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
+        "fetch {:.1} ms, {made} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
         ms(*fetch_us),
         ms(*compile_us),
         ms(*start_us),

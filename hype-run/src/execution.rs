@@ -12,6 +12,7 @@ use crate::deadline::{self, DeadlineExceeded};
 use crate::executor::bindings::exports::spotify::hype::closure;
 use crate::executor::bindings::spotify::hype::report;
 use crate::executor::{ClosuresPre, Executor};
+use crate::fetch::Inputs;
 use crate::limiter::Limiter;
 use crate::output::Output;
 use crate::run::micros;
@@ -63,8 +64,7 @@ pub(crate) async fn execute(
     component: &ClosuresPre<Guest>,
     manifest: &RunManifest,
     attempt: u32,
-    arguments: &[u8],
-    files: &[bytes::Bytes],
+    inputs: &Inputs,
     output: &Output,
 ) -> Execution {
     let started = Instant::now();
@@ -74,7 +74,7 @@ pub(crate) async fn execute(
         run_us: 0,
         peak_memory: 0,
     };
-    let sandbox = match sandbox::prepare(manifest, attempt, files, output) {
+    let sandbox = match sandbox::prepare(manifest, attempt, &inputs.files, output) {
         Ok(sandbox) => sandbox,
         Err(failure) => {
             execution.value = Err(failure);
@@ -98,7 +98,7 @@ pub(crate) async fn execute(
         let closures = component.instantiate_async(&mut store).await?;
         called = Some(Instant::now());
         let interface = closures.spotify_hype_closure();
-        interface.call_call(&mut store, &manifest.function, arguments).await
+        interface.call_call(&mut store, &manifest.function, &inputs.arguments).await
     };
     let ended = deadline::within(deadline, call).await;
     execution.run_us = called.map_or(0, micros);

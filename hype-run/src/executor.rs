@@ -1,13 +1,14 @@
-//! The WebAssembly engine, and the components that it has compiled.
+//! The WebAssembly engine, and the components that are ready to run on it.
 
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use hype_wire::{Code, Digest, Failure, FailureKind};
+use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine};
+use wasmtime::Engine;
 
 use crate::deadline::{Ticker, Ticking};
+use crate::engine::{Platform, engine};
 use crate::execution::Guest;
 
 /// The host's side of `wit/`.
@@ -21,7 +22,7 @@ pub(crate) mod bindings {
 
 pub(crate) use bindings::ClosuresPre;
 
-/// How many compiled components are kept, the last used ones.
+/// How many components are kept ready, the last used ones.
 const KEPT: usize = 16;
 
 /// Runs components: one engine, shared by all runs of a process.
@@ -29,7 +30,7 @@ pub struct Executor {
     engine: Engine,
     linker: Linker<Guest>,
     ticker: Ticker,
-    compiled: Mutex<Vec<(Digest, ClosuresPre<Guest>)>>,
+    ready: Mutex<Vec<(Digest, ClosuresPre<Guest>)>>,
 }
 
 impl Executor {
@@ -39,50 +40,63 @@ impl Executor {
     ///
     /// When the machine cannot run WebAssembly, or has no thread left.
     pub fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let engine = Engine::new(&config()).map_err(wasmtime::Error::into_boxed_dyn_error)?;
+        let engine = engine(Platform::here()).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         Ok(Self {
             ticker: Ticker::start(engine.clone())?,
             linker,
             engine,
-            compiled: Mutex::default(),
+            ready: Mutex::default(),
         })
     }
 
-    /// Whether it has the component with this digest compiled.
-    pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.lock().iter().any(|(compiled, _)| compiled == digest)
+    /// The component with this digest, if it was used before.
+    pub(crate) fn reuse(&self, digest: &Digest) -> Option<ClosuresPre<Guest>> {
+        let mut ready = self.lock();
+        let index = ready.iter().position(|(kept, _)| kept == digest)?;
+        let last_used = ready.remove(index);
+        let component = last_used.1.clone();
+        ready.push(last_used);
+        Some(component)
     }
 
-    /// The component with this digest, compiled of `bytes` unless it was before.
-    pub(crate) async fn component(
+    /// The component in `bytes`, whose digest this is.
+    pub(crate) async fn compile(
         &self,
-        name: &str,
-        digest: Digest,
-        bytes: Option<Bytes>,
-    ) -> Result<(ClosuresPre<Guest>, Code), Failure> {
-        if let Some(component) = self.reuse(&digest) {
-            return Ok((component, Code::Reused));
-        }
-        let bytes = bytes.ok_or_else(|| {
-            let message = format!("component {name} was forgotten while it was fetched");
-            Failure::new(FailureKind::Infrastructure, message)
-        })?;
+        component: &ComponentRef,
+        bytes: Bytes,
+    ) -> Result<ClosuresPre<Guest>, Failure> {
         let engine = self.engine.clone();
-        let compile = move || Component::from_binary(&engine, &bytes);
-        let component = tokio::task::spawn_blocking(compile)
+        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes))
             .await
-            .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?
-            .map_err(|error| unusable(name, "is not a component that can be compiled", &error))?;
-        let linked = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
-        let closures = ClosuresPre::new(linked)
-            .map_err(|error| unusable(name, "doesn't export spotify:hype/closure@0.1.0", &error))?;
-        self.keep(digest, closures.clone());
-        Ok((closures, Code::Compiled))
+            .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?;
+        let compiled = compiled.map_err(|error| {
+            unusable(&component.name, "is not a component that can be compiled", &error)
+        })?;
+        self.link(component, &compiled)
+    }
+
+    /// The component that `artefact` was made of.
+    ///
+    /// # Safety
+    ///
+    /// `artefact` is run as it is: it must come from [`precompile`](crate::precompile), as only
+    /// the word of somebody who may run code here can tell.
+    ///
+    /// # Errors
+    ///
+    /// `Ok(Err(why))` when it was made by another version or for another machine.
+    pub(crate) unsafe fn load(
+        &self,
+        component: &ComponentRef,
+        artefact: &[u8],
+    ) -> Result<std::result::Result<ClosuresPre<Guest>, String>, Failure> {
+        // SAFETY: the caller vouches for the bytes.
+        match unsafe { Component::deserialize(&self.engine, artefact) } {
+            Ok(loaded) => self.link(component, &loaded).map(Ok),
+            Err(error) => Ok(Err(format!("{error:#}"))),
+        }
     }
 
     /// Makes guests look at the clock until what this gives is dropped.
@@ -90,26 +104,30 @@ impl Executor {
         self.ticker.tick()
     }
 
-    fn reuse(&self, digest: &Digest) -> Option<ClosuresPre<Guest>> {
-        let mut compiled = self.lock();
-        let index = compiled.iter().position(|(kept, _)| kept == digest)?;
-        let last_used = compiled.remove(index);
-        let component = last_used.1.clone();
-        compiled.push(last_used);
-        Some(component)
-    }
-
-    fn keep(&self, digest: Digest, component: ClosuresPre<Guest>) {
-        let mut compiled = self.lock();
-        compiled.retain(|(kept, _)| *kept != digest);
-        if compiled.len() == KEPT {
-            compiled.remove(0);
+    fn link(
+        &self,
+        component: &ComponentRef,
+        compiled: &Component,
+    ) -> Result<ClosuresPre<Guest>, Failure> {
+        let name = &component.name;
+        let linked = self
+            .linker
+            .instantiate_pre(compiled)
+            .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
+        let closures = ClosuresPre::new(linked)
+            .map_err(|error| unusable(name, "doesn't export spotify:hype/closure@0.1.0", &error))?;
+        let digest = component.blob.digest;
+        let mut ready = self.lock();
+        ready.retain(|(kept, _)| *kept != digest);
+        if ready.len() == KEPT {
+            ready.remove(0);
         }
-        compiled.push((digest, component));
+        ready.push((digest, closures.clone()));
+        Ok(closures)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, ClosuresPre<Guest>)>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,13 +135,6 @@ impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Executor({} components)", self.lock().len())
     }
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
-    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
-    config
 }
 
 fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {

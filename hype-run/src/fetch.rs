@@ -1,23 +1,24 @@
 //! What a run needs from the stage, each object verified over the very bytes that are then used.
 
 use bytes::Bytes;
-use futures::future::{OptionFuture, try_join, try_join_all};
-use hype_stage::{Stage, StageError};
+use futures::future::{try_join, try_join_all};
+use hype_stage::{Stage, StageError, StageErrorKind};
 use hype_wire::{Digest, Failure, FailureKind, Payload, RunManifest, names};
 
-use crate::executor::Executor;
-use crate::run::refused;
-
-/// The objects that a manifest names.
+/// The arguments and files that a manifest names.
 pub(crate) struct Inputs {
-    /// The component, unless the executor has it compiled.
-    pub(crate) component: Option<Bytes>,
     /// The arguments.
     pub(crate) arguments: Bytes,
     /// The staged files, in the manifest's order.
     pub(crate) files: Vec<Bytes>,
-    /// How many bytes were read from the stage.
-    pub(crate) fetched: u64,
+}
+
+impl Inputs {
+    /// How many bytes were read.
+    pub(crate) fn size(&self) -> u64 {
+        let files = self.files.iter().map(|bytes| bytes.len() as u64);
+        self.arguments.len() as u64 + files.sum::<u64>()
+    }
 }
 
 /// The manifest of `run_id`, verified if its digest is known.
@@ -43,36 +44,17 @@ pub(crate) async fn manifest(
     ))
 }
 
-/// All that the manifest names, read in parallel.
-pub(crate) async fn inputs(
-    executor: &Executor,
-    stage: &Stage,
-    manifest: &RunManifest,
-) -> Result<Inputs, Failure> {
-    let component = &manifest.component;
-    let read_component = OptionFuture::from((!executor.has(&component.blob.digest)).then(|| async {
-        let what = format!("component {}", component.name);
-        stage.get_blob(&component.blob).await.map_err(|error| refused(&what, &error))
-    }));
-    let read_files = try_join_all(manifest.files.iter().map(|file| async {
+/// The arguments and files that `manifest` names, read in parallel.
+pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
+    let files = try_join_all(manifest.files.iter().map(|file| async {
         let what = format!("file {}", file.path);
         stage.get_blob(&file.blob).await.map_err(|error| refused(&what, &error))
     }));
-    let read_arguments = async {
+    let arguments = async {
         payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
-    let ((component, files), arguments) = try_join(
-        try_join(async { read_component.await.transpose() }, read_files),
-        read_arguments,
-    )
-    .await?;
-    let read = component.iter().chain(&files).map(|bytes| bytes.len() as u64);
-    Ok(Inputs {
-        fetched: read.sum::<u64>() + arguments.len() as u64,
-        component,
-        arguments,
-        files,
-    })
+    let (files, arguments) = try_join(files, arguments).await?;
+    Ok(Inputs { arguments, files })
 }
 
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
@@ -80,4 +62,15 @@ async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> 
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
         Payload::Staged { name, blob } => stage.get_verified(name, &blob.digest).await,
     }
+}
+
+/// The failure of a run that needs the object that the manifest names as `what`.
+pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
+    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    let advice = match error.kind() {
+        StageErrorKind::Altered => ": it is refused; remove it, and the next submit stages it again",
+        _ => "",
+    };
+    failure.message = format!("{what}: {}{advice}", failure.message);
+    failure
 }

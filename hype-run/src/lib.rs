@@ -6,10 +6,13 @@
 //!
 //! - [`run`]: the flow, from a manifest's URL to an outcome and the line that vouches for it.
 //! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
+//! - [`precompile`]: machine code for a [`Platform`], to be staged with a component.
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
 
 mod backtrace;
+mod code;
 mod deadline;
+mod engine;
 mod execution;
 mod executor;
 mod fetch;
@@ -18,6 +21,7 @@ mod output;
 mod run;
 mod sandbox;
 
+pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use executor::Executor;
 pub use output::{Output, Stream};
 pub use run::{Finished, Request, RunError, run};

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hype_stage::{Created, Stage, StageError, StageErrorKind};
+use futures::future::try_join;
+use hype_stage::{Created, Stage, StageError};
 use hype_wire::{
     Blob, Digest, End, Failure, FailureKind, Outcome, Payload, Statistics, TerminationLine, names,
 };
 
+use crate::code;
 use crate::execution::execute;
 use crate::executor::Executor;
 use crate::fetch;
@@ -97,28 +99,19 @@ async fn attempt(
 ) -> Result<Payload, Failure> {
     let started = Instant::now();
     let manifest = fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
-    let inputs = fetch::inputs(executor, stage, &manifest).await?;
-    statistics.fetch_us = micros(started);
-    statistics.fetched = inputs.fetched;
-
-    let started = Instant::now();
-    let name = &manifest.component.name;
-    let (component, code) = executor
-        .component(name, manifest.component.blob.digest, inputs.component)
-        .await?;
-    statistics.compile_us = micros(started);
-    statistics.code = code;
-
-    let execution = execute(
-        executor,
-        &component,
-        &manifest,
-        request.attempt,
-        &inputs.arguments,
-        &inputs.files,
-        output,
+    let (loaded, inputs) = try_join(
+        code::load(executor, stage, &manifest, request.digest.is_some()),
+        fetch::inputs(stage, &manifest),
     )
-    .await;
+    .await?;
+    statistics.fetch_us = micros(started).saturating_sub(loaded.took_us);
+    statistics.fetched = loaded.fetched + inputs.size();
+    statistics.compile_us = loaded.took_us;
+    statistics.code = loaded.code;
+    statistics.why_compiled = loaded.why_compiled;
+
+    let (component, number) = (&loaded.component, request.attempt);
+    let execution = execute(executor, component, &manifest, number, &inputs, output).await;
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
     statistics.peak_memory = execution.peak_memory;
@@ -188,17 +181,6 @@ fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finish
 /// What the stage could not give is nobody's fault who wrote the function.
 pub(crate) fn infrastructure(error: StageError) -> Failure {
     Failure::from_error(FailureKind::Infrastructure, &error)
-}
-
-/// The same, where the object is one that the manifest names as `what`.
-pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
-    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
-    let advice = match error.kind() {
-        StageErrorKind::Altered => ": it is refused; remove it, and the next submit stages it again",
-        _ => "",
-    };
-    failure.message = format!("{what}: {}{advice}", failure.message);
-    failure
 }
 
 /// Microseconds since `started`.

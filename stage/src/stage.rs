@@ -88,15 +88,18 @@ impl Stage {
         format!("{}/{name}", self.url)
     }
 
-    /// Puts `bytes` where their digest says, unless they are there.
-    pub async fn put_blob(&self, bytes: Bytes) -> Result<(Blob, Staged), StageError> {
-        let blob = Blob::of(&bytes);
+    /// Puts `blob` where its digest says, unless it is there; `read` gives its bytes.
+    pub async fn put_blob<E: From<StageError>>(
+        &self,
+        blob: &Blob,
+        read: impl AsyncFnOnce() -> Result<Bytes, E>,
+    ) -> Result<Staged, E> {
         let name = names::blob(&blob.digest);
         if self.size(&name).await? == Some(blob.size) {
-            return Ok((blob, Staged::Cached));
+            return Ok(Staged::Cached);
         }
-        self.put(&name, bytes).await?;
-        Ok((blob, Staged::New))
+        self.put(&name, read().await?).await?;
+        Ok(Staged::New)
     }
 
     /// The bytes of a blob, after making sure that they are those that its digest names.

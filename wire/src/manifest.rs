@@ -23,6 +23,9 @@ pub struct RunManifest {
     pub run_id: String,
     /// What holds the function.
     pub component: ComponentRef,
+    /// Machine code that was made of the component for one platform, if any was.
+    #[serde(default)]
+    pub artefact: Option<Artefact>,
     /// Which function to call, as the component knows it.
     pub function: String,
     /// A MessagePack array with one element for each parameter.
@@ -50,6 +53,7 @@ impl RunManifest {
             hype: HYPE_VERSION.to_owned(),
             run_id: run_id.into(),
             component,
+            artefact: None,
             function: function.into(),
             arguments,
             env: BTreeMap::new(),
@@ -81,6 +85,15 @@ impl Versioned for RunManifest {
 pub struct ComponentRef {
     /// What people call it, for messages: `wordcount.wasm`.
     pub name: String,
+    /// Its bytes.
+    pub blob: Blob,
+}
+
+/// Staged machine code of a component. It is loaded only by the word of a verified manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    /// The platform that it was made for, as the executor names it: `x86_64-v3`.
+    pub platform: String,
     /// Its bytes.
     pub blob: Blob,
 }

@@ -72,12 +72,12 @@ pub enum End {
 }
 
 /// What an attempt took. Times are in microseconds, sizes in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Statistics {
     /// Reading manifest, component, arguments and files from the stage.
     pub fetch_us: u64,
-    /// Making machine code of the component, or taking it from where it was made.
+    /// Making machine code of the component, or loading what was made before.
     pub compile_us: u64,
     /// Setting up the sandbox and instantiating the component.
     pub start_us: u64,
@@ -93,6 +93,8 @@ pub struct Statistics {
     pub uploaded: u64,
     /// Where the machine code came from.
     pub code: Code,
+    /// Why the staged machine code was not used, where there was some.
+    pub why_compiled: Option<String>,
 }
 
 /// Where the machine code of a component came from.
@@ -103,6 +105,8 @@ pub enum Code {
     /// The runner compiled the component.
     #[default]
     Compiled,
-    /// The runner had compiled the same component before, in the same process.
+    /// The submitter had it compiled, and the runner loaded that.
+    Precompiled,
+    /// The runner had used the same component before, in the same process.
     Reused,
 }

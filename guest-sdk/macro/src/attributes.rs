@@ -84,7 +84,10 @@ impl Docs {
         let lines = lines?.join("\n");
         let indented = |line: &str| line.is_empty() || line.starts_with(' ');
         let indent = usize::from(lines.lines().all(indented));
-        let lines: Vec<_> = lines.lines().map(|line| line.get(indent..).unwrap_or("")).collect();
+        let lines: Vec<_> = lines
+            .lines()
+            .map(|line| line.get(indent..).unwrap_or(""))
+            .collect();
         Some(lines.join("\n").trim().to_owned())
     }
 }
@@ -95,14 +98,23 @@ impl ToTokens for Docs {
         match (self.literal(), self.0.as_slice()) {
             (Some(literal), _) => literal.to_tokens(tokens),
             (None, [line]) => line.to_tokens(tokens),
-            (None, lines) => tokens.extend(quote!(::core::concat!(#(#lines, "\n"),*))),
+            (None, lines) => {
+                let lines = lines.iter().map(|line| match text(line) {
+                    Some(text) => text.strip_prefix(' ').unwrap_or(&text).to_token_stream(),
+                    None => line.to_token_stream(),
+                });
+                tokens.extend(quote!(::core::concat!(#(#lines, "\n"),*)));
+            }
         }
     }
 }
 
 fn text(line: &Expr) -> Option<String> {
     match line {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value()),
         _ => None,
     }
 }
@@ -125,19 +137,28 @@ mod tests {
     fn docs_are_told_as_markdown() {
         let docs = |source| sorted(source).docs.to_token_stream().to_string();
         assert_eq!(docs(""), r#""""#);
-        assert_eq!(docs("/// Counts.\n///\n///     code\n/// end"), r#""Counts.\n\n    code\nend""#);
+        assert_eq!(
+            docs("/// Counts.\n///\n///     code\n/// end"),
+            r#""Counts.\n\n    code\nend""#
+        );
         assert_eq!(docs("#[doc = \"Tight.\"]"), r#""Tight.""#);
         assert_eq!(
-            docs("/// A.\n#[doc = include_str!(\"a.md\")]").replace(' ', ""),
-            r#"::core::concat!("A.","\n",include_str!("a.md"),"\n")"#
+            docs("/// A b.\n#[doc = include_str!(\"a.md\")]"),
+            r#":: core :: concat ! ("A b." , "\n" , include_str ! ("a.md") , "\n")"#
         );
     }
 
     #[test]
     fn a_lint_is_expected_of_the_body_alone() {
         let sorted = sorted("#[expect(clippy::unit_arg, reason = \"r\")]");
-        assert_eq!(written(&sorted.constructor), r#"#[allow(clippy::unit_arg,reason="r")]"#);
-        assert_eq!(written(&sorted.call), r#"#[expect(clippy::unit_arg,reason="r")]"#);
+        assert_eq!(
+            written(&sorted.constructor),
+            r#"#[allow(clippy::unit_arg,reason="r")]"#
+        );
+        assert_eq!(
+            written(&sorted.call),
+            r#"#[expect(clippy::unit_arg,reason="r")]"#
+        );
     }
 
     #[test]
@@ -145,7 +166,10 @@ mod tests {
         let sorted = sorted("#[inline] #[doc(hidden)] #[deprecated] #[tracing::instrument]");
         assert_eq!(written(&sorted.constructor), "#[doc(hidden)]#[deprecated]");
         assert_eq!(written(&sorted.carrier), "#[doc(hidden)]");
-        assert_eq!(written(&sorted.call), "#[inline]#[deprecated]#[tracing::instrument]");
+        assert_eq!(
+            written(&sorted.call),
+            "#[inline]#[deprecated]#[tracing::instrument]"
+        );
         assert!(sorted.is_deprecated);
     }
 }

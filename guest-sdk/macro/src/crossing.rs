@@ -4,10 +4,10 @@
 //! decide; but of a borrowed type they say only that a lifetime doesn't fit, so what shows in the
 //! signature is refused here, with the type to write instead.
 
-use syn::visit::Visit;
+use syn::visit::{self, Visit};
 use syn::{
-    Expr, GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypeBareFn, TypeImplTrait,
-    TypeInfer, TypeNever, TypePtr, TypeReference, TypeTraitObject,
+    Expr, Lifetime, PathArguments, PathSegment, Type, TypeBareFn, TypeImplTrait, TypeInfer,
+    TypeNever, TypeParamBound, TypePtr, TypeReference, TypeTraitObject,
 };
 
 use crate::mistakes::Mistakes;
@@ -20,13 +20,18 @@ pub(crate) fn check_argument(ty: &Type, mistakes: &mut Mistakes) {
     Crossing { mistakes, values }.visit_type(ty);
 }
 
-/// Looks at a return type: at all of it, or without the error that a fallible function gives.
+/// Looks at a return type: at all of it, or at the value and the error of a fallible function.
 pub(crate) fn check_result(ty: &Type, returns: Returns, mistakes: &mut Mistakes) {
     let values = "results";
-    let mut crossing = Crossing { mistakes, values };
-    match (returns, last_segment(ty)) {
-        (Returns::Fallible, Some(result)) => crossing.visit_fallible(result),
-        _ => crossing.visit_type(ty),
+    let arguments = match (returns, last_segment(ty).map(|result| &result.arguments)) {
+        (Returns::Fallible, Some(PathArguments::AngleBracketed(arguments))) => arguments,
+        _ => return Crossing { mistakes, values }.visit_type(ty),
+    };
+    for (index, argument) in arguments.args.iter().enumerate() {
+        match index {
+            0 => Crossing { mistakes, values }.visit_generic_argument(argument),
+            _ => Describing { mistakes }.visit_generic_argument(argument),
+        }
     }
 }
 
@@ -41,33 +46,17 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
+const NAME_THE_TYPE: &str = "a closure has fixed types: name the type itself";
+
 struct Crossing<'a> {
     mistakes: &'a mut Mistakes,
     /// What crosses: "arguments" or "results".
     values: &'static str,
 }
 
-impl Crossing<'_> {
-    /// Looks at the value of a `Result`, and of its error only at what no position allows.
-    fn visit_fallible(&mut self, result: &PathSegment) {
-        let PathArguments::AngleBracketed(arguments) = &result.arguments else {
-            return;
-        };
-        let mut types = arguments.args.iter();
-        if let Some(value) = types.next() {
-            self.visit_generic_argument(value);
-        }
-        for argument in types {
-            if let GenericArgument::Type(ty @ Type::ImplTrait(_)) = argument {
-                self.visit_type(ty);
-            }
-        }
-    }
-}
-
 impl Visit<'_> for Crossing<'_> {
     fn visit_type_reference(&mut self, ty: &TypeReference) {
-        let (values, owned) = (self.values, owned(ty));
+        let (values, owned) = (self.values, owned(&ty.elem));
         let problem = format!("{values} cross by value: use `{owned}`");
         self.mistakes.add(ty, problem);
         self.visit_type(&ty.elem);
@@ -76,9 +65,17 @@ impl Visit<'_> for Crossing<'_> {
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
         if lifetime.ident != "static" {
             let values = self.values;
-            let problem = format!("{values} borrow nothing: use a type without lifetime");
+            let problem = format!("{values} borrow nothing: use an owned type");
             self.mistakes.add(lifetime, problem);
         }
+    }
+
+    fn visit_path_segment(&mut self, segment: &PathSegment) {
+        if segment.ident == "Self" {
+            let problem = "a closure is no method: move the function out, and name the type";
+            self.mistakes.add(&segment.ident, problem);
+        }
+        visit::visit_path_segment(self, segment);
     }
 
     fn visit_type_ptr(&mut self, ty: &TypePtr) {
@@ -88,8 +85,7 @@ impl Visit<'_> for Crossing<'_> {
     }
 
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
-        self.mistakes
-            .add(ty, "a closure has fixed types: name the type itself");
+        self.mistakes.add(ty, NAME_THE_TYPE);
     }
 
     fn visit_type_trait_object(&mut self, ty: &TypeTraitObject) {
@@ -108,23 +104,52 @@ impl Visit<'_> for Crossing<'_> {
     }
 
     fn visit_type_infer(&mut self, ty: &TypeInfer) {
-        self.mistakes
-            .add(ty, "a closure has fixed types: write the type itself");
+        self.mistakes.add(ty, NAME_THE_TYPE);
     }
 
     /// The length of an array holds no values that cross.
     fn visit_expr(&mut self, _: &Expr) {}
 }
 
-/// The type to write in place of a reference.
-fn owned(ty: &TypeReference) -> String {
-    match &*ty.elem {
-        Type::Slice(slice) => format!("Vec<{}>", type_name(&slice.elem)),
-        Type::Reference(inner) => owned(inner),
-        elem => match type_name(elem).as_str() {
-            "str" => "String".to_owned(),
-            "Path" => "PathBuf".to_owned(),
-            name => name.to_owned(),
+/// What an error must look like. It crosses as its message, so it may hold what it likes.
+struct Describing<'a> {
+    mistakes: &'a mut Mistakes,
+}
+
+impl Visit<'_> for Describing<'_> {
+    fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
+        self.mistakes.add(ty, NAME_THE_TYPE);
+    }
+
+    fn visit_type_trait_object(&mut self, ty: &TypeTraitObject) {
+        let has = |name| ty.bounds.iter().any(|bound| is_named(bound, name));
+        if has("Error") && !(has("Send") && has("Sync")) {
+            let problem = "an error crosses threads: use `dyn Error + Send + Sync`";
+            self.mistakes.add(ty, problem);
+        }
+    }
+}
+
+fn is_named(bound: &TypeParamBound, name: &str) -> bool {
+    match bound {
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == name),
+        _ => false,
+    }
+}
+
+/// The type to write in place of a reference to `ty`.
+fn owned(ty: &Type) -> String {
+    match ty {
+        Type::Reference(ty) => owned(&ty.elem),
+        Type::Slice(ty) => format!("Vec<{}>", owned(&ty.elem)),
+        ty => match last_segment(ty) {
+            Some(name) if name.ident == "str" => "String".to_owned(),
+            Some(name) if name.ident == "Path" => "PathBuf".to_owned(),
+            _ => type_name(ty),
         },
     }
 }

@@ -4,26 +4,22 @@
 //! an empty enum `example` whose `call` is the function as written. An enum and a function can
 //! share a name, and one `use` imports both. It is an enum rather than a module so that the body,
 //! its paths and its visibility keep their meaning. In the guest the function is registered for
-//! the runner, and its record goes into a custom section.
-//!
-//! Tokens that the user wrote keep their spans, so that diagnostics point at them. All others count
-//! as generated, the constructor's copies of names and visibility too, so that lints speak once, and
-//! of `call`, which is the function as written. None says that a function is unused: its component
-//! offers it.
+//! the runner, and its record goes into a custom section. Nothing says that a function is unused:
+//! its component offers it.
 
 use std::mem;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::{ReturnType, Type, parse_quote};
 
 use crate::attributes::Attributes;
 use crate::item::Item;
 use crate::mistakes::Mistakes;
 use crate::options::Returns;
+use crate::record::record;
 use crate::signature::{self, Parameter};
-use crate::type_name::type_name;
+use crate::spans::{around, generated, generated_at};
 
 /// The items that `item` becomes, or its mistakes.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -58,30 +54,30 @@ impl Function {
             returns,
         })
     }
+}
 
-    fn name(&self) -> &Ident {
-        &self.item.signature.ident
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend([
+            self.constructor(),
+            self.carrier(),
+            self.native_checks(),
+            self.registration(),
+        ]);
     }
+}
 
-    fn types(&self) -> impl Iterator<Item = &Type> {
-        self.parameters.iter().map(|parameter| &parameter.ty)
-    }
-
+impl Function {
     /// `fn example(..) -> Closure<T>`, which binds the arguments.
     fn constructor(&self) -> TokenStream {
-        let attributes = &self.attributes.constructor;
-        let docs = self.attributes.docs.is_empty().then(|| {
-            let docs = format!(" Makes a closure of `{}`.", self.name());
-            // Without this, `missing_docs` would speak of the constructor as well as of `call`.
-            quote!(#[doc = #docs])
-        });
+        let (name, site, types) = (self.name(), self.site(), self.types());
         let visibility = generated(&self.item.visibility);
-        let (name, value) = (self.name(), self.value());
+        let attributes = &self.attributes.constructor;
+        let (docs, inapplicable) = (self.constructor_docs(), inapplicable_lints(site));
         let arguments: Vec<_> = self.parameters.iter().map(|p| generated(&p.name)).collect();
-        let types: Vec<_> = self.types().collect();
         let count = u32::try_from(arguments.len()).unwrap_or(u32::MAX);
-        let inapplicable = inapplicable_lints();
-        quote! {
+        let value = self.value();
+        quote_spanned! {site=>
             #docs
             #inapplicable
             #(#attributes)*
@@ -97,35 +93,45 @@ impl Function {
         }
     }
 
+    /// Something to say where the user says nothing, so that `missing_docs` speaks of `call` alone.
+    fn constructor_docs(&self) -> Option<TokenStream> {
+        let docs = format!(" Makes a closure of `{}`.", self.name());
+        let is_missing = self.attributes.docs.is_empty();
+        is_missing.then(|| quote_spanned!(self.site()=> #[doc = #docs]))
+    }
+
     /// The type of what the closure gives back.
     fn value(&self) -> TokenStream {
-        let result = &self.result;
         match self.returns {
-            Returns::Value => quote!(#result),
-            Returns::Fallible => quote!(<#result as ::hype::__internal::Fallible>::Value),
+            Returns::Value => self.result.to_token_stream(),
+            Returns::Fallible => around(
+                &self.result,
+                |start| quote_spanned!(start=> <),
+                |end| quote_spanned!(end=> as ::hype::__internal::Fallible>::Value),
+            ),
         }
     }
 
-    /// `enum example`, and the function as written in it.
+    /// `enum example`, and in it the function as written.
     fn carrier(&self) -> TokenStream {
+        let (name, site) = (self.name(), self.site());
         let attributes = &self.attributes.carrier;
-        let name = self.name();
         let docs = format!(" The plain body of the function `{name}`, as `{name}::call`.");
-        let generated_visibility = generated(&self.item.visibility);
-        // As one of the macro's, this name may be no camel case.
+        let visibility = generated(&self.item.visibility);
+        // As the macro's, the name needn't be in camel case.
         let generated_name = generated(name);
-        let (record, call) = (self.record(), self.call());
-        let inapplicable = inapplicable_lints();
-        quote! {
+        let inapplicable = inapplicable_lints(site);
+        let record = record(name, &self.attributes.docs, &self.parameters, &self.result);
+        let call = self.call();
+        quote_spanned! {site=>
             #(#attributes)*
             #[doc = #docs]
-            #generated_visibility enum #generated_name {}
+            #visibility enum #generated_name {}
 
             #inapplicable
             impl #name {
                 #[doc(hidden)]
-                #generated_visibility const __RECORD:
-                    ::hype::__internal::FunctionRecord<'static> = #record;
+                #visibility const __RECORD: ::hype::__internal::FunctionRecord<'static> = #record;
 
                 #call
             }
@@ -134,7 +140,9 @@ impl Function {
 
     fn call(&self) -> TokenStream {
         let attributes = &self.attributes.call;
-        let (visibility, body) = (&self.item.visibility, &self.item.body);
+        let Item {
+            visibility, body, ..
+        } = &self.item;
         let mut signature = self.item.signature.clone();
         signature.ident = Ident::new("call", self.name().span());
         quote! {
@@ -143,114 +151,99 @@ impl Function {
         }
     }
 
-    fn record(&self) -> TokenStream {
-        let name = self.name().unraw().to_string();
-        let parameters = self.parameters.iter().map(|parameter| {
-            let name = parameter.name.unraw().to_string();
-            let type_name = type_name(&parameter.ty);
-            quote!(::hype::__internal::ParameterRecord { name: #name, type_name: #type_name })
-        });
-        // With the span of the name, these give its place; with any other, the attribute's.
-        let file = quote_spanned!(self.name().span()=> ::core::file!());
-        let line = quote_spanned!(self.name().span()=> ::core::line!());
-        let docs = &self.attributes.docs;
-        let result = type_name(&self.result);
-        quote! {
-            ::hype::__internal::FunctionRecord {
-                package: ::core::env!("CARGO_PKG_NAME"),
-                name: #name,
-                file: #file,
-                line: #line,
-                docs: #docs,
-                parameters: &[#(#parameters),*],
-                result: #result,
-            }
-        }
-    }
-
     /// What only the guest would notice otherwise: that `call` is used, and that an error can cross.
     fn native_checks(&self) -> TokenStream {
-        let (name, allowed) = (self.name(), self.allowed());
-        let is_fallible = match self.returns {
+        let (name, site) = (self.name(), self.site());
+        let allowed = self.allowed();
+        let error_crosses = match self.returns {
             Returns::Value => None,
-            Returns::Fallible => Some(self.is_fallible()),
+            Returns::Fallible => Some(self.error_crosses()),
         };
-        quote! {
+        quote_spanned! {site=>
             #[cfg(not(target_family = "wasm"))]
             #allowed
             const _: () = {
-                #is_fallible
+                #error_crosses
                 let _ = #name::call;
             };
         }
     }
 
-    fn is_fallible(&self) -> TokenStream {
-        let result = &self.result;
-        quote! {
-            const fn __is_fallible<R>()
-            where
-                R: ::hype::__internal::Fallible,
-                R::Error: ::hype::__internal::FunctionError,
-            {
-            }
-            __is_fallible::<#result>();
+    fn error_crosses(&self) -> TokenStream {
+        let check = around(
+            &self.result,
+            |start| quote_spanned!(start=> __error_crosses::< <),
+            |end| quote_spanned!(end=> as ::hype::__internal::Fallible>::Error>()),
+        );
+        quote_spanned! {self.site()=>
+            const fn __error_crosses<E: ::hype::__internal::FunctionError>() {}
+            #check;
         }
     }
 
     /// The record in the custom section, and the entry by which the runner finds the function.
     fn registration(&self) -> TokenStream {
-        let (name, result, allowed) = (self.name(), &self.result, self.allowed());
-        let types = self.types();
-        let arguments = Ident::new("__arguments", Span::mixed_site());
-        let values: Vec<_> = (0..self.parameters.len())
-            .map(|index| format_ident!("__{index}", span = Span::mixed_site()))
-            .collect();
-        let encode = match self.returns {
-            Returns::Value => quote!(value),
-            Returns::Fallible => quote!(fallible),
-        };
-        quote! {
+        let (name, site) = (self.name(), self.site());
+        let (allowed, entry) = (self.allowed(), self.entry());
+        quote_spanned! {site=>
             #[cfg(target_family = "wasm")]
             const _: () = {
                 #[used]
                 #[unsafe(link_section = "hype:functions")]
-                static RECORD: [u8; ::hype::__internal::encoded_len(&#name::__RECORD)] =
+                static RECORD: [::core::primitive::u8;
+                    ::hype::__internal::encoded_len(&#name::__RECORD)] =
                     ::hype::__internal::encode(&#name::__RECORD);
             };
 
             #[cfg(target_family = "wasm")]
             #allowed
             const _: () = {
-                ::hype::__internal::inventory::submit! {
-                    ::hype::__internal::Entry {
-                        record: &#name::__RECORD,
-                        call: |mut #arguments| {
-                            #(let #values = #arguments.take::<#types>()?;)*
-                            #arguments.finish()?;
-                            ::hype::__internal::#encode::<#result>(#name::call(#(#values),*))
-                        },
-                    }
-                }
+                ::hype::__internal::inventory::submit! { #entry }
             };
+        }
+    }
+
+    fn entry(&self) -> TokenStream {
+        let (name, site, types) = (self.name(), self.site(), self.types());
+        let result = &self.result;
+        let values: Vec<_> = (0..self.parameters.len())
+            .map(|index| format_ident!("__{index}", span = site))
+            .collect();
+        let encode = match self.returns {
+            Returns::Value => quote_spanned!(site=> value),
+            Returns::Fallible => quote_spanned!(site=> fallible),
+        };
+        quote_spanned! {site=>
+            ::hype::__internal::Entry {
+                record: &#name::__RECORD,
+                call: |mut __arguments| {
+                    #(let #values = __arguments.take::<#types>()?;)*
+                    __arguments.finish()?;
+                    ::hype::__internal::#encode::<#result>(#name::call(#(#values),*))
+                },
+            }
         }
     }
 
     /// The attribute for code that names `call` on nobody's behalf.
     fn allowed(&self) -> Option<TokenStream> {
         let is_deprecated = self.attributes.is_deprecated;
-        is_deprecated.then(|| quote!(#[allow(deprecated)]))
+        is_deprecated.then(|| quote_spanned!(self.site()=> #[allow(deprecated)]))
     }
-}
 
-impl ToTokens for Function {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend([
-            self.constructor(),
-            self.carrier(),
-            self.native_checks(),
-            self.registration(),
-        ]);
+    fn name(&self) -> &Ident {
+        &self.item.signature.ident
+    }
+
+    fn site(&self) -> Span {
+        generated_at(self.name())
+    }
+
+    fn types(&self) -> Vec<&Type> {
+        self.parameters
+            .iter()
+            .map(|parameter| &parameter.ty)
+            .collect()
     }
 }
 
@@ -262,21 +255,6 @@ fn result(output: &ReturnType) -> Type {
 }
 
 /// Silences the lints that advise to borrow and to be generic, which closures cannot.
-fn inapplicable_lints() -> TokenStream {
-    quote!(#[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)])
-}
-
-/// A copy of what the user wrote that counts as the macro's.
-fn generated(tokens: impl ToTokens) -> TokenStream {
-    let mark = |mut token: TokenTree| {
-        if let TokenTree::Group(group) = &mut token {
-            let (delimiter, inner) = (group.delimiter(), generated(group.stream()));
-            let span = group.span();
-            *group = Group::new(delimiter, inner);
-            group.set_span(span);
-        }
-        token.set_span(Span::mixed_site().located_at(token.span()));
-        token
-    };
-    tokens.into_token_stream().into_iter().map(mark).collect()
+fn inapplicable_lints(site: Span) -> TokenStream {
+    quote_spanned!(site=> #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)])
 }

@@ -19,7 +19,10 @@ pub(crate) struct Item {
 impl Item {
     /// The function under the attribute that is written as `attribute`.
     pub(crate) fn parse(attribute: &str, tokens: TokenStream) -> syn::Result<Self> {
-        Parser::parse2(|input: ParseStream<'_>| Self::read(attribute, input), tokens)
+        Parser::parse2(
+            |input: ParseStream<'_>| Self::read(attribute, input),
+            tokens,
+        )
     }
 
     fn read(attribute: &str, input: ParseStream<'_>) -> syn::Result<Self> {

@@ -1,31 +1,36 @@
-//! The attributes of hype, as [`hype::function`](macro@function) and [`hype::main`](macro@main).
+//! The attributes of hype: [`hype::function`](macro@function) and [`hype::main`](macro@main).
 //!
 //! Both are pure functions from tokens to tokens, so that their expansions are pinned as files in
-//! `tests/expansions` and their diagnostics in the `tests/ui` of `hype-guest`. What an expansion
+//! `tests/expansions`, and their diagnostics in the `tests/ui` of `hype-guest`. What an expansion
 //! does at run time stands in that crate and in `hype`; here is only what the compiler must see.
 //!
-//! - [`function`](mod@function): a checked function to its closure, its plain body and its record.
-//! - [`item`]: an annotated function, its body left unread.
-//! - [`options`]: what may stand in the attribute's parentheses.
-//! - [`signature`], [`crossing`]: whether a function can run elsewhere, judged by its looks.
-//! - [`mistakes`]: all that is wrong, told at once.
-//! - [`attributes`]: which of a function's attributes go where.
-//! - [`type_name`]: a type as a person writes it.
-//! - [`main_attribute`]: a `main` that closes what it opened.
+//! - `function`: a checked function to its closure, its plain body and its registration.
+//! - `main_attribute`: a `main` to one that hands itself to the runtime.
+//! - `item`: an annotated function, its body left unread.
+//! - `options`: what may stand in the attribute's parentheses.
+//! - `signature`, `crossing`: whether a function can run elsewhere, judged by its looks.
+//! - `mistakes`: all that is wrong, told at once.
+//! - `attributes`: which of a function's attributes go where.
+//! - `record`, `type_name`: what tools show of a function.
+//! - `spans`: where the compiler reports what is wrong with generated code.
+
+mod function;
+mod main_attribute;
+
+mod item;
+mod options;
+
+mod crossing;
+mod mistakes;
+mod signature;
 
 mod attributes;
-mod crossing;
-mod function;
-mod item;
-mod main_attribute;
-mod mistakes;
-mod options;
-mod signature;
+mod record;
+mod spans;
 mod type_name;
 
 #[cfg(test)]
 mod expansions;
-
 
 use proc_macro::TokenStream;
 

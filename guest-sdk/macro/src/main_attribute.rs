@@ -3,11 +3,13 @@
 //! The function moves into a plain one of the same name, which hands it to the runtime.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote_spanned;
+use syn::ReturnType;
 use syn::spanned::Spanned;
 
 use crate::item::Item;
 use crate::mistakes::Mistakes;
+use crate::spans::generated_at;
 
 /// The function that `item` becomes, or its mistakes.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -29,10 +31,10 @@ fn check(options: TokenStream, item: &Item) -> syn::Result<()> {
         mistakes.add(&signature.inputs, problem);
     }
     if !signature.generics.params.is_empty() {
-        mistakes.add(&signature.generics, "`main` has fixed types: remove this");
+        mistakes.add(&signature.generics, "`main` is not generic: remove this");
     }
     if let Some(clause) = &signature.generics.where_clause {
-        mistakes.add(clause, "`main` has fixed types: remove the `where` clause");
+        mistakes.add(clause, "`main` is not generic: remove the `where` clause");
     }
     check_qualifiers(signature, &mut mistakes);
     mistakes.finish()
@@ -59,16 +61,20 @@ fn wrap(item: &Item) -> TokenStream {
         body,
     } = item;
     let name = &signature.ident;
-    // A type that `main` cannot return is reported where it stands.
-    let run = match signature.asyncness {
-        Some(_) => quote_spanned!(signature.output.span()=> run_main(#name())),
-        None => quote_spanned!(signature.output.span()=> run_blocking_main(#name)),
+    // A type that `main` cannot give is reported where it stands.
+    let at = match &signature.output {
+        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => name.span(),
     };
-    quote! {
+    let run = match signature.asyncness {
+        Some(_) => quote_spanned!(at=> ::hype::__internal::run_main(#name())),
+        None => quote_spanned!(at=> ::hype::__internal::run_blocking_main(#name)),
+    };
+    quote_spanned! {generated_at(name)=>
         #(#attributes)*
         #visibility fn #name() -> ::std::process::ExitCode {
             #signature #body
-            ::hype::__internal::#run
+            #run
         }
     }
 }

@@ -49,7 +49,10 @@ fn check_generics(generics: &syn::Generics, mistakes: &mut Mistakes) {
     for parameter in &generics.params {
         let problem = match parameter {
             GenericParam::Type(ty) => {
-                format!("a closure has fixed types: write one in place of `{}`", ty.ident)
+                format!(
+                    "a closure has fixed types: write one in place of `{}`",
+                    ty.ident
+                )
             }
             GenericParam::Const(number) => {
                 let name = &number.ident;
@@ -63,13 +66,17 @@ fn check_generics(generics: &syn::Generics, mistakes: &mut Mistakes) {
         mistakes.add(parameter, problem);
     }
     if let Some(clause) = &generics.where_clause {
-        mistakes.add(clause, "a closure has fixed types: remove the `where` clause");
+        mistakes.add(
+            clause,
+            "a closure has fixed types: remove the `where` clause",
+        );
     }
 }
 
 fn parameters(signature: &syn::Signature, mistakes: &mut Mistakes) -> Vec<Parameter> {
     for parameter in signature.inputs.iter().skip(MOST_PARAMETERS) {
-        let problem = "a closure has at most 12 parameters: put some into a struct";
+        let problem =
+            format!("a closure has at most {MOST_PARAMETERS} parameters: put some into a struct");
         mistakes.add(parameter, problem);
     }
     if let Some(variadic) = &signature.variadic {

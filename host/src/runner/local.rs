@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_run::{Executor, Output, Request};
+use hype_run::{Executor, Output, Platform, Request};
 use hype_wire::{Mount, TerminationLine};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -54,6 +54,10 @@ impl LocalRunner {
 impl Runner for LocalRunner {
     fn place(&self) -> String {
         "in this process".to_owned()
+    }
+
+    fn platform(&self, _: &RunEnvironment) -> Option<String> {
+        Platform::here().map(|platform| platform.name().to_owned())
     }
 
     fn mounts(&self, env: &RunEnvironment) -> Result<Vec<Mount>> {

@@ -34,6 +34,10 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Where it runs things, for messages: `in this process`.
     fn place(&self) -> String;
 
+    /// The platform whose machine code runs in `env`, as `hype-run` names it; none where it will
+    /// compile for itself.
+    fn platform(&self, env: &RunEnvironment) -> Option<String>;
+
     /// The mounts of `env` as `hype-run` will find them.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-///Makes a closure of `old`.
+/// Makes a closure of `old`.
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 #[doc(hidden)]
 #[deprecated]
@@ -13,7 +13,7 @@ fn old(arg: (u8,)) -> ::hype::Closure<()> {
     )
 }
 #[doc(hidden)]
-///The plain body of the function `old`, as `old::call`.
+/// The plain body of the function `old`, as `old::call`.
 enum old {}
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 impl old {
@@ -46,9 +46,9 @@ const _: () = {
 const _: () = {
     #[used]
     #[unsafe(link_section = "hype:functions")]
-    static RECORD: [u8; ::hype::__internal::encoded_len(&old::__RECORD)] = ::hype::__internal::encode(
+    static RECORD: [::core::primitive::u8; ::hype::__internal::encoded_len(
         &old::__RECORD,
-    );
+    )] = ::hype::__internal::encode(&old::__RECORD);
 };
 #[cfg(target_family = "wasm")]
 #[allow(deprecated)]

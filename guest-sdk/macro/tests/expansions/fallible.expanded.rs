@@ -1,4 +1,4 @@
-///Makes a closure of `read`.
+/// Makes a closure of `read`.
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn read(
@@ -11,7 +11,7 @@ pub(crate) fn read(
         ::hype::__internal::BoundArguments::new(1u32).with::<String>(&path).finish(),
     )
 }
-///The plain body of the function `read`, as `read::call`.
+/// The plain body of the function `read`, as `read::call`.
 pub(crate) enum read {}
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 impl read {
@@ -36,21 +36,17 @@ impl read {
 }
 #[cfg(not(target_family = "wasm"))]
 const _: () = {
-    const fn __is_fallible<R>()
-    where
-        R: ::hype::__internal::Fallible,
-        R::Error: ::hype::__internal::FunctionError,
-    {}
-    __is_fallible::<io::Result<Vec<u8>>>();
+    const fn __error_crosses<E: ::hype::__internal::FunctionError>() {}
+    __error_crosses::<<io::Result<Vec<u8>> as ::hype::__internal::Fallible>::Error>();
     let _ = read::call;
 };
 #[cfg(target_family = "wasm")]
 const _: () = {
     #[used]
     #[unsafe(link_section = "hype:functions")]
-    static RECORD: [u8; ::hype::__internal::encoded_len(&read::__RECORD)] = ::hype::__internal::encode(
+    static RECORD: [::core::primitive::u8; ::hype::__internal::encoded_len(
         &read::__RECORD,
-    );
+    )] = ::hype::__internal::encode(&read::__RECORD);
 };
 #[cfg(target_family = "wasm")]
 const _: () = {
@@ -61,7 +57,7 @@ const _: () = {
         }
     }
 };
-///Makes a closure of `try_it`.
+/// Makes a closure of `try_it`.
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 #[cfg(not(target_family = "wasm"))]
 fn try_it() -> ::hype::Closure<<Outcome<()> as ::hype::__internal::Fallible>::Value> {
@@ -69,7 +65,7 @@ fn try_it() -> ::hype::Closure<<Outcome<()> as ::hype::__internal::Fallible>::Va
         <Outcome<()> as ::hype::__internal::Fallible>::Value,
     >(&try_it::__RECORD, ::hype::__internal::BoundArguments::new(0u32).finish())
 }
-///The plain body of the function `try_it`, as `try_it::call`.
+/// The plain body of the function `try_it`, as `try_it::call`.
 enum try_it {}
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 impl try_it {
@@ -89,21 +85,17 @@ impl try_it {
 }
 #[cfg(not(target_family = "wasm"))]
 const _: () = {
-    const fn __is_fallible<R>()
-    where
-        R: ::hype::__internal::Fallible,
-        R::Error: ::hype::__internal::FunctionError,
-    {}
-    __is_fallible::<Outcome<()>>();
+    const fn __error_crosses<E: ::hype::__internal::FunctionError>() {}
+    __error_crosses::<<Outcome<()> as ::hype::__internal::Fallible>::Error>();
     let _ = try_it::call;
 };
 #[cfg(target_family = "wasm")]
 const _: () = {
     #[used]
     #[unsafe(link_section = "hype:functions")]
-    static RECORD: [u8; ::hype::__internal::encoded_len(&try_it::__RECORD)] = ::hype::__internal::encode(
+    static RECORD: [::core::primitive::u8; ::hype::__internal::encoded_len(
         &try_it::__RECORD,
-    );
+    )] = ::hype::__internal::encode(&try_it::__RECORD);
 };
 #[cfg(target_family = "wasm")]
 const _: () = {
@@ -113,7 +105,7 @@ const _: () = {
         (try_it::call()) }, }
     }
 };
-///Makes a closure of `play`.
+/// Makes a closure of `play`.
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 #[cfg(not(target_family = "wasm"))]
 fn play(game: Game) -> ::hype::Closure<Result> {
@@ -124,7 +116,7 @@ fn play(game: Game) -> ::hype::Closure<Result> {
         ::hype::__internal::BoundArguments::new(1u32).with::<Game>(&game).finish(),
     )
 }
-///The plain body of the function `play`, as `play::call`.
+/// The plain body of the function `play`, as `play::call`.
 enum play {}
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 impl play {
@@ -155,9 +147,9 @@ const _: () = {
 const _: () = {
     #[used]
     #[unsafe(link_section = "hype:functions")]
-    static RECORD: [u8; ::hype::__internal::encoded_len(&play::__RECORD)] = ::hype::__internal::encode(
+    static RECORD: [::core::primitive::u8; ::hype::__internal::encoded_len(
         &play::__RECORD,
-    );
+    )] = ::hype::__internal::encode(&play::__RECORD);
 };
 #[cfg(target_family = "wasm")]
 const _: () = {

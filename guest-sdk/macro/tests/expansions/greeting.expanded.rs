@@ -16,7 +16,7 @@ pub fn example(arg: String, n: u32) -> ::hype::Closure<String> {
             .finish(),
     )
 }
-///The plain body of the function `example`, as `example::call`.
+/// The plain body of the function `example`, as `example::call`.
 pub enum example {}
 #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)]
 impl example {
@@ -58,9 +58,9 @@ const _: () = {
 const _: () = {
     #[used]
     #[unsafe(link_section = "hype:functions")]
-    static RECORD: [u8; ::hype::__internal::encoded_len(&example::__RECORD)] = ::hype::__internal::encode(
+    static RECORD: [::core::primitive::u8; ::hype::__internal::encoded_len(
         &example::__RECORD,
-    );
+    )] = ::hype::__internal::encode(&example::__RECORD);
 };
 #[cfg(target_family = "wasm")]
 const _: () = {

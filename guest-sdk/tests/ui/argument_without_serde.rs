@@ -1,0 +1,16 @@
+//! What the types cannot do is told where they stand.
+
+use serde::{Deserialize, Serialize};
+
+struct Plain;
+
+#[derive(Serialize)]
+struct OneWay;
+
+#[derive(Serialize, Deserialize)]
+struct Both;
+
+#[hype::function]
+fn takes(_both: Both, _plain: Plain, _one_way: Vec<OneWay>) {}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! What crosses is found by name, so a function has no parameters but its values.
+
+#[hype::function]
+fn types<T: Clone>(value: T) -> T
+where
+    T: Default,
+{
+    value
+}
+
+#[hype::function]
+fn lifetimes<'a>(text: std::borrow::Cow<'a, str>) {}
+
+#[hype::function]
+fn constants<const N: usize>(bytes: [u8; N]) {}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! Work that blocks, off the threads that poll futures, whatever runtime those belong to.
+
+use futures::channel::oneshot;
+
+use crate::error::{Error, Result};
+
+/// What `work` gives, done on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("hype-blocking".into())
+        .spawn(move || drop(sender.send(work())))
+        .map_err(|error| Error::runner("cannot start a thread", error))?;
+    receiver.await.map_err(|error| Error::runner("a thread of hype broke down", error))?
+}

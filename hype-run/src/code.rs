@@ -1,0 +1,100 @@
+//! Where the machine code of a run comes from: this process, the stage, or the compiler.
+
+use std::time::Instant;
+
+use hype_stage::{Stage, StageErrorKind};
+use hype_wire::{Artefact, Code, Failure, RunManifest};
+
+use crate::engine::Platform;
+use crate::execution::Guest;
+use crate::executor::{ClosuresPre, Executor};
+use crate::fetch::refused;
+use crate::run::micros;
+
+/// A component that is ready to run.
+pub(crate) struct Loaded {
+    pub(crate) component: ClosuresPre<Guest>,
+    pub(crate) code: Code,
+    /// Why the staged machine code was not used.
+    pub(crate) why_compiled: Option<String>,
+    /// How long compiling or loading took, in microseconds.
+    pub(crate) took_us: u64,
+    /// How many bytes were read from the stage.
+    pub(crate) fetched: u64,
+}
+
+/// The component of `manifest`, ready to run.
+///
+/// Staged machine code is loaded only if a trusted way vouched for the manifest that names it
+/// (`is_verified`), over the very bytes that were hashed. One that isn't there, or was made for
+/// another machine or by another version, is done without; one that was altered is refused.
+pub(crate) async fn load(
+    executor: &Executor,
+    stage: &Stage,
+    manifest: &RunManifest,
+    is_verified: bool,
+) -> Result<Loaded, Failure> {
+    if let Some(component) = executor.reuse(&manifest.component.blob.digest) {
+        return Ok(Loaded {
+            component,
+            code: Code::Reused,
+            why_compiled: None,
+            took_us: 0,
+            fetched: 0,
+        });
+    }
+    let why_compiled = match &manifest.artefact {
+        None => None,
+        Some(_) if !is_verified => Some("nobody vouches for the manifest".to_owned()),
+        Some(artefact) => match precompiled(executor, stage, manifest, artefact).await? {
+            Ok(loaded) => return Ok(loaded),
+            Err(why) => Some(why),
+        },
+    };
+    let component = &manifest.component;
+    let bytes = stage
+        .get_blob(&component.blob)
+        .await
+        .map_err(|error| refused(&format!("component {}", component.name), &error))?;
+    let fetched = bytes.len() as u64;
+    let started = Instant::now();
+    Ok(Loaded {
+        component: executor.compile(component, bytes).await?,
+        code: Code::Compiled,
+        why_compiled,
+        took_us: micros(started),
+        fetched,
+    })
+}
+
+async fn precompiled(
+    executor: &Executor,
+    stage: &Stage,
+    manifest: &RunManifest,
+    artefact: &Artefact,
+) -> Result<Result<Loaded, String>, Failure> {
+    match artefact.platform.parse::<Platform>() {
+        Ok(platform) if platform.is_here() => {}
+        Ok(platform) => return Ok(Err(format!("it is for {platform}, which this machine is not"))),
+        Err(error) => return Ok(Err(error.to_string())),
+    }
+    let bytes = match stage.get_blob(&artefact.blob).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == StageErrorKind::NotFound => return Ok(Err(error.to_string())),
+        Err(error) => {
+            let what = format!("the machine code of component {}", manifest.component.name);
+            return Err(refused(&what, &error));
+        }
+    };
+    let started = Instant::now();
+    // SAFETY: these bytes have the digest that stands in a manifest for which the submitter
+    // vouched, and a submitter names nothing there but what it compiled itself.
+    let loaded = unsafe { executor.load(&manifest.component, &bytes)? };
+    Ok(loaded.map(|component| Loaded {
+        component,
+        code: Code::Precompiled,
+        why_compiled: None,
+        took_us: micros(started),
+        fetched: bytes.len() as u64,
+    }))
+}
