@@ -91,8 +91,12 @@ fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
     arguments
 }
 
-/// Runs cargo and gives what it made. The error is `None` when cargo itself has told it.
-pub(crate) fn cargo(
+/// Runs cargo and gives what it made. What it says itself goes to the standard error.
+///
+/// # Errors
+///
+/// `None` when cargo failed, and so has said why.
+pub fn cargo(
     directory: &Path,
     arguments: &[OsString],
 ) -> std::result::Result<Vec<Artifact>, Option<Error>> {

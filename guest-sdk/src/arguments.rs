@@ -59,11 +59,7 @@ impl<'a> Arguments<'a> {
                 function.name
             )));
         }
-        Ok(Self {
-            values,
-            function,
-            taken: 0,
-        })
+        Ok(Self { values, function, taken: 0 })
     }
 
     /// The next argument, or a failure that names its parameter and what didn't fit.

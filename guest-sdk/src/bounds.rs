@@ -25,7 +25,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 
 /// The return type of a function that can fail.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is called `Result` but is not std's",
+    message = "`{Self}` is not std's `Result`",
     label = "neither `Ok` nor `Err` of std",
     note = "write `#[hype::function(value)]` if it is a value like any other"
 )]

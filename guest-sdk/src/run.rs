@@ -55,13 +55,11 @@ fn find(function: &str) -> Result<&'static Entry, Failure> {
             ),
         )),
         (None, _) => {
-            let names: Vec<_> = inventory::iter::<Entry>.into_iter().map(|e| e.record.name).collect();
+            let names: Vec<_> =
+                inventory::iter::<Entry>.into_iter().map(|e| e.record.name).collect();
             Err(Failure::new(
                 FailureKind::Incompatible,
-                format!(
-                    "the component has no function `{function}`; it has: {}",
-                    names.join(", ")
-                ),
+                format!("the component has no function `{function}`; it has: {}", names.join(", ")),
             ))
         }
     }

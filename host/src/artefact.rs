@@ -42,7 +42,8 @@ impl CachedArtefact {
     /// Its bytes.
     pub(crate) async fn bytes(&self) -> Result<Bytes> {
         let path = self.path.clone();
-        blocking(move || fs::read(&path).map(Bytes::from).map_err(|error| unkept(&path, error))).await
+        blocking(move || fs::read(&path).map(Bytes::from).map_err(|error| unkept(&path, error)))
+            .await
     }
 }
 
@@ -55,10 +56,7 @@ fn find_or_make(
     let fingerprint = hype_run::fingerprint(platform).map_err(incapable)?;
     let path = directory.join(format!("{}-{platform}-{fingerprint:016x}", component.digest()));
     let cached = |blob| CachedArtefact {
-        artefact: Artefact {
-            platform: platform.name().to_owned(),
-            blob,
-        },
+        artefact: Artefact { platform: platform.name().to_owned(), blob },
         path: path.clone(),
     };
     if let Some(blob) = kept(&path) {
@@ -79,10 +77,7 @@ fn find_or_make(
 fn kept(path: &Path) -> Option<Blob> {
     let note = fs::read_to_string(digest_path(path)).ok()?;
     let (digest, size) = note.split_once(' ')?;
-    let blob = Blob {
-        digest: digest.parse().ok()?,
-        size: size.parse().ok()?,
-    };
+    let blob = Blob { digest: digest.parse().ok()?, size: size.parse().ok()? };
     (path.metadata().ok()?.len() == blob.size).then_some(blob)
 }
 

@@ -88,10 +88,7 @@ impl<T> Closure<T> {
 
     /// The same in `env`, to be awaited.
     pub fn in_env(self, env: &RunEnvironment) -> InEnvironment<T> {
-        InEnvironment {
-            closure: self,
-            env: env.clone(),
-        }
+        InEnvironment { closure: self, env: env.clone() }
     }
 
     /// The component that it is a function of, found and checked against what is called.

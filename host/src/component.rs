@@ -47,12 +47,7 @@ impl Component {
     pub fn new(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self> {
         let (name, bytes) = (name.into(), bytes.into());
         let functions = functions(&name, &bytes)?;
-        Ok(Self(Arc::new(Inner {
-            digest: Digest::of(&bytes),
-            name,
-            bytes,
-            functions,
-        })))
+        Ok(Self(Arc::new(Inner { digest: Digest::of(&bytes), name, bytes, functions })))
     }
 
     /// What it is called in messages: `wordcount.wasm`.
@@ -71,10 +66,7 @@ impl Component {
     }
 
     pub(crate) fn blob(&self) -> Blob {
-        Blob {
-            digest: self.digest(),
-            size: self.bytes().len() as u64,
-        }
+        Blob { digest: self.digest(), size: self.bytes().len() as u64 }
     }
 
     /// The functions that it says it has, in no particular order. Components that weren't written
@@ -89,7 +81,8 @@ impl Component {
     ///
     /// [`Input`](crate::ErrorKind::Input) when it says that it has no such function.
     pub fn function(&self, name: &str) -> Result<ComponentFunction> {
-        let named = |function: &&Function| function.name == name || function.qualified_name() == name;
+        let named =
+            |function: &&Function| function.name == name || function.qualified_name() == name;
         let mut found = self.functions().iter().filter(named);
         let signature = match (found.next(), found.next()) {
             (Some(one), Some(other)) => {
@@ -109,11 +102,7 @@ impl Component {
             }
             (signature, _) => signature.cloned(),
         };
-        Ok(ComponentFunction {
-            component: self.clone(),
-            name: name.to_owned(),
-            signature,
-        })
+        Ok(ComponentFunction { component: self.clone(), name: name.to_owned(), signature })
     }
 
     /// Its function, if it has just one.
@@ -149,10 +138,9 @@ impl Component {
                 self.name(),
                 wanted.name
             ),
-            Some(found) if found.to_string() != wanted.to_string() => format!(
-                "{} has `{found}`, and the program calls `{wanted}`",
-                self.name()
-            ),
+            Some(found) if found.to_string() != wanted.to_string() => {
+                format!("{} has `{found}`, and the program calls `{wanted}`", self.name())
+            }
             Some(found) => {
                 return Ok(ComponentFunction {
                     component: self.clone(),
@@ -168,7 +156,8 @@ impl Component {
     }
 
     fn names(&self) -> String {
-        let names: Vec<_> = self.functions().iter().map(|function| function.name.as_str()).collect();
+        let names: Vec<_> =
+            self.functions().iter().map(|function| function.name.as_str()).collect();
         names.join(", ")
     }
 }
@@ -191,7 +180,8 @@ fn functions(name: &str, bytes: &[u8]) -> Result<Vec<Function>> {
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(|error| malformed(error.into()))? {
             Payload::CustomSection(section) if section.name() == section::SECTION => {
-                let listed = section::decode(section.data()).map_err(|error| malformed(error.into()))?;
+                let listed =
+                    section::decode(section.data()).map_err(|error| malformed(error.into()))?;
                 functions.extend(listed);
             }
             Payload::Version { encoding: Encoding::Module, range, .. } if range.start == 0 => {

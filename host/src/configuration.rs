@@ -42,10 +42,7 @@ impl Configuration {
     }
 
     fn overridden(self, submitter: Option<String>, staging: Option<String>) -> Self {
-        Self {
-            submitter: submitter.or(self.submitter),
-            staging: staging.or(self.staging),
-        }
+        Self { submitter: submitter.or(self.submitter), staging: staging.or(self.staging) }
     }
 
     /// The submitter that was chosen.
@@ -59,12 +56,14 @@ impl Configuration {
             #[cfg(not(feature = "local"))]
             None => Err(Error::input("no submitter was chosen")
                 .hint("set one with hype::set_default, or enable the feature `local` of hype")),
-            Some(other) => Err(Error::input(format!("there is no submitter `{other}` in this program"))
-                .hint(if cfg!(feature = "local") {
-                    "it has: local; set HYPE_SUBMITTER or `submitter` in hype.toml to it"
-                } else {
-                    "it has none; enable the feature `local` of hype"
-                })),
+            Some(other) => Err(Error::input(format!(
+                "there is no submitter `{other}` in this program"
+            ))
+            .hint(if cfg!(feature = "local") {
+                "it has: local; set HYPE_SUBMITTER or `submitter` in hype.toml to it"
+            } else {
+                "it has none; enable the feature `local` of hype"
+            })),
         }
     }
 }

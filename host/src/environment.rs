@@ -212,10 +212,7 @@ mod tests {
     #[test]
     fn values_of_variables_are_not_shown() {
         let env = RunEnvironment::new().with_env("TOKEN", "hush").with_image("a/b:1");
-        assert_eq!(
-            format!("{env:?}"),
-            r#"RunEnvironment { image: "a/b:1", env: ["TOKEN"] }"#
-        );
+        assert_eq!(format!("{env:?}"), r#"RunEnvironment { image: "a/b:1", env: ["TOKEN"] }"#);
     }
 
     #[test]
@@ -228,10 +225,15 @@ mod tests {
             (env().with_file("x", "/data/../x"), "`/data/../x`"),
             (env().with_file("x", "/tmp/x"), "`/tmp/x`"),
             (
-                env().with_mount(here.mount_read_only("/a")).with_mount(here.mount_read_write("/a/b")),
+                env()
+                    .with_mount(here.mount_read_only("/a"))
+                    .with_mount(here.mount_read_write("/a/b")),
                 "`/a` and `/a/b`",
             ),
-            (env().with_mount(here.mount_read_only("/a")).with_file("x", "/a/x"), "`/a` and `/a/x`"),
+            (
+                env().with_mount(here.mount_read_only("/a")).with_file("x", "/a/x"),
+                "`/a` and `/a/x`",
+            ),
             (env().with_mount(here.mount_read_only("/tmp")), "`/tmp` and `/tmp`"),
         ] {
             let error = env.check().unwrap_err().to_string();

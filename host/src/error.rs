@@ -175,7 +175,8 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The error of hype in the chain of `error`.
 pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
-    std::iter::successors(Some(error), |cause| cause.source()).find_map(|cause| cause.downcast_ref())
+    std::iter::successors(Some(error), |cause| cause.source())
+        .find_map(|cause| cause.downcast_ref())
 }
 
 fn sentence(function: &str, failure: &Failure) -> String {
@@ -262,14 +263,8 @@ mod tests {
 
     #[test]
     fn a_report_has_all_that_the_guest_told() {
-        let location = Location {
-            file: "src/lib.rs".into(),
-            line: 12,
-        };
-        let frame = Frame {
-            function: "train::step".into(),
-            location: Some(location.clone()),
-        };
+        let location = Location { file: "src/lib.rs".into(), line: 12 };
+        let frame = Frame { function: "train::step".into(), location: Some(location.clone()) };
         let failure = Failure {
             causes: vec!["first".into(), "second".into()],
             location: Some(location),

@@ -28,14 +28,12 @@ pub(crate) fn component_of(package: &str) -> Result<Component> {
 fn search(package: &str, directory: Option<OsString>, executable: &Path) -> Result<Component> {
     let places = places(package, directory, executable);
     let Some(place) = places.iter().find(|place| place.path.exists()) else {
-        let tried: String = places
-            .iter()
-            .map(|place| format!("\n   {}", place.path.display()))
-            .collect();
-        return Err(
-            Error::input(format!("the component of package {package} isn't there; tried:{tried}"))
-                .hint(format!("build it: cargo hype build -p {package}")),
-        );
+        let tried: String =
+            places.iter().map(|place| format!("\n   {}", place.path.display())).collect();
+        return Err(Error::input(format!(
+            "the component of package {package} isn't there; tried:{tried}"
+        ))
+        .hint(format!("build it: cargo hype build -p {package}")));
     };
     if place.built_here {
         check_fresh(package, &place.path)?;
@@ -51,10 +49,7 @@ struct Place {
 
 fn places(package: &str, directory: Option<OsString>, executable: &Path) -> Vec<Place> {
     let file = format!("{package}.wasm");
-    let place = |directory: &Path, built_here| Place {
-        path: directory.join(&file),
-        built_here,
-    };
+    let place = |directory: &Path, built_here| Place { path: directory.join(&file), built_here };
     let named = directory.map(|directory| place(Path::new(&directory), false));
     let beside = executable.parent().map(|directory| place(directory, false));
     let target = executable

@@ -33,10 +33,6 @@ impl HostDirectory {
     }
 
     fn mount(&self, path: String, access: Access) -> VolumeMount {
-        VolumeMount {
-            directory: self.0.clone(),
-            path,
-            access,
-        }
+        VolumeMount { directory: self.0.clone(), path, access }
     }
 }

@@ -42,18 +42,12 @@ pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManif
     let mut files = Vec::new();
     for (path, source) in run.env.files() {
         let upload = Upload::file(source.clone()).await?;
-        files.push(File {
-            path: path.clone(),
-            blob: upload.blob,
-        });
+        files.push(File { path: path.clone(), blob: upload.blob });
         uploads.push(upload);
     }
     upload_all(stage, uploads).await?;
 
-    let component = ComponentRef {
-        name: component.name().to_owned(),
-        blob: component.blob(),
-    };
+    let component = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
     let arguments = put_arguments(stage, run.id, run.arguments).await?;
     let mut manifest = RunManifest::new(run.id, component, run.function.name(), arguments);
     manifest.artefact = artefact;
@@ -61,16 +55,16 @@ pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManif
     manifest.files = files;
     manifest.mounts = run.mounts;
     manifest.limits = Limits {
-        timeout_ms: run.env.timeout().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: run
+            .env
+            .timeout()
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         memory: run.env.memory(),
     };
     let bytes = Bytes::from(manifest.to_bytes()?);
     let name = names::manifest(run.id);
     stage.put(&name, bytes.clone()).await?;
-    Ok(StagedManifest {
-        url: stage.url_of(&name),
-        digest: Digest::of(&bytes),
-    })
+    Ok(StagedManifest { url: stage.url_of(&name), digest: Digest::of(&bytes) })
 }
 
 /// A blob that a run needs, and where its bytes are if the stage lacks them.
@@ -81,10 +75,7 @@ struct Upload {
 
 impl Upload {
     fn bytes(blob: Blob, bytes: Bytes) -> Self {
-        Self {
-            blob,
-            bytes: Box::pin(std::future::ready(Ok(bytes))),
-        }
+        Self { blob, bytes: Box::pin(std::future::ready(Ok(bytes))) }
     }
 
     async fn file(path: PathBuf) -> Result<Self> {
@@ -113,10 +104,8 @@ async fn add_artefact(
         return Ok(None);
     };
     let artefact = cached.artefact.clone();
-    uploads.push(Upload {
-        blob: artefact.blob,
-        bytes: Box::pin(async move { cached.bytes().await }),
-    });
+    uploads
+        .push(Upload { blob: artefact.blob, bytes: Box::pin(async move { cached.bytes().await }) });
     Ok(Some(artefact))
 }
 

@@ -27,10 +27,7 @@ struct Inner {
 impl Submitter {
     /// A submitter of these two parts.
     pub fn new(stage: Stage, runner: impl Runner) -> Self {
-        Self(Arc::new(Inner {
-            stage,
-            runner: Box::new(runner),
-        }))
+        Self(Arc::new(Inner { stage, runner: Box::new(runner) }))
     }
 
     /// Runs closures in this process, through a stage in the user's cache directory.
@@ -137,7 +134,10 @@ impl Submitter {
             End::Failure(failure) => format!("a failure ({})", failure.kind),
         };
         let took = started.elapsed();
-        tracing::info!("{run_id} ended with {ending} after {took:.1?}: {}", told(&outcome.statistics));
+        tracing::info!(
+            "{run_id} ended with {ending} after {took:.1?}: {}",
+            told(&outcome.statistics)
+        );
         match outcome.end {
             End::Value(payload) => read_value(stage, payload).await,
             End::Failure(failure) => Err(Error::failed(closure.function(), failure)),
@@ -161,10 +161,8 @@ async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Re
         .ok_or_else(|| {
             Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
         })?;
-    let bytes = stage
-        .get_verified(name, &line.digest)
-        .await
-        .map_err(|error| Error::lost(run_id, error))?;
+    let bytes =
+        stage.get_verified(name, &line.digest).await.map_err(|error| Error::lost(run_id, error))?;
     Ok(Outcome::from_bytes(&bytes)?)
 }
 
@@ -177,15 +175,7 @@ async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
 
 fn told(statistics: &Statistics) -> String {
     let ms = |us: u64| us as f64 / 1000.0;
-    let Statistics {
-        fetch_us,
-        compile_us,
-        start_us,
-        run_us,
-        peak_memory,
-        code,
-        ..
-    } = statistics;
+    let Statistics { fetch_us, compile_us, start_us, run_us, peak_memory, code, .. } = statistics;
     let made = match code {
         Code::Compiled => "compile",
         _ => "load",

@@ -4,7 +4,8 @@ use hype_wire::{Frame, Location};
 use wasmtime::WasmBacktrace;
 
 /// The frames of the guest that `error` stopped, the innermost first, without the machinery of
-/// panics above the author's functions and that of the SDK below them.
+/// panics above the author's functions and that of the SDK below them, which begins with the entry
+/// by which the function is registered.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -19,19 +20,16 @@ fn symbols(frame: &wasmtime::FrameInfo) -> Vec<Frame> {
         None => format!("function {}", frame.func_index()),
     };
     if frame.symbols().is_empty() {
-        return vec![Frame {
-            function: name(frame.func_name()),
-            location: None,
-        }];
+        return vec![Frame { function: name(frame.func_name()), location: None }];
     }
     let symbols = frame.symbols().iter();
     symbols
         .map(|symbol| Frame {
             function: name(symbol.name().or_else(|| frame.func_name())),
-            location: symbol.file().zip(symbol.line()).map(|(file, line)| Location {
-                file: file.to_owned(),
-                line,
-            }),
+            location: symbol
+                .file()
+                .zip(symbol.line())
+                .map(|(file, line)| Location { file: file.to_owned(), line }),
         })
         .collect()
 }
@@ -50,7 +48,7 @@ fn trim(mut frames: Vec<Frame>) -> Vec<Frame> {
 }
 
 fn is_sdk(frame: &Frame) -> bool {
-    frame.function.contains("hype_guest::") || frame.function.starts_with("spotify:hype/closure")
+    frame.function.contains("::__INVENTORY::") || frame.function.contains("hype_guest::")
 }
 
 fn is_panic_machinery(frame: &Frame) -> bool {
@@ -74,11 +72,11 @@ mod tests {
     use super::*;
 
     fn trimmed(functions: &[&str]) -> Vec<String> {
-        let frame = |function: &&str| Frame {
-            function: (*function).to_owned(),
-            location: None,
-        };
-        trim(functions.iter().map(frame).collect()).into_iter().map(|frame| frame.function).collect()
+        let frame = |function: &&str| Frame { function: (*function).to_owned(), location: None };
+        trim(functions.iter().map(frame).collect())
+            .into_iter()
+            .map(|frame| frame.function)
+            .collect()
     }
 
     #[test]
@@ -90,11 +88,17 @@ mod tests {
             "core::option::unwrap_failed",
             "my_package::inner",
             "core::ops::function::FnOnce::call_once",
-            "<my_package::example>::call",
+            "my_package::example::call",
+            "my_package::_::_::__INVENTORY::{{closure}}",
+            "core::ops::function::FnOnce::call_once",
             "hype_guest::run::call",
             "spotify:hype/closure@0.1.0#call",
         ];
-        let kept = ["my_package::inner", "core::ops::function::FnOnce::call_once", "<my_package::example>::call"];
+        let kept = [
+            "my_package::inner",
+            "core::ops::function::FnOnce::call_once",
+            "my_package::example::call",
+        ];
         assert_eq!(trimmed(&stack), kept);
     }
 

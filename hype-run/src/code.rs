@@ -80,7 +80,9 @@ async fn precompiled(
     }
     let bytes = match stage.get_blob(&artefact.blob).await {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == StageErrorKind::NotFound => return Ok(Err(error.to_string())),
+        Err(error) if error.kind() == StageErrorKind::NotFound => {
+            return Ok(Err(error.to_string()));
+        }
         Err(error) => {
             let what = format!("the machine code of component {}", manifest.component.name);
             return Err(refused(&what, &error));

@@ -103,10 +103,7 @@ impl Shared {
                 self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
             } else {
                 engine.increment_epoch();
-                self.changed
-                    .wait_timeout(state, TICK)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
+                self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0
             };
         }
     }

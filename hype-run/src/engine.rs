@@ -42,7 +42,9 @@ impl Platform {
     pub fn is_here(self) -> bool {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         return match self {
-            Self::X86_64 => is_x86_feature_detected!("sse4.2") && is_x86_feature_detected!("popcnt"),
+            Self::X86_64 => {
+                is_x86_feature_detected!("sse4.2") && is_x86_feature_detected!("popcnt")
+            }
             Self::X86_64V3 => {
                 Self::X86_64.is_here()
                     && is_x86_feature_detected!("avx2")
@@ -137,9 +139,7 @@ pub fn precompile(
 /// # Errors
 ///
 /// When this program has no compiler for the platform.
-pub fn fingerprint(
-    platform: Platform,
-) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+pub fn fingerprint(platform: Platform) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let engine = engine(Some(platform)).map_err(wasmtime::Error::into_boxed_dyn_error)?;
     let mut hasher = DefaultHasher::new();

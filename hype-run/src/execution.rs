@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hype_wire::{Failure, FailureKind, Limits, Location, RunManifest};
+use hype_wire::{Failure, FailureKind, Limits, Location, RunManifest, section};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
@@ -34,19 +34,13 @@ struct Panic {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl report::Host for Guest {
     fn panicked(&mut self, message: String, file: String, line: u32) {
-        self.panic = Some(Panic {
-            message,
-            location: Location { file, line },
-        });
+        self.panic = Some(Panic { message, location: Location { file, line } });
     }
 }
 
@@ -68,12 +62,7 @@ pub(crate) async fn execute(
     output: &Output,
 ) -> Execution {
     let started = Instant::now();
-    let mut execution = Execution {
-        value: Ok(Vec::new()),
-        start_us: 0,
-        run_us: 0,
-        peak_memory: 0,
-    };
+    let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
     let sandbox = match sandbox::prepare(manifest, attempt, &inputs.files, output) {
         Ok(sandbox) => sandbox,
         Err(failure) => {
@@ -108,7 +97,10 @@ pub(crate) async fn execute(
     execution.value = match ended {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(returned(failure)),
-        Err(error) => Err(ended_early(&error, guest, &manifest.function, &manifest.limits)),
+        Err(error) => {
+            let function = section::plain_name(&manifest.function);
+            Err(ended_early(&error, guest, function, &manifest.limits))
+        }
     };
     execution
 }
@@ -119,10 +111,7 @@ fn returned(failure: closure::Failure) -> Failure {
         closure::FailureKind::Function => FailureKind::Function,
         closure::FailureKind::Incompatible => FailureKind::Incompatible,
     };
-    Failure {
-        causes: failure.causes,
-        ..Failure::new(kind, failure.message)
-    }
+    Failure { causes: failure.causes, ..Failure::new(kind, failure.message) }
 }
 
 /// The failure of a guest that was stopped, or stopped itself, before it could return.
@@ -139,8 +128,9 @@ fn ended_early(error: &wasmtime::Error, guest: Guest, function: &str, limits: &L
         failure
     } else if guest.limiter.refused() && (aborted || trap.is_none()) {
         Failure::new(FailureKind::Memory, too_little_memory(function, limits))
-    } else if let Some(I32Exit(status)) = error.downcast_ref() {
-        let message = format!("`{function}` called exit({status}) instead of returning");
+    } else if error.is::<I32Exit>() {
+        // Which status is lost: WASI only knows good and bad ones.
+        let message = format!("`{function}` called `exit` instead of returning");
         Failure::new(FailureKind::Trap, message)
     } else {
         let mut failure = Failure::new(FailureKind::Trap, format!("`{function}` trapped"));

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
-use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::deadline::{Ticker, Ticking};
 use crate::engine::{Platform, engine};
@@ -43,12 +43,7 @@ impl Executor {
         let engine = engine(Platform::here()).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
-        Ok(Self {
-            ticker: Ticker::start(engine.clone())?,
-            linker,
-            engine,
-            ready: Mutex::default(),
-        })
+        Ok(Self { ticker: Ticker::start(engine.clone())?, linker, engine, ready: Mutex::default() })
     }
 
     /// The component with this digest, if it was used before.
@@ -143,7 +138,8 @@ fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 fn unusable(name: &str, problem: &str, error: &wasmtime::Error) -> Failure {
-    let mut failure = Failure::new(FailureKind::Incompatible, format!("component {name} {problem}"));
+    let mut failure =
+        Failure::new(FailureKind::Incompatible, format!("component {name} {problem}"));
     failure.causes = error.chain().map(ToString::to_string).collect();
     failure
 }

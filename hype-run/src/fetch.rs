@@ -68,7 +68,9 @@ async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> 
 pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
     let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
     let advice = match error.kind() {
-        StageErrorKind::Altered => ": it is refused; remove it, and the next submit stages it again",
+        StageErrorKind::Altered => {
+            ": it is refused; remove it, and the next submit stages it again"
+        }
         _ => "",
     };
     failure.message = format!("{what}: {}{advice}", failure.message);

@@ -94,7 +94,9 @@ fn execute(options: Options) -> Result<(), BoxError> {
     let output = Output::new(|stream, bytes| {
         // A reader of our output that is gone is no reason to stop the closure.
         let _ = match stream {
-            Stream::Stdout => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+            Stream::Stdout => {
+                std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush())
+            }
             Stream::Stderr => std::io::stderr().write_all(bytes),
         };
     });

@@ -38,10 +38,7 @@ impl Output {
     ///
     /// The guest waits while `sink` works, and so cannot fill the memory of a slow reader.
     pub fn new(sink: impl Fn(Stream, &[u8]) + Send + Sync + 'static) -> Self {
-        Self {
-            sink: Arc::new(sink),
-            tails: Arc::default(),
-        }
+        Self { sink: Arc::new(sink), tails: Arc::default() }
     }
 
     /// The last that was written to `stream`, at most 64 KiB.
@@ -62,10 +59,7 @@ impl Output {
     }
 
     pub(crate) fn stream(&self, stream: Stream) -> GuestStream {
-        GuestStream {
-            output: self.clone(),
-            stream,
-        }
+        GuestStream { output: self.clone(), stream }
     }
 }
 

@@ -135,10 +135,7 @@ async fn put_value(
     }
     let name = names::result(run_id, attempt);
     let blob = Blob::of(&value);
-    stage
-        .put(&name, Bytes::from(value))
-        .await
-        .map_err(infrastructure)?;
+    stage.put(&name, Bytes::from(value)).await.map_err(infrastructure)?;
     Ok((Payload::Staged { name, blob }, blob.size))
 }
 
@@ -170,10 +167,7 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
 
 fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finished {
     Finished {
-        line: TerminationLine {
-            outcome: stage.url_of(name),
-            digest: Digest::of(bytes),
-        },
+        line: TerminationLine { outcome: stage.url_of(name), digest: Digest::of(bytes) },
         outcome,
     }
 }

@@ -50,10 +50,7 @@ pub(crate) fn prepare(
         };
         preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
     }
-    Ok(Sandbox {
-        wasi: wasi.build(),
-        _scratch: scratch,
-    })
+    Ok(Sandbox { wasi: wasi.build(), _scratch: scratch })
 }
 
 /// Writes the staged files and gives the directories that show them: guest path, real path.
@@ -85,7 +82,8 @@ fn lay_out<'a>(
 
 /// The directories of `paths`, without those that lie below another of them.
 fn directories<'a>(paths: &[&'a str]) -> Vec<&'a str> {
-    let parents = || paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
+    let parents =
+        || paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
     let mut outermost: Vec<&str> = parents()
         .filter(|parent| !parents().any(|other| other != *parent && is_below(parent, other)))
         .collect();
@@ -123,10 +121,7 @@ fn check(path: &str) -> Result<(), Failure> {
 }
 
 fn unprepared(what: &str, error: &std::io::Error) -> Failure {
-    Failure {
-        causes: vec![error.to_string()],
-        ..Failure::new(FailureKind::Infrastructure, what)
-    }
+    Failure { causes: vec![error.to_string()], ..Failure::new(FailureKind::Infrastructure, what) }
 }
 
 #[cfg(test)]

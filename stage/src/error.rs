@@ -28,11 +28,7 @@ pub struct StageError {
 
 impl StageError {
     pub(crate) fn new(kind: StageErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     pub(crate) fn because(
@@ -40,10 +36,7 @@ impl StageError {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            source: Some(source.into()),
-            ..Self::new(kind, message)
-        }
+        Self { source: Some(source.into()), ..Self::new(kind, message) }
     }
 
     /// The error of a request for the object at `url`; `doing` says what was tried: `write`.
@@ -80,8 +73,6 @@ impl fmt::Display for StageError {
 
 impl std::error::Error for StageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn std::error::Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }

@@ -34,17 +34,14 @@ fn directory(url: &str) -> Result<PathBuf, StageError> {
             Ok(path) => return Ok(path),
             Err(()) => format!("`{url}` is not an absolute path; write file:///absolute/path"),
         },
-        scheme => format!(
-            "this version of hype has no stage for {scheme}:// ({url}); it has: file://"
-        ),
+        scheme => {
+            format!("this version of hype has no stage for {scheme}:// ({url}); it has: file://")
+        }
     };
     Err(StageError::new(StageErrorKind::Location, problem))
 }
 
-fn unusable(
-    path: &Path,
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StageError {
+fn unusable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StageError {
     let message = format!("cannot use the directory {} as a stage", path.display());
     StageError::because(StageErrorKind::Location, message, error)
 }

@@ -47,10 +47,7 @@ impl Stage {
     /// [`StageErrorKind::Location`] when there is no such stage.
     pub fn open(url: &str) -> Result<Self, StageError> {
         let url = url.trim_end_matches('/');
-        Ok(Self {
-            store: location::open(url)?,
-            url: url.into(),
-        })
+        Ok(Self { store: location::open(url)?, url: url.into() })
     }
 
     /// The stage at `url`, whose directory is made if it is one and absent.
@@ -128,8 +125,7 @@ impl Stage {
     /// The bytes of the object `name`.
     pub async fn get(&self, name: &str) -> Result<Bytes, StageError> {
         let read = async { self.store.get(&Path::from(name)).await?.bytes().await };
-        read.await
-            .map_err(|error| StageError::of_request("read", &self.url_of(name), error))
+        read.await.map_err(|error| StageError::of_request("read", &self.url_of(name), error))
     }
 
     /// Writes the object `name`, over another if there is one.
@@ -144,10 +140,7 @@ impl Stage {
     /// Writes the object `name` unless there is one, in one step.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StageError> {
         let payload = PutPayload::from(bytes);
-        let written = self
-            .store
-            .put_opts(&Path::from(name), payload, PutMode::Create.into())
-            .await;
+        let written = self.store.put_opts(&Path::from(name), payload, PutMode::Create.into()).await;
         match written {
             Ok(_) => Ok(Created::Now),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Before),

@@ -26,9 +26,8 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
 
 /// Writes one value behind what `bytes` holds already.
 pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
-    let mut serializer = rmp_serde::Serializer::new(bytes)
-        .with_struct_map()
-        .with_bytes(BytesMode::ForceIterables);
+    let mut serializer =
+        rmp_serde::Serializer::new(bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
     value
         .serialize(&mut serializer)
         .map_err(|error| WireError::because("the value has no MessagePack form", error))
@@ -109,7 +108,10 @@ impl std::fmt::Debug for Values<'_> {
 }
 
 /// [`append`], and for a `Vec<u8>` in one copy.
-pub fn append_owned<T: Serialize + 'static>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
+pub fn append_owned<T: Serialize + 'static>(
+    bytes: &mut Vec<u8>,
+    value: &T,
+) -> Result<(), WireError> {
     let Some(value) = (value as &dyn Any).downcast_ref::<Vec<u8>>() else {
         return append(bytes, value);
     };

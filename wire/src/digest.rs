@@ -37,11 +37,7 @@ pub struct InvalidDigest(String);
 
 impl fmt::Display for InvalidDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a BLAKE3 digest, which has 64 hexadecimal digits",
-            self.0
-        )
+        write!(f, "`{}` is not a BLAKE3 digest, which has 64 hexadecimal digits", self.0)
     }
 }
 

@@ -1,12 +1,8 @@
 //! Which paths of a guest can hold something of ours.
 
 /// Paths below which nothing is ever put, because they mean something to the system.
-const RESERVED: [&str; 4] = [
-    "/proc",
-    "/sys",
-    "/dev",
-    "/var/run/secrets/kubernetes.io/serviceaccount",
-];
+const RESERVED: [&str; 4] =
+    ["/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io/serviceaccount"];
 
 /// Makes sure that `path` can be a place in a guest: absolute, without `.`, `..`, doubled or
 /// trailing slashes, and outside the system's own places.
@@ -33,8 +29,7 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
 
 /// Whether `path` is `directory` or lies below it.
 pub fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

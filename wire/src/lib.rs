@@ -32,7 +32,9 @@ pub use digest::{Digest, InvalidDigest};
 pub use error::WireError;
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
-pub use manifest::{Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest};
+pub use manifest::{
+    Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
+};
 pub use outcome::{Code, End, Outcome, Statistics};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;

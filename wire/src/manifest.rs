@@ -76,7 +76,8 @@ impl RunManifest {
 
 impl Versioned for RunManifest {
     const WHAT: &'static str = "run manifest";
-    const IF_NEWER: &'static str = "use a runner of hype {hype} or later (image spotify/hype:{hype})";
+    const IF_NEWER: &'static str =
+        "use a runner of hype {hype} or later (image spotify/hype:{hype})";
     const IF_OLDER: &'static str = "build the submitting program with a newer hype";
 }
 
@@ -110,10 +111,7 @@ pub struct Blob {
 impl Blob {
     /// The blob that has these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
-        }
+        Self { digest: Digest::of(bytes), size: bytes.len() as u64 }
     }
 }
 

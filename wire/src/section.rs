@@ -90,6 +90,11 @@ pub fn qualified_name(package: &str, name: &str) -> String {
     format!("{package}::{name}")
 }
 
+/// What people call the function that a component knows by `name`.
+pub fn plain_name(name: &str) -> &str {
+    name.rsplit_once("::").map_or(name, |(_, plain)| plain)
+}
+
 impl From<&FunctionRecord<'_>> for Function {
     fn from(record: &FunctionRecord<'_>) -> Self {
         Self {
@@ -152,10 +157,7 @@ pub const fn encoded_len(record: &FunctionRecord<'_>) -> usize {
 ///
 /// At compile time, when `N` is another length.
 pub const fn encode<const N: usize>(record: &FunctionRecord<'_>) -> [u8; N] {
-    let mut out = Writer {
-        bytes: [0; N],
-        at: 0,
-    };
+    let mut out = Writer { bytes: [0; N], at: 0 };
     let [sdk, package, name, file, docs, result] = texts(record);
     out.number(N as u32 - 4);
     out.number(WIRE_FORMAT);
@@ -178,14 +180,7 @@ pub const fn encode<const N: usize>(record: &FunctionRecord<'_>) -> [u8; N] {
 }
 
 const fn texts<'a>(record: &FunctionRecord<'a>) -> [&'a str; 6] {
-    let FunctionRecord {
-        package,
-        name,
-        file,
-        docs,
-        result,
-        ..
-    } = *record;
+    let FunctionRecord { package, name, file, docs, result, .. } = *record;
     [HYPE_VERSION, package, name, file, docs, result]
 }
 
@@ -246,12 +241,7 @@ impl<'a> Reader<'a> {
             docs: self.text()?,
             result: self.text()?,
             parameters: (0..self.number()?)
-                .map(|_| {
-                    Ok(Parameter {
-                        name: self.text()?,
-                        type_name: self.text()?,
-                    })
-                })
+                .map(|_| Ok(Parameter { name: self.text()?, type_name: self.text()? }))
                 .collect::<Result<_, WireError>>()?,
         })
     }
@@ -288,14 +278,8 @@ mod tests {
         line: 7,
         docs: "Counts.\n\nWörter.",
         parameters: &[
-            ParameterRecord {
-                name: "text",
-                type_name: "String",
-            },
-            ParameterRecord {
-                name: "least",
-                type_name: "Option<u32>",
-            },
+            ParameterRecord { name: "text", type_name: "String" },
+            ParameterRecord { name: "least", type_name: "Option<u32>" },
         ],
         result: "Vec<Word>",
     };

@@ -30,7 +30,8 @@ impl FromStr for TerminationLine {
     type Err = WireError;
 
     fn from_str(line: &str) -> Result<Self, WireError> {
-        let strange = || WireError::new(format!("`{}` is no termination line of hype", line.trim()));
+        let strange =
+            || WireError::new(format!("`{}` is no termination line of hype", line.trim()));
         let (format, rest) = line
             .trim()
             .strip_prefix(NAME)

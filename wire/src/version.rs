@@ -34,9 +34,8 @@ struct Header {
 
 /// Reads `bytes`, after making sure that they are in a format that we know.
 pub(crate) fn read<T: Versioned>(bytes: &[u8]) -> Result<T, WireError> {
-    let malformed = |error: WireError| {
-        WireError::because(format!("the {} cannot be read", T::WHAT), error)
-    };
+    let malformed =
+        |error: WireError| WireError::because(format!("the {} cannot be read", T::WHAT), error);
     let header: Header = codec::from_slice(bytes).map_err(malformed)?;
     check(&header, T::WHAT, T::IF_NEWER, T::IF_OLDER)?;
     codec::from_slice(bytes).map_err(malformed)

@@ -7,10 +7,7 @@ use hype_wire::{
 use serde::{Deserialize, Serialize};
 
 fn manifest() -> RunManifest {
-    let component = ComponentRef {
-        name: "greet.wasm".into(),
-        blob: Blob::of(b"component"),
-    };
+    let component = ComponentRef { name: "greet.wasm".into(), blob: Blob::of(b"component") };
     let arguments = Payload::Inline(Bytes(codec::array_head(0)));
     RunManifest::new("run-1", component, "greet", arguments)
 }
@@ -64,10 +61,7 @@ fn a_format_may_gain_fields() {
         outcome: Outcome,
         weather: &'static str,
     }
-    let later = Later {
-        outcome: outcome(),
-        weather: "fair",
-    };
+    let later = Later { outcome: outcome(), weather: "fair" };
     let bytes = codec::to_vec(&later).unwrap();
     assert_eq!(Outcome::from_bytes(&bytes).unwrap(), outcome());
 }
@@ -101,10 +95,7 @@ struct Word {
 
 #[test]
 fn fields_are_named_and_may_be_skipped() {
-    let word = Word {
-        text: "a".into(),
-        count: None,
-    };
+    let word = Word { text: "a".into(), count: None };
     let bytes = codec::to_vec(&word).unwrap();
     assert_eq!(bytes, b"\x81\xa4text\xa1a");
     assert_eq!(codec::from_slice::<Word>(&bytes).unwrap(), word);
@@ -114,10 +105,7 @@ fn fields_are_named_and_may_be_skipped() {
 fn an_error_names_the_path() {
     let bytes = codec::to_vec(&[("a", 1)]).unwrap();
     let error = codec::from_slice::<Vec<(String, String)>>(&bytes).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "at [0][1]: invalid type: integer `1`, expected a string"
-    );
+    assert_eq!(error.to_string(), "at [0][1]: invalid type: integer `1`, expected a string");
 }
 
 #[test]

@@ -36,11 +36,7 @@ pub fn count(text: String, most: usize) -> Words {
     let mut words: Vec<_> = counts.into_iter().map(|(text, count)| Word { text, count }).collect();
     words.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.text.cmp(&other.text)));
     words.truncate(most);
-    Words {
-        total,
-        different,
-        most: words,
-    }
+    Words { total, different, most: words }
 }
 
 #[cfg(test)]

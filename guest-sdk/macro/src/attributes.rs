@@ -84,10 +84,7 @@ impl Docs {
         let lines = lines?.join("\n");
         let indented = |line: &str| line.is_empty() || line.starts_with(' ');
         let indent = usize::from(lines.lines().all(indented));
-        let lines: Vec<_> = lines
-            .lines()
-            .map(|line| line.get(indent..).unwrap_or(""))
-            .collect();
+        let lines: Vec<_> = lines.lines().map(|line| line.get(indent..).unwrap_or("")).collect();
         Some(lines.join("\n").trim().to_owned())
     }
 }
@@ -111,10 +108,7 @@ impl ToTokens for Docs {
 
 fn text(line: &Expr) -> Option<String> {
     match line {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text.value()),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
         _ => None,
     }
 }
@@ -151,14 +145,8 @@ mod tests {
     #[test]
     fn a_lint_is_expected_of_the_body_alone() {
         let sorted = sorted("#[expect(clippy::unit_arg, reason = \"r\")]");
-        assert_eq!(
-            written(&sorted.constructor),
-            r#"#[allow(clippy::unit_arg,reason="r")]"#
-        );
-        assert_eq!(
-            written(&sorted.call),
-            r#"#[expect(clippy::unit_arg,reason="r")]"#
-        );
+        assert_eq!(written(&sorted.constructor), r#"#[allow(clippy::unit_arg,reason="r")]"#);
+        assert_eq!(written(&sorted.call), r#"#[expect(clippy::unit_arg,reason="r")]"#);
     }
 
     #[test]
@@ -166,10 +154,7 @@ mod tests {
         let sorted = sorted("#[inline] #[doc(hidden)] #[deprecated] #[tracing::instrument]");
         assert_eq!(written(&sorted.constructor), "#[doc(hidden)]#[deprecated]");
         assert_eq!(written(&sorted.carrier), "#[doc(hidden)]");
-        assert_eq!(
-            written(&sorted.call),
-            "#[inline]#[deprecated]#[tracing::instrument]"
-        );
+        assert_eq!(written(&sorted.call), "#[inline]#[deprecated]#[tracing::instrument]");
         assert!(sorted.is_deprecated);
     }
 }

@@ -99,8 +99,7 @@ impl Visit<'_> for Crossing<'_> {
     }
 
     fn visit_type_never(&mut self, ty: &TypeNever) {
-        self.mistakes
-            .add(ty, "a closure gives a value back: use `()`");
+        self.mistakes.add(ty, "a closure gives a value back: use `()`");
     }
 
     fn visit_type_infer(&mut self, ty: &TypeInfer) {
@@ -132,11 +131,9 @@ impl Visit<'_> for Describing<'_> {
 
 fn is_named(bound: &TypeParamBound, name: &str) -> bool {
     match bound {
-        TypeParamBound::Trait(bound) => bound
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == name),
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|last| last.ident == name)
+        }
         _ => false,
     }
 }

@@ -18,15 +18,8 @@ use crate::{function, main_attribute};
 fn expansions_are_as_pinned() {
     let inputs = inputs();
     assert!(!inputs.is_empty(), "no inputs");
-    let differing: Vec<_> = inputs
-        .iter()
-        .filter_map(|input| check(input).err())
-        .collect();
-    assert!(
-        differing.is_empty(),
-        "UPDATE_EXPECT=1 accepts these:\n{}",
-        differing.join("\n")
-    );
+    let differing: Vec<_> = inputs.iter().filter_map(|input| check(input).err()).collect();
+    assert!(differing.is_empty(), "UPDATE_EXPECT=1 accepts these:\n{}", differing.join("\n"));
 }
 
 fn inputs() -> Vec<PathBuf> {

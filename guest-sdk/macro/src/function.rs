@@ -140,9 +140,7 @@ impl Function {
 
     fn call(&self) -> TokenStream {
         let attributes = &self.attributes.call;
-        let Item {
-            visibility, body, ..
-        } = &self.item;
+        let Item { visibility, body, .. } = &self.item;
         let mut signature = self.item.signature.clone();
         signature.ident = Ident::new("call", self.name().span());
         quote! {
@@ -240,10 +238,7 @@ impl Function {
     }
 
     fn types(&self) -> Vec<&Type> {
-        self.parameters
-            .iter()
-            .map(|parameter| &parameter.ty)
-            .collect()
+        self.parameters.iter().map(|parameter| &parameter.ty).collect()
     }
 }
 

@@ -19,10 +19,7 @@ pub(crate) struct Item {
 impl Item {
     /// The function under the attribute that is written as `attribute`.
     pub(crate) fn parse(attribute: &str, tokens: TokenStream) -> syn::Result<Self> {
-        Parser::parse2(
-            |input: ParseStream<'_>| Self::read(attribute, input),
-            tokens,
-        )
+        Parser::parse2(|input: ParseStream<'_>| Self::read(attribute, input), tokens)
     }
 
     fn read(attribute: &str, input: ParseStream<'_>) -> syn::Result<Self> {
@@ -34,12 +31,9 @@ impl Item {
         }
         let signature: Signature = input.parse()?;
         match input.parse()? {
-            TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => Ok(Self {
-                attributes,
-                visibility,
-                signature,
-                body,
-            }),
+            TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => {
+                Ok(Self { attributes, visibility, signature, body })
+            }
             other => Err(syn::Error::new_spanned(
                 other,
                 format!("`{}` needs a body: `{{ .. }}`", signature.ident),

@@ -54,12 +54,7 @@ fn check_qualifiers(signature: &syn::Signature, mistakes: &mut Mistakes) {
 }
 
 fn wrap(item: &Item) -> TokenStream {
-    let Item {
-        attributes,
-        visibility,
-        signature,
-        body,
-    } = item;
+    let Item { attributes, visibility, signature, body } = item;
     let name = &signature.ident;
     // A type that `main` cannot give is reported where it stands.
     let at = match &signature.output {

@@ -75,14 +75,7 @@ mod tests {
 
     #[test]
     fn anything_else_names_the_two() {
-        for options in [
-            "Fallible",
-            "name = \"x\"",
-            "fallible(true)",
-            "\"value\"",
-            "3",
-            ",",
-        ] {
+        for options in ["Fallible", "name = \"x\"", "fallible(true)", "\"value\"", "3", ","] {
             assert_eq!(said(options), Err(UNKNOWN.to_owned()), "{options}");
         }
         assert!(said("value, fallible").unwrap_err().contains("keep one"));
@@ -91,20 +84,10 @@ mod tests {
     #[test]
     fn the_last_segment_tells() {
         let guessed = |output| Returns::guessed(&parse_str(output).unwrap());
-        for output in [
-            "-> Result<u8, E>",
-            "-> std::io::Result<()>",
-            "-> (crate::Result)",
-        ] {
+        for output in ["-> Result<u8, E>", "-> std::io::Result<()>", "-> (crate::Result)"] {
             assert_eq!(guessed(output), Returns::Fallible, "{output}");
         }
-        for output in [
-            "",
-            "-> ()",
-            "-> Option<Result<u8, E>>",
-            "-> Result::Of",
-            "-> (Result,)",
-        ] {
+        for output in ["", "-> ()", "-> Option<Result<u8, E>>", "-> Result::Of", "-> (Result,)"] {
             assert_eq!(guessed(output), Returns::Value, "{output}");
         }
     }

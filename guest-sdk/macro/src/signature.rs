@@ -49,10 +49,7 @@ fn check_generics(generics: &syn::Generics, mistakes: &mut Mistakes) {
     for parameter in &generics.params {
         let problem = match parameter {
             GenericParam::Type(ty) => {
-                format!(
-                    "a closure has fixed types: write one in place of `{}`",
-                    ty.ident
-                )
+                format!("a closure has fixed types: write one in place of `{}`", ty.ident)
             }
             GenericParam::Const(number) => {
                 let name = &number.ident;
@@ -66,10 +63,7 @@ fn check_generics(generics: &syn::Generics, mistakes: &mut Mistakes) {
         mistakes.add(parameter, problem);
     }
     if let Some(clause) = &generics.where_clause {
-        mistakes.add(
-            clause,
-            "a closure has fixed types: remove the `where` clause",
-        );
+        mistakes.add(clause, "a closure has fixed types: remove the `where` clause");
     }
 }
 
@@ -102,10 +96,7 @@ fn check_parameter(parameter: &PatType, mistakes: &mut Mistakes) -> Option<Param
     }
     crossing::check_argument(&parameter.ty, mistakes);
     let name = check_name(&parameter.pat, mistakes)?;
-    Some(Parameter {
-        name,
-        ty: (*parameter.ty).clone(),
-    })
+    Some(Parameter { name, ty: (*parameter.ty).clone() })
 }
 
 /// The name of a parameter; callers read it, so there must be one.

@@ -67,14 +67,16 @@ impl Runner for LocalRunner {
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let running = inner.threads.0.as_ref().map(|threads| threads.spawn(run(Arc::clone(&inner), attempt)));
+            let running = inner
+                .threads
+                .0
+                .as_ref()
+                .map(|threads| threads.spawn(run(Arc::clone(&inner), attempt)));
             let Some(running) = running else {
                 return Err(Error::runner("the local runner is shut down", "its threads are gone"));
             };
             let _stop = StopOnDrop(running.abort_handle());
-            running
-                .await
-                .map_err(|error| Error::runner("the local runner broke down", error))?
+            running.await.map_err(|error| Error::runner("the local runner broke down", error))?
         })
     }
 }
@@ -100,21 +102,13 @@ async fn run(inner: Arc<Inner>, attempt: Attempt) -> Result<TerminationLine> {
 fn mount(mount: &VolumeMount) -> Result<Mount> {
     let directory: &Path = &mount.directory;
     let source = directory.canonicalize().map_err(|error| {
-        Error::input(format!(
-            "cannot mount {} at {}",
-            directory.display(),
-            mount.path
-        ))
-        .because(error)
+        Error::input(format!("cannot mount {} at {}", directory.display(), mount.path))
+            .because(error)
     })?;
-    let source = source.to_str().ok_or_else(|| {
-        Error::input(format!("the path {} is not UTF-8", source.display()))
-    })?;
-    Ok(Mount {
-        source: source.to_owned(),
-        path: mount.path.clone(),
-        access: mount.access,
-    })
+    let source = source
+        .to_str()
+        .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
+    Ok(Mount { source: source.to_owned(), path: mount.path.clone(), access: mount.access })
 }
 
 /// Stops a run that nobody waits for any more.

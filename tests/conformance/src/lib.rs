@@ -1,0 +1,100 @@
+//! What every runner must do, as functions over a [`Submitter`].
+//!
+//! A runner's test file calls [`suite!`] with a way to its submitter; each case becomes a test. This
+//! is the only place for tests of behaviour: what is tested here holds wherever closures run.
+
+#![expect(missing_docs, reason = "each case's name says what it does")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case fails by panicking")]
+
+pub mod ends;
+pub mod surroundings;
+pub mod values;
+
+use std::sync::OnceLock;
+
+use cargo_hype::build::build_all;
+use cargo_hype::cli::Selection;
+use cargo_hype::project::Project;
+use hype::{Error, Failure, FailureKind, Submitter};
+
+/// Makes a test of each case, for the submitter that `$submitter` gives.
+#[macro_export]
+macro_rules! suite {
+    ($submitter:expr) => {
+        $crate::suite! { @ $submitter;
+            values {
+                text no_arguments_and_no_value twelve_arguments everything_that_serde_knows bytes
+                more_than_travels_along composition a_dependency_has_its_own_component
+                recursion names_may_be_shared_by_crates ten_at_once a_value_that_nests_deep
+                a_component_by_hand
+            }
+            ends {
+                function_error function_error_of_anyhow function_error_of_io success_of_a_fallible
+                panic panic_in_the_standard_library trap stack_overflow exit
+                memory memory_refused_and_not_needed deadline_while_computing
+                deadline_while_waiting incompatible_argument incompatible_count
+                a_value_of_another_type a_submitter_outlives_failures
+            }
+            surroundings {
+                variables_are_those_named nothing_else files mounts tmp_is_empty_and_writable
+                attempts_are_counted no_network output_is_no_value
+            }
+        }
+    };
+    (@ $submitter:expr; $($module:ident { $($case:ident)* })*) => {$(
+        mod $module {
+            use super::*;
+
+            $(
+                #[test]
+                fn $case() {
+                    $crate::run(|| $submitter, $crate::$module::$case);
+                }
+            )*
+        }
+    )*};
+}
+
+/// Runs one case, once the components of the guests are built.
+///
+/// # Panics
+///
+/// When the case fails, or there is no submitter to be had.
+pub fn run(
+    submitter: impl FnOnce() -> hype::Result<Submitter>,
+    case: impl AsyncFnOnce(&Submitter),
+) {
+    build_guests();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let submitter = submitter().expect("a submitter");
+    runtime.block_on(case(&submitter));
+}
+
+/// Builds the components of the test guests, once a process.
+///
+/// # Panics
+///
+/// When they don't compile.
+pub fn build_guests() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let project = Project::at(root.as_ref()).expect("this workspace");
+        let packages = ["test-guests", "test-library"].map(str::to_owned);
+        let packages = project.select(&packages).expect("the guests");
+        build_all(&project, &packages, &Selection::default()).expect("components of the guests");
+    });
+}
+
+/// The failure in `result`, which must be of `kind`.
+fn failure<T: std::fmt::Debug>(result: hype::Result<T>, kind: FailureKind) -> (Error, Failure) {
+    let error = result.expect_err("the closure must fail");
+    let failure = error.failure().unwrap_or_else(|| panic!("no failure: {error:?}")).clone();
+    assert_eq!(failure.kind, kind, "{error:?}");
+    (error, failure)
+}
+
+/// Whether a frame of the guest's backtrace is in the function `name`.
+fn passes_through(failure: &Failure, name: &str) -> bool {
+    failure.backtrace.iter().any(|frame| frame.function.contains(name))
+}

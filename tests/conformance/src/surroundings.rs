@@ -1,0 +1,87 @@
+//! A closure sees what its environment names, and nothing else.
+
+use std::collections::BTreeSet;
+
+use hype::{FailureKind, HostDirectory, RunEnvironment, Submitter};
+use test_guests::surroundings::{connect, list, read, say, variables, write};
+
+use crate::failure;
+
+pub async fn variables_are_those_named(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_env("GREETING", "hällo\n").with_env("EMPTY", "");
+    let seen = submitter.submit(variables(), &env).await.unwrap();
+    assert_eq!(seen["GREETING"], "hällo\n");
+    assert_eq!(seen["EMPTY"], "");
+    let names: BTreeSet<_> = seen.keys().map(String::as_str).collect();
+    let expected = ["EMPTY", "GREETING", "HOME", "HYPE_ATTEMPT", "HYPE_EXECUTION_ID", "PATH"];
+    assert_eq!(names, BTreeSet::from(expected));
+}
+
+pub async fn attempts_are_counted(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let seen = submitter.submit(variables(), &env).await.unwrap();
+    let again = submitter.submit(variables(), &env).await.unwrap();
+    assert_eq!(seen["HYPE_ATTEMPT"], "1");
+    assert!(seen["HYPE_EXECUTION_ID"].starts_with("hype-run-"), "{seen:?}");
+    assert_ne!(seen["HYPE_EXECUTION_ID"], again["HYPE_EXECUTION_ID"]);
+}
+
+pub async fn nothing_else(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    for path in ["/etc/passwd", "/proc/self/environ", "/tmp/../etc/passwd"] {
+        let result = submitter.submit(read(path.into()), &env).await;
+        failure(result, FailureKind::Function);
+    }
+    failure(submitter.submit(list("/".into()), &env).await, FailureKind::Function);
+}
+
+pub async fn files(submitter: &Submitter) {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("model.bin");
+    std::fs::write(&source, "weights").unwrap();
+    let env =
+        RunEnvironment::new().with_file(&source, "/models/deep/a").with_file(&source, "/models/b");
+    for path in ["/models/deep/a", "/models/b"] {
+        assert_eq!(submitter.submit(read(path.into()), &env).await.unwrap(), "weights");
+        let result = submitter.submit(write(path.into(), "other".into()), &env).await;
+        failure(result, FailureKind::Function);
+    }
+    assert_eq!(submitter.submit(list("/models".into()), &env).await.unwrap(), ["b", "deep"]);
+    assert_eq!(std::fs::read_to_string(&source).unwrap(), "weights");
+}
+
+pub async fn mounts(submitter: &Submitter) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a"), "one").unwrap();
+    let host = HostDirectory::new(directory.path());
+    let read_only = RunEnvironment::new().with_mount(host.mount_read_only("/data"));
+    assert_eq!(submitter.submit(read("/data/a".into()), &read_only).await.unwrap(), "one");
+    let result = submitter.submit(write("/data/b".into(), "two".into()), &read_only).await;
+    failure(result, FailureKind::Function);
+
+    let read_write = RunEnvironment::new().with_mount(host.mount_read_write("/data"));
+    submitter.submit(write("/data/b".into(), "two".into()), &read_write).await.unwrap();
+    assert_eq!(std::fs::read_to_string(directory.path().join("b")).unwrap(), "two");
+    let result = submitter.submit(read("/data/../a".into()), &read_write).await;
+    failure(result, FailureKind::Function);
+}
+
+pub async fn tmp_is_empty_and_writable(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    for _ in 0..2 {
+        assert_eq!(submitter.submit(list("/tmp".into()), &env).await.unwrap(), [""; 0]);
+        submitter.submit(write("/tmp/a".into(), "one".into()), &env).await.unwrap();
+    }
+}
+
+pub async fn no_network(submitter: &Submitter) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let result = submitter.submit(connect(address), &RunEnvironment::new()).await;
+    failure(result, FailureKind::Function);
+}
+
+pub async fn output_is_no_value(submitter: &Submitter) {
+    let closure = say("out".into(), "err\n".into());
+    submitter.submit(closure, &RunEnvironment::new()).await.unwrap();
+}

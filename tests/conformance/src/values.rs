@@ -1,0 +1,127 @@
+//! Values of all kinds cross, there and back.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::future::try_join_all;
+use hype::{Component, RunEnvironment, Submitter};
+use test_guests::values::{
+    Everything, Shape, compose, echo, factorial, greet, name_of_crate, nested, nothing, reverse,
+    sum, text_of,
+};
+
+pub async fn text(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let greeting = submitter.submit(greet("wörld".into()), &env).await.unwrap();
+    assert_eq!(greeting, "hello wörld");
+}
+
+pub async fn no_arguments_and_no_value(submitter: &Submitter) {
+    submitter.submit(nothing(), &RunEnvironment::new()).await.unwrap();
+}
+
+pub async fn twelve_arguments(submitter: &Submitter) {
+    let closure = sum(1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 0.5, -0.25);
+    let sum = submitter.submit(closure, &RunEnvironment::new()).await.unwrap();
+    assert_eq!(sum, -4.75);
+}
+
+pub async fn everything_that_serde_knows(submitter: &Submitter) {
+    let everything = Everything {
+        flag: true,
+        letter: 'ß',
+        text: "line\nline".into(),
+        bytes: hype::Bytes(vec![0, 255]),
+        list_of_bytes: vec![0, 127, 128, 255],
+        array: [0, 1, 254, 255],
+        pair: (200, "two".into()),
+        skipped: None,
+        some: Some(Some(3)),
+        unit: (),
+        shapes: vec![
+            Shape::Point,
+            Shape::Circle(f64::MIN_POSITIVE),
+            Shape::Line((i32::MIN, 0), (0, i32::MAX)),
+            Shape::Box { width: 1, height: u32::MAX },
+        ],
+        by_name: BTreeMap::from([("a".into(), -1), (String::new(), 0)]),
+        by_number: HashMap::from([(7, 0.5), (u32::MAX, -0.0)]),
+        largest: u64::MAX,
+        smallest: i64::MIN,
+    };
+    let echoed = submitter.submit(echo(everything.clone()), &RunEnvironment::new()).await.unwrap();
+    assert_eq!(echoed, everything);
+}
+
+pub async fn bytes(submitter: &Submitter) {
+    let bytes: Vec<u8> = (0..3 << 20).map(|index| (index % 251) as u8).collect();
+    let mut reversed =
+        submitter.submit(reverse(bytes.clone()), &RunEnvironment::new()).await.unwrap();
+    reversed.reverse();
+    assert!(reversed == bytes, "the bytes differ");
+    let none = submitter.submit(reverse(Vec::new()), &RunEnvironment::new()).await.unwrap();
+    assert!(none.is_empty());
+}
+
+pub async fn more_than_travels_along(submitter: &Submitter) {
+    for length in [60_000, 70_000, 3 << 20] {
+        let text = submitter.submit(text_of(length), &RunEnvironment::new()).await.unwrap();
+        assert_eq!(text.len(), length);
+        let greeting = submitter.submit(greet(text), &RunEnvironment::new()).await.unwrap();
+        assert_eq!(greeting.len(), "hello ".len() + length);
+    }
+}
+
+pub async fn composition(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let one = submitter.submit(greet("a".into()), &env).await.unwrap();
+    let two = submitter.submit(compose(one), &env).await.unwrap();
+    assert_eq!(two, "hello hello ahello hello a");
+}
+
+pub async fn a_dependency_has_its_own_component(submitter: &Submitter) {
+    let closure = test_library::twice("ab".into());
+    assert_eq!(submitter.submit(closure, &RunEnvironment::new()).await.unwrap(), "abab");
+}
+
+pub async fn recursion(submitter: &Submitter) {
+    let product = submitter.submit(factorial(20), &RunEnvironment::new()).await.unwrap();
+    assert_eq!(product, (1..=20).product::<u64>());
+}
+
+pub async fn names_may_be_shared_by_crates(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let ours = submitter.submit(name_of_crate(), &env).await.unwrap();
+    let theirs = submitter.submit(test_library::name_of_crate(), &env).await.unwrap();
+    assert_eq!((ours.as_str(), theirs.as_str()), ("guests, not library", "library"));
+}
+
+pub async fn ten_at_once(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let submits = (0..10).map(|index| submitter.submit(greet(index.to_string()), &env));
+    let greetings = try_join_all(submits).await.unwrap();
+    let expected: Vec<_> = (0..10).map(|index| format!("hello {index}")).collect();
+    assert_eq!(greetings, expected);
+}
+
+pub async fn a_value_that_nests_deep(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    assert!(submitter.submit(nested(50), &env).await.is_ok());
+    let error = submitter.submit(nested(500), &env).await.unwrap_err();
+    assert!(error.report().contains("depth limit exceeded"), "{error:?}");
+}
+
+pub async fn a_component_by_hand(submitter: &Submitter) {
+    let component = Component::open(component("test-guests")).unwrap();
+    let names: Vec<_> = component.functions().iter().map(hype::Function::qualified_name).collect();
+    assert!(names.contains(&"test-guests::greet".to_owned()), "{names:?}");
+    let closure = component.function("greet").unwrap().bind::<String>(("hand",));
+    let greeting = submitter.submit(closure, &RunEnvironment::new()).await.unwrap();
+    assert_eq!(greeting, "hello hand");
+}
+
+/// Where `cargo hype build` put the component of a package.
+pub fn component(package: &str) -> std::path::PathBuf {
+    let program = std::env::current_exe().expect("a program's path");
+    let target = program.ancestors().find(|path| path.join("CACHEDIR.TAG").exists());
+    target.expect("a target directory").join("hype").join(format!("{package}.wasm"))
+}

@@ -1,0 +1,229 @@
+//! The command `hype-run`, as an image starts it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use conformance::values::component;
+use hype_stage::Stage;
+use hype_wire::{
+    Blob, Code, ComponentRef, Digest, End, FailureKind, Outcome, Payload, RunManifest,
+    TerminationLine, codec, names,
+};
+
+const RUN: &str = "run-1";
+
+/// A stage with one run in it that is ready to start.
+struct Prepared {
+    directory: tempfile::TempDir,
+    digest: Digest,
+}
+
+impl Prepared {
+    fn new(function: &str, arguments: &[&str], change: impl FnOnce(&mut RunManifest)) -> Self {
+        conformance::build_guests();
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = Bytes::from(std::fs::read(component("test-guests")).unwrap());
+        let blob = Blob::of(&bytes);
+        let mut encoded = codec::array_head(u32::try_from(arguments.len()).unwrap());
+        for argument in arguments {
+            codec::append(&mut encoded, argument).unwrap();
+        }
+        let component = ComponentRef { name: "test-guests.wasm".into(), blob };
+        let payload = Payload::Inline(encoded.into());
+        let mut manifest = RunManifest::new(RUN, component, function, payload);
+        change(&mut manifest);
+        let manifest = Bytes::from(manifest.to_bytes().unwrap());
+        let digest = Digest::of(&manifest);
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        wait(async {
+            stage.put(&names::blob(&blob.digest), bytes).await.unwrap();
+            stage.put(&names::manifest(RUN), manifest).await.unwrap();
+        });
+        Self { directory, digest }
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}/{}", self.directory.path().display(), names::manifest(RUN))
+    }
+
+    fn run(&self) -> Output {
+        hype_run(&[&self.url(), "--digest", &self.digest.to_string()], &[])
+    }
+
+    fn outcome(&self, name: &str) -> Outcome {
+        Outcome::from_bytes(&std::fs::read(self.directory.path().join(name)).unwrap()).unwrap()
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        // Together with what this test depends on, so that both find one wasmtime compiled.
+        let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
+        let build = build.map(Into::into);
+        let artifacts = cargo_hype::compile::cargo(root, &build).expect("hype-run compiles");
+        let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
+        program.expect("hype-run").into()
+    });
+    Command::new(program).args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn value(outcome: &Outcome) -> String {
+    match &outcome.end {
+        End::Value(Payload::Inline(bytes)) => codec::from_slice(bytes).unwrap(),
+        end => panic!("no value inline: {end:?}"),
+    }
+}
+
+#[test]
+fn a_value_is_left_in_the_outcome() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!(value(&outcome), "hello you");
+    assert_eq!((outcome.run_id.as_str(), outcome.attempt), (RUN, 1));
+    assert_eq!(outcome.statistics.code, Code::Compiled);
+    assert!(outcome.statistics.compile_us > 0 && outcome.statistics.peak_memory > 0);
+}
+
+#[test]
+fn a_failure_is_an_outcome_too() {
+    let prepared = Prepared::new("panic", &["too hot"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => assert_eq!(failure.kind, FailureKind::Panic),
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn output_is_handed_on_and_its_end_kept() {
+    let prepared = Prepared::new("say", &["out\n", "err\n"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.stdout, b"out\n");
+    assert_eq!(stderr(&output), "err\n");
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!((&outcome.stdout[..], &outcome.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+}
+
+#[test]
+fn the_termination_line_vouches_for_the_outcome() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let log = prepared.directory.path().join("termination-log");
+    let digest = prepared.digest.to_string();
+    let arguments =
+        [&prepared.url(), "--digest", &digest, "--termination-log", log.to_str().unwrap()];
+    assert_eq!(hype_run(&arguments, &[]).status.code(), Some(0));
+    let line: TerminationLine = std::fs::read_to_string(log).unwrap().parse().unwrap();
+    let bytes = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert_eq!(line.digest, Digest::of(&bytes));
+    assert!(line.outcome.ends_with("/runs/run-1/outcome"), "{line}");
+}
+
+#[test]
+fn the_first_outcome_of_a_run_stays() {
+    let prepared = Prepared::new("variables", &[], |_| {});
+    let arguments = [&prepared.url(), "--digest", &prepared.digest.to_string()];
+    hype_run(&arguments, &[("HYPE_ATTEMPT", "2")]);
+    let first = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    let output = hype_run(&arguments, &[("HYPE_ATTEMPT", "3")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let second = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert!(first == second, "the outcome changed");
+    assert_eq!(prepared.outcome("runs/run-1/outcome").attempt, 2);
+}
+
+#[test]
+fn a_foreign_manifest_is_refused() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let foreign = Digest::of(b"another manifest").to_string();
+    let output = hype_run(&[&prepared.url(), "--digest", &foreign], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    match prepared.outcome("runs/run-1/attempts/1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Infrastructure);
+            assert!(failure.message.starts_with("the run manifest: "), "{failure:?}");
+            assert!(failure.message.contains("was altered"), "{failure:?}");
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn a_manifest_of_a_newer_hype_says_what_to_upgrade() {
+    let prepared = Prepared::new("greet", &["you"], |manifest| {
+        manifest.format = 9;
+        manifest.hype = "7.1.0".into();
+    });
+    assert_eq!(prepared.run().status.code(), Some(0));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Incompatible);
+            assert!(failure.message.contains("spotify/hype:7.1.0"), "{failure:?}");
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn what_is_no_component_of_ours_is_incompatible() {
+    // A component without imports and exports.
+    let empty = Bytes::from_static(b"\0asm\x0d\0\x01\0");
+    let blob = Blob::of(&empty);
+    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.component.blob = blob);
+    let stage = Stage::in_directory(prepared.directory.path()).unwrap();
+    wait(stage.put(&names::blob(&blob.digest), empty)).unwrap();
+    assert_eq!(prepared.run().status.code(), Some(0));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Incompatible);
+            let problem = "component test-guests.wasm doesn't export spotify:hype/closure@0.1.0";
+            assert_eq!(failure.message, problem);
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn no_stage_is_no_outcome() {
+    let output = hype_run(&["file:///no/such/stage/runs/run-1/manifest"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        stderr(&output).lines().take(2).collect::<Vec<_>>(),
+        [
+            "error: no outcome of run run-1 could be written",
+            "  caused by: cannot use the directory /no/such/stage as a stage"
+        ]
+    );
+}
+
+#[test]
+fn wrong_usage_says_what_is_right() {
+    for (arguments, problem) in [
+        (&[][..], "the manifest's URL is missing"),
+        (&["a", "b"][..], "unexpected argument \"b\""),
+        (&["--digest", "c0ffee", "a"][..], "`c0ffee` is not a BLAKE3 digest"),
+        (&["--termination-log", "/no/such/log", "a"][..], "cannot open the termination log"),
+    ] {
+        let output = hype_run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
+        assert!(stderr(&output).contains("usage: hype-run MANIFEST_URL"));
+    }
+    let output = hype_run(&["file:///stage/manifest"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("is not the URL of a manifest"), "{}", stderr(&output));
+}

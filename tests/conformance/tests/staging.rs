@@ -1,0 +1,225 @@
+//! What passes through the stage: uploaded once, verified when it is used, gone with the run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conformance::values::component;
+use futures::future::BoxFuture;
+use hype::__internal::{FunctionRecord, ParameterRecord, bind};
+use hype::{
+    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Runner, Stage,
+    Submitter, TerminationLine,
+};
+use hype_wire::Mount;
+use test_guests::ends::{bake, trap};
+use test_guests::values::{greet, text_of};
+
+/// A local runner that lets somebody at the stage's directory first.
+#[derive(Debug)]
+struct Meddling {
+    runner: LocalRunner,
+    stage: PathBuf,
+    meddle: fn(&Path, &Attempt),
+}
+
+impl Runner for Meddling {
+    fn place(&self) -> String {
+        "where somebody meddles".to_owned()
+    }
+
+    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+        self.runner.platform(env)
+    }
+
+    fn mounts(&self, env: &RunEnvironment) -> hype::Result<Vec<Mount>> {
+        self.runner.mounts(env)
+    }
+
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+        (self.meddle)(&self.stage, &attempt);
+        self.runner.run(attempt)
+    }
+}
+
+/// The error of a closure with large arguments, after `meddle` between staging and running.
+fn refused(meddle: fn(&Path, &Attempt)) -> Error {
+    let stage = tempfile::tempdir().unwrap();
+    meddled(stage.path(), meddle).expect_err("it must be refused")
+}
+
+fn meddled(stage: &Path, meddle: fn(&Path, &Attempt)) -> hype::Result<String> {
+    conformance::build_guests();
+    let runner = Meddling { runner: LocalRunner::new()?, stage: stage.to_owned(), meddle };
+    let submitter = Submitter::new(Stage::in_directory(stage)?, runner);
+    let closure = greet("x".repeat(100_000));
+    wait(submitter.submit(closure, &RunEnvironment::new()))
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn guests() -> Component {
+    Component::open(component("test-guests")).unwrap()
+}
+
+fn component_blob(stage: &Path) -> PathBuf {
+    stage.join("blobs").join(guests().digest().to_string())
+}
+
+/// All blobs but the component, of which a run of the guests has one: the machine code.
+fn machine_code(stage: &Path) -> PathBuf {
+    let blobs = fs::read_dir(stage.join("blobs")).unwrap();
+    let mut others =
+        blobs.map(|blob| blob.unwrap().path()).filter(|blob| *blob != component_blob(stage));
+    others.next().expect("machine code")
+}
+
+fn alter(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+fn assert_refused(error: &Error, what: &str, problem: &str) {
+    let failure = error.failure().expect("a failure");
+    assert_eq!(failure.kind, FailureKind::Infrastructure, "{error:?}");
+    assert!(failure.message.starts_with(&format!("{what}: file:///")), "{error:?}");
+    assert!(failure.message.contains(problem), "{error:?}");
+    assert_eq!(error.exit_code(), 3);
+}
+
+#[test]
+fn a_component_that_is_gone_is_refused_by_name() {
+    let error = refused(|stage, _| {
+        fs::remove_file(machine_code(stage)).unwrap();
+        fs::remove_file(component_blob(stage)).unwrap();
+    });
+    assert_refused(&error, "component test-guests.wasm", "is not there");
+    assert!(error.to_string().contains(&guests().digest().to_string()), "{error:?}");
+}
+
+#[test]
+fn an_altered_component_is_refused_by_name() {
+    let error = refused(|stage, _| {
+        fs::remove_file(machine_code(stage)).unwrap();
+        alter(&component_blob(stage));
+    });
+    assert_refused(&error, "component test-guests.wasm", "was altered");
+}
+
+#[test]
+fn altered_machine_code_is_refused_by_name() {
+    let error = refused(|stage, _| alter(&machine_code(stage)));
+    assert_refused(&error, "the machine code of component test-guests.wasm", "was altered");
+}
+
+#[test]
+fn altered_arguments_are_refused() {
+    let error = refused(|stage, attempt| {
+        alter(&stage.join("runs").join(&attempt.run_id).join("arguments"));
+    });
+    assert_refused(&error, "the arguments", "was altered");
+}
+
+#[test]
+fn an_altered_manifest_is_refused() {
+    let error = refused(|stage, attempt| {
+        alter(&stage.join("runs").join(&attempt.run_id).join("manifest"));
+    });
+    assert_refused(&error, "the run manifest", "was altered");
+}
+
+#[test]
+fn machine_code_can_be_done_without() {
+    let stage = tempfile::tempdir().unwrap();
+    let greeting = meddled(stage.path(), |stage, _| fs::remove_file(machine_code(stage)).unwrap());
+    assert_eq!(greeting.unwrap().len(), "hello ".len() + 100_000);
+}
+
+#[test]
+fn an_altered_result_is_refused() {
+    conformance::build_guests();
+
+    /// Alters the result once the run has ended.
+    #[derive(Debug)]
+    struct Altering(LocalRunner, PathBuf);
+
+    impl Runner for Altering {
+        fn place(&self) -> String {
+            "where results are altered".to_owned()
+        }
+
+        fn platform(&self, env: &RunEnvironment) -> Option<String> {
+            self.0.platform(env)
+        }
+
+        fn mounts(&self, env: &RunEnvironment) -> hype::Result<Vec<Mount>> {
+            self.0.mounts(env)
+        }
+
+        fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+            let result = self.1.join("runs").join(&attempt.run_id).join("attempts/1/result");
+            let run = self.0.run(attempt);
+            Box::pin(async move {
+                let line = run.await?;
+                alter(&result);
+                Ok(line)
+            })
+        }
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let runner = Altering(LocalRunner::new().unwrap(), directory.path().to_owned());
+    let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner);
+    let error = wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stage);
+    assert!(error.report().contains("attempts/1/result was altered"), "{error:?}");
+}
+
+#[test]
+fn nothing_of_a_run_stays_however_it_ends() {
+    conformance::build_guests();
+    let directory = tempfile::tempdir().unwrap();
+    let submitter =
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap());
+    let env = RunEnvironment::new();
+    wait(submitter.submit(text_of(1 << 20), &env)).unwrap();
+    wait(submitter.submit(bake(false), &env)).unwrap_err();
+    wait(submitter.submit(trap(), &env)).unwrap_err();
+    let left = fs::read_dir(directory.path().join("runs")).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_function_that_changed_is_refused_before_anything_is_uploaded() {
+    static CHANGED: FunctionRecord<'static> = FunctionRecord {
+        package: "test-guests",
+        name: "greet",
+        file: "src/values.rs",
+        line: 1,
+        docs: "",
+        parameters: &[ParameterRecord { name: "name", type_name: "u32" }],
+        result: "String",
+    };
+    static GONE: FunctionRecord<'static> = FunctionRecord { name: "wave", ..CHANGED };
+    conformance::build_guests();
+    let directory = tempfile::tempdir().unwrap();
+    let submitter =
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap());
+    for (record, problem) in [
+        (
+            &CHANGED,
+            "test-guests.wasm has `greet(name: String) -> String`, \
+             and the program calls `greet(name: u32) -> String`",
+        ),
+        (&GONE, "test-guests.wasm has no function `wave`, which the program calls"),
+    ] {
+        let closure = bind::<String>(record, Ok(vec![0x91, 1]));
+        let error = wait(submitter.submit(closure, &RunEnvironment::new())).unwrap_err();
+        assert_eq!(error.to_string(), problem);
+        assert!(error.report().contains("cargo hype build -p test-guests"), "{error:?}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,150 @@
+//! Every way in which a closure can end without a value.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// An error with two causes beneath it.
+#[derive(Debug)]
+pub struct Misfortune;
+
+impl fmt::Display for Misfortune {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot bake")
+    }
+}
+
+impl std::error::Error for Misfortune {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&NoFlour)
+    }
+}
+
+#[derive(Debug)]
+struct NoFlour;
+
+impl fmt::Display for NoFlour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no flour")
+    }
+}
+
+impl std::error::Error for NoFlour {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&fmt::Error)
+    }
+}
+
+/// Succeeds or fails.
+#[hype::function]
+pub fn bake(well: bool) -> Result<String, Misfortune> {
+    if well { Ok("bread".to_owned()) } else { Err(Misfortune) }
+}
+
+/// Fails with anyhow.
+#[hype::function]
+pub fn bake_anyhow() -> anyhow::Result<()> {
+    use anyhow::Context;
+    Err(Misfortune).context("no breakfast")
+}
+
+/// Fails with an error of the file system.
+#[hype::function]
+pub fn read_missing() -> io::Result<String> {
+    std::fs::read_to_string("/tmp/missing")
+}
+
+/// Panics, in a function of its own.
+#[hype::function]
+pub fn panic(message: String) -> u32 {
+    panic_with(&message)
+}
+
+#[inline(never)]
+fn panic_with(message: &str) -> u32 {
+    assert!(message.is_empty(), "{message}");
+    0
+}
+
+/// Panics in the standard library.
+#[hype::function]
+pub fn unwrap_none() -> u32 {
+    let nothing: Option<u32> = None;
+    #[expect(clippy::unwrap_used, reason = "that is what it is for")]
+    std::hint::black_box(nothing).unwrap()
+}
+
+/// Executes what must not be executed.
+#[hype::function]
+pub fn trap() -> u32 {
+    trap_inside()
+}
+
+#[cfg(target_family = "wasm")]
+#[inline(never)]
+fn trap_inside() -> u32 {
+    core::arch::wasm32::unreachable()
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn trap_inside() -> u32 {
+    0
+}
+
+/// Recurses until there is no stack left.
+#[hype::function]
+pub fn overflow() -> u64 {
+    descend(1)
+}
+
+#[inline(never)]
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn descend(depth: u64) -> u64 {
+    std::hint::black_box([depth; 64]).iter().sum::<u64>() + descend(depth + 1)
+}
+
+/// Leaves instead of returning.
+#[hype::function]
+pub fn exit(status: i32) {
+    std::process::exit(status);
+}
+
+/// Takes memory until there is none left.
+#[hype::function]
+pub fn hoard() -> usize {
+    take_all()
+}
+
+#[inline(never)]
+fn take_all() -> usize {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(std::hint::black_box(vec![1; 1 << 20]));
+    }
+}
+
+/// Asks for memory that it may not have, and makes do without it.
+#[hype::function]
+pub fn make_do() -> bool {
+    Vec::<u8>::new().try_reserve_exact(1 << 30).is_err()
+}
+
+/// Computes for ever.
+#[hype::function]
+pub fn spin() -> u64 {
+    spin_inside()
+}
+
+#[inline(never)]
+fn spin_inside() -> u64 {
+    let mut count = 0u64;
+    loop {
+        count = std::hint::black_box(count.wrapping_add(1));
+    }
+}
+
+/// Sleeps.
+#[hype::function]
+pub fn sleep(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}

@@ -1,0 +1,46 @@
+//! What a closure sees of the world.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// The environment variables.
+#[hype::function]
+pub fn variables() -> BTreeMap<String, String> {
+    std::env::vars().collect()
+}
+
+/// What a file holds.
+#[hype::function]
+pub fn read(path: String) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Writes a file.
+#[hype::function]
+pub fn write(path: String, text: String) -> io::Result<()> {
+    std::fs::write(path, text)
+}
+
+/// The names in a directory, sorted.
+#[hype::function]
+pub fn list(path: String) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Writes to its standard output and error.
+#[hype::function]
+pub fn say(out: String, err: String) -> io::Result<()> {
+    io::stdout().write_all(out.as_bytes())?;
+    io::stderr().write_all(err.as_bytes())
+}
+
+/// Connects to an address.
+#[hype::function]
+pub fn connect(address: String) -> io::Result<()> {
+    std::net::TcpStream::connect(address).map(drop)
+}

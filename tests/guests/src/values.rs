@@ -1,0 +1,122 @@
+//! Values of all kinds, there and back.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+/// Greets.
+#[hype::function]
+pub fn greet(name: String) -> String {
+    format!("hello {name}")
+}
+
+/// Takes nothing and gives nothing.
+#[hype::function]
+pub fn nothing() {}
+
+/// As many parameters as there can be.
+#[hype::function]
+#[expect(clippy::too_many_arguments, reason = "as many as there can be")]
+pub fn sum(
+    a: u8,
+    b: i8,
+    c: u16,
+    d: i16,
+    e: u32,
+    f: i32,
+    g: u64,
+    h: i64,
+    i: u128,
+    j: i128,
+    k: f32,
+    l: f64,
+) -> f64 {
+    let whole = i128::from(a)
+        + i128::from(b)
+        + i128::from(c)
+        + i128::from(d)
+        + i128::from(e)
+        + i128::from(f)
+        + i128::from(g)
+        + i128::from(h)
+        + i as i128
+        + j;
+    whole as f64 + f64::from(k) + l
+}
+
+/// Something of every kind that serde knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Everything {
+    pub flag: bool,
+    pub letter: char,
+    pub text: String,
+    pub bytes: hype::Bytes,
+    pub list_of_bytes: Vec<u8>,
+    pub array: [u8; 4],
+    pub pair: (u8, String),
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<u8>,
+    pub some: Option<Option<u8>>,
+    pub unit: (),
+    pub shapes: Vec<Shape>,
+    pub by_name: BTreeMap<String, i64>,
+    pub by_number: HashMap<u32, f32>,
+    pub largest: u64,
+    pub smallest: i64,
+}
+
+/// An enum with every kind of variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    Point,
+    Circle(f64),
+    Line((i32, i32), (i32, i32)),
+    Box { width: u32, height: u32 },
+}
+
+/// Gives back what it takes.
+#[hype::function]
+pub fn echo(everything: Everything) -> Everything {
+    everything
+}
+
+/// Gives back the bytes that it takes, the last first.
+#[hype::function]
+pub fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.reverse();
+    bytes
+}
+
+/// A text of so many bytes.
+#[hype::function]
+pub fn text_of(length: usize) -> String {
+    "x".repeat(length)
+}
+
+/// Calls a function of a dependency and one of this package.
+#[hype::function]
+pub fn compose(name: String) -> String {
+    test_library::twice::call(greet::call(name))
+}
+
+/// Calls itself.
+#[hype::function]
+pub fn factorial(n: u64) -> u64 {
+    if n < 2 { 1 } else { n * factorial::call(n - 1) }
+}
+
+/// A function of another crate has the same name.
+#[hype::function]
+pub fn name_of_crate() -> String {
+    format!("guests, not {}", test_library::name_of_crate::call())
+}
+
+/// A list nested so deep.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Nested(pub Vec<Nested>);
+
+/// A value that nests so deep.
+#[hype::function]
+pub fn nested(depth: u32) -> Nested {
+    (0..depth).fold(Nested(Vec::new()), |inner, _| Nested(vec![inner]))
+}
