@@ -218,9 +218,8 @@ mod tests {
         anywhere::<Closure<std::rc::Rc<()>>>();
         anywhere::<Submitter>();
         anywhere::<RunEnvironment>();
-        let submit = |submitter: Submitter, closure: Closure<String>, env: &RunEnvironment| {
+        let _submit = |submitter: Submitter, closure: Closure<String>, env: &RunEnvironment| {
             spawned(submitter.submit(closure, env));
         };
-        drop(submit);
     }
 }

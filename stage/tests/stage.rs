@@ -1,5 +1,7 @@
 //! What both sides rely on, whatever the store.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use hype_stage::{Created, Stage, StageError, StageErrorKind, Staged};
 use hype_wire::{Blob, names};

@@ -1,5 +1,7 @@
 //! Ways in that name no submitter: a scope, the default, and a component by path or by bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use conformance::values::component;
 use hype::{Component, ErrorKind, RunEnvironment, Submitter};
 use test_guests::surroundings::variables;

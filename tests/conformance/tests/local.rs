@@ -1,5 +1,7 @@
 //! The local runner.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::LazyLock;
 
 use hype::Submitter;

@@ -1,5 +1,7 @@
 //! What passes through the stage: uploaded once, verified when it is used, gone with the run.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
