@@ -51,11 +51,12 @@ pub fn build_all(
     selection: &Selection,
 ) -> Result<Vec<Built>> {
     let components = project.components();
-    fs::create_dir_all(&components).map_err(|error| unwritten(&components, error))?;
     packages
         .iter()
         .map(|package| {
             let module = compile(project.directory(), package, selection)?;
+            // Not before cargo has made its target directory, and marked it as one.
+            fs::create_dir_all(&components).map_err(|error| unwritten(&components, error))?;
             build_one(&components, package, &module)
         })
         .collect()
@@ -70,6 +71,7 @@ fn build_one(components: &Path, package: &Package, module: &Module) -> Result<Bu
     let stamp_path = path.with_extension("stamp");
     let unchanged = module.fresh && fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp);
     if unchanged && let Ok(component) = Component::open(&path) {
+        component.precompile()?;
         return Ok(built(package, path, &component, true));
     }
     let component = componentize(&package.name, &bytes)?;
@@ -77,6 +79,8 @@ fn build_one(components: &Path, package: &Package, module: &Module) -> Result<Bu
     write(&path.with_extension("sources"), sources.join("\n").as_bytes())?;
     write(&path, component.bytes())?;
     write(&stamp_path, stamp.as_bytes())?;
+    // Here rather than in the program, whose compiler may be an unoptimized one.
+    component.precompile()?;
     Ok(built(package, path, &component, false))
 }
 
@@ -100,12 +104,20 @@ fn stamp(module: &[u8]) -> String {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(path);
     let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        let mut file = readable().tempfile_in(directory)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
     };
     write().map_err(|error: std::io::Error| unwritten(path, error))
+}
+
+/// Temporary files that become files as any other: for whom the user's umask says.
+fn readable() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 fn unwritten(path: &Path, error: std::io::Error) -> Error {

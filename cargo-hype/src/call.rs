@@ -1,6 +1,6 @@
 //! A function of a component, with JSON in and out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -28,10 +28,10 @@ pub struct CallOptions {
     #[arg(long, value_name = "HOST:GUEST[:ro]", value_parser = mount)]
     mount: Vec<VolumeMount>,
     /// How long it may run, e.g. 30s or 5m
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// How much memory it may have, e.g. 512MiB
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
 }
 
@@ -42,7 +42,7 @@ pub struct CallOptions {
 /// When there is no such function, when it failed, or when it could not be run.
 pub fn call(options: &CallOptions) -> Result<String> {
     hype::show_progress();
-    let function = Component::open(&options.component)?.function(&options.function)?;
+    let function = open(&options.component)?.function(&options.function)?;
     let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
     let closure = function.bind::<Json>(ArgumentList(&arguments));
     let runtime = tokio::runtime::Runtime::new()
@@ -50,6 +50,14 @@ pub fn call(options: &CallOptions) -> Result<String> {
     let env = environment(options);
     let json = runtime.block_on(async { closure.in_env(&env).await })?;
     Ok(json.0)
+}
+
+fn open(path: &Path) -> Result<Component> {
+    if !path.exists() {
+        return Err(Error::input(format!("there is no component {}", path.display()))
+            .hint("cargo hype build makes them: target/hype/PACKAGE.wasm"));
+    }
+    Ok(Component::open(path)?)
 }
 
 fn environment(options: &CallOptions) -> RunEnvironment {
@@ -75,8 +83,9 @@ fn value(argument: &str) -> serde_json::Value {
 
 fn variable(text: &str) -> std::result::Result<(String, String), String> {
     text.split_once('=')
+        .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| format!("`{text}` has no `=`"))
+        .ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 fn mount(text: &str) -> std::result::Result<VolumeMount, String> {
@@ -84,14 +93,20 @@ fn mount(text: &str) -> std::result::Result<VolumeMount, String> {
         Some(paths) => (paths, true),
         None => (text, false),
     };
-    let (host, guest) =
-        paths.rsplit_once(':').ok_or_else(|| format!("`{text}` names no place in the guest"))?;
+    let (host, guest) = paths
+        .rsplit_once(':')
+        .filter(|(host, guest)| !host.is_empty() && !guest.is_empty())
+        .ok_or("write HOST:GUEST or HOST:GUEST:ro, e.g. ./data:/data:ro")?;
     let directory = HostDirectory::new(host);
-    Ok(if read_only {
-        directory.mount_read_only(guest)
-    } else {
-        directory.mount_read_write(guest)
-    })
+    Ok(if read_only { directory.mount_read_only(guest) } else { directory.mount_read_write(guest) })
+}
+
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write a duration such as 30s or 5m".to_owned())
+}
+
+fn size(text: &str) -> std::result::Result<ByteSize, String> {
+    text.parse().map_err(|_| "write a size such as 512MiB or 2GiB".to_owned())
 }
 
 /// A value of any type, as JSON.

@@ -45,7 +45,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         bin: Option<String>,
         /// What to hand to the program
-        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(value_name = "ARG", trailing_var_arg = true)]
         arguments: Vec<OsString>,
     },
     /// Call a function of a component and print its value as JSON
@@ -112,10 +112,7 @@ fn without_hype(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
 
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Build {
-            selection,
-            message_format,
-        } => {
+        Command::Build { selection, message_format } => {
             for built in build(&Project::here()?, &selection)? {
                 match message_format {
                     MessageFormat::Human => eprintln!("{}", line(&built)),
@@ -124,11 +121,9 @@ fn execute(command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run {
-            selection,
-            bin,
-            arguments,
-        } => run(&Project::here()?, &selection, bin.as_deref(), &arguments),
+        Command::Run { selection, bin, arguments } => {
+            run(&Project::here()?, &selection, bin.as_deref(), &arguments)
+        }
         Command::Call(options) => {
             print_line(&call(&options)?);
             Ok(ExitCode::SUCCESS)

@@ -43,11 +43,7 @@ pub fn compile(directory: &Path, package: &Package, selection: &Selection) -> Re
     let Some((path, fresh)) = module else {
         return Err(Error::machinery(format!("cargo made no module of `{}`", package.name)));
     };
-    Ok(Module {
-        sources: sources(&path.with_extension("d")),
-        path,
-        fresh,
-    })
+    Ok(Module { sources: sources(&path.with_extension("d")), path, fresh })
 }
 
 /// The flags of cargo by which `selection` is made.
@@ -100,7 +96,8 @@ pub fn cargo(
     directory: &Path,
     arguments: &[OsString],
 ) -> std::result::Result<Vec<Artifact>, Option<Error>> {
-    let unusable = |error: std::io::Error| Some(Error::machinery("cannot run cargo").because(error));
+    let unusable =
+        |error: std::io::Error| Some(Error::machinery("cannot run cargo").because(error));
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let (command, rest) = arguments.split_at(1);
     let mut child = Command::new(program)

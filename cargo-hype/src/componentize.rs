@@ -27,10 +27,7 @@ pub fn componentize(package: &str, module: &[u8]) -> Result<Component> {
 
 fn encode(module: &[u8]) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| {
-        encoder.adapter(
-            WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-            WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-        )
+        encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
     });
     Ok(encoded.and_then(|mut encoder| encoder.encode())?)
 }
@@ -45,7 +42,12 @@ fn check_names(package: &str, functions: &[Function]) -> Result<()> {
         if let Some(other) = places.insert(function.qualified_name(), function) {
             return Err(Error::input(format!(
                 "two functions of `{}` are called `{}`: {}:{} and {}:{}",
-                function.package, function.name, other.file, other.line, function.file, function.line
+                function.package,
+                function.name,
+                other.file,
+                other.line,
+                function.file,
+                function.line
             ))
             .hint("give one of them another name; modules don't tell closures apart"));
         }
@@ -74,10 +76,7 @@ mod tests {
     fn two_functions_of_one_name_are_refused_with_both_places() {
         let functions = [function("a", "f", 3), function("b", "f", 5), function("a", "f", 9)];
         let error = check_names("a", &functions).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "two functions of `a` are called `f`: src/lib.rs:3 and src/lib.rs:9"
-        );
+        assert_eq!(error, "two functions of `a` are called `f`: src/lib.rs:3 and src/lib.rs:9");
         assert!(check_names("a", &functions[..2]).is_ok());
     }
 

@@ -72,11 +72,7 @@ impl Error {
 
 impl Message {
     fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            source: None,
-            hint: None,
-        }
+        Self { text: text.into(), source: None, hint: None }
     }
 
     fn report(&self) -> String {

@@ -35,14 +35,11 @@ impl Project {
     ///
     /// When there is none, or cargo cannot make sense of it.
     pub fn at(directory: &Path) -> Result<Self> {
-        let metadata = MetadataCommand::new().current_dir(directory).exec().map_err(|error| {
-            Error::input(format!("cargo finds no packages at {}", directory.display()))
-                .because(error)
-        })?;
-        Ok(Self {
-            metadata,
-            directory: directory.to_owned(),
-        })
+        let metadata = MetadataCommand::new()
+            .current_dir(directory)
+            .exec()
+            .map_err(|error| unreadable(directory, error))?;
+        Ok(Self { metadata, directory: directory.to_owned() })
     }
 
     /// Where it was looked for.
@@ -60,13 +57,13 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// When a spec names no package.
+    /// When a spec names no package, or one that cannot define functions.
     pub fn select(&self, specs: &[String]) -> Result<Vec<&Package>> {
         if !specs.is_empty() {
-            return specs.iter().map(|spec| self.package(spec)).collect();
+            return specs.iter().map(|spec| check_may_define(self.package(spec)?)).collect();
         }
         if let Some(package) = self.package_here() {
-            return Ok(vec![package]);
+            return Ok(vec![check_may_define(package)?]);
         }
         let members: Vec<_> = self
             .metadata
@@ -81,18 +78,31 @@ impl Project {
         Ok(members)
     }
 
-    /// The package that `specs` name, or that of this directory.
+    /// The package that `specs` name, or that of this directory, or the only one with a program.
     ///
     /// # Errors
     ///
     /// When that is not just one.
     pub fn select_one(&self, specs: &[String]) -> Result<&Package> {
         match specs {
-            [] => self.package_here().ok_or_else(|| {
-                Error::input("there are several packages here").hint("choose one with -p PACKAGE")
-            }),
+            [] => match self.package_here() {
+                Some(package) => Ok(package),
+                None => self.only_program(),
+            },
             [spec] => self.package(spec),
             _ => Err(Error::input("only one package can be run").hint("give one -p PACKAGE")),
+        }
+    }
+
+    fn only_program(&self) -> Result<&Package> {
+        let mut packages = self.metadata.workspace_packages();
+        packages.retain(|package| package.targets.iter().any(|target| target.is_bin()));
+        match packages.as_slice() {
+            [only] => Ok(only),
+            [] => Err(Error::input("no package of this workspace has a program")
+                .hint("write one in the package's src/main.rs")),
+            several => Err(Error::input("several packages of this workspace have programs")
+                .hint(format!("choose one with -p: {}", names(several)))),
         }
     }
 
@@ -129,10 +139,8 @@ impl Project {
         let members = self.metadata.workspace_packages();
         let found = members.into_iter().find(named);
         found.or_else(|| self.metadata.packages.iter().find(named)).ok_or_else(|| {
-            let names = self.metadata.workspace_packages();
-            let names: Vec<_> = names.iter().map(|package| package.name.as_str()).collect();
             Error::input(format!("there is no package `{spec}` here"))
-                .hint(format!("there are: {}", names.join(", ")))
+                .hint(format!("there are: {}", names(&self.metadata.workspace_packages())))
         })
     }
 
@@ -149,16 +157,55 @@ impl Project {
 
     /// Whether a package's library has functions of hype's, as far as its sources tell.
     fn defines_functions(&self, package: &Package) -> bool {
-        package.dependencies.iter().any(|dependency| dependency.name == HYPE_PACKAGE)
-            && library(package).is_some_and(|library| mentions_function(&library))
+        uses_hype(package) && library(package).is_some_and(|library| mentions_function(&library))
     }
+}
+
+/// Why cargo doesn't tell what packages there are.
+fn unreadable(directory: &Path, error: cargo_metadata::Error) -> Error {
+    let at = directory.display();
+    let cargo_metadata::Error::CargoMetadata { stderr } = error else {
+        return Error::machinery(format!("cargo tells nothing of the packages at {at}"))
+            .because(error);
+    };
+    if !directory.ancestors().any(|ancestor| ancestor.join("Cargo.toml").exists()) {
+        return Error::input(format!("cargo finds no packages at {at}"))
+            .hint("go to a directory with a Cargo.toml, or make one: cargo new --lib NAME");
+    }
+    eprintln!("{}", stderr.trim_end());
+    Error::input(format!("cargo cannot read the packages at {at}"))
+        .hint("what cargo says above is why")
+}
+
+fn names(packages: &[&Package]) -> String {
+    let names: Vec<_> = packages.iter().map(|package| package.name.as_str()).collect();
+    names.join(", ")
+}
+
+fn uses_hype(package: &Package) -> bool {
+    package.dependencies.iter().any(|dependency| dependency.name == HYPE_PACKAGE)
+}
+
+/// Refuses what would be compiled in vain.
+fn check_may_define(package: &Package) -> Result<&Package> {
+    let name = &package.name;
+    if library(package).is_none() {
+        return Err(Error::input(format!("`{name}` has no library, and so no functions"))
+            .hint("write them in its src/lib.rs: #[hype::function] above a `pub fn`"));
+    }
+    if !uses_hype(package) {
+        return Err(Error::input(format!(
+            "`{name}` doesn't depend on hype, and so has no functions"
+        ))
+        .hint("add hype to its [dependencies], and #[hype::function] above a `pub fn`"));
+    }
+    Ok(package)
 }
 
 /// The directory of the sources of a package's library.
 fn library(package: &Package) -> Option<PathBuf> {
-    let is_library = |kind: &TargetKind| {
-        matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::CDyLib)
-    };
+    let is_library =
+        |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::CDyLib);
     let library = package.targets.iter().find(|target| target.kind.iter().any(is_library))?;
     library.src_path.parent().map(|directory| directory.as_std_path().to_owned())
 }

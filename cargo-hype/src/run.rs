@@ -49,11 +49,10 @@ fn choose<'a>(package: &'a Package, bin: Option<&'a str>) -> Result<&'a str> {
     let chosen = bin.or(package.default_run.as_deref());
     match (chosen, bins.as_slice()) {
         (Some(chosen), bins) if bins.contains(&chosen) => Ok(chosen),
-        (Some(chosen), _) => Err(Error::input(format!(
-            "`{}` has no program `{chosen}`",
-            package.name
-        ))
-        .hint(format!("it has: {}", bins.join(", ")))),
+        (Some(chosen), _) => {
+            Err(Error::input(format!("`{}` has no program `{chosen}`", package.name))
+                .hint(format!("it has: {}", bins.join(", "))))
+        }
         (None, [only]) => Ok(only),
         (None, []) => Err(Error::input(format!("`{}` has no program to run", package.name))
             .hint("write one in its src/main.rs, or call a function: cargo hype call")),
@@ -69,7 +68,8 @@ fn build_program(
     bin: &str,
 ) -> Result<PathBuf> {
     let spec = format!("{}@{}", package.name, package.version);
-    let mut arguments: Vec<OsString> = ["build", "-p", &spec, "--bin", bin].map(OsString::from).into();
+    let mut arguments: Vec<OsString> =
+        ["build", "-p", &spec, "--bin", bin].map(OsString::from).into();
     arguments.extend(profile_arguments(selection));
     let artifacts = cargo(project.directory(), &arguments).map_err(|error| {
         error.unwrap_or_else(|| {
@@ -96,5 +96,8 @@ fn execute(program: &PathBuf, arguments: &[OsString]) -> Result<ExitCode> {
     let status = Command::new(program).args(arguments).status().map_err(|error| {
         Error::machinery(format!("cannot run {}", program.display())).because(error)
     })?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
 }

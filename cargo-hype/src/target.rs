@@ -14,7 +14,8 @@ pub(crate) fn ensure(directory: &Path) -> Result<()> {
         return Ok(());
     }
     eprintln!("{:>12} Rust's target {TARGET} (rustup target add {TARGET})", "Adding");
-    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(directory).status();
+    let added =
+        Command::new("rustup").args(["target", "add", TARGET]).current_dir(directory).status();
     match added {
         Ok(status) if status.success() && is_installed(directory)? => Ok(()),
         Ok(_) => Err(Error::machinery(format!("rustup could not add the target {TARGET}"))

@@ -16,6 +16,21 @@ use crate::blocking_task::blocking;
 use crate::component::Component;
 use crate::error::{Error, Result};
 
+impl Component {
+    /// Makes its machine code for this machine now, rather than when it is first submitted from
+    /// here. It takes a second or more for what then loads in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when it cannot be compiled.
+    pub fn precompile(&self) -> Result<()> {
+        match Platform::here() {
+            Some(platform) => CachedArtefact::of_now(self, platform).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The machine code of one component for one platform.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedArtefact {
@@ -27,16 +42,17 @@ impl CachedArtefact {
     /// That of `component`, compiled unless it was before; none where nothing can be kept.
     pub(crate) async fn of(component: &Component, platform: Platform) -> Result<Option<Self>> {
         let component = component.clone();
-        blocking(move || {
-            let Some(directory) = directory() else {
-                return Ok(None);
-            };
-            // Closures of one component, submitted together, wait for the one that compiles it.
-            static COMPILING: Mutex<()> = Mutex::new(());
-            let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
-            find_or_make(&component, platform, &directory).map(Some)
-        })
-        .await
+        blocking(move || Self::of_now(&component, platform)).await
+    }
+
+    fn of_now(component: &Component, platform: Platform) -> Result<Option<Self>> {
+        let Some(directory) = directory() else {
+            return Ok(None);
+        };
+        // Closures of one component, submitted together, wait for the one that compiles it.
+        static COMPILING: Mutex<()> = Mutex::new(());
+        let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
+        find_or_make(component, platform, &directory).map(Some)
     }
 
     /// Its bytes.

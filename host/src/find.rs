@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// The variable that names a directory with components.
 const COMPONENT_DIR: &str = "HYPE_COMPONENT_DIR";
 
+/// Files of which cargo puts at least one into a target directory.
+const CARGOS: [&str; 2] = [".rustc_info.json", "CACHEDIR.TAG"];
+
 /// The component of `package`. A program finds each once, and then keeps to it.
 pub(crate) fn component_of(package: &str) -> Result<Component> {
     static FOUND: LazyLock<Mutex<HashMap<String, Component>>> = LazyLock::new(Mutex::default);
@@ -54,7 +57,7 @@ fn places(package: &str, directory: Option<OsString>, executable: &Path) -> Vec<
     let beside = executable.parent().map(|directory| place(directory, false));
     let target = executable
         .ancestors()
-        .find(|ancestor| ancestor.join("CACHEDIR.TAG").exists())
+        .find(|ancestor| CARGOS.iter().any(|file| ancestor.join(file).exists()))
         .map(|target| place(&target.join("hype"), true));
     named.into_iter().chain(beside).chain(target).collect()
 }
