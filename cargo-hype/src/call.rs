@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// What to call, with what, where.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo hype call target/hype/hello.wasm greet world")]
+#[command(after_help = "Example: cargo hype call target/hype/hello.wasm example hello")]
 pub struct CallOptions {
     /// The component, a .wasm file
     component: PathBuf,

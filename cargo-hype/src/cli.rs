@@ -28,6 +28,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compile packages' libraries to components, target/hype/PACKAGE.wasm
+    ///
+    /// Without -p at the root of a workspace, those of all packages that define functions.
     Build {
         #[command(flatten)]
         selection: Selection,

@@ -38,6 +38,8 @@ fn check_names(package: &str, functions: &[Function]) -> Result<()> {
             .hint("write one in its src/lib.rs: #[hype::function] above a `pub fn`"));
     }
     let mut places = HashMap::new();
+    let mut functions: Vec<_> = functions.iter().collect();
+    functions.sort_by_key(|function| (&function.file, function.line));
     for function in functions {
         if let Some(other) = places.insert(function.qualified_name(), function) {
             return Err(Error::input(format!(

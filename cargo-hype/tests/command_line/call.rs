@@ -1,0 +1,161 @@
+//! `cargo hype call`.
+
+use std::sync::LazyLock;
+
+use insta::assert_snapshot;
+
+use crate::build::EXAMPLES;
+use crate::hype::{Hype, Seen, hype, target_directory};
+
+/// Calls a function of an example.
+fn call(component: &str, arguments: &[&str]) -> Hype {
+    LazyLock::force(&EXAMPLES);
+    let component = target_directory().join("hype").join(component);
+    hype(&[&["call", component.to_str().unwrap()], arguments].concat())
+}
+
+fn result(component: &str, arguments: &[&str]) -> Seen {
+    call(component, arguments).seen().without_progress()
+}
+
+#[test]
+fn the_value_alone_goes_to_the_standard_output() {
+    assert_snapshot!(call("hello.wasm", &["example", "hello"]).seen(), @r#"
+    status 0
+    --- stdout
+    "hello world!"
+    --- stderr
+    hype: uploading 2 files to file://[SCRATCH]/stage
+    hype: uploading complete: 2 newly uploaded, 0 cached
+    hype: submitting file://[SCRATCH]/stage/runs/[RUN]/manifest to RunEnvironment
+    hype: running `example` in this process
+    hype: [RUN] ended with a value after [TIME]: fetch [TIME], load [TIME], start [TIME], run [TIME], memory [SIZE]
+    "#);
+}
+
+#[test]
+fn what_is_json_is_given_as_such() {
+    assert_snapshot!(result("wordcount.wasm", &["count", "a b a", "2"]), @r#"
+    status 0
+    --- stdout
+    {"total":3,"different":2,"most":[{"text":"a","count":2},{"text":"b","count":1}]}
+    "#);
+    assert_snapshot!(result("hello.wasm", &["example", "\"3\""]), @r#"
+    status 0
+    --- stdout
+    "3 world!"
+    "#);
+}
+
+#[test]
+fn the_number_of_arguments_is_checked_first() {
+    assert_snapshot!(call("hello.wasm", &["example"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: `example(arg: String) -> String` takes 1 argument, and 0 were given
+    "#);
+    assert_snapshot!(call("hello.wasm", &["example", "hello", "7"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: `example(arg: String) -> String` takes 1 argument, and 2 were given
+    "#);
+}
+
+#[test]
+fn a_wrong_type_names_the_parameter() {
+    assert_snapshot!(result("hello.wasm", &["example", "3"]), @r#"
+    status 2
+    --- stderr
+    error: parameter `arg: String` of `example`: invalid type: integer `3`, expected a string
+    "#);
+    assert_snapshot!(result("wordcount.wasm", &["count", "{\"a\":1}", "2"]), @r#"
+    status 2
+    --- stderr
+    error: parameter `text: String` of `count`: invalid type: map, expected a string
+    "#);
+    assert_snapshot!(result("wordcount.wasm", &["count", "a", "-2"]), @r#"
+    status 2
+    --- stderr
+    error: parameter `most: usize` of `count`: invalid value: integer `-2`, expected usize
+    "#);
+}
+
+#[test]
+fn an_unknown_function_is_answered_with_those_that_there_are() {
+    assert_snapshot!(call("hello.wasm", &["exmaple", "hello"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: hello.wasm has no function `exmaple`; it has: example
+    "#);
+}
+
+#[test]
+fn a_component_that_is_not_there_says_who_makes_it() {
+    assert_snapshot!(hype(&["call", "no/such.wasm", "example"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: there is no component no/such.wasm
+    Hint: cargo hype build makes them: target/hype/PACKAGE.wasm
+    "#);
+}
+
+#[test]
+fn what_is_no_component_says_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let call = |name: &str, bytes: &[u8]| {
+        std::fs::write(directory.path().join(name), bytes).unwrap();
+        hype(&["call", name, "example"]).in_directory(directory.path()).seen()
+    };
+    assert_snapshot!(call("module.wasm", b"\0asm\x01\0\0\0"), @r#"
+    status 2
+    --- stderr
+    error: module.wasm is a WebAssembly module, not yet a component
+    Hint: make one of it with cargo hype build, or with wasm-tools component new
+    "#);
+    let script = call("script.sh", b"#!/bin/sh\n");
+    assert_eq!(script.status, 2);
+    assert!(script.stderr.starts_with("error: script.sh is not a WebAssembly component\n"));
+}
+
+#[test]
+fn options_that_cannot_be_read_show_how_they_are_written() {
+    let call = |option: &[&str]| hype(&[&["call", "x.wasm", "f"], option].concat()).seen();
+    assert_snapshot!(call(&["--env", "HOME"]), @r#"
+    status 2
+    --- stderr
+    error: invalid value 'HOME' for '--env <NAME=VALUE>': write NAME=VALUE
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(call(&["--mount", "/data"]), @r#"
+    status 2
+    --- stderr
+    error: invalid value '/data' for '--mount <HOST:GUEST[:ro]>': write HOST:GUEST or HOST:GUEST:ro, e.g. ./data:/data:ro
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(call(&["--timeout", "soon"]), @r#"
+    status 2
+    --- stderr
+    error: invalid value 'soon' for '--timeout <DURATION>': write a duration such as 30s or 5m
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(call(&["--memory", "much"]), @r#"
+    status 2
+    --- stderr
+    error: invalid value 'much' for '--memory <SIZE>': write a size such as 512MiB or 2GiB
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
+fn a_closure_that_fails_has_a_status_of_its_own() {
+    assert_snapshot!(result("hello.wasm", &["example", "hello", "--memory", "64KiB"]), @r#"
+    status 1
+    --- stderr
+    error: `example` needed more memory than its limit of 0.0625 MiB
+    Hint: allow it more, e.g. RunEnvironment::with_memory(2 << 30) for 2 GiB
+    "#);
+}

@@ -1,0 +1,110 @@
+//! `cargo hype` as a person runs it, and what that person sees.
+//!
+//! It runs in the workspace or in a package that a test writes, with the environment of the test
+//! but for what would change the output. What differs from run to run or from machine to machine is
+//! blurred in one place, [`blurred`](crate::blurred).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::blurred::blurred;
+use crate::package::{self, Package};
+
+/// One `cargo hype ..`, yet to be run.
+pub(crate) struct Hype {
+    command: Command,
+    /// The stage, of this command alone.
+    scratch: TempDir,
+}
+
+/// What came of it, blurred.
+pub(crate) struct Seen {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// `cargo hype` with these arguments, at the root of the workspace.
+pub(crate) fn hype(arguments: &[&str]) -> Hype {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
+    command.args(arguments).current_dir(workspace());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(changes_output) {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never")
+        .env("HYPE_STAGING", format!("file://{}/stage", scratch.path().display()))
+        // What was compiled for the machine is kept, which changes nothing but the time it takes.
+        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    Hype { command, scratch }
+}
+
+fn changes_output(variable: &str) -> bool {
+    let prefixes = ["HYPE_", "CARGO_TERM_", "CARGO_PKG_", "CARGO_MANIFEST_"];
+    let names = ["CLICOLOR_FORCE", "COLUMNS", "RUST_BACKTRACE", "RUST_LOG"];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix)) || names.contains(&variable)
+}
+
+impl Hype {
+    /// The same in `directory`.
+    pub(crate) fn in_directory(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// The same in the directory of `package`.
+    pub(crate) fn in_package(mut self, package: &Package) -> Self {
+        self.command.env("CARGO_TARGET_DIR", package::target_directory());
+        self.in_directory(package.directory())
+    }
+
+    /// Runs it.
+    pub(crate) fn seen(mut self) -> Seen {
+        let output = self.command.output().unwrap();
+        let blur = |bytes| blurred(&String::from_utf8(bytes).unwrap(), self.scratch.path());
+        Seen {
+            status: output.status.code().unwrap(),
+            stdout: blur(output.stdout),
+            stderr: blur(output.stderr),
+        }
+    }
+}
+
+impl Seen {
+    /// The same without what hype says while it works.
+    pub(crate) fn without_progress(mut self) -> Self {
+        let is_result = |line: &&str| !line.starts_with("hype: ");
+        let lines: Vec<_> = self.stderr.split_inclusive('\n').filter(is_result).collect();
+        self.stderr = lines.concat();
+        self
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "status {}", self.status)?;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                writeln!(f, "--- {name}\n{}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The workspace's target directory.
+pub(crate) fn target_directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().canonicalize().unwrap()
+}

@@ -1,0 +1,214 @@
+//! What may depend on what.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cargo_metadata::{Dependency, Metadata, Package};
+
+use crate::workspace::{assert_none, is_built_in, is_published, metadata, root};
+
+/// What each published package is built with of the others: these edges and no more.
+const EDGES: &[(&str, &[&str])] = &[
+    ("cargo-hype", &["spotify-hype"]),
+    ("hype-guest", &["hype-guest-macro", "hype-wire"]),
+    ("hype-guest-macro", &[]),
+    ("hype-run", &["hype-stage", "hype-wire"]),
+    ("hype-stage", &["hype-wire"]),
+    ("hype-wire", &[]),
+    ("spotify-hype", &["hype-guest", "hype-run", "hype-stage", "hype-wire"]),
+];
+
+/// Families of crates that one package alone may name, so that only it knows them.
+const OWNERS: &[(&str, &str)] = &[("wasmtime", "hype-run"), ("object_store", "hype-stage")];
+
+/// Where packages stand that nobody is meant to depend on.
+const UNPUBLISHED: &[&str] = &["benches", "examples", "tests"];
+
+/// The condition under which a dependency isn't there on WebAssembly.
+const NATIVE: &str = r#"cfg(not(target_family = "wasm"))"#;
+
+#[test]
+fn only_the_known_edges_are_between_published_packages() {
+    let metadata = metadata();
+    let ours: BTreeSet<&str> =
+        metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    let known: BTreeMap<&str, BTreeSet<&str>> =
+        EDGES.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
+    let mut problems = Vec::new();
+    for package in published(&metadata) {
+        let Some(known) = known.get(package.name.as_str()) else {
+            problems.push(format!("{} is published and not in the table", package.name));
+            continue;
+        };
+        let found: BTreeSet<&str> =
+            built_with(package).map(|dependency| dependency.name.as_str()).collect();
+        for extra in found.intersection(&ours).filter(|name| !known.contains(*name)) {
+            problems.push(format!("{} must not depend on {extra}", package.name));
+        }
+        for absent in known.difference(&found) {
+            problems.push(format!("{} doesn't depend on {absent} any more", package.name));
+        }
+    }
+    assert_none(
+        &problems,
+        "move the code to where it may be, e.g. a type that both need to `wire`; if the design \
+         has changed, change it in ARCHITECTURE.md and in the table EDGES of this test",
+    );
+}
+
+#[test]
+fn nothing_published_depends_on_examples_and_tests() {
+    let metadata = metadata();
+    let mut problems = Vec::new();
+    for package in metadata.workspace_packages() {
+        let directory =
+            package.manifest_path.strip_prefix(root()).expect("a path in the workspace");
+        let first = directory.components().next().map(|part| part.as_str()).unwrap_or_default();
+        let is_inner = UNPUBLISHED.contains(&first);
+        if is_inner && is_published(package) {
+            problems.push(format!("{} is in {first}/ and lacks `publish = false`", package.name));
+        }
+        if !is_inner && !is_published(package) {
+            problems.push(format!("{} is not published and outside {UNPUBLISHED:?}", package.name));
+        }
+    }
+    let unpublished: BTreeSet<&str> = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| !is_published(package))
+        .map(|package| package.name.as_str())
+        .collect();
+    for package in published(&metadata) {
+        for dependency in &package.dependencies {
+            if unpublished.contains(dependency.name.as_str()) {
+                problems.push(format!("{} depends on {}", package.name, dependency.name));
+            }
+        }
+    }
+    assert_none(
+        &problems,
+        "packages in benches/, examples/ and tests/ have `publish = false` and are used by each \
+         other only; move what others need to a published package",
+    );
+}
+
+#[test]
+fn hype_has_the_engine_only_by_its_feature_local() {
+    let metadata = metadata();
+    let hype = package(&metadata, "spotify-hype");
+    let mut problems = Vec::new();
+    let engine = built_with(hype).filter(|dependency| dependency.name == "hype-run");
+    if engine.clone().count() == 0 || engine.clone().any(|dependency| !dependency.optional) {
+        problems.push("hype-run is not an optional dependency of spotify-hype".to_owned());
+    }
+    for (feature, enables) in &hype.features {
+        let brings = enables.iter().any(|enabled| {
+            enabled == "dep:hype-run" || enabled == "hype-run" || enabled.starts_with("hype-run/")
+        });
+        if brings && feature != "local" {
+            problems.push(format!("the feature `{feature}` of spotify-hype brings hype-run"));
+        }
+    }
+    assert_none(
+        &problems,
+        "in host/Cargo.toml, `hype-run` is `optional = true`, and no feature but `local` names it, \
+         so that a program that submits to a cluster doesn't build the engine",
+    );
+}
+
+#[test]
+fn on_webassembly_hype_is_only_the_guest_sdk_and_serde() {
+    let metadata = metadata();
+    let problems: Vec<_> = built_with(package(&metadata, "spotify-hype"))
+        .filter(|dependency| !["hype-guest", "serde"].contains(&dependency.name.as_str()))
+        .filter_map(|dependency| {
+            let target = dependency.target.as_ref().map(ToString::to_string);
+            let target = target.unwrap_or_else(|| "every target".to_owned());
+            (target != NATIVE).then(|| format!("spotify-hype has {} on {target}", dependency.name))
+        })
+        .collect();
+    assert_none(
+        &problems,
+        &format!("in host/Cargo.toml, name them under [target.'{NATIVE}'.dependencies]"),
+    );
+}
+
+#[test]
+fn what_has_an_owner_is_named_by_nobody_else() {
+    let metadata = metadata();
+    let mut problems = Vec::new();
+    for package in metadata.workspace_packages() {
+        for dependency in &package.dependencies {
+            for (family, owner) in OWNERS {
+                let is_member = dependency
+                    .name
+                    .strip_prefix(family)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+                if is_member && package.name != *owner {
+                    let (package, dependency) = (&package.name, &dependency.name);
+                    problems.push(format!("{package} names {dependency}, which is {owner}'s"));
+                }
+            }
+        }
+    }
+    assert_none(
+        &problems,
+        "use what the owner offers, or let it offer what is missing without showing the crate",
+    );
+}
+
+#[test]
+fn the_runner_knows_neither_kubernetes_nor_the_submitter() {
+    let metadata = metadata();
+    let is_foreign = |name: &str| {
+        name == "spotify-hype"
+            || name == "k8s-openapi"
+            || name == "kube"
+            || name.starts_with("kube-")
+    };
+    let problems: Vec<_> = ways_from(&metadata, "hype-run")
+        .into_iter()
+        .filter(|way| way.last().is_some_and(|name| is_foreign(name)))
+        .map(|way| way.join(" -> "))
+        .collect();
+    assert_none(
+        &problems,
+        "hype-run gets all that it needs by its manifest; what talks to Kubernetes belongs to host/",
+    );
+}
+
+fn published(metadata: &Metadata) -> impl Iterator<Item = &Package> {
+    metadata.workspace_packages().into_iter().filter(|package| is_published(package))
+}
+
+fn package<'a>(metadata: &'a Metadata, name: &str) -> &'a Package {
+    let mut packages = metadata.workspace_packages().into_iter();
+    packages
+        .find(|package| package.name == name)
+        .unwrap_or_else(|| panic!("the workspace has no package {name}"))
+}
+
+fn built_with(package: &Package) -> impl Iterator<Item = &Dependency> + Clone {
+    package.dependencies.iter().filter(|dependency| is_built_in(dependency.kind))
+}
+
+/// The shortest ways from `start` to each package that it is built with, at any distance.
+fn ways_from<'a>(metadata: &'a Metadata, start: &str) -> Vec<Vec<&'a str>> {
+    let resolve = metadata.resolve.as_ref().expect("cargo metadata with dependencies");
+    let nodes: HashMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let start = &package(metadata, start).id;
+    let mut seen = BTreeSet::from([start]);
+    let mut ways = vec![(start, vec![metadata[start].name.as_str()])];
+    let mut next = 0;
+    while let Some((id, way)) = ways.get(next).cloned() {
+        for dependency in &nodes[id].deps {
+            let mut kinds = dependency.dep_kinds.iter().map(|kind| kind.kind);
+            if kinds.any(is_built_in) && seen.insert(&dependency.pkg) {
+                let mut longer = way.clone();
+                longer.push(metadata[&dependency.pkg].name.as_str());
+                ways.push((&dependency.pkg, longer));
+            }
+        }
+        next += 1;
+    }
+    ways.into_iter().map(|(_, way)| way).collect()
+}
