@@ -139,6 +139,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "/t/a.wasm: /s/lib.rs /my\\ s/b.rs\n").unwrap();
         assert_eq!(sources(file.path()), [Path::new("/s/lib.rs"), Path::new("/my s/b.rs")]);
-        assert_eq!(sources(Path::new("/no/such/file")), [PathBuf::new(); 0]);
+        assert!(sources(Path::new("/no/such/file")).is_empty());
     }
 }

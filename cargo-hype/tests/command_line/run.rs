@@ -8,23 +8,51 @@ use crate::hype::hype;
 fn the_program_runs_with_its_arguments() {
     let seen = hype(&["run", "-p", "wordcount", "--", "LICENSE"]).seen();
     assert_eq!(seen.status, 0, "{seen}");
-    assert_snapshot!(seen.stdout, @"");
+    assert_snapshot!(seen.stdout, @r#"
+    LICENSE: 1607 words, 452 different
+       100 the
+        69 or
+        67 of
+        46 and
+        40 to
+        35 license
+        34 work
+        30 any
+        26 you
+        24 for
+    "#);
 }
 
 #[test]
 fn the_status_is_the_programs() {
     let seen = hype(&["run", "-p", "wordcount", "--", "/no/such/file"]).seen();
-    assert_snapshot!(seen, @"");
+    assert_snapshot!(seen, @r#"
+    status 1
+    --- stderr
+    error: cannot read /no/such/file
+    Caused by:
+       0: No such file or directory (os error 2)
+    "#);
 }
 
 #[test]
 fn a_package_without_a_program_is_refused() {
-    assert_snapshot!(hype(&["run", "-p", "hype-wire"]).seen(), @"");
+    assert_snapshot!(hype(&["run", "-p", "hype-wire"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: `hype-wire` has no program to run
+    Hint: write one in its src/main.rs, or call a function: cargo hype call
+    "#);
 }
 
 #[test]
 fn an_unknown_program_is_answered_with_those_that_there_are() {
-    assert_snapshot!(hype(&["run", "-p", "wordcount", "--bin", "count"]).seen(), @"");
+    assert_snapshot!(hype(&["run", "-p", "wordcount", "--bin", "count"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: `wordcount` has no program `count`
+    Hint: it has: wordcount
+    "#);
 }
 
 #[test]

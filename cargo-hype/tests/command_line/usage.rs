@@ -41,6 +41,8 @@ fn build_has_help() {
     --- stdout
     Compile packages' libraries to components, target/hype/PACKAGE.wasm
 
+    Without -p at the root of a workspace, those of all packages that define functions.
+
     Usage: cargo hype build [OPTIONS]
 
     Options:
@@ -68,7 +70,7 @@ fn build_has_help() {
               Possible values:
               - human: A line for people, on the standard error
               - json:  A line of JSON, on the standard output
-              
+
               [default: human]
 
       -h, --help
@@ -139,7 +141,7 @@ fn call_has_help() {
           --memory <SIZE>            How much memory it may have, e.g. 512MiB
       -h, --help                     Print help
 
-    Example: cargo hype call target/hype/hello.wasm greet world
+    Example: cargo hype call target/hype/hello.wasm example hello
     "#);
 }
 

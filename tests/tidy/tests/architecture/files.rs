@@ -142,7 +142,7 @@ fn module_name(line: &str) -> Option<&str> {
         None => line,
     };
     let name = line.trim_start().strip_prefix("mod ")?;
-    Some(name.trim_end_matches(['{', ';', ' ']))
+    name.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
 fn is_empty_name(name: &str) -> bool {
@@ -191,6 +191,7 @@ fn names_are_looked_at_word_by_word() {
     assert!(!is_empty_name("import") && !is_empty_name("commonly"));
     assert_eq!(module_name("    pub(crate) mod manager {"), Some("manager"));
     assert_eq!(module_name("mod misc;"), Some("misc"));
+    assert_eq!(module_name("pub mod imp {}"), Some("imp"));
     assert_eq!(module_name("model.run();"), None);
     assert!(has_word("// ABC: later", "ABC") && !has_word("mktemp hype.ABCABC", "ABC"));
 }
