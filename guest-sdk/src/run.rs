@@ -1,5 +1,6 @@
 //! The component's side of `spotify:hype/closure`: from a call to a function, and back.
 
+use std::io::Write;
 use std::sync::Once;
 
 use hype_wire::section::qualified_name;
@@ -32,10 +33,18 @@ bindings::export!(Closures with_types_in bindings);
 impl closure::Guest for Closures {
     fn call(function: String, arguments: Vec<u8>) -> Result<Vec<u8>, closure::Failure> {
         report_panics();
-        find(&function)
+        let result = find(&function)
             .and_then(|entry| (entry.call)(Arguments::new(&arguments, entry.record)?))
-            .map_err(to_wit)
+            .map_err(to_wit);
+        flush();
+        result
     }
+}
+
+/// Writes out a line that was begun: nothing of this component runs after the call.
+fn flush() {
+    // An output that is gone is not the function's failure.
+    let _ = std::io::stdout().flush();
 }
 
 fn find(function: &str) -> Result<&'static Entry, Failure> {
@@ -81,6 +90,7 @@ fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
+            flush();
             let message = panic.payload_as_str().unwrap_or("a value that is no text");
             let (file, line) = panic.location().map_or(("", 0), |at| (at.file(), at.line()));
             report::panicked(message, file, line);

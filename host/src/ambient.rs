@@ -59,6 +59,12 @@ pub async fn scope<F: Future>(submitter: Submitter, env: RunEnvironment, future:
     SCOPE.scope((submitter, env), future).await
 }
 
+/// Lets go of the program's default, and so waits until its submitter has removed what it made.
+pub(crate) fn forget_default() {
+    let default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner).take();
+    drop(default);
+}
+
 /// What is in scope here.
 pub(crate) fn current() -> Result<Pair> {
     if let Ok(pair) = SCOPE.try_with(Pair::clone) {

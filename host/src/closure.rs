@@ -34,10 +34,16 @@ use crate::find;
 /// ```
 #[must_use = "a closure does nothing until it is submitted or awaited"]
 pub struct Closure<T> {
+    call: Call,
+    value: PhantomData<fn() -> T>,
+}
+
+/// What a closure calls, whatever the type of its value.
+#[derive(Clone)]
+pub(crate) struct Call {
     source: Source,
     arguments: std::result::Result<Bytes, Arc<WireError>>,
     image: Option<String>,
-    value: PhantomData<fn() -> T>,
 }
 
 #[derive(Clone)]
@@ -46,16 +52,14 @@ enum Source {
     Package(&'static FunctionRecord<'static>),
     /// A function of a component that is there.
     Component(ComponentFunction),
+    /// Whatever another process called.
+    Unknown,
 }
 
 impl<T> Closure<T> {
     fn new(source: Source, arguments: std::result::Result<Vec<u8>, WireError>) -> Self {
-        Self {
-            source,
-            arguments: arguments.map(Bytes::from).map_err(Arc::new),
-            image: None,
-            value: PhantomData,
-        }
+        let arguments = arguments.map(Bytes::from).map_err(Arc::new);
+        Self { call: Call { source, arguments, image: None }, value: PhantomData }
     }
 
     pub(crate) fn of_component(
@@ -67,28 +71,48 @@ impl<T> Closure<T> {
 
     /// The same in this container image, whatever the environment names.
     pub fn with_image(mut self, image: impl Into<String>) -> Self {
-        self.image = Some(image.into());
+        self.call.image = Some(image.into());
         self
     }
 
     /// The function's name.
     pub fn function(&self) -> &str {
-        match &self.source {
-            Source::Package(record) => record.name,
-            Source::Component(function) => {
-                function.signature().map_or(function.name(), |signature| &signature.name)
-            }
-        }
+        self.call.function()
     }
 
     /// The container image that it asks for.
     pub fn image(&self) -> Option<&str> {
-        self.image.as_deref()
+        self.call.image()
     }
 
     /// The same in `env`, to be awaited.
     pub fn in_env(self, env: &RunEnvironment) -> InEnvironment<T> {
         InEnvironment { closure: self, env: env.clone() }
+    }
+
+    pub(crate) fn into_call(self) -> Call {
+        self.call
+    }
+}
+
+impl Call {
+    /// The call of a run that somebody else submitted.
+    pub(crate) fn unknown() -> Self {
+        Self { source: Source::Unknown, arguments: Ok(Bytes::new()), image: None }
+    }
+
+    pub(crate) fn function(&self) -> &str {
+        match &self.source {
+            Source::Package(record) => record.name,
+            Source::Component(function) => {
+                function.signature().map_or(function.name(), |signature| &signature.name)
+            }
+            Source::Unknown => "of another program",
+        }
+    }
+
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.image.as_deref()
     }
 
     /// The component that it is a function of, found and checked against what is called.
@@ -101,6 +125,7 @@ impl<T> Closure<T> {
                 }
                 Ok(function.clone())
             }
+            Source::Unknown => Err(Error::input("a run of another program cannot be started")),
         }
     }
 
@@ -115,12 +140,7 @@ impl<T> Closure<T> {
 
 impl<T> Clone for Closure<T> {
     fn clone(&self) -> Self {
-        Self {
-            source: self.source.clone(),
-            arguments: self.arguments.clone(),
-            image: self.image.clone(),
-            value: PhantomData,
-        }
+        Self { call: self.call.clone(), value: PhantomData }
     }
 }
 

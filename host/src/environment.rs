@@ -35,6 +35,7 @@ struct Inner {
     mounts: Vec<VolumeMount>,
     timeout: Option<Duration>,
     memory: Option<u64>,
+    retries: u32,
 }
 
 impl RunEnvironment {
@@ -92,6 +93,16 @@ impl RunEnvironment {
         self.change(|env| env.memory = Some(bytes))
     }
 
+    /// With up to so many further attempts, each after a longer pause, when a run ends for a reason
+    /// that the function has no part in. Its own errors are never retried.
+    ///
+    /// An attempt may have had effects before it was lost: with retries the function runs at least
+    /// once, without at most once. It sees which attempt it is in `HYPE_ATTEMPT`.
+    #[must_use]
+    pub fn with_retries(&self, retries: u32) -> Self {
+        self.change(|env| env.retries = retries)
+    }
+
     /// The container image, if one was named.
     pub fn image(&self) -> Option<&str> {
         self.0.image.as_deref()
@@ -125,6 +136,11 @@ impl RunEnvironment {
     /// How much linear memory the closure may have, in bytes.
     pub fn memory(&self) -> Option<u64> {
         self.0.memory
+    }
+
+    /// How many further attempts there may be.
+    pub fn retries(&self) -> u32 {
+        self.0.retries
     }
 
     /// Makes sure that it can be had anywhere at all.
@@ -190,6 +206,9 @@ impl fmt::Debug for RunEnvironment {
         }
         if let Some(memory) = self.memory() {
             text.field("memory", &memory);
+        }
+        if self.retries() > 0 {
+            text.field("retries", &self.retries());
         }
         text.finish()
     }

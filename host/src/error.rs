@@ -108,6 +108,14 @@ impl Error {
         self.kind() == ErrorKind::Lost
     }
 
+    /// Whether the function had no part in it, so that another attempt may end otherwise.
+    pub fn is_infrastructure(&self) -> bool {
+        match self.failure() {
+            Some(failure) => failure.kind.is_infrastructure(),
+            None => self.is_lost(),
+        }
+    }
+
     /// Whether the closure ran longer than its timeout.
     pub fn is_timeout(&self) -> bool {
         self.failed_as(FailureKind::Deadline)

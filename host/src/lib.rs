@@ -36,6 +36,10 @@ mod arguments;
 #[cfg(all(feature = "local", not(target_family = "wasm")))]
 mod artefact;
 #[cfg(not(target_family = "wasm"))]
+mod background;
+#[cfg(not(target_family = "wasm"))]
+pub mod blocking;
+#[cfg(not(target_family = "wasm"))]
 mod blocking_task;
 #[cfg(not(target_family = "wasm"))]
 mod closure;
@@ -44,17 +48,23 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod configuration;
 #[cfg(not(target_family = "wasm"))]
+mod driver;
+#[cfg(not(target_family = "wasm"))]
 mod environment;
 #[cfg(not(target_family = "wasm"))]
 mod error;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
+mod log;
+#[cfg(not(target_family = "wasm"))]
 mod mount;
 #[cfg(not(target_family = "wasm"))]
 mod program;
 #[cfg(not(target_family = "wasm"))]
 mod progress;
+#[cfg(not(target_family = "wasm"))]
+mod run;
 #[cfg(not(target_family = "wasm"))]
 mod runner;
 #[cfg(not(target_family = "wasm"))]
@@ -72,12 +82,15 @@ pub use hype_guest::{Bytes, function, main};
 mod native {
     pub use crate::ambient::{scope, set_default, submit};
     pub use crate::arguments::{ArgumentList, Arguments};
+    pub use crate::background::Owned;
     pub use crate::closure::{Closure, InEnvironment};
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
-    pub use crate::mount::{HostDirectory, VolumeMount};
+    pub use crate::log::{Log, LogLine, LogStream};
+    pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
     pub use crate::progress::show_progress;
+    pub use crate::run::{Run, Status};
     #[cfg(feature = "local")]
     pub use crate::runner::LocalRunner;
     pub use crate::runner::{Attempt, Runner};

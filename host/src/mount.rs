@@ -1,15 +1,24 @@
-//! Directories that a closure sees.
+//! Directories that a closure sees: those of a machine, and volumes that outlive a closure.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hype_wire::Access;
 
 /// A place in the guest, what stands there, and what may be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
-    pub(crate) directory: PathBuf,
+    pub(crate) source: Source,
     pub(crate) path: String,
     pub(crate) access: Access,
+}
+
+/// What a mount shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Directory(PathBuf),
+    Volume(VolumeRequest),
 }
 
 /// A directory of the machine that the closure runs on.
@@ -24,15 +33,94 @@ impl HostDirectory {
 
     /// Shows it at `path`, absolute, for reading.
     pub fn mount_read_only(&self, path: impl Into<String>) -> VolumeMount {
-        self.mount(path.into(), Access::ReadOnly)
+        mount(Source::Directory(self.0.clone()), path, Access::ReadOnly)
     }
 
     /// Shows it at `path`, absolute, for reading and writing.
     pub fn mount_read_write(&self, path: impl Into<String>) -> VolumeMount {
-        self.mount(path.into(), Access::ReadWrite)
+        mount(Source::Directory(self.0.clone()), path, Access::ReadWrite)
+    }
+}
+
+/// A volume that a runner is asked for: its storage class, its size, and how long it lives.
+///
+/// Clones are the same volume.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VolumeRequest(Arc<Request>);
+
+#[derive(PartialEq, Eq)]
+struct Request {
+    name: String,
+    storage_class: String,
+    size: String,
+    is_transient: bool,
+}
+
+impl VolumeRequest {
+    /// A volume of this storage class and size, in Kubernetes' notation (`"10Gi"`), that is made
+    /// when it is first used and goes when the submitter closes.
+    pub fn transient(storage_class: impl Into<String>, size: impl Into<String>) -> Self {
+        let name = crate::submitter::unique_name("hype-volume");
+        Self::new(name, storage_class, size, true)
     }
 
-    fn mount(&self, path: String, access: Access) -> VolumeMount {
-        VolumeMount { directory: self.0.clone(), path, access }
+    /// The volume called `name`, which is made if absent and stays until somebody removes it. One
+    /// that has another class or size is an error.
+    pub fn persistent(
+        name: impl Into<String>,
+        storage_class: impl Into<String>,
+        size: impl Into<String>,
+    ) -> Self {
+        Self::new(name.into(), storage_class, size, false)
     }
+
+    fn new(
+        name: String,
+        storage_class: impl Into<String>,
+        size: impl Into<String>,
+        is_transient: bool,
+    ) -> Self {
+        let (storage_class, size) = (storage_class.into(), size.into());
+        Self(Arc::new(Request { name, storage_class, size, is_transient }))
+    }
+
+    /// Its name; a transient volume's is made up.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its storage class.
+    pub fn storage_class(&self) -> &str {
+        &self.0.storage_class
+    }
+
+    /// Its size, in Kubernetes' notation.
+    pub fn size(&self) -> &str {
+        &self.0.size
+    }
+
+    /// Whether it goes when the submitter closes.
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient
+    }
+
+    /// Shows it at `path`, absolute, for reading.
+    pub fn mount_read_only(&self, path: impl Into<String>) -> VolumeMount {
+        mount(Source::Volume(self.clone()), path, Access::ReadOnly)
+    }
+
+    /// Shows it at `path`, absolute, for reading and writing.
+    pub fn mount_read_write(&self, path: impl Into<String>) -> VolumeMount {
+        mount(Source::Volume(self.clone()), path, Access::ReadWrite)
+    }
+}
+
+impl fmt::Debug for VolumeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {}", self.name(), self.storage_class(), self.size())
+    }
+}
+
+fn mount(source: Source, path: impl Into<String>, access: Access) -> VolumeMount {
+    VolumeMount { source, path: path.into(), access }
 }

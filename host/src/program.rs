@@ -1,8 +1,13 @@
 //! A program that submits, from its start to its exit status.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-use crate::error;
+use tokio::runtime::Runtime;
+
+use crate::ambient;
+use crate::background::remove_everything;
+use crate::error::{self, Error};
 use crate::progress::show_progress;
 
 /// The status of a program that Ctrl-C ended, as shells give it.
@@ -39,36 +44,70 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
             Err(error) => {
                 let error = error.into();
                 eprintln!("error: {}", error::report(&*error));
-                ExitCode::from(error::find(&*error).map_or(1, error::Error::exit_code))
+                ExitCode::from(error::find(&*error).map_or(1, Error::exit_code))
             }
         }
     }
 }
 
-/// Runs an asynchronous `main` to its end, or to Ctrl-C.
+/// Runs an asynchronous `main` to its end, or to Ctrl-C, and then removes what it made.
 pub fn run_main<F>(main: F) -> ExitCode
 where
     F: Future<Output: MainOutput>,
 {
-    show_progress();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match start() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return Err::<(), _>(error::Error::runner("cannot start threads", error)).conclude();
-        }
+        Err(code) => return code,
     };
-    let code = runtime.block_on(async {
-        tokio::select! {
-            output = main => output.conclude(),
-            Ok(()) = tokio::signal::ctrl_c() => ExitCode::from(INTERRUPTED),
-        }
-    });
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            tokio::select! {
+                output = main => output.conclude(),
+                () = interrupted() => ExitCode::from(INTERRUPTED),
+            }
+        })
+    }));
+    ambient::forget_default();
     runtime.shutdown_background();
-    code
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Runs a plain `main` to its end.
+/// Runs a plain `main` to its end, or to Ctrl-C, and then removes what it made.
 pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
+    let runtime = match start() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    // What `main` holds cannot be dropped from here, but all that is to be removed is known.
+    runtime.spawn(async {
+        interrupted().await;
+        remove_everything().await;
+        std::process::exit(INTERRUPTED.into());
+    });
+    let ended = catch_unwind(AssertUnwindSafe(|| main().conclude()));
+    ambient::forget_default();
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+fn start() -> Result<Runtime, ExitCode> {
     show_progress();
-    main().conclude()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Err::<(), _>(Error::runner("cannot start threads", error)).conclude())
+}
+
+/// Waits for Ctrl-C, of which a second one ends the program at once.
+async fn interrupted() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!("cannot wait for Ctrl-C: {error}");
+        return std::future::pending().await;
+    }
+    tracing::info!("stopping; press Ctrl-C again to leave at once");
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
 }

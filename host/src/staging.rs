@@ -23,8 +23,8 @@ pub(crate) struct StagedManifest {
 
 /// What a run is made of, as the submitter knows it.
 #[derive(Debug)]
-pub(crate) struct Run<'a> {
-    pub(crate) id: &'a str,
+pub(crate) struct Ingredients<'a> {
+    pub(crate) run_id: &'a str,
     pub(crate) function: &'a ComponentFunction,
     pub(crate) arguments: Bytes,
     pub(crate) env: &'a RunEnvironment,
@@ -35,7 +35,7 @@ pub(crate) struct Run<'a> {
 
 /// Stages the component, its machine code, the files of the environment and the arguments, then
 /// the manifest that names them.
-pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManifest> {
+pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<StagedManifest> {
     let component = run.function.component();
     let mut uploads = vec![Upload::bytes(component.blob(), component.bytes().clone())];
     let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
@@ -48,8 +48,8 @@ pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManif
     upload_all(stage, uploads).await?;
 
     let component = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
-    let arguments = put_arguments(stage, run.id, run.arguments).await?;
-    let mut manifest = RunManifest::new(run.id, component, run.function.name(), arguments);
+    let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
+    let mut manifest = RunManifest::new(run.run_id, component, run.function.name(), arguments);
     manifest.artefact = artefact;
     manifest.env = run.env.env().clone();
     manifest.files = files;
@@ -62,7 +62,7 @@ pub(crate) async fn stage_run(stage: &Stage, run: Run<'_>) -> Result<StagedManif
         memory: run.env.memory(),
     };
     let bytes = Bytes::from(manifest.to_bytes()?);
-    let name = names::manifest(run.id);
+    let name = names::manifest(run.run_id);
     stage.put(&name, bytes.clone()).await?;
     Ok(StagedManifest { url: stage.url_of(&name), digest: Digest::of(&bytes) })
 }

@@ -1,33 +1,49 @@
 //! Takes closures, gives values.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
 
-use bytes::Bytes;
 use hype_stage::Stage;
-use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, codec, names};
 use serde::de::DeserializeOwned;
+use tokio::sync::{oneshot, watch};
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
-use crate::closure::Closure;
+use crate::background::Background;
+use crate::closure::{Call, Closure};
+use crate::driver::{Beginning, Core, Order};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::runner::{Attempt, Runner};
-use crate::staging::{Run, stage_run};
+use crate::log::Log;
+use crate::run::{Parts, Run, Status};
+use crate::runner::Runner;
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
+///
+/// What it makes outside this process it removes, at the latest when its last clone goes, which
+/// waits for that up to 10 seconds; [`close`](Self::close) does it in time and tells of errors.
 #[derive(Clone)]
 pub struct Submitter(Arc<Inner>);
 
 struct Inner {
-    stage: Stage,
-    runner: Box<dyn Runner>,
+    core: Arc<Core>,
+    /// It goes last: it is what removes what the runs and the core made.
+    background: Background,
 }
 
 impl Submitter {
     /// A submitter of these two parts.
-    pub fn new(stage: Stage, runner: impl Runner) -> Self {
-        Self(Arc::new(Inner { stage, runner: Box::new(runner) }))
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when there is no thread left.
+    pub fn new(stage: Stage, runner: impl Runner) -> Result<Self> {
+        let background = Background::start()
+            .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
+        let owned = background.owned();
+        let core = Arc::new(Core { stage, runner: Box::new(runner), owned });
+        Ok(Self(Arc::new(Inner { core, background })))
     }
 
     /// Runs closures in this process, through a stage in the user's cache directory.
@@ -57,15 +73,15 @@ impl Submitter {
 
     #[cfg(feature = "local")]
     fn local_in(stage: Stage) -> Result<Self> {
-        Ok(Self::new(stage, crate::runner::LocalRunner::new()?))
+        Self::new(stage, crate::runner::LocalRunner::new()?)
     }
 
     /// What artefacts and results go through.
     pub fn stage(&self) -> &Stage {
-        &self.0.stage
+        &self.0.core.stage
     }
 
-    /// Runs `closure` in `env` and gives its value. Dropping the future stops the run.
+    /// Runs `closure` in `env` and gives its value. Dropping the future cancels the run.
     ///
     /// The future borrows nothing, so that many can be spawned or joined.
     ///
@@ -79,124 +95,87 @@ impl Submitter {
         env: &RunEnvironment,
     ) -> impl Future<Output = Result<T>> + Send + 'static + use<T> {
         let (submitter, env) = (self.clone(), env.clone());
-        async move {
-            let bytes = submitter.value(&closure, &env).await?;
-            codec::from_slice_owned(&bytes).map_err(|error| {
-                Error::input(format!(
-                    "the value of `{}` is not what the program expects",
-                    closure.function()
-                ))
-                .because(error)
-                .hint("the type of the result must be the one that the function returns")
-            })
-        }
+        async move { submitter.spawn(closure, &env).wait().await }
     }
 
-    /// The MessagePack of the closure's value.
-    async fn value<T>(&self, closure: &Closure<T>, env: &RunEnvironment) -> Result<Bytes> {
-        env.check()?;
-        let function = closure.component_function()?;
-        let run_id = new_run_id()?;
-        let run = Run {
-            id: &run_id,
-            function: &function,
-            arguments: closure.arguments()?,
-            env,
-            mounts: self.0.runner.mounts(env)?,
-            platform: self.0.runner.platform(env),
-        };
-        let result = self.run(closure, run).await;
-        let removed = self.0.stage.remove_run(&run_id).await;
-        let value = result?;
-        removed?;
-        Ok(value)
+    /// Starts `closure` in `env`; it goes on by itself until its value is waited for.
+    ///
+    /// What cannot be started says so when it is waited for.
+    pub fn spawn<T>(&self, closure: Closure<T>, env: &RunEnvironment) -> Run<T> {
+        let order = self.order(new_run_id(), closure.into_call(), env);
+        self.start(order, Beginning::Staging)
     }
 
-    async fn run<T>(&self, closure: &Closure<T>, run: Run<'_>) -> Result<Bytes> {
-        let Inner { stage, runner } = &*self.0;
-        let (run_id, env) = (run.id, run.env);
-        let manifest = stage_run(stage, run).await?;
-        tracing::info!("submitting {} to {env:?}", manifest.url);
-        tracing::info!("running `{}` {}", closure.function(), runner.place());
-        let started = Instant::now();
-        let attempt = Attempt {
-            run_id: run_id.to_owned(),
-            number: 1,
-            manifest_url: manifest.url,
-            manifest_digest: manifest.digest,
-            image: closure.image().or(env.image()).map(str::to_owned),
-            env: env.clone(),
+    /// Takes over a run that was [detached](Run::detach), here or in another process; `T` is the
+    /// type of its value. What it left in the stage is removed once it is collected.
+    ///
+    /// In a run of this process there is nothing to take over until it has ended.
+    pub fn attach<T>(&self, run_id: &str) -> Run<T> {
+        let order = self.order(run_id.to_owned(), Call::unknown(), &RunEnvironment::new());
+        self.start(order, Beginning::Outcome)
+    }
+
+    /// Removes what this submitter made outside this process and still has, such as transient
+    /// volumes.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be removed.
+    pub async fn close(self) -> Result<()> {
+        self.0.core.owned.remove().await
+    }
+
+    fn order(&self, id: String, call: Call, env: &RunEnvironment) -> Order {
+        let log = Log::new(format!("{} {id}", call.function()));
+        let owned = self.0.background.owned();
+        // Removed last, when whoever could write is gone.
+        let end = log.clone();
+        owned.enter("the log", async move {
+            end.end();
+            Ok(())
+        });
+        let status = watch::Sender::new(Status::Staging);
+        Order { id, call, env: env.clone(), status, log, owned }
+    }
+
+    fn start<T>(&self, order: Order, beginning: Beginning) -> Run<T> {
+        let (send, ended) = oneshot::channel();
+        let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
+        let (log, owned) = (order.log.clone(), order.owned.clone());
+        let core = Arc::clone(&self.0.core);
+        let driving = async move {
+            let result = core.drive(&order, beginning).await;
+            drop(order);
+            // Nobody may be waiting any more.
+            let _ = send.send(result);
         };
-        let line = runner.run(attempt).await?;
-        let outcome = read_outcome(stage, run_id, &line).await?;
-        let ending = match &outcome.end {
-            End::Value(_) => "a value".to_owned(),
-            End::Failure(failure) => format!("a failure ({})", failure.kind),
-        };
-        let took = started.elapsed();
-        tracing::info!(
-            "{run_id} ended with {ending} after {took:.1?}: {}",
-            told(&outcome.statistics)
-        );
-        match outcome.end {
-            End::Value(payload) => read_value(stage, payload).await,
-            End::Failure(failure) => Err(Error::failed(closure.function(), failure)),
-        }
+        // What is told of the run goes where the caller's own events go.
+        let driving = driving.in_current_span().with_current_subscriber();
+        let abort = self.0.background.spawn(driving);
+        let (id, function, status) = parts;
+        Run::new(Parts { id, function, status, log, ended, abort, owned }, self.clone())
     }
 }
 
 impl fmt::Debug for Submitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Submitter({}, {})", self.0.runner.place(), self.0.stage.url())
+        let Core { stage, runner, .. } = &*self.0.core;
+        write!(f, "Submitter({}, {})", runner.place(), stage.url())
     }
-}
-
-/// The outcome that `line` vouches for.
-async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Result<Outcome> {
-    let name = line
-        .outcome
-        .strip_prefix(stage.url())
-        .and_then(|name| name.strip_prefix('/'))
-        .filter(|name| name.starts_with(&format!("{}/", names::run(run_id))))
-        .ok_or_else(|| {
-            Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
-        })?;
-    let bytes =
-        stage.get_verified(name, &line.digest).await.map_err(|error| Error::lost(run_id, error))?;
-    Ok(Outcome::from_bytes(&bytes)?)
-}
-
-async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
-    match payload {
-        Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
-        Payload::Staged { name, blob } => Ok(stage.get_verified(&name, &blob.digest).await?),
-    }
-}
-
-fn told(statistics: &Statistics) -> String {
-    let ms = |us: u64| us as f64 / 1000.0;
-    let Statistics { fetch_us, compile_us, start_us, run_us, peak_memory, code, .. } = statistics;
-    let made = match code {
-        Code::Compiled => "compile",
-        _ => "load",
-    };
-    format!(
-        "fetch {:.1} ms, {made} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
-        ms(*fetch_us),
-        ms(*compile_us),
-        ms(*start_us),
-        ms(*run_us),
-        *peak_memory as f64 / f64::from(1 << 20),
-    )
 }
 
 /// A name that is unique in a stage and good for a Pod: `hype-run-` and ten letters and digits.
-fn new_run_id() -> Result<String> {
-    let number = getrandom::u64()
-        .map_err(|error| Error::runner("the system has no random numbers", error.to_string()))?;
+fn new_run_id() -> String {
+    unique_name("hype-run")
+}
+
+/// `PREFIX-` and ten letters and digits, good for anything of Kubernetes'.
+pub(crate) fn unique_name(prefix: &str) -> String {
+    // Each `RandomState` has keys of its own, made of the system's random numbers.
+    let number = RandomState::new().hash_one(std::process::id());
     let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
     let name = (0..10).map(|index| char::from(letters[(number >> (5 * index)) as usize % 32]));
-    Ok(format!("hype-run-{}", name.collect::<String>()))
+    format!("{prefix}-{}", name.collect::<String>())
 }
 
 #[cfg(test)]
@@ -205,7 +184,7 @@ mod tests {
 
     #[test]
     fn run_ids_differ_and_name_pods() {
-        let (one, other) = (new_run_id().unwrap(), new_run_id().unwrap());
+        let (one, other) = (new_run_id(), new_run_id());
         assert_ne!(one, other);
         assert_eq!(one.len(), "hype-run-".len() + 10);
         assert!(one.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit()));
@@ -218,6 +197,7 @@ mod tests {
         anywhere::<Closure<std::rc::Rc<()>>>();
         anywhere::<Submitter>();
         anywhere::<RunEnvironment>();
+        spawned::<Option<Run<std::rc::Rc<()>>>>(None);
         let _submit = |submitter: Submitter, closure: Closure<String>, env: &RunEnvironment| {
             spawned(submitter.submit(closure, env));
         };

@@ -1,27 +1,29 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
-use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_run::{Executor, Output, Platform, Request};
+use hype_run::{Executor, Output, Platform, Request, Stream};
 use hype_wire::{Mount, TerminationLine};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::volumes::Volumes;
 use super::{Attempt, Runner};
+use crate::background::Owned;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::mount::VolumeMount;
+use crate::log::{Log, LogStream};
+use crate::mount::{Source, VolumeMount};
 
 /// How many closures run at once for each core; some of them wait.
 const PER_CORE: usize = 8;
 
 /// Runs closures in this process, each in a sandbox of its own. Cloning is cheap.
 ///
-/// What a closure writes to its standard output and error goes to this program's standard error.
+/// What a closure writes to its standard output and error goes to this program's standard error,
+/// line by line.
 #[derive(Debug, Clone)]
 pub struct LocalRunner(Arc<Inner>);
 
@@ -30,6 +32,7 @@ struct Inner {
     executor: Executor,
     threads: Threads,
     turns: Semaphore,
+    volumes: Option<Volumes>,
 }
 
 impl LocalRunner {
@@ -47,7 +50,17 @@ impl LocalRunner {
             threads: Threads::start()
                 .map_err(|error| Error::runner("cannot start threads for closures", error))?,
             turns: Semaphore::new(cores * PER_CORE),
+            volumes: dirs::data_local_dir()
+                .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
         })))
+    }
+
+    /// The same with volumes as directories below `directory`, rather than below the user's data.
+    pub fn with_volumes(self, directory: impl Into<PathBuf>) -> Result<Self> {
+        let mut inner = Arc::into_inner(self.0)
+            .ok_or_else(|| Error::input("the volumes of a runner that is in use cannot move"))?;
+        inner.volumes = Some(Volumes::new(directory.into()));
+        Ok(Self(Arc::new(inner)))
     }
 }
 
@@ -60,63 +73,81 @@ impl Runner for LocalRunner {
         Platform::here().map(|platform| platform.name().to_owned())
     }
 
-    fn mounts(&self, env: &RunEnvironment) -> Result<Vec<Mount>> {
-        env.mounts().iter().map(mount).collect()
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, Result<Vec<Mount>>> {
+        let mount = |mount| self.0.mount(mount, owned);
+        Box::pin(std::future::ready(env.mounts().iter().map(mount).collect()))
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let running = inner
-                .threads
-                .0
-                .as_ref()
-                .map(|threads| threads.spawn(run(Arc::clone(&inner), attempt)));
-            let Some(running) = running else {
-                return Err(Error::runner("the local runner is shut down", "its threads are gone"));
-            };
-            let _stop = StopOnDrop(running.abort_handle());
+            let threads = inner.threads.0.as_ref().ok_or_else(|| {
+                Error::runner("the local runner is shut down", "its threads are gone")
+            })?;
+            let Attempt { run_id, number, manifest_url, manifest_digest, log, owned, .. } = attempt;
+            let digest = Some(manifest_digest);
+            let request = Request { manifest_url, digest, attempt: number };
+            let (here, gone) = oneshot::channel::<()>();
+            let closure = run(Arc::clone(&inner), run_id, request, log);
+            let running = threads.spawn(async move {
+                // Closed when the closure is gone, by whatever way.
+                let _here = here;
+                closure.await
+            });
+            let stop = running.abort_handle();
+            owned.enter("the closure in this process", async move {
+                stop.abort();
+                let _ = gone.await;
+                Ok(())
+            });
             running.await.map_err(|error| Error::runner("the local runner broke down", error))?
         })
     }
 }
 
-async fn run(inner: Arc<Inner>, attempt: Attempt) -> Result<TerminationLine> {
+async fn run(
+    inner: Arc<Inner>,
+    run_id: String,
+    request: Request,
+    log: Log,
+) -> Result<TerminationLine> {
     // The semaphore is never closed.
     let _turn = inner.turns.acquire().await;
-    let request = Request {
-        manifest_url: attempt.manifest_url,
-        digest: Some(attempt.manifest_digest),
-        attempt: attempt.number,
-    };
-    let output = Output::new(|_, bytes| {
-        // There is nobody else to tell.
-        let _ = std::io::stderr().write_all(bytes);
+    let output = Output::new(move |stream, bytes| match stream {
+        Stream::Stdout => log.write(LogStream::Stdout, bytes),
+        Stream::Stderr => log.write(LogStream::Stderr, bytes),
     });
     let finished = hype_run::run(&inner.executor, &request, output)
         .await
-        .map_err(|error| Error::lost(&attempt.run_id, error))?;
+        .map_err(|error| Error::lost(&run_id, error))?;
     Ok(finished.line)
 }
 
-fn mount(mount: &VolumeMount) -> Result<Mount> {
-    let directory: &Path = &mount.directory;
-    let source = directory.canonicalize().map_err(|error| {
-        Error::input(format!("cannot mount {} at {}", directory.display(), mount.path))
-            .because(error)
-    })?;
-    let source = source
-        .to_str()
-        .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
-    Ok(Mount { source: source.to_owned(), path: mount.path.clone(), access: mount.access })
-}
+impl Inner {
+    fn mount(&self, mount: &VolumeMount, owned: &Owned) -> Result<Mount> {
+        let directory = match &mount.source {
+            Source::Directory(directory) => directory.clone(),
+            Source::Volume(request) => self.volumes()?.directory(request, owned)?,
+        };
+        let source = directory.canonicalize().map_err(|error| {
+            Error::input(format!("cannot mount {} at {}", directory.display(), mount.path))
+                .because(error)
+        })?;
+        let source = source
+            .to_str()
+            .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
+        Ok(Mount { source: source.to_owned(), path: mount.path.clone(), access: mount.access })
+    }
 
-/// Stops a run that nobody waits for any more.
-struct StopOnDrop(AbortHandle);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+    fn volumes(&self) -> Result<&Volumes> {
+        self.volumes.as_ref().ok_or_else(|| {
+            Error::input("this user has no directory for volumes")
+                .hint("name one: LocalRunner::new()?.with_volumes(\"/var/tmp/volumes\")")
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "local")]
+mod volumes;
 
 #[cfg(feature = "local")]
 pub use local::LocalRunner;
@@ -9,8 +11,10 @@ pub use local::LocalRunner;
 use futures::future::BoxFuture;
 use hype_wire::{Digest, Mount, TerminationLine};
 
+use crate::background::Owned;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
+use crate::log::Log;
 
 /// One try at a run, as a runner is told of it. All else stands in the manifest.
 #[derive(Debug, Clone)]
@@ -27,6 +31,11 @@ pub struct Attempt {
     pub image: Option<String>,
     /// The environment.
     pub env: RunEnvironment,
+    /// Where the closure's output goes.
+    pub log: Log,
+    /// What the run makes outside this process; the runner enters what it makes for it, before. What
+    /// it starts must not hold this: it is removed when the last handle goes.
+    pub owned: Owned,
 }
 
 /// Starts `hype-run` on a manifest somewhere and waits for its end.
@@ -38,12 +47,17 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// compile for itself.
     fn platform(&self, env: &RunEnvironment) -> Option<String>;
 
-    /// The mounts of `env` as `hype-run` will find them.
+    /// The mounts of `env` as `hype-run` will find them. What is made for them and outlives the run
+    /// is entered into `owned`, the submitter's.
     ///
     /// # Errors
     ///
     /// [`Input`](crate::ErrorKind::Input) when one of them can't be had here.
-    fn mounts(&self, env: &RunEnvironment) -> Result<Vec<Mount>>;
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, Result<Vec<Mount>>>;
 
     /// Runs `attempt` to its end, and gives the line by which the outcome is known. Dropping the
     /// future stops the run.

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case fails by panicking")]
 
 pub mod ends;
+pub mod runs;
 pub mod surroundings;
 pub mod values;
 
@@ -35,9 +36,16 @@ macro_rules! suite {
                 deadline_while_waiting incompatible_argument incompatible_count
                 a_value_of_another_type a_submitter_outlives_failures
             }
+            runs {
+                a_run_goes_on_by_itself output_is_followed_while_it_runs
+                both_streams_are_told_apart what_a_terminal_would_obey_is_not_shown
+                a_cancelled_run_does_no_more a_dropped_run_does_no_more
+                a_detached_run_can_be_collected
+            }
             surroundings {
                 variables_are_those_named nothing_else files mounts tmp_is_empty_and_writable
                 attempts_are_counted no_network output_is_no_value
+                a_volume_outlives_its_writer ten_readers_at_once
             }
         }
     };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hype::{FailureKind, HostDirectory, RunEnvironment, Submitter};
+use futures::future::try_join_all;
+use hype::{FailureKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
 use test_guests::surroundings::{connect, list, read, say, variables, write};
 
 use crate::failure;
@@ -64,6 +65,28 @@ pub async fn mounts(submitter: &Submitter) {
     assert_eq!(std::fs::read_to_string(directory.path().join("b")).unwrap(), "two");
     let result = submitter.submit(read("/data/../a".into()), &read_write).await;
     failure(result, FailureKind::Function);
+}
+
+pub async fn a_volume_outlives_its_writer(submitter: &Submitter) {
+    let volume = VolumeRequest::transient("local-disk", "10Mi");
+    let read_write = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
+    submitter.submit(write("/volume/word".into(), "one".into()), &read_write).await.unwrap();
+    let read_only = RunEnvironment::new().with_mount(volume.mount_read_only("/volume"));
+    assert_eq!(submitter.submit(read("/volume/word".into()), &read_only).await.unwrap(), "one");
+    let result = submitter.submit(write("/volume/word".into(), "two".into()), &read_only).await;
+    failure(result, FailureKind::Function);
+    let other = VolumeRequest::transient("local-disk", "10Mi");
+    let env = RunEnvironment::new().with_mount(other.mount_read_only("/volume"));
+    assert_eq!(submitter.submit(list("/volume".into()), &env).await.unwrap(), [""; 0]);
+}
+
+pub async fn ten_readers_at_once(submitter: &Submitter) {
+    let volume = VolumeRequest::transient("local-disk", "10Mi");
+    let read_write = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
+    submitter.submit(write("/volume/word".into(), "one".into()), &read_write).await.unwrap();
+    let read_only = RunEnvironment::new().with_mount(volume.mount_read_only("/volume"));
+    let readers = (0..10).map(|_| submitter.submit(read("/volume/word".into()), &read_only));
+    assert_eq!(try_join_all(readers).await.unwrap(), ["one"; 10]);
 }
 
 pub async fn tmp_is_empty_and_writable(submitter: &Submitter) {

@@ -9,8 +9,8 @@ use conformance::values::component;
 use futures::future::BoxFuture;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
 use hype::{
-    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Runner, Stage,
-    Submitter, TerminationLine,
+    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, Owned, RunEnvironment, Runner,
+    Stage, Submitter, TerminationLine,
 };
 use hype_wire::Mount;
 use test_guests::ends::{bake, trap};
@@ -33,8 +33,12 @@ impl Runner for Meddling {
         self.runner.platform(env)
     }
 
-    fn mounts(&self, env: &RunEnvironment) -> hype::Result<Vec<Mount>> {
-        self.runner.mounts(env)
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+        self.runner.mounts(env, owned)
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
@@ -52,7 +56,7 @@ fn refused(meddle: fn(&Path, &Attempt)) -> Error {
 fn meddled(stage: &Path, meddle: fn(&Path, &Attempt)) -> hype::Result<String> {
     conformance::build_guests();
     let runner = Meddling { runner: LocalRunner::new()?, stage: stage.to_owned(), meddle };
-    let submitter = Submitter::new(Stage::in_directory(stage)?, runner);
+    let submitter = Submitter::new(Stage::in_directory(stage)?, runner)?;
     let closure = greet("x".repeat(100_000));
     wait(submitter.submit(closure, &RunEnvironment::new()))
 }
@@ -157,8 +161,12 @@ fn an_altered_result_is_refused() {
             self.0.platform(env)
         }
 
-        fn mounts(&self, env: &RunEnvironment) -> hype::Result<Vec<Mount>> {
-            self.0.mounts(env)
+        fn mounts<'a>(
+            &'a self,
+            env: &'a RunEnvironment,
+            owned: &'a Owned,
+        ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+            self.0.mounts(env, owned)
         }
 
         fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
@@ -174,7 +182,7 @@ fn an_altered_result_is_refused() {
 
     let directory = tempfile::tempdir().unwrap();
     let runner = Altering(LocalRunner::new().unwrap(), directory.path().to_owned());
-    let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner);
+    let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner).unwrap();
     let error = wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stage);
     assert!(error.report().contains("attempts/1/result was altered"), "{error:?}");
@@ -185,7 +193,8 @@ fn nothing_of_a_run_stays_however_it_ends() {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let submitter =
-        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap());
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap())
+            .unwrap();
     let env = RunEnvironment::new();
     wait(submitter.submit(text_of(1 << 20), &env)).unwrap();
     wait(submitter.submit(bake(false), &env)).unwrap_err();
@@ -209,7 +218,8 @@ fn a_function_that_changed_is_refused_before_anything_is_uploaded() {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let submitter =
-        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap());
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap())
+            .unwrap();
     for (record, problem) in [
         (
             &CHANGED,

@@ -7,6 +7,7 @@ fn every_case_is_in_the_suite() {
     let listed: Vec<_> = suite.split_whitespace().collect();
     let modules = [
         include_str!("../src/ends.rs"),
+        include_str!("../src/runs.rs"),
         include_str!("../src/surroundings.rs"),
         include_str!("../src/values.rs"),
     ];

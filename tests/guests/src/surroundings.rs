@@ -39,6 +39,17 @@ pub fn say(out: String, err: String) -> io::Result<()> {
     io::stderr().write_all(err.as_bytes())
 }
 
+/// Writes `text`, waits until there is a file at `path`, and writes "going".
+#[hype::function]
+pub fn say_then_wait_for(text: String, path: String) -> String {
+    writeln!(io::stdout(), "{text}").expect("an output");
+    while !std::path::Path::new(&path).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    writeln!(io::stdout(), "going").expect("an output");
+    "gone".to_owned()
+}
+
 /// Connects to an address.
 #[hype::function]
 pub fn connect(address: String) -> io::Result<()> {

@@ -1,0 +1,197 @@
+//! What drives a run: from staging, over its attempts, to the value.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hype_stage::Stage;
+use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
+use tokio::sync::watch;
+
+use crate::background::Owned;
+use crate::closure::Call;
+use crate::environment::RunEnvironment;
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::run::Status;
+use crate::runner::{Attempt, Runner};
+use crate::staging::{Ingredients, StagedManifest, stage_run};
+
+/// What all runs of a submitter share.
+pub(crate) struct Core {
+    pub(crate) stage: Stage,
+    pub(crate) runner: Box<dyn Runner>,
+    /// What outlives single runs.
+    pub(crate) owned: Owned,
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Beginning {
+    /// With its staging.
+    Staging,
+    /// With what another handle, here or elsewhere, left of it.
+    Outcome,
+}
+
+/// A run that somebody wants.
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) call: Call,
+    pub(crate) env: RunEnvironment,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) log: Log,
+    pub(crate) owned: Owned,
+}
+
+impl Core {
+    /// Brings what is ordered to its end, and removes what that made.
+    pub(crate) async fn drive(&self, order: &Order, beginning: Beginning) -> Result<Bytes> {
+        let result = match beginning {
+            Beginning::Staging => self.value(order).await,
+            Beginning::Outcome => self.collect(order).await,
+        };
+        order.status.send_replace(Status::Ended);
+        order.log.end();
+        let removed = order.owned.remove().await;
+        let value = result?;
+        removed.map(|()| value)
+    }
+
+    /// The value that a run left in the stage before anybody waited for it.
+    async fn collect(&self, order: &Order) -> Result<Bytes> {
+        let bytes = self.stage.get(&names::outcome(&order.id)).await.map_err(|error| {
+            Error::lost(&order.id, error)
+                .hint("it may still run elsewhere; a run in a process ends when the process does")
+        })?;
+        self.own_run(order);
+        self.conclude(order, Outcome::from_bytes(&bytes)?).await
+    }
+
+    fn own_run(&self, order: &Order) {
+        let (stage, id) = (self.stage.clone(), order.id.clone());
+        order.owned.enter(format!("run {id} in {}", stage.url()), async move {
+            Ok(stage.remove_run(&id).await?)
+        });
+    }
+
+    /// The MessagePack of the value.
+    async fn value(&self, order: &Order) -> Result<Bytes> {
+        let Order { id, call, env, .. } = order;
+        env.check()?;
+        let function = call.component_function()?;
+        let arguments = call.arguments()?;
+        let mounts = self.runner.mounts(env, &self.owned).await?;
+        let platform = self.runner.platform(env);
+        self.own_run(order);
+        let ingredients =
+            Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
+        let manifest = stage_run(&self.stage, ingredients).await?;
+        tracing::info!("submitting {} to {env:?}", manifest.url);
+        tracing::info!("running `{}` {}", call.function(), self.runner.place());
+        let mut number = 1;
+        loop {
+            order.status.send_replace(Status::Running(number));
+            let error = match self.attempt(order, &manifest, number).await {
+                Err(error) if error.is_infrastructure() && number <= env.retries() => error,
+                end => return end,
+            };
+            let delay = backoff(number);
+            tracing::warn!(
+                "attempt {number} of {id} ended early, the next follows in {delay:?}: {error}"
+            );
+            tokio::time::sleep(delay).await;
+            number += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        order: &Order,
+        manifest: &StagedManifest,
+        number: u32,
+    ) -> Result<Bytes> {
+        let Order { id, call, env, .. } = order;
+        let started = Instant::now();
+        let attempt = Attempt {
+            run_id: id.clone(),
+            number,
+            manifest_url: manifest.url.clone(),
+            manifest_digest: manifest.digest,
+            image: call.image().or(env.image()).map(str::to_owned),
+            env: env.clone(),
+            log: order.log.clone(),
+            owned: order.owned.clone(),
+        };
+        let line = self.runner.run(attempt).await?;
+        let outcome = read_outcome(&self.stage, id, &line).await?;
+        let ending = match &outcome.end {
+            End::Value(_) => "a value".to_owned(),
+            End::Failure(failure) => format!("a failure ({})", failure.kind),
+        };
+        let took = started.elapsed();
+        tracing::info!("{id} ended with {ending} after {took:.1?}: {}", told(&outcome.statistics));
+        self.conclude(order, outcome).await
+    }
+
+    async fn conclude(&self, order: &Order, outcome: Outcome) -> Result<Bytes> {
+        match outcome.end {
+            End::Value(payload) => read_value(&self.stage, payload).await,
+            End::Failure(failure) => Err(Error::failed(order.call.function(), failure)),
+        }
+    }
+}
+
+/// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.
+fn backoff(attempt: u32) -> Duration {
+    Duration::from_secs(1 << (attempt - 1).min(6)).min(Duration::from_secs(60))
+}
+
+/// The outcome that `line` vouches for.
+async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Result<Outcome> {
+    let name = line
+        .outcome
+        .strip_prefix(stage.url())
+        .and_then(|name| name.strip_prefix('/'))
+        .filter(|name| name.starts_with(&format!("{}/", names::run(run_id))))
+        .ok_or_else(|| {
+            Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
+        })?;
+    let bytes =
+        stage.get_verified(name, &line.digest).await.map_err(|error| Error::lost(run_id, error))?;
+    Ok(Outcome::from_bytes(&bytes)?)
+}
+
+async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
+    match payload {
+        Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
+        Payload::Staged { name, blob } => Ok(stage.get_verified(&name, &blob.digest).await?),
+    }
+}
+
+fn told(statistics: &Statistics) -> String {
+    let ms = |us: u64| us as f64 / 1000.0;
+    let Statistics { fetch_us, compile_us, start_us, run_us, peak_memory, code, .. } = statistics;
+    let made = match code {
+        Code::Compiled => "compile",
+        _ => "load",
+    };
+    format!(
+        "fetch {:.1} ms, {made} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
+        ms(*fetch_us),
+        ms(*compile_us),
+        ms(*start_us),
+        ms(*run_us),
+        *peak_memory as f64 / f64::from(1 << 20),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_come_further_and_further_apart() {
+        let delays: Vec<_> = (1..=8).map(|attempt| backoff(attempt).as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+}

@@ -1,0 +1,200 @@
+//! What a closure writes to its standard output and error: shown while it runs, and to be followed.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::Stream;
+use tokio::sync::watch;
+
+/// How many lines of a run are kept for those who follow later.
+const KEPT: usize = 10_000;
+
+/// Which of its two streams a closure wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogStream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+/// A line that a closure wrote, without its end, safe to show: control characters, which a terminal
+/// would obey, are replaced by `�`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Where it wrote it.
+    pub stream: LogStream,
+    /// The line.
+    pub text: String,
+}
+
+/// The log of one run. Clones are one log.
+#[derive(Debug, Clone)]
+pub struct Log(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Whose it is, for lines that are shown among those of others.
+    name: String,
+    state: Mutex<State>,
+    /// How many lines there were so far, and whether there will be no more.
+    written: watch::Sender<(usize, bool)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: VecDeque<LogLine>,
+    /// How many lines there were before the first that is kept.
+    forgotten: usize,
+    /// What was written of a line that has no end yet, on each stream.
+    begun: [Vec<u8>; 2],
+}
+
+/// How many runs of this program are writing.
+static WRITERS: AtomicUsize = AtomicUsize::new(0);
+
+impl Log {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        WRITERS.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Inner {
+            name: name.into(),
+            state: Mutex::default(),
+            written: watch::Sender::new((0, false)),
+        }))
+    }
+
+    /// Takes what the closure wrote; whole lines are shown at once.
+    pub fn write(&self, stream: LogStream, bytes: &[u8]) {
+        let mut state = self.lock();
+        let begun = &mut state.begun[stream as usize];
+        begun.extend_from_slice(bytes);
+        let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else {
+            return;
+        };
+        let whole: Vec<u8> = begun.drain(..=end).collect();
+        for line in whole[..end].split(|byte| *byte == b'\n') {
+            self.add(&mut state, stream, line);
+        }
+    }
+
+    /// Takes the end of the run: a line that was begun is one now.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            let begun = std::mem::take(&mut state.begun[stream as usize]);
+            if !begun.is_empty() {
+                self.add(&mut state, stream, &begun);
+            }
+        }
+        let ended = self.0.written.send_if_modified(|(_, ended)| !std::mem::replace(ended, true));
+        if ended {
+            WRITERS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All lines from the first that is kept, and then each as it comes, until the run's end.
+    pub(crate) fn follow(&self) -> impl Stream<Item = LogLine> + Send + use<> {
+        let written = self.0.written.subscribe();
+        futures::stream::unfold((self.clone(), written, 0), async |(log, mut written, index)| {
+            loop {
+                if let Some((line, next)) = log.line_from(index) {
+                    return Some((line, (log, written, next)));
+                }
+                let (_, ended) = *written.borrow_and_update();
+                if ended && log.line_from(index).is_none() {
+                    return None;
+                }
+                if !ended {
+                    written.changed().await.ok()?;
+                }
+            }
+        })
+    }
+
+    /// The first line that is kept from `index` on, and the index of the next.
+    fn line_from(&self, index: usize) -> Option<(LogLine, usize)> {
+        let state = self.lock();
+        let index = index.max(state.forgotten);
+        state.lines.get(index - state.forgotten).map(|line| (line.clone(), index + 1))
+    }
+
+    fn add(&self, state: &mut State, stream: LogStream, line: &[u8]) {
+        let line = LogLine { stream, text: shown(line) };
+        let prefix = match WRITERS.load(Ordering::Relaxed) {
+            0 | 1 => String::new(),
+            _ => format!("[{}] ", self.0.name),
+        };
+        // There is nobody else to tell.
+        let _ = std::io::stderr().write_all(format!("{prefix}{}\n", line.text).as_bytes());
+        if state.lines.len() == KEPT {
+            state.lines.pop_front();
+            state.forgotten += 1;
+        }
+        state.lines.push_back(line);
+        self.0.written.send_modify(|(count, _)| *count += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that was dropped writes no more either.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.written.borrow().1 {
+            WRITERS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn shown(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let replace = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    String::from_utf8_lossy(line).chars().map(replace).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+
+    fn texts(lines: &[LogLine]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn lines_are_followed_from_the_first_to_the_end() {
+        let log = Log::new("run");
+        log.write(LogStream::Stdout, b"one\ntw");
+        let followed = tokio::spawn(log.follow().collect::<Vec<_>>());
+        tokio::task::yield_now().await;
+        log.write(LogStream::Stderr, b"err\n");
+        log.write(LogStream::Stdout, b"o\n\nthree");
+        log.end();
+        let lines = followed.await.unwrap();
+        assert_eq!(texts(&lines), ["one", "err", "two", "", "three"]);
+        assert_eq!(lines[1].stream, LogStream::Stderr);
+        assert_eq!(texts(&log.follow().collect::<Vec<_>>().await), texts(&lines));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_lines_of_very_many_are_forgotten() {
+        let log = Log::new("run");
+        for number in 0..KEPT + 5 {
+            log.write(LogStream::Stdout, format!("{number}\n").as_bytes());
+        }
+        log.end();
+        let lines: Vec<_> = log.follow().collect().await;
+        assert_eq!(lines.len(), KEPT);
+        assert_eq!(lines[0].text, "5");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        assert_eq!(shown(b"a\x1b[31mred\x07\tb\r"), "a\u{fffd}[31mred\u{fffd}\tb");
+        assert_eq!(shown(b"\xff\xc2\x9b"), "\u{fffd}\u{fffd}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Volumes as directories of this machine, with the life cycle that they have on a cluster.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::background::Owned;
+use crate::error::{Error, Result};
+use crate::mount::VolumeRequest;
+
+/// A directory that holds one directory for each volume.
+#[derive(Debug)]
+pub(crate) struct Volumes {
+    directory: PathBuf,
+    /// The transient ones that were made, and entered to be removed.
+    transient: Mutex<HashSet<String>>,
+}
+
+impl Volumes {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory, transient: Mutex::default() }
+    }
+
+    /// The directory of `request`, made if absent. A transient one is entered into `owned`.
+    pub(crate) fn directory(&self, request: &VolumeRequest, owned: &Owned) -> Result<PathBuf> {
+        check_name(request.name())?;
+        let volume = self.directory.join(request.name());
+        if request.is_transient() {
+            let mut known = self.transient.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.insert(request.name().to_owned()) {
+                let volume = volume.clone();
+                owned.enter(format!("volume {}", request.name()), async move { remove(&volume) });
+            }
+        }
+        self.make(request, &volume)
+    }
+
+    fn make(&self, request: &VolumeRequest, volume: &Path) -> Result<PathBuf> {
+        let data = volume.join("data");
+        let description = format!("{} {}\n", request.storage_class(), request.size());
+        let note = volume.join("request");
+        match fs::read_to_string(&note) {
+            Ok(found) if found == description => {}
+            Ok(found) => {
+                return Err(Error::input(format!(
+                    "volume {} is there with class and size {}, and {} were asked for",
+                    request.name(),
+                    found.trim(),
+                    description.trim()
+                ))
+                .hint(format!("ask for these, or remove {}", volume.display())));
+            }
+            Err(_) => {
+                fs::create_dir_all(&data).map_err(|error| unusable(request, error))?;
+                fs::write(&note, description).map_err(|error| unusable(request, error))?;
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// A volume's name is a directory's here, and a claim's on a cluster.
+fn check_name(name: &str) -> Result<()> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.len() <= 63 && name.chars().all(is_fine) && !name.starts_with('-') {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "`{name}` cannot be a volume's name: it must be 1 to 63 lower-case letters, digits and `-`"
+    )))
+}
+
+fn remove(volume: &Path) -> Result<()> {
+    match fs::remove_dir_all(volume) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::runner(format!("cannot remove the volume {}", volume.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unusable(request: &VolumeRequest, error: std::io::Error) -> Error {
+    Error::runner(format!("cannot make the volume {}", request.name()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::background::Background;
+
+    #[test]
+    fn a_transient_volume_goes_with_its_submitter() {
+        let directory = tempfile::tempdir().unwrap();
+        let volumes = Volumes::new(directory.path().to_owned());
+        let background = Background::start().unwrap();
+        let owned = background.owned();
+        let request = VolumeRequest::transient("ssd", "1Gi");
+        let data = volumes.directory(&request, &owned).unwrap();
+        fs::write(data.join("word"), "one").unwrap();
+        assert_eq!(volumes.directory(&request.clone(), &owned).unwrap(), data);
+        assert_eq!(fs::read_to_string(data.join("word")).unwrap(), "one");
+        drop(owned);
+        drop(background);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_persistent_volume_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let volumes = Volumes::new(directory.path().to_owned());
+            let background = Background::start().unwrap();
+            let owned = background.owned();
+            let request = VolumeRequest::persistent("models", "ssd", "1Gi");
+            let data = volumes.directory(&request, &owned).unwrap();
+            fs::write(data.join("word"), "one").unwrap();
+            let other = VolumeRequest::persistent("models", "ssd", "2Gi");
+            let error = volumes.directory(&other, &owned).unwrap_err().to_string();
+            assert!(error.contains("with class and size ssd 1Gi, and ssd 2Gi were"), "{error}");
+        }
+        assert!(directory.path().join("models/data/word").exists());
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        for name in ["", "..", "a/b", "A", "-a", &"a".repeat(64)] {
+            assert!(check_name(name).unwrap_err().to_string().contains(&format!("`{name}`")));
+        }
+        assert!(check_name("my-volume-2").is_ok());
+    }
+}
