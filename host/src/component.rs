@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hype_wire::{Blob, Digest, Function, FunctionRecord, codec, section};
 use serde::de::DeserializeOwned;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Parser, Payload};
 
 use crate::arguments::Arguments;
 use crate::closure::Closure;
@@ -69,7 +69,7 @@ impl Component {
         Blob { digest: self.digest(), size: self.bytes().len() as u64 }
     }
 
-    /// The functions that it says it has, in no particular order. Components that weren't written
+    /// The functions that it says it has, in the order of its sources. Components that weren't written
     /// with hype's SDK say nothing.
     pub fn functions(&self) -> &[Function] {
         &self.0.functions
@@ -172,6 +172,9 @@ fn functions(name: &str, bytes: &[u8]) -> Result<Vec<Function>> {
     let malformed = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::input(format!("{name} is not a WebAssembly component")).because(error)
     };
+    if !bytes.starts_with(b"\0asm") {
+        return Err(malformed("it doesn't begin as WebAssembly does".into()));
+    }
     if Parser::is_core_wasm(bytes) {
         return Err(Error::input(format!("{name} is a WebAssembly module, not yet a component"))
             .hint("make one of it with cargo hype build, or with wasm-tools component new"));
@@ -184,12 +187,12 @@ fn functions(name: &str, bytes: &[u8]) -> Result<Vec<Function>> {
                     section::decode(section.data()).map_err(|error| malformed(error.into()))?;
                 functions.extend(listed);
             }
-            Payload::Version { encoding: Encoding::Module, range, .. } if range.start == 0 => {
-                return Err(malformed("it is a module".into()));
-            }
             _ => {}
         }
     }
+    // The linker has an order of its own.
+    functions
+        .sort_by(|one: &Function, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     Ok(functions)
 }
 

@@ -146,10 +146,13 @@ impl RunEnvironment {
     /// Makes sure that it can be had anywhere at all.
     pub(crate) fn check(&self) -> Result<()> {
         for (name, value) in self.env() {
-            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            if name.is_empty() {
+                return Err(Error::input("an environment variable has an empty name"));
+            }
+            if name.contains(['=', '\0']) || value.contains('\0') {
                 return Err(Error::input(format!(
-                    "`{name}` cannot be an environment variable: its name must not be empty or \
-                     hold `=`, and neither it nor its value a zero byte"
+                    "`{name}` cannot be an environment variable: its name must not hold `=`, and \
+                     neither it nor its value a zero byte"
                 )));
             }
         }

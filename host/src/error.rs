@@ -202,10 +202,10 @@ fn sentence(function: &str, failure: &Failure) -> String {
 fn advice(kind: FailureKind) -> Option<&'static str> {
     match kind {
         FailureKind::Memory => {
-            Some("allow it more, e.g. RunEnvironment::with_memory(2 << 30) for 2 GiB")
+            Some("allow it more: RunEnvironment::with_memory, or --memory of cargo hype call")
         }
         FailureKind::Deadline => {
-            Some("give it longer, e.g. RunEnvironment::with_timeout(Duration::from_secs(600))")
+            Some("give it longer: RunEnvironment::with_timeout, or --timeout of cargo hype call")
         }
         _ => None,
     }

@@ -37,8 +37,9 @@ pub struct Run<T> {
     status: watch::Receiver<Status>,
     log: Log,
     ended: oneshot::Receiver<Result<Bytes>>,
-    driver: Driver,
     owned: Option<Owned>,
+    /// It goes after the list of what is to be removed, since with it goes who removes it.
+    driver: Driver,
     value: PhantomData<fn() -> T>,
 }
 

@@ -43,6 +43,10 @@ fn trim(mut frames: Vec<Frame>) -> Vec<Frame> {
     if let Some(sdk) = frames.iter().position(is_sdk) {
         frames.truncate(sdk);
     }
+    // The entry itself may have been inlined away into what calls it.
+    while frames.last().is_some_and(|frame| frame.function.ends_with("FnOnce::call_once")) {
+        frames.pop();
+    }
     let machinery = frames.iter().rposition(is_panic_machinery);
     frames.split_off(machinery.map_or(0, |last| last + 1))
 }
@@ -100,6 +104,12 @@ mod tests {
             "my_package::example::call",
         ];
         assert_eq!(trimmed(&stack), kept);
+    }
+
+    #[test]
+    fn an_entry_that_was_inlined_is_no_frame_of_the_author() {
+        let stack = ["my_package::inner", "core::ops::function::FnOnce::call_once"];
+        assert_eq!(trimmed(&stack), ["my_package::inner"]);
     }
 
     #[test]

@@ -142,12 +142,35 @@ fn ended_early(error: &wasmtime::Error, guest: Guest, function: &str, limits: &L
     failure.with_backtrace(backtrace::frames(error))
 }
 
+/// In the largest unit in which it is a whole number.
+fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
+    match unit {
+        Some((bits, unit)) => format!("{} {unit}", bytes >> bits),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 fn too_little_memory(function: &str, limits: &Limits) -> String {
     match limits.memory {
         Some(limit) => {
-            let mib = limit as f64 / f64::from(1 << 20);
-            format!("`{function}` needed more memory than its limit of {mib} MiB")
+            format!("`{function}` needed more memory than its limit of {}", size(limit))
         }
         None => format!("`{function}` needed more memory than the 4 GiB that WebAssembly has"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_read_as_they_were_written() {
+        for (bytes, text) in
+            [(64 << 20, "64 MiB"), (3 << 29, "1536 MiB"), (1 << 16, "64 KiB"), (0, "0 bytes")]
+        {
+            assert_eq!(size(bytes), text);
+        }
     }
 }

@@ -182,7 +182,6 @@ fn optimized_code_keeps_the_names_of_functions() {
     error: closure `halve` panicked at src/lib.rs:8: 7 is odd
     Backtrace of the closure:
        0: careful::exactly
-       1: core::ops::function::FnOnce::call_once
     "#);
 }
 

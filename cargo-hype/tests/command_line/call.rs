@@ -155,7 +155,7 @@ fn a_closure_that_fails_has_a_status_of_its_own() {
     assert_snapshot!(result("hello.wasm", &["example", "hello", "--memory", "64KiB"]), @r#"
     status 1
     --- stderr
-    error: `example` needed more memory than its limit of 0.0625 MiB
-    Hint: allow it more, e.g. RunEnvironment::with_memory(2 << 30) for 2 GiB
+    error: `example` needed more memory than its limit of 64 KiB
+    Hint: allow it more: RunEnvironment::with_memory, or --memory of cargo hype call
     "#);
 }

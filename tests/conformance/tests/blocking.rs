@@ -1,0 +1,101 @@
+//! The same from threads that wait, and what stays when handles go.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+use hype::blocking::Submitter;
+use hype::{ErrorKind, HostDirectory, LocalRunner, RunEnvironment, Stage, VolumeRequest};
+use test_guests::ends::bake;
+use test_guests::surroundings::{list, say, say_then_wait_for, write};
+use test_guests::values::greet;
+
+fn local(directory: &Path) -> Submitter {
+    conformance::build_guests();
+    let runner = LocalRunner::new().unwrap().with_volumes(directory.join("volumes")).unwrap();
+    Submitter::new(Stage::in_directory(&directory.join("stage")).unwrap(), runner).unwrap()
+}
+
+fn count(directory: &Path) -> usize {
+    fs::read_dir(directory).map_or(0, Iterator::count)
+}
+
+#[test]
+fn values_errors_and_output_are_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    let env = RunEnvironment::new();
+    assert_eq!(submitter.submit(greet("you".into()), &env).unwrap(), "hello you");
+    let error = submitter.submit(bake(false), &env).unwrap_err();
+    assert_eq!(error.to_string(), "closure `bake` failed: cannot bake");
+
+    let run = submitter.spawn(say("one\ntwo\n".into(), String::new()), &env);
+    let lines: Vec<_> = run.logs().unwrap().map(|line| line.text).collect();
+    assert_eq!(lines, ["one", "two"]);
+    run.wait().unwrap();
+    submitter.close().unwrap();
+}
+
+#[tokio::test]
+async fn inside_a_runtime_it_names_the_other_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    let env = RunEnvironment::new();
+    let error = submitter.submit(greet("you".into()), &env).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.report().contains("without `blocking`, and await it"), "{error:?}");
+    let run = submitter.spawn(greet("you".into()), &env);
+    assert!(run.logs().is_err());
+    assert!(run.wait().is_err());
+}
+
+#[test]
+fn a_submitter_that_goes_waits_for_what_its_runs_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    let volume = VolumeRequest::transient("local-disk", "10Mi");
+    let signal = HostDirectory::new(directory.path()).mount_read_only("/signal");
+    let env =
+        RunEnvironment::new().with_mount(volume.mount_read_write("/volume")).with_mount(signal);
+    submitter.submit(write("/volume/word".into(), "one".into()), &env).unwrap();
+    let run = submitter.spawn(say_then_wait_for("waiting".into(), "/signal/go".into()), &env);
+    let first = run.logs().unwrap().next();
+    assert_eq!(first.map(|line| line.text).as_deref(), Some("waiting"));
+    assert_eq!(count(&directory.path().join("stage/runs")), 1);
+    assert_eq!(count(&directory.path().join("volumes")), 1);
+    drop(submitter);
+    drop(run);
+    assert_eq!(count(&directory.path().join("stage/runs")), 0);
+    assert_eq!(count(&directory.path().join("volumes")), 0);
+}
+
+#[test]
+fn a_panic_leaves_nothing_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    let volume = VolumeRequest::transient("local-disk", "10Mi");
+    let env = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
+    let panicked = std::thread::spawn(move || {
+        submitter.submit(write("/volume/word".into(), "one".into()), &env).unwrap();
+        panic!("the program panics");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(count(&directory.path().join("volumes")), 0);
+}
+
+#[test]
+fn a_persistent_volume_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let submitter = local(directory.path());
+        let volume = VolumeRequest::persistent("models", "local-disk", "10Mi");
+        let env = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
+        submitter.submit(write("/volume/word".into(), "one".into()), &env).unwrap();
+        submitter.close().unwrap();
+    }
+    let submitter = local(directory.path());
+    let volume = VolumeRequest::persistent("models", "local-disk", "10Mi");
+    let env = RunEnvironment::new().with_mount(volume.mount_read_only("/volume"));
+    assert_eq!(submitter.submit(list("/volume".into()), &env).unwrap(), ["word"]);
+}
