@@ -36,11 +36,14 @@ use proc_macro::TokenStream;
 
 /// Makes a function one that hype can run elsewhere.
 ///
-/// ```ignore
+/// ```
 /// #[hype::function]
 /// pub fn example(arg: String) -> String {
 ///     format!("{arg} world!")
 /// }
+///
+/// assert_eq!(example::call("hello".into()), "hello world!");
+/// let closure: hype::Closure<String> = example("hello".into());
 /// ```
 ///
 /// - `example("hello".into())` makes a `hype::Closure<String>`: the function with its arguments
@@ -76,7 +79,9 @@ pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the `main` of a program that submits closures.
 ///
-/// ```ignore
+/// ```no_run
+/// # #[hype::function]
+/// # fn example(arg: String) -> String { arg }
 /// #[hype::main]
 /// async fn main() -> hype::Result<()> {
 ///     let greeting = example("hello".into()).await?;
