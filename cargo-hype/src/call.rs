@@ -52,7 +52,12 @@ pub fn call(options: &CallOptions) -> Result<String> {
     Ok(json.0)
 }
 
-fn open(path: &Path) -> Result<Component> {
+/// The component at `path`.
+///
+/// # Errors
+///
+/// When it isn't there, or isn't a component.
+pub(crate) fn open(path: &Path) -> Result<Component> {
     if !path.exists() {
         return Err(Error::input(format!("there is no component {}", path.display()))
             .hint("cargo hype build makes them: target/hype/PACKAGE.wasm"));

@@ -1,13 +1,16 @@
 //! The command line of `cargo hype`.
 
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::inspect::{InspectOptions, inspect};
+use crate::new::{New, NewOptions, new};
 use crate::project::Project;
 use crate::run::run;
 
@@ -27,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a package with a function, a test of it, and a program that runs it
+    New(NewOptions),
     /// Compile packages' libraries to components, target/hype/PACKAGE.wasm
     ///
     /// Without -p at the root of a workspace, those of all packages that define functions.
@@ -52,6 +57,8 @@ enum Command {
     },
     /// Call a function of a component and print its value as JSON
     Call(CallOptions),
+    /// Print what a component is, without running it
+    Inspect(InspectOptions),
 }
 
 /// Which packages, and how to compile them; the same as cargo's.
@@ -114,11 +121,15 @@ fn without_hype(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
 
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
+        Command::New(options) => {
+            eprintln!("{}", created(&new(&options)?));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Build { selection, message_format } => {
             for built in build(&Project::here()?, &selection)? {
                 match message_format {
                     MessageFormat::Human => eprintln!("{}", line(&built)),
-                    MessageFormat::Json => print_line(&json(&built)),
+                    MessageFormat::Json => print_line(&json(&built))?,
                 }
             }
             Ok(ExitCode::SUCCESS)
@@ -127,10 +138,23 @@ fn execute(command: Command) -> Result<ExitCode> {
             run(&Project::here()?, &selection, bin.as_deref(), &arguments)
         }
         Command::Call(options) => {
-            print_line(&call(&options)?);
+            print_line(&call(&options)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Inspect(options) => {
+            print_line(&inspect(&options)?)?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn created(package: &New) -> String {
+    let New { name, workspace, next } = package;
+    let place = match workspace {
+        Some(root) => format!(", a member of the workspace {}", root.display()),
+        None => String::new(),
+    };
+    format!("{:>12} package `{name}`{place}\n{:>12} {next}", "Created", "Next")
 }
 
 fn line(built: &Built) -> String {
@@ -159,9 +183,14 @@ fn json(built: &Built) -> String {
     .to_string()
 }
 
-#[expect(clippy::print_stdout, reason = "what a command is asked for goes to the standard output")]
-fn print_line(line: &str) {
-    println!("{line}");
+/// What a command is asked for goes to the standard output, whose reader may have read enough.
+fn print_line(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::machinery("cannot write to the standard output").because(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

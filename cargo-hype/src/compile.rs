@@ -98,9 +98,8 @@ pub fn cargo(
 ) -> std::result::Result<Vec<Artifact>, Option<Error>> {
     let unusable =
         |error: std::io::Error| Some(Error::machinery("cannot run cargo").because(error));
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let (command, rest) = arguments.split_at(1);
-    let mut child = Command::new(program)
+    let mut child = Command::new(cargo_program())
         .args(command)
         .arg("--message-format=json-render-diagnostics")
         .args(rest)
@@ -118,6 +117,11 @@ pub fn cargo(
     }
     let status = child.wait().map_err(unusable)?;
     if status.success() { Ok(artifacts) } else { Err(None) }
+}
+
+/// The cargo that called us, else the first one on the path.
+pub(crate) fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// The files that cargo's list at `path` names: `MODULE: FILE FILE …`, spaces escaped.

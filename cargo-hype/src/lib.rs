@@ -1,11 +1,13 @@
 //! `cargo hype`: from a package's library to a component, and from a component to a value.
 //!
 //! - [`cli`]: the command line, and the exit status of each command.
+//! - [`new`]: a package to begin with, of the files in [`template`].
 //! - [`build`]: packages to components under `target/hype`.
 //! - [`project`]: what cargo knows of the packages: which define functions, where things are.
 //! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`.
 //! - [`componentize`]: from that module to a component, and what it says of its functions.
 //! - [`call`]: a function of a component, with JSON in and out.
+//! - [`inspect`]: what a component is, told without running it.
 //! - [`run`]: a package's program, once its components are built.
 
 pub mod build;
@@ -14,6 +16,9 @@ pub mod cli;
 pub mod compile;
 pub mod componentize;
 pub mod error;
+pub mod inspect;
+pub mod new;
 pub mod project;
 pub mod run;
 mod target;
+mod template;

@@ -8,7 +8,7 @@ use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, TargetKind};
 use crate::error::{Error, Result};
 
 /// The name under which the crate `hype` is published.
-const HYPE_PACKAGE: &str = "spotify-hype";
+pub(crate) const HYPE_PACKAGE: &str = "spotify-hype";
 
 /// The workspace around a directory.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Project {
 }
 
 /// Why cargo doesn't tell what packages there are.
-fn unreadable(directory: &Path, error: cargo_metadata::Error) -> Error {
+pub(crate) fn unreadable(directory: &Path, error: cargo_metadata::Error) -> Error {
     let at = directory.display();
     let cargo_metadata::Error::CargoMetadata { stderr } = error else {
         return Error::machinery(format!("cargo tells nothing of the packages at {at}"))
@@ -170,7 +170,7 @@ fn unreadable(directory: &Path, error: cargo_metadata::Error) -> Error {
     };
     if !directory.ancestors().any(|ancestor| ancestor.join("Cargo.toml").exists()) {
         return Error::input(format!("cargo finds no packages at {at}"))
-            .hint("go to a directory with a Cargo.toml, or make one: cargo new --lib NAME");
+            .hint("go to a directory with a Cargo.toml, or make one: cargo hype new NAME");
     }
     eprintln!("{}", stderr.trim_end());
     Error::input(format!("cargo cannot read the packages at {at}"))

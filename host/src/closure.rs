@@ -19,6 +19,19 @@ use crate::find;
 
 /// A function of a component with its arguments bound; `T` is the type of its value.
 ///
+/// ```
+/// #[hype::function]
+/// pub fn example(arg: String) -> String {
+///     format!("{arg} world!")
+/// }
+///
+/// # fn main() {
+/// assert_eq!(example::call("hello".into()), "hello world!");
+/// let closure: hype::Closure<String> = example("hello".into());
+/// assert_eq!(closure.function(), "example");
+/// # }
+/// ```
+///
 /// It runs where a [`Submitter`](crate::Submitter) runs it. Awaiting it uses the submitter and the
 /// environment that are in scope (see [`set_default`](crate::set_default)):
 ///

@@ -1,16 +1,18 @@
 //! A component: its bytes, its digest, and the functions that it says it has.
 
+mod sections;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hype_wire::{Blob, Digest, Function, FunctionRecord, codec, section};
+use hype_wire::{Blob, Digest, Function, FunctionRecord, codec};
 use serde::de::DeserializeOwned;
-use wasmparser::{Parser, Payload};
 
 use crate::arguments::Arguments;
 use crate::closure::Closure;
+use crate::component::sections::Sections;
 use crate::error::{Error, Result};
 
 /// A WebAssembly component with functions that can run elsewhere. Cloning is cheap.
@@ -21,7 +23,7 @@ struct Inner {
     name: String,
     bytes: Bytes,
     digest: Digest,
-    functions: Vec<Function>,
+    sections: Sections,
 }
 
 impl Component {
@@ -46,8 +48,8 @@ impl Component {
     /// [`Input`](crate::ErrorKind::Input) when it isn't a component.
     pub fn new(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self> {
         let (name, bytes) = (name.into(), bytes.into());
-        let functions = functions(&name, &bytes)?;
-        Ok(Self(Arc::new(Inner { digest: Digest::of(&bytes), name, bytes, functions })))
+        let sections = Sections::of(&name, &bytes)?;
+        Ok(Self(Arc::new(Inner { digest: Digest::of(&bytes), name, bytes, sections })))
     }
 
     /// What it is called in messages: `wordcount.wasm`.
@@ -72,7 +74,17 @@ impl Component {
     /// The functions that it says it has, in the order of its sources. Components that weren't written
     /// with hype's SDK say nothing.
     pub fn functions(&self) -> &[Function] {
-        &self.0.functions
+        &self.0.sections.functions
+    }
+
+    /// The names of what it needs of where it runs: `wasi:cli/environment@0.2.6`.
+    pub fn imports(&self) -> &[String] {
+        &self.0.sections.imports
+    }
+
+    /// The names of what it gives: `spotify:hype/closure@0.1.0`.
+    pub fn exports(&self) -> &[String] {
+        &self.0.sections.exports
     }
 
     /// Its function called `name`, or `PACKAGE::NAME` where packages share a name.
@@ -166,34 +178,6 @@ impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Component({} {})", self.name(), self.digest().short())
     }
-}
-
-fn functions(name: &str, bytes: &[u8]) -> Result<Vec<Function>> {
-    let malformed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::input(format!("{name} is not a WebAssembly component")).because(error)
-    };
-    if !bytes.starts_with(b"\0asm") {
-        return Err(malformed("it doesn't begin as WebAssembly does".into()));
-    }
-    if Parser::is_core_wasm(bytes) {
-        return Err(Error::input(format!("{name} is a WebAssembly module, not yet a component"))
-            .hint("make one of it with cargo hype build, or with wasm-tools component new"));
-    }
-    let mut functions = Vec::new();
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| malformed(error.into()))? {
-            Payload::CustomSection(section) if section.name() == section::SECTION => {
-                let listed =
-                    section::decode(section.data()).map_err(|error| malformed(error.into()))?;
-                functions.extend(listed);
-            }
-            _ => {}
-        }
-    }
-    // The linker has an order of its own.
-    functions
-        .sort_by(|one: &Function, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    Ok(functions)
 }
 
 /// A function of a component.

@@ -33,6 +33,7 @@ struct Inner {
     env: BTreeMap<String, String>,
     files: BTreeMap<String, PathBuf>,
     mounts: Vec<VolumeMount>,
+    secrets: BTreeMap<String, String>,
     timeout: Option<Duration>,
     memory: Option<u64>,
     retries: u32,
@@ -79,6 +80,14 @@ impl RunEnvironment {
     #[must_use]
     pub fn with_mount(&self, mount: VolumeMount) -> Self {
         self.change(|env| env.mounts.push(mount))
+    }
+
+    /// With the secret called `name`, whose files the closure sees, read-only, below the absolute
+    /// path `path`. On a cluster it is a Secret of Kubernetes'; in this process a directory (see
+    /// `LocalRunner::with_secrets`).
+    #[must_use]
+    pub fn with_secret(&self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.change(|env| drop(env.secrets.insert(path.into(), name.into())))
     }
 
     /// With this much time for the closure, from the start of its sandbox to its end.
@@ -128,6 +137,11 @@ impl RunEnvironment {
         &self.0.mounts
     }
 
+    /// The secrets: from their paths in the guest to their names.
+    pub fn secrets(&self) -> &BTreeMap<String, String> {
+        &self.0.secrets
+    }
+
     /// How long the closure may run.
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout
@@ -156,7 +170,9 @@ impl RunEnvironment {
                 )));
             }
         }
-        let mounts: Vec<&str> = self.mounts().iter().map(|mount| mount.path.as_str()).collect();
+        let secrets = self.secrets().keys().map(String::as_str);
+        let mounts = self.mounts().iter().map(|mount| mount.path.as_str());
+        let mounts: Vec<&str> = mounts.chain(secrets).collect();
         let files = self.files().keys().map(String::as_str);
         for path in mounts.iter().copied().chain(files.clone()) {
             check_guest_path(path).map_err(Error::input)?;
@@ -203,6 +219,9 @@ impl fmt::Debug for RunEnvironment {
         if !self.mounts().is_empty() {
             let paths: Vec<_> = self.mounts().iter().map(|mount| &mount.path).collect();
             text.field("mounts", &paths);
+        }
+        if !self.secrets().is_empty() {
+            text.field("secrets", self.secrets());
         }
         if let Some(timeout) = self.timeout() {
             text.field("timeout", &timeout);
@@ -261,6 +280,8 @@ mod tests {
             let error = env.check().unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
+        let secret = env().with_mount(here.mount_read_only("/a")).with_secret("key", "/a/b");
+        assert!(secret.check().unwrap_err().to_string().contains("`/a` and `/a/b`"));
         let good = env().with_mount(here.mount_read_only("/a")).with_file("x", "/ab/x");
         assert!(good.check().is_ok());
     }

@@ -155,7 +155,16 @@ impl Error {
 /// The same report for any error that may have one of hype's in its chain.
 pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let causes: Vec<_> = std::iter::successors(error.source(), |cause| cause.source()).collect();
+    let mut causes: Vec<_> = std::iter::successors(error.source(), |cause| cause.source())
+        .map(ToString::to_string)
+        .collect();
+    // Many libraries end a message with that of its cause, which then needn't be said again.
+    let mut above = text.clone();
+    causes.retain(|cause| {
+        let is_said = above.ends_with(cause.as_str());
+        above.clone_from(cause);
+        !is_said
+    });
     if !causes.is_empty() {
         text.push_str("\nCaused by:");
     }
@@ -286,6 +295,18 @@ mod tests {
              Backtrace of the closure:\n   0: train::step\n        at src/lib.rs:12"
         );
         assert!(error.is_panic() && !error.is_timeout() && !error.is_lost());
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let failure = Failure {
+            causes: vec!["bad header".into(), "no bytes".into()],
+            ..Failure::new(FailureKind::Function, "cannot decode: bad header")
+        };
+        assert_eq!(
+            Error::failed("decode", failure).report(),
+            "closure `decode` failed: cannot decode: bad header\nCaused by:\n   0: no bytes"
+        );
     }
 
     #[test]

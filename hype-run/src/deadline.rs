@@ -1,9 +1,12 @@
-//! The end of a guest's time: noticed while it computes, and while it waits for the host.
+//! The end of a guest's time, and of its runner's: noticed while it computes, and while it waits
+//! for the host.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hype_wire::{Failure, FailureKind};
+use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 /// How often a guest that computes lets others run and looks at the clock.
@@ -25,16 +28,55 @@ impl fmt::Display for DeadlineExceeded {
 
 impl std::error::Error for DeadlineExceeded {}
 
-/// Makes the guest of `store` yield at each tick, and stop at the first one after `deadline`.
-pub(crate) fn watch<T>(store: &mut Store<T>, deadline: Option<Instant>) {
+/// The error that a guest is stopped with when the runner is told to stop.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runner was told to stop")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// The failure of a run that was interrupted.
+pub(crate) fn interrupted() -> Failure {
+    Failure::from_error(FailureKind::Interrupted, &Interrupted)
+}
+
+/// Makes the guest of `store` yield at each tick, and stop at the first one after `deadline`, or
+/// once `interrupt` is cancelled.
+pub(crate) fn watch<T>(
+    store: &mut Store<T>,
+    deadline: Option<Instant>,
+    interrupt: CancellationToken,
+) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if interrupt.is_cancelled() {
+            Err(Interrupted.into())
+        } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Err(DeadlineExceeded.into())
         } else {
             Ok(UpdateDeadline::Yield(1))
         }
     });
+}
+
+/// Waits for `attempt`, and not much longer than until `interrupt` is cancelled.
+pub(crate) async fn unless_interrupted<T>(
+    interrupt: &CancellationToken,
+    attempt: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        ended = attempt => ended,
+        () = async {
+            interrupt.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        } => Err(interrupted()),
+    }
 }
 
 /// Waits for `guest`, and not much longer than to `deadline`.

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use hype_wire::{Failure, FailureKind, Limits, Location, RunManifest, section};
+use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 use crate::backtrace;
-use crate::deadline::{self, DeadlineExceeded};
+use crate::deadline::{self, DeadlineExceeded, Interrupted};
 use crate::executor::bindings::exports::spotify::hype::closure;
 use crate::executor::bindings::spotify::hype::report;
 use crate::executor::{ClosuresPre, Executor};
@@ -52,15 +53,25 @@ pub(crate) struct Execution {
     pub(crate) peak_memory: u64,
 }
 
-/// Calls the function that `manifest` names.
+/// What an attempt gives its guest besides what stands in the manifest.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) attempt: u32,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) output: &'a Output,
+}
+
+/// How many resources a guest may have at once.
+const HANDLES: usize = 10_000;
+
+/// Calls the function that `manifest` names, until `interrupt` is cancelled.
 pub(crate) async fn execute(
     executor: &Executor,
     component: &ClosuresPre<Guest>,
     manifest: &RunManifest,
-    attempt: u32,
-    inputs: &Inputs,
-    output: &Output,
+    surroundings: Surroundings<'_>,
+    interrupt: &CancellationToken,
 ) -> Execution {
+    let Surroundings { attempt, inputs, output } = surroundings;
     let started = Instant::now();
     let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
     let sandbox = match sandbox::prepare(manifest, attempt, &inputs.files, output) {
@@ -70,16 +81,21 @@ pub(crate) async fn execute(
             return execution;
         }
     };
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
     let guest = Guest {
         wasi: sandbox.wasi,
-        table: ResourceTable::new(),
+        table,
         limiter: Limiter::new(manifest.limits.memory),
         panic: None,
     };
     let mut store = Store::new(component.engine(), guest);
     store.limiter(|guest| &mut guest.limiter);
     let deadline = manifest.limits.timeout().map(|timeout| started + timeout);
-    deadline::watch(&mut store, deadline);
+    store.set_max_component_handles(HANDLES);
+    // A result is bounded by the memory that a guest can have.
+    store.set_hostcall_fuel(u32::MAX as usize);
+    deadline::watch(&mut store, deadline, interrupt.clone());
     let _ticking = executor.tick();
 
     let mut called = None;
@@ -122,6 +138,8 @@ fn ended_early(error: &wasmtime::Error, guest: Guest, function: &str, limits: &L
         let timeout = limits.timeout().unwrap_or(Duration::MAX);
         let message = format!("`{function}` ran longer than its timeout of {timeout:?}");
         Failure::new(FailureKind::Deadline, message)
+    } else if error.is::<Interrupted>() {
+        deadline::interrupted()
     } else if let (true, Some(panic)) = (aborted, guest.panic) {
         let mut failure = Failure::new(FailureKind::Panic, panic.message);
         failure.location = Some(panic.location);

@@ -24,4 +24,7 @@ mod sandbox;
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use executor::Executor;
 pub use output::{Output, Stream};
+/// What stops a run from outside.
+pub use tokio_util::sync::CancellationToken;
+
 pub use run::{Finished, Request, RunError, run};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 
-use hype_run::{Executor, Output, Request, Stream, run};
+use hype_run::{CancellationToken, Executor, Output, Request, Stream, run};
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--termination-log PATH]
@@ -17,7 +17,8 @@ and writes its outcome to the same stage.
   --termination-log PATH  where to write the line that names the outcome and
                           its digest
 
-HYPE_ATTEMPT says which attempt at the run this is (default 1).
+HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
+closure, and the outcome then says so.
 
 Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
 3 no outcome could be written.";
@@ -83,6 +84,7 @@ fn options() -> Result<Option<Options>, BoxError> {
             manifest_url: manifest_url.ok_or("the manifest's URL is missing")?,
             digest,
             attempt,
+            interrupt: CancellationToken::new(),
         },
         termination_log,
     }))
@@ -100,11 +102,37 @@ fn execute(options: Options) -> Result<(), BoxError> {
             Stream::Stderr => std::io::stderr().write_all(bytes),
         };
     });
-    let finished = runtime.block_on(run(&executor, &options.request, output))?;
+    let interrupt = options.request.interrupt.clone();
+    let finished = runtime.block_on(async {
+        tokio::spawn(async move {
+            told_to_stop().await;
+            interrupt.cancel();
+        });
+        run(&executor, &options.request, output).await
+    })?;
     if let Some(mut log) = options.termination_log {
         writeln!(log, "{}", finished.line)?;
     }
     Ok(())
+}
+
+/// Waits for SIGTERM, by which Kubernetes and Docker announce the end, or for Ctrl-C.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nobody who could tell.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn print(error: &(dyn std::error::Error + 'static)) {

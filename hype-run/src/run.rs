@@ -10,8 +10,11 @@ use hype_wire::{
     Blob, Digest, End, Failure, FailureKind, Outcome, Payload, Statistics, TerminationLine, names,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::code;
-use crate::execution::execute;
+use crate::deadline;
+use crate::execution::{Surroundings, execute};
 use crate::executor::Executor;
 use crate::fetch;
 use crate::output::{Output, Stream};
@@ -25,6 +28,8 @@ pub struct Request {
     pub digest: Option<Digest>,
     /// Which attempt at the run this is, counted from 1.
     pub attempt: u32,
+    /// Cancelling it stops the run at once; the outcome then says so.
+    pub interrupt: CancellationToken,
 }
 
 /// A run that came to its end, whatever that is.
@@ -79,7 +84,8 @@ pub async fn run(
     };
     let stage = Stage::open(stage_url).map_err(no_outcome)?;
     let mut statistics = Statistics::default();
-    let end = match attempt(executor, &stage, run_id, request, &output, &mut statistics).await {
+    let attempt = attempt(executor, &stage, run_id, request, &output, &mut statistics);
+    let end = match deadline::unless_interrupted(&request.interrupt, attempt).await {
         Ok(value) => End::Value(value),
         Err(failure) => End::Failure(failure),
     };
@@ -111,7 +117,8 @@ async fn attempt(
     statistics.why_compiled = loaded.why_compiled;
 
     let (component, number) = (&loaded.component, request.attempt);
-    let execution = execute(executor, component, &manifest, number, &inputs, output).await;
+    let sandbox = Surroundings { attempt: number, inputs: &inputs, output };
+    let execution = execute(executor, component, &manifest, sandbox, &request.interrupt).await;
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
     statistics.peak_memory = execution.peak_memory;

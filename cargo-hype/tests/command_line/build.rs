@@ -195,7 +195,7 @@ fn an_empty_directory_has_no_packages() {
     status 2
     --- stderr
     error: cargo finds no packages at [EMPTY]
-    Hint: go to a directory with a Cargo.toml, or make one: cargo new --lib NAME
+    Hint: go to a directory with a Cargo.toml, or make one: cargo hype new NAME
     "#);
 }
 

@@ -60,9 +60,14 @@ impl Hype {
     }
 
     /// The same in the directory of `package`.
-    pub(crate) fn in_package(mut self, package: &Package) -> Self {
+    pub(crate) fn in_package(self, package: &Package) -> Self {
+        self.sharing_target().in_directory(package.directory())
+    }
+
+    /// The same with the target directory of all packages that tests write.
+    pub(crate) fn sharing_target(mut self) -> Self {
         self.command.env("CARGO_TARGET_DIR", package::target_directory());
-        self.in_directory(package.directory())
+        self
     }
 
     /// Runs it.

@@ -10,5 +10,7 @@ mod package;
 
 mod build;
 mod call;
+mod inspect;
+mod new;
 mod run;
 mod usage;

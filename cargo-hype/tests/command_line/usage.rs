@@ -14,10 +14,12 @@ fn help_tells_the_commands_and_exit_statuses() {
     Usage: cargo hype <COMMAND>
 
     Commands:
-      build  Compile packages' libraries to components, target/hype/PACKAGE.wasm
-      run    Build a program and the components whose functions it calls, then run it
-      call   Call a function of a component and print its value as JSON
-      help   Print this message or the help of the given subcommand(s)
+      new      Make a package with a function, a test of it, and a program that runs it
+      build    Compile packages' libraries to components, target/hype/PACKAGE.wasm
+      run      Build a program and the components whose functions it calls, then run it
+      call     Call a function of a component and print its value as JSON
+      inspect  Print what a component is, without running it
+      help     Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -142,6 +144,42 @@ fn call_has_help() {
       -h, --help                     Print help
 
     Example: cargo hype call target/hype/hello.wasm example hello
+    "#);
+}
+
+#[test]
+fn new_and_inspect_have_help() {
+    assert_snapshot!(hype(&["new", "--help"]).seen(), @r#"
+    status 0
+    --- stdout
+    Make a package with a function, a test of it, and a program that runs it
+
+    Usage: cargo hype new [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The package, and the directory to make for it
+
+    Options:
+          --hype-path <DIR>  A clone of hype to depend on [default: the one around here, else hype's repository]
+      -h, --help             Print help
+
+    Example: cargo hype new greeting && cd greeting && cargo hype run
+    "#);
+    assert_snapshot!(hype(&["inspect", "--help"]).seen(), @r#"
+    status 0
+    --- stdout
+    Print what a component is, without running it
+
+    Usage: cargo hype inspect [OPTIONS] <COMPONENT>
+
+    Arguments:
+      <COMPONENT>  The component, a .wasm file
+
+    Options:
+          --json  Print one JSON object instead
+      -h, --help  Print help
+
+    Example: cargo hype inspect target/hype/hello.wasm
     "#);
 }
 

@@ -36,7 +36,7 @@ use proc_macro::TokenStream;
 
 /// Makes a function one that hype can run elsewhere.
 ///
-/// ```
+/// ```ignore (this crate cannot depend on hype; the same example is tested there)
 /// #[hype::function]
 /// pub fn example(arg: String) -> String {
 ///     format!("{arg} world!")
@@ -79,9 +79,7 @@ pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function the `main` of a program that submits closures.
 ///
-/// ```no_run
-/// # #[hype::function]
-/// # fn example(arg: String) -> String { arg }
+/// ```ignore (this crate cannot depend on hype; the same example is tested there)
 /// #[hype::main]
 /// async fn main() -> hype::Result<()> {
 ///     let greeting = example("hello".into()).await?;

@@ -1,11 +1,11 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_run::{Executor, Output, Platform, Request, Stream};
-use hype_wire::{Mount, TerminationLine};
+use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream};
+use hype_wire::{Access, Mount, TerminationLine};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -33,6 +33,7 @@ struct Inner {
     threads: Threads,
     turns: Semaphore,
     volumes: Option<Volumes>,
+    secrets: Option<PathBuf>,
 }
 
 impl LocalRunner {
@@ -52,14 +53,34 @@ impl LocalRunner {
             turns: Semaphore::new(cores * PER_CORE),
             volumes: dirs::data_local_dir()
                 .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
+            secrets: dirs::config_dir().map(|directory| directory.join("hype").join("secrets")),
         })))
     }
 
-    /// The same with volumes as directories below `directory`, rather than below the user's data.
+    /// The same with volumes as directories below `directory`, rather than below `hype/volumes` of
+    /// the user's data.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
     pub fn with_volumes(self, directory: impl Into<PathBuf>) -> Result<Self> {
+        self.change(|inner| inner.volumes = Some(Volumes::new(directory.into())))
+    }
+
+    /// The same with secrets as directories below `directory`, rather than below `hype/secrets` of
+    /// the user's configuration: the files of the secret `gcp-key` are in `gcp-key` there.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
+    pub fn with_secrets(self, directory: impl Into<PathBuf>) -> Result<Self> {
+        self.change(|inner| inner.secrets = Some(directory.into()))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
         let mut inner = Arc::into_inner(self.0)
-            .ok_or_else(|| Error::input("the volumes of a runner that is in use cannot move"))?;
-        inner.volumes = Some(Volumes::new(directory.into()));
+            .ok_or_else(|| Error::input("a local runner cannot be changed while it is in use"))?;
+        change(&mut inner);
         Ok(Self(Arc::new(inner)))
     }
 }
@@ -78,8 +99,9 @@ impl Runner for LocalRunner {
         env: &'a RunEnvironment,
         owned: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        let mount = |mount| self.0.mount(mount, owned);
-        Box::pin(std::future::ready(env.mounts().iter().map(mount).collect()))
+        let mounts = env.mounts().iter().map(|mount| self.0.mount(mount, owned));
+        let secrets = env.secrets().iter().map(|(path, name)| self.0.secret(name, path));
+        Box::pin(std::future::ready(mounts.chain(secrets).collect()))
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>> {
@@ -90,7 +112,8 @@ impl Runner for LocalRunner {
             })?;
             let Attempt { run_id, number, manifest_url, manifest_digest, log, owned, .. } = attempt;
             let digest = Some(manifest_digest);
-            let request = Request { manifest_url, digest, attempt: number };
+            let interrupt = CancellationToken::new();
+            let request = Request { manifest_url, digest, attempt: number, interrupt };
             let (here, gone) = oneshot::channel::<()>();
             let closure = run(Arc::clone(&inner), run_id, request, log);
             let running = threads.spawn(async move {
@@ -133,14 +156,24 @@ impl Inner {
             Source::Directory(directory) => directory.clone(),
             Source::Volume(request) => self.volumes()?.directory(request, owned)?,
         };
-        let source = directory.canonicalize().map_err(|error| {
-            Error::input(format!("cannot mount {} at {}", directory.display(), mount.path))
-                .because(error)
-        })?;
-        let source = source
-            .to_str()
-            .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
-        Ok(Mount { source: source.to_owned(), path: mount.path.clone(), access: mount.access })
+        shown(&directory, &mount.path, mount.access)
+    }
+
+    fn secret(&self, name: &str, path: &str) -> Result<Mount> {
+        let directory = self.secrets.as_ref().map(|secrets| secrets.join(name));
+        match directory {
+            Some(directory) if is_name(name) && directory.is_dir() => {
+                shown(&directory, path, Access::ReadOnly)
+            }
+            directory => Err(Error::input(format!("there is no secret `{name}` for {path}")).hint(
+                match directory {
+                    Some(directory) => {
+                        format!("put its files into the directory {}", directory.display())
+                    }
+                    None => "name a directory: LocalRunner::with_secrets(\"/path\")".to_owned(),
+                },
+            )),
+        }
     }
 
     fn volumes(&self) -> Result<&Volumes> {
@@ -149,6 +182,22 @@ impl Inner {
                 .hint("name one: LocalRunner::new()?.with_volumes(\"/var/tmp/volumes\")")
         })
     }
+}
+
+/// A mount of `directory` at `path`, the directory being there.
+fn shown(directory: &Path, path: &str, access: Access) -> Result<Mount> {
+    let source = directory.canonicalize().map_err(|error| {
+        Error::input(format!("cannot mount {} at {path}", directory.display())).because(error)
+    })?;
+    let source = source
+        .to_str()
+        .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
+    Ok(Mount { source: source.to_owned(), path: path.to_owned(), access })
+}
+
+/// Whether `name` is one directory's, and no way out of the directory of all.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains('/')
 }
 
 /// A runtime that may be dropped anywhere, inside another runtime too.

@@ -25,7 +25,7 @@ macro_rules! suite {
         $crate::suite! { @ $submitter;
             values {
                 text no_arguments_and_no_value twelve_arguments everything_that_serde_knows bytes
-                more_than_travels_along composition a_dependency_has_its_own_component
+                more_than_travels_along a_result_of_200_mib composition a_dependency_has_its_own_component
                 recursion names_may_be_shared_by_crates ten_at_once a_value_that_nests_deep
                 a_component_by_hand
             }

@@ -71,6 +71,12 @@ pub async fn more_than_travels_along(submitter: &Submitter) {
     }
 }
 
+pub async fn a_result_of_200_mib(submitter: &Submitter) {
+    let length = 200 << 20;
+    let text = submitter.submit(text_of(length), &RunEnvironment::new()).await.unwrap();
+    assert_eq!(text.len(), length);
+}
+
 pub async fn composition(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let one = submitter.submit(greet("a".into()), &env).await.unwrap();

@@ -8,12 +8,13 @@ use std::path::Path;
 use hype::blocking::Submitter;
 use hype::{ErrorKind, HostDirectory, LocalRunner, RunEnvironment, Stage, VolumeRequest};
 use test_guests::ends::bake;
-use test_guests::surroundings::{list, say, say_then_wait_for, write};
+use test_guests::surroundings::{list, read, say, say_then_wait_for, write};
 use test_guests::values::greet;
 
 fn local(directory: &Path) -> Submitter {
     conformance::build_guests();
     let runner = LocalRunner::new().unwrap().with_volumes(directory.join("volumes")).unwrap();
+    let runner = runner.with_secrets(directory.join("secrets")).unwrap();
     Submitter::new(Stage::in_directory(&directory.join("stage")).unwrap(), runner).unwrap()
 }
 
@@ -82,6 +83,27 @@ fn a_panic_leaves_nothing_either() {
     });
     assert!(panicked.join().is_err());
     assert_eq!(count(&directory.path().join("volumes")), 0);
+}
+
+#[test]
+fn a_secret_is_a_directory_to_read() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("secrets/gcp-key")).unwrap();
+    fs::write(directory.path().join("secrets/gcp-key/key.json"), "hush").unwrap();
+    let submitter = local(directory.path());
+    let env = RunEnvironment::new().with_secret("gcp-key", "/etc/gcloud");
+    assert!(!format!("{env:?}").contains("hush"));
+    let key = submitter.submit(read("/etc/gcloud/key.json".into()), &env).unwrap();
+    assert_eq!(key, "hush");
+    let spoilt = submitter.submit(write("/etc/gcloud/key.json".into(), String::new()), &env);
+    assert!(spoilt.is_err());
+
+    for name in ["no-key", "..", "../secrets/gcp-key"] {
+        let env = RunEnvironment::new().with_secret(name, "/etc/gcloud");
+        let error = submitter.submit(greet("you".into()), &env).unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no secret `{name}` for /etc/gcloud"));
+        assert!(error.report().contains("put its files into the directory"), "{error:?}");
+    }
 }
 
 #[test]

@@ -2,16 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use conformance::values::component;
 use hype_stage::Stage;
 use hype_wire::{
-    Blob, Code, ComponentRef, Digest, End, FailureKind, Outcome, Payload, RunManifest,
-    TerminationLine, codec, names,
+    Access, Blob, Code, ComponentRef, Digest, End, FailureKind, Mount, Outcome, Payload,
+    RunManifest, TerminationLine, codec, names,
 };
 
 const RUN: &str = "run-1";
@@ -63,9 +64,9 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
+    PROGRAM.get_or_init(|| {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         // Together with what this test depends on, so that both find one wasmtime compiled.
         let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
@@ -73,8 +74,11 @@ fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
         let artifacts = cargo_hype::compile::cargo(root, &build).expect("hype-run compiles");
         let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
         program.expect("hype-run").into()
-    });
-    Command::new(program).args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+    })
+}
+
+fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    Command::new(program()).args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -146,6 +150,33 @@ fn the_first_outcome_of_a_run_stays() {
     let second = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     assert!(first == second, "the outcome changed");
     assert_eq!(prepared.outcome("runs/run-1/outcome").attempt, 2);
+}
+
+#[test]
+fn sigterm_leaves_an_outcome_that_says_so() {
+    let signal = tempfile::tempdir().unwrap();
+    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
+        manifest.mounts.push(Mount {
+            source: signal.path().to_str().unwrap().into(),
+            path: "/signal".into(),
+            access: Access::ReadOnly,
+        });
+    });
+    let mut running =
+        Command::new(program()).arg(prepared.url()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "waiting\n");
+    let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    match prepared.outcome("runs/run-1/attempts/1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Interrupted);
+            assert_eq!(failure.message, "the runner was told to stop");
+        }
+        End::Value(_) => panic!("a value"),
+    }
 }
 
 #[test]

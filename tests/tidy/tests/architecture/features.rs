@@ -13,7 +13,8 @@ use crate::workspace::{assert_none, root};
 const FIRST: &str = "cargo-hype";
 
 /// Programs that are built after it.
-const OTHERS: &[&str] = &["conformance", "hello", "wordcount"];
+const OTHERS: &[&str] =
+    &["conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
 
 /// Packages with version, and the lists of features with which each is built.
 type Features = BTreeMap<String, BTreeSet<String>>;

@@ -1,0 +1,159 @@
+//! `cargo hype new`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use insta::assert_snapshot;
+
+use crate::hype::{hype, workspace};
+
+/// A workspace without packages, at a place of its own in our target directory.
+fn empty_workspace(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new packages").join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    fs::create_dir_all(&directory).unwrap();
+    let manifest = "[workspace]\nresolver = \"3\"\nmembers = []\n";
+    fs::write(directory.join("Cargo.toml"), manifest).unwrap();
+    directory
+}
+
+#[test]
+fn a_package_depends_on_hype_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_snapshot!(hype(&["new", "my-words"]).in_directory(directory.path()).seen(), @r#"
+    status 0
+    --- stderr
+         Created package `my-words`
+            Next cd my-words && cargo hype run
+    "#);
+    let read = |file| fs::read_to_string(directory.path().join("my-words").join(file)).unwrap();
+    assert_snapshot!(read("Cargo.toml"), @r#"
+    [package]
+    name = "my-words"
+    version = "0.1.0"
+    edition = "2024"
+
+    [dependencies]
+    hype = { git = "https://github.com/spotify/hype", package = "spotify-hype" }
+
+    # Cranelift, which makes machine code of components, is slow where it isn't optimized itself; and
+    # nobody steps into dependencies, whose debug information would only make components large.
+    [profile.dev]
+    debug = "line-tables-only"
+
+    [profile.dev.package]
+    "*".debug = false
+    addr2line.opt-level = 1
+    blake3.opt-level = 1
+    cranelift-codegen.opt-level = 1
+    gimli.opt-level = 1
+    regalloc2.opt-level = 1
+    wasmtime.opt-level = 1
+    "#);
+    assert!(read("src/lib.rs").contains("/// Greets `name`.\n#[hype::function]\n"));
+    assert!(read("src/main.rs").contains("use my_words::greet;\n\n#[hype::main]\n"));
+    assert_eq!(read(".gitignore"), "/target\n");
+}
+
+#[test]
+fn a_package_is_built_as_it_was_made() {
+    let directory = empty_workspace("building");
+    let clone = workspace();
+    // The same versions as ours, which are there already.
+    fs::copy(clone.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
+    let new = hype(&["new", "made", "--hype-path", clone.to_str().unwrap()]);
+    assert_eq!(new.in_directory(&directory).seen().status, 0);
+    let manifest = fs::read_to_string(directory.join("made/Cargo.toml")).unwrap();
+    let host = format!("hype = {{ path = {:?}, ", clone.join("host"));
+    assert!(manifest.contains(&host), "{manifest}");
+    let build = hype(&["build", "-p", "made"]).sharing_target().in_directory(&directory);
+    assert_snapshot!(build.seen(), @r#"
+    status 0
+    --- stderr
+       Component [TARGET]/tmp/cargo-hype/hype/made.wasm ([SIZE], 1 function: greet)
+    "#);
+}
+
+#[test]
+fn a_package_in_a_workspace_becomes_a_member() {
+    let directory = empty_workspace("including");
+    let new = || hype(&["new", "words", "--hype-path", "../../../../"]).in_directory(&directory);
+    assert_snapshot!(new().seen(), @r#"
+    status 0
+    --- stderr
+         Created package `words`, a member of the workspace [TARGET]/tmp/new packages/including
+            Next cargo hype run -p words
+    "#);
+    let read = |file| fs::read_to_string(directory.join(file)).unwrap();
+    assert!(read("Cargo.toml").contains("members = [\"words\"]"));
+    assert_snapshot!(read("words/Cargo.toml"), @r#"
+    [package]
+    name = "words"
+    version = "0.1.0"
+    edition = "2024"
+
+    [dependencies]
+    hype = { path = "../../../../../host", package = "spotify-hype" }
+    "#);
+    assert!(!directory.join("words/.gitignore").exists(), "it stands in our repository");
+
+    assert_snapshot!(hype(&["new", "more/words"]).in_directory(&directory).seen(), @r#"
+    status 2
+    --- stderr
+    error: the workspace has a package `words` already, at [TARGET]/tmp/new packages/including/words
+    Hint: choose another name
+    "#);
+}
+
+#[test]
+fn what_is_there_is_left_alone() {
+    assert_snapshot!(hype(&["new", "examples/hello"]).seen(), @r#"
+    status 2
+    --- stderr
+    error: examples/hello exists already
+    Hint: choose another name; a package that is there needs hype in its [dependencies]
+    "#);
+}
+
+#[test]
+fn names_that_would_not_compile_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let new = |name: &str| hype(&["new", name]).in_directory(directory.path()).seen();
+    assert_snapshot!(new("fn"), @r#"
+    status 2
+    --- stderr
+    error: a package cannot be called `fn`
+    Caused by:
+       0: invalid package name `fn`: it is a Rust keyword
+    Hint: choose a name of letters, digits, - and _, e.g. greeting
+    "#);
+    assert_snapshot!(new("hype"), @r#"
+    status 2
+    --- stderr
+    error: a package cannot be called `hype`
+    Caused by:
+       0: the library that it depends on is called so
+    Hint: choose a name of letters, digits, - and _, e.g. greeting
+    "#);
+    for name in ["3words", "a.b", "build", "gen", "std", "w\u{f6}rter"] {
+        let seen = new(name);
+        assert_eq!(seen.status, 2, "{seen}");
+        assert!(seen.stderr.starts_with("error: a package cannot be called"), "{seen}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_clone_of_hype_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let new = hype(&["new", "words", "--hype-path", "."]).in_directory(directory.path());
+    assert_snapshot!(new.seen(), @r#"
+    status 2
+    --- stderr
+    error: . is no clone of hype
+    Hint: get one: git clone https://github.com/spotify/hype, and give its directory
+    "#);
+    assert!(!directory.path().join("words").exists());
+}

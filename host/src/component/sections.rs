@@ -1,0 +1,121 @@
+//! What a component says of itself in its sections, read without compiling or running it.
+
+use hype_wire::{Function, section};
+use wasmparser::{Parser, Payload};
+
+use crate::error::{Error, Result};
+
+/// What a component says that it has, needs and gives.
+#[derive(Debug, Default)]
+pub(super) struct Sections {
+    /// Its functions, in the order of its sources.
+    pub(super) functions: Vec<Function>,
+    /// The names of what it needs.
+    pub(super) imports: Vec<String>,
+    /// The names of what it gives.
+    pub(super) exports: Vec<String>,
+}
+
+type Malformed = Box<dyn std::error::Error + Send + Sync>;
+
+impl Sections {
+    /// Those of the component `bytes`, called `name` in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when it isn't a component.
+    pub(super) fn of(name: &str, bytes: &[u8]) -> Result<Self> {
+        if bytes.starts_with(b"\0asm") && Parser::is_core_wasm(bytes) {
+            return Err(Error::input(format!(
+                "{name} is a WebAssembly module, not yet a component"
+            ))
+            .hint("make one of it with cargo hype build, or with wasm-tools component new"));
+        }
+        Self::read(bytes).map_err(|error| {
+            Error::input(format!("{name} is not a WebAssembly component")).because(error)
+        })
+    }
+
+    fn read(bytes: &[u8]) -> std::result::Result<Self, Malformed> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err("it doesn't begin as WebAssembly does".into());
+        }
+        let mut sections = Self::default();
+        // How many modules and components there are around a section, but for the outermost one.
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                payload => sections.add(payload, depth)?,
+            }
+        }
+        // The linker has an order of its own.
+        sections
+            .functions
+            .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+        Ok(sections)
+    }
+
+    /// The functions are told by the module inside; imports and exports are the component's own.
+    fn add(&mut self, payload: Payload<'_>, depth: usize) -> std::result::Result<(), Malformed> {
+        match payload {
+            Payload::CustomSection(custom) if custom.name() == section::SECTION => {
+                self.functions.extend(section::decode(custom.data())?);
+            }
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    self.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                for export in exports {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component of these sections.
+    fn component(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+        for (id, body) in sections {
+            bytes.extend([*id, u8::try_from(body.len()).unwrap()]);
+            bytes.extend(body);
+        }
+        bytes
+    }
+
+    /// One name, then what is said of it.
+    fn named(name: &str, rest: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(name.len()).unwrap();
+        [&[1, 0, length], name.as_bytes(), rest].concat()
+    }
+
+    #[test]
+    fn imports_and_exports_are_those_of_the_outermost_component() {
+        // An import is an instance of type 0, an export the instance 0 without a type.
+        let import = |name| (10, named(name, &[5, 0]));
+        let export = |name| (11, named(name, &[5, 0, 0]));
+        let inner = component(&[import("a:inner/needs"), export("a:inner/gives")]);
+        let outer = component(&[import("a:b/c@1.0.0"), (4, inner), export("a:b/d"), import("e")]);
+        let sections = Sections::of("x.wasm", &outer).unwrap();
+        assert_eq!(sections.imports, ["a:b/c@1.0.0", "e"]);
+        assert_eq!(sections.exports, ["a:b/d"]);
+        assert!(sections.functions.is_empty());
+    }
+
+    #[test]
+    fn a_component_that_ends_early_is_none() {
+        let whole = component(&[(10, named("a:b/c", &[5, 0]))]);
+        let error = Sections::of("x.wasm", &whole[..whole.len() - 3]).unwrap_err();
+        assert_eq!(error.to_string(), "x.wasm is not a WebAssembly component");
+    }
+}
