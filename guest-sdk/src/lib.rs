@@ -2,11 +2,11 @@
 //!
 //! Users depend on `hype`, which re-exports this crate on every target; there is no reason to
 //! name it. On WebAssembly it is the whole of `hype`: [`function`] registers a function and
-//! describes it, and [`run`] answers the one call by which a runner reaches all of them.
+//! describes it, and `run` answers the one call by which a runner reaches all of them.
 //!
-//! - [`bounds`]: what the types of a function must be able to do.
-//! - [`arguments`]: arguments to MessagePack natively, and back in the guest.
-//! - [`run`]: from a call to a function and its value; panics reported.
+//! - `bounds`: what the types of a function must be able to do.
+//! - `arguments`: arguments to MessagePack natively, and back in the guest.
+//! - `run`: from a call to a function and its value; panics reported.
 
 mod arguments;
 mod bounds;
