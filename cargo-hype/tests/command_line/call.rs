@@ -159,3 +159,13 @@ fn a_closure_that_fails_has_a_status_of_its_own() {
     Hint: allow it more: RunEnvironment::with_memory, or --memory of cargo hype call
     "#);
 }
+
+#[test]
+fn machinery_that_fails_has_a_status_of_its_own() {
+    let seen = call("hello.wasm", &["example", "hello"]).with_broken_stage().seen();
+    let seen = seen.without_progress();
+    assert_eq!((seen.status, seen.stdout.as_str()), (3, ""), "{seen}");
+    let report: Vec<_> = seen.stderr.lines().take(3).collect();
+    assert_eq!(report[..2], ["error: the stage failed", "Caused by:"], "{seen}");
+    assert!(report[2].starts_with("   0: cannot look for file://[SCRATCH]/stage/blobs/"), "{seen}");
+}

@@ -64,6 +64,14 @@ impl Hype {
         self.sharing_target().in_directory(package.directory())
     }
 
+    /// The same with a stage that cannot be written: a file stands where its blobs should.
+    pub(crate) fn with_broken_stage(self) -> Self {
+        let stage = self.scratch.path().join("stage");
+        std::fs::create_dir(&stage).unwrap();
+        std::fs::write(stage.join("blobs"), "").unwrap();
+        self
+    }
+
     /// The same with the target directory of all packages that tests write.
     pub(crate) fn sharing_target(mut self) -> Self {
         self.command.env("CARGO_TARGET_DIR", package::target_directory());
