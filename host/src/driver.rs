@@ -128,8 +128,11 @@ impl Core {
             End::Value(_) => "a value".to_owned(),
             End::Failure(failure) => format!("a failure ({})", failure.kind),
         };
-        let took = started.elapsed();
-        tracing::info!("{id} ended with {ending} after {took:.1?}: {}", told(&outcome.statistics));
+        let took = started.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(
+            "{id} ended with {ending} after {took:.1} ms: {}",
+            told(&outcome.statistics)
+        );
         self.conclude(order, outcome).await
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hype_wire::{check_guest_path, is_below};
+use hype_wire::{Access, check_guest_path, is_below};
 
 use crate::error::{Error, Result};
 use crate::mount::VolumeMount;
@@ -196,6 +196,14 @@ impl RunEnvironment {
     }
 }
 
+/// A mount as `cargo hype call --mount` takes its end: `/data` or `/data:ro`.
+fn shown(mount: &VolumeMount) -> String {
+    match mount.access {
+        Access::ReadOnly => format!("{}:ro", mount.path),
+        Access::ReadWrite => mount.path.clone(),
+    }
+}
+
 fn overlap(one: &str, other: &str) -> bool {
     is_below(one, other) || is_below(other, one)
 }
@@ -217,8 +225,7 @@ impl fmt::Debug for RunEnvironment {
             text.field("files", &self.files().keys().collect::<Vec<_>>());
         }
         if !self.mounts().is_empty() {
-            let paths: Vec<_> = self.mounts().iter().map(|mount| &mount.path).collect();
-            text.field("mounts", &paths);
+            text.field("mounts", &self.mounts().iter().map(shown).collect::<Vec<_>>());
         }
         if !self.secrets().is_empty() {
             text.field("secrets", self.secrets());
@@ -252,8 +259,14 @@ mod tests {
 
     #[test]
     fn values_of_variables_are_not_shown() {
+        let here = HostDirectory::new(".");
         let env = RunEnvironment::new().with_env("TOKEN", "hush").with_image("a/b:1");
-        assert_eq!(format!("{env:?}"), r#"RunEnvironment { image: "a/b:1", env: ["TOKEN"] }"#);
+        let env =
+            env.with_mount(here.mount_read_only("/in")).with_mount(here.mount_read_write("/out"));
+        assert_eq!(
+            format!("{env:?}"),
+            r#"RunEnvironment { image: "a/b:1", env: ["TOKEN"], mounts: ["/in:ro", "/out"] }"#
+        );
     }
 
     #[test]
