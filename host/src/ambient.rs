@@ -50,6 +50,9 @@ pub async fn submit<T: DeserializeOwned + 'static>(
 ///
 /// Without this, and outside any [`scope`], the variables `HYPE_SUBMITTER` and `HYPE_STAGING`
 /// choose, then the nearest `hype.toml`, and else closures run in this process.
+///
+/// The program's default goes when [`main`](crate::main) ends, and removes then what it made. In a
+/// program without that attribute, [close](Submitter::close) a clone of `submitter` at the end.
 pub fn set_default(submitter: Submitter, env: RunEnvironment) {
     *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some((submitter, env));
 }

@@ -91,7 +91,8 @@ pub(crate) async fn execute(
     };
     let mut store = Store::new(component.engine(), guest);
     store.limiter(|guest| &mut guest.limiter);
-    let deadline = manifest.limits.timeout().map(|timeout| started + timeout);
+    // One that no clock will ever reach is none.
+    let deadline = manifest.limits.timeout().and_then(|timeout| started.checked_add(timeout));
     store.set_max_component_handles(HANDLES);
     // A result is bounded by the memory that a guest can have.
     store.set_hostcall_fuel(u32::MAX as usize);

@@ -118,6 +118,11 @@ pub async fn deadline_while_waiting(submitter: &Submitter) {
     assert_eq!(failure.message, "`sleep` ran longer than its timeout of 1s");
 }
 
+pub async fn a_timeout_that_no_clock_reaches(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_timeout(Duration::MAX);
+    assert!(submitter.submit(greet("you".into()), &env).await.is_ok());
+}
+
 pub async fn incompatible_argument(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let closure = component.function("factorial").unwrap().bind::<u64>(("three",));

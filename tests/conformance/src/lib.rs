@@ -33,7 +33,7 @@ macro_rules! suite {
                 function_error function_error_of_anyhow function_error_of_io success_of_a_fallible
                 panic panic_in_the_standard_library trap stack_overflow exit
                 memory memory_refused_and_not_needed deadline_while_computing
-                deadline_while_waiting incompatible_argument incompatible_count
+                deadline_while_waiting a_timeout_that_no_clock_reaches incompatible_argument incompatible_count
                 a_value_of_another_type a_submitter_outlives_failures
             }
             runs {
