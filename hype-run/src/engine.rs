@@ -161,6 +161,15 @@ mod tests {
     }
 
     #[test]
+    fn code_is_made_for_every_platform_here() {
+        let empty = b"\0asm\x0d\0\x01\0";
+        for platform in ALL {
+            let code = precompile(empty, platform).unwrap();
+            assert!(code.starts_with(b"\x7fELF"), "{platform}");
+        }
+    }
+
+    #[test]
     fn a_platform_has_one_fingerprint_and_no_other_has_it() {
         let Some(here) = Platform::here() else {
             return;
