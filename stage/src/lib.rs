@@ -5,11 +5,14 @@
 //! [`hype_wire::names`]; here they are bytes.
 //!
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
+//! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`StageError`]: what went wrong with which object.
 
 mod error;
+mod gc;
 mod location;
 mod stage;
 
 pub use error::{StageError, StageErrorKind};
+pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
 pub use stage::{Created, Stage, Staged};

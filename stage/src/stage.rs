@@ -1,15 +1,17 @@
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
+use crate::gc;
 use crate::location;
 
 /// A prefix of an object store: blobs that all runs share, and the objects of each run.
@@ -17,7 +19,7 @@ use crate::location;
 /// Cloning is cheap, and clones share their connections.
 #[derive(Clone)]
 pub struct Stage {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     url: Arc<str>,
 }
 
@@ -47,7 +49,11 @@ impl Stage {
     /// [`StageErrorKind::Location`] when there is no such stage.
     pub fn open(url: &str) -> Result<Self, StageError> {
         let url = url.trim_end_matches('/');
-        Ok(Self { store: location::open(url)?, url: url.into() })
+        Ok(Self::of(location::open(url)?, url))
+    }
+
+    pub(crate) fn of(store: Arc<dyn ObjectStore>, url: &str) -> Self {
+        Self { store, url: url.into() }
     }
 
     /// The stage at `url`, whose directory is made if it is one and absent.
@@ -85,14 +91,27 @@ impl Stage {
         format!("{}/{name}", self.url)
     }
 
-    /// Puts `blob` where its digest says, unless it is there; `read` gives its bytes.
+    /// Puts `blob` where its digest says, unless it is there and young enough not to be collected
+    /// while a run needs it; `read` gives its bytes.
     pub async fn put_blob<E: From<StageError>>(
         &self,
         blob: &Blob,
         read: impl AsyncFnOnce() -> Result<Bytes, E>,
     ) -> Result<Staged, E> {
+        self.put_blob_at(blob, read, SystemTime::now()).await
+    }
+
+    pub(crate) async fn put_blob_at<E: From<StageError>>(
+        &self,
+        blob: &Blob,
+        read: impl AsyncFnOnce() -> Result<Bytes, E>,
+        now: SystemTime,
+    ) -> Result<Staged, E> {
         let name = names::blob(&blob.digest);
-        if self.size(&name).await? == Some(blob.size) {
+        if let Some(object) = self.head(&name).await?
+            && object.size == blob.size
+            && now < SystemTime::from(object.last_modified) + gc::REFRESH_AFTER
+        {
             return Ok(Staged::Cached);
         }
         self.put(&name, read().await?).await?;
@@ -162,9 +181,9 @@ impl Stage {
         }
     }
 
-    async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
+    pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {
         match self.store.head(&Path::from(name)).await {
-            Ok(object) => Ok(Some(object.size)),
+            Ok(object) => Ok(Some(object)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(StageError::of_request("look for", &self.url_of(name), error)),
         }

@@ -63,6 +63,13 @@ impl RunManifest {
         }
     }
 
+    /// The blobs that the run needs.
+    pub fn blobs(&self) -> impl Iterator<Item = Blob> {
+        let artefact = self.artefact.iter().map(|artefact| artefact.blob);
+        let files = self.files.iter().map(|file| file.blob);
+        [self.component.blob].into_iter().chain(artefact).chain(files)
+    }
+
     /// Its bytes, as they are staged.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
         codec::to_vec(self)
