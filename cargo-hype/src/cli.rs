@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
 use crate::error::{Error, Result};
+use crate::gc::{GcOptions, gc};
 use crate::inspect::{InspectOptions, inspect};
 use crate::new::{New, NewOptions, new};
 use crate::project::Project;
@@ -59,6 +60,8 @@ enum Command {
     Call(CallOptions),
     /// Print what a component is, without running it
     Inspect(InspectOptions),
+    /// Remove what old runs left in the stage, and the blobs that no run needs any more
+    Gc(GcOptions),
 }
 
 /// Which packages, and how to compile them; the same as cargo's.
@@ -143,6 +146,14 @@ fn execute(command: Command) -> Result<ExitCode> {
         }
         Command::Inspect(options) => {
             print_line(&inspect(&options)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Gc(options) => {
+            let report = gc(&options)?;
+            for line in &report.lines {
+                print_line(line)?;
+            }
+            eprintln!("{}", report.summary);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -8,6 +8,7 @@
 //! - [`componentize`]: from that module to a component, and what it says of its functions.
 //! - [`call`]: a function of a component, with JSON in and out.
 //! - [`inspect`]: what a component is, told without running it.
+//! - [`gc`]: the removal of what old runs left.
 //! - [`run`]: a package's program, once its components are built.
 
 pub mod build;
@@ -16,6 +17,7 @@ pub mod cli;
 pub mod compile;
 pub mod componentize;
 pub mod error;
+pub mod gc;
 pub mod inspect;
 pub mod new;
 pub mod project;

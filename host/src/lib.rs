@@ -95,7 +95,7 @@ mod native {
     pub use crate::runner::LocalRunner;
     pub use crate::runner::{Attempt, Runner};
     pub use crate::submitter::Submitter;
-    pub use hype_stage::Stage;
+    pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
     pub use hype_wire::{Statistics, TerminationLine};
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hype_stage::Stage;
+use hype_stage::{Collected, Removal, Stage};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
@@ -74,6 +75,27 @@ impl Submitter {
     #[cfg(feature = "local")]
     fn local_in(stage: Stage) -> Result<Self> {
         Self::new(stage, crate::runner::LocalRunner::new()?)
+    }
+
+    /// The submitter that is used where a program names none (see
+    /// [`set_default`](crate::set_default)).
+    ///
+    /// # Errors
+    ///
+    /// When `HYPE_SUBMITTER`, `HYPE_STAGING` or `hype.toml` name something that can't be had.
+    pub fn ambient() -> Result<Self> {
+        crate::ambient::current().map(|(submitter, _)| submitter)
+    }
+
+    /// Removes the runs that are older than `age` (at least [`LEAST_AGE`](crate::LEAST_AGE)) and
+    /// were not detached, and the blobs that no run needs any more, while others may go on
+    /// submitting.
+    ///
+    /// # Errors
+    ///
+    /// [`Stage`](crate::ErrorKind::Stage) when it can't be listed, read or written.
+    pub async fn collect(&self, age: Duration, removal: Removal) -> Result<Collected> {
+        Ok(self.stage().collect(age, removal).await?)
     }
 
     /// What artefacts and results go through.

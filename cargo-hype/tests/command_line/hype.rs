@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use tempfile::TempDir;
 
@@ -16,8 +17,8 @@ use crate::package::{self, Package};
 /// One `cargo hype ..`, yet to be run.
 pub(crate) struct Hype {
     command: Command,
-    /// The stage, of this command alone.
-    scratch: TempDir,
+    /// Holds the stage, of this command alone.
+    scratch: Rc<TempDir>,
 }
 
 /// What came of it, blurred.
@@ -29,7 +30,7 @@ pub(crate) struct Seen {
 
 /// `cargo hype` with these arguments, at the root of the workspace.
 pub(crate) fn hype(arguments: &[&str]) -> Hype {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = Rc::new(tempfile::tempdir().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
     command.args(arguments).current_dir(workspace());
     for (name, _) in std::env::vars_os() {
@@ -59,6 +60,16 @@ impl Hype {
         self
     }
 
+    /// Its stage.
+    pub(crate) fn stage(&self) -> PathBuf {
+        self.scratch.path().join("stage")
+    }
+
+    /// The directory that holds its stage, which goes when this and the command are gone.
+    pub(crate) fn scratch(&self) -> Rc<TempDir> {
+        Rc::clone(&self.scratch)
+    }
+
     /// The same in the directory of `package`.
     pub(crate) fn in_package(self, package: &Package) -> Self {
         self.sharing_target().in_directory(package.directory())
@@ -66,7 +77,7 @@ impl Hype {
 
     /// The same with a stage that cannot be written: a file stands where its blobs should.
     pub(crate) fn with_broken_stage(self) -> Self {
-        let stage = self.scratch.path().join("stage");
+        let stage = self.stage();
         std::fs::create_dir(&stage).unwrap();
         std::fs::write(stage.join("blobs"), "").unwrap();
         self

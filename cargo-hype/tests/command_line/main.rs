@@ -10,6 +10,7 @@ mod package;
 
 mod build;
 mod call;
+mod gc;
 mod inspect;
 mod new;
 mod run;

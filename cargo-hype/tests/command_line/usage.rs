@@ -19,6 +19,7 @@ fn help_tells_the_commands_and_exit_statuses() {
       run      Build a program and the components whose functions it calls, then run it
       call     Call a function of a component and print its value as JSON
       inspect  Print what a component is, without running it
+      gc       Remove what old runs left in the stage, and the blobs that no run needs any more
       help     Print this message or the help of the given subcommand(s)
 
     Options:
