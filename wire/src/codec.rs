@@ -7,15 +7,19 @@
 use std::any::Any;
 
 use rmp_serde::config::BytesMode;
-use rmp_serde::decode::{Error as DecodeError, ReadRefReader};
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use rmp_serde::decode::Error as DecodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::bytes::Bytes;
 use crate::error::WireError;
+use crate::shape::split_value;
+use crate::shorten::shortened;
 
-/// How deep values may nest; deeper ones are refused rather than left to overflow a stack.
-pub const MAX_DEPTH: usize = 128;
+pub use crate::shape::MAX_DEPTH;
+
+/// How long a message about what didn't fit may be: it quotes bytes that somebody else wrote.
+const MAX_PROBLEM: usize = 1 << 10;
 
 /// The bytes of one value.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
@@ -52,14 +56,12 @@ pub fn from_slice_owned<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T
 }
 
 /// Values that stand one behind the other.
-pub struct Values<'a>(rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>);
+pub struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
     /// The values in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-        deserializer.set_max_depth(MAX_DEPTH);
-        Self(deserializer)
+        Self(bytes)
     }
 
     /// The elements of the array that `bytes` starts with, and how many there should be.
@@ -71,13 +73,16 @@ impl<'a> Values<'a> {
 
     /// The next value. An error names the path to what didn't fit.
     pub fn read<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
+        let (value, rest) = split_value(self.0)?;
+        self.0 = rest;
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(value);
         let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(&mut self.0, &mut track);
+        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
         T::deserialize(tracked).map_err(|error| {
-            let problem = describe(&error);
-            match track.path().to_string().as_str() {
-                "." => WireError::new(problem),
-                path => WireError::new(format!("at {path}: {problem}")),
+            let problem = shortened(describe(&error), MAX_PROBLEM);
+            match track.path().to_string() {
+                path if path == "." => WireError::new(problem),
+                path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
             }
         })
     }
@@ -93,9 +98,9 @@ impl<'a> Values<'a> {
     }
 
     /// Makes sure that there is nothing more.
-    pub fn finish(mut self) -> Result<(), WireError> {
-        match IgnoredAny::deserialize(&mut self.0) {
-            Err(DecodeError::InvalidMarkerRead(_)) => Ok(()),
+    pub fn finish(self) -> Result<(), WireError> {
+        match self.0 {
+            [] => Ok(()),
             _ => Err(WireError::new("something follows the value's end")),
         }
     }

@@ -20,6 +20,8 @@ mod failure;
 mod guest_path;
 mod manifest;
 mod outcome;
+mod shape;
+mod shorten;
 mod termination;
 mod version;
 

@@ -132,3 +132,48 @@ fn a_length_without_its_bytes_allocates_nothing() {
     let claims_4_gi_items = [0xdd, 0xff, 0xff, 0xff, 0xff, 1];
     assert!(codec::from_slice::<Vec<u64>>(&claims_4_gi_items).is_err());
 }
+
+#[test]
+fn an_unfinished_value_behind_another_is_an_error() {
+    for follows in [&[0x91][..], &[0x81], &[0x92, 1], &[0xc4], &[0xcd, 1]] {
+        let bytes = [&[1], follows].concat();
+        let error = codec::from_slice::<u8>(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "something follows the value's end", "{bytes:x?}");
+    }
+}
+
+/// An expression, as user's types have them: its levels are variants, not lists.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Expression {
+    Number(u8),
+    Not(Box<Expression>),
+}
+
+fn negated(times: usize) -> Expression {
+    (0..times).fold(Expression::Number(1), |inner, _| Expression::Not(Box::new(inner)))
+}
+
+#[test]
+fn variants_count_as_levels() {
+    let deepest = negated(codec::MAX_DEPTH - 1);
+    let bytes = codec::to_vec(&deepest).unwrap();
+    assert_eq!(codec::from_slice::<Expression>(&bytes).unwrap(), deepest);
+    // Enough for any stack, were they followed.
+    let bytes = [b"\x81\xa3Not".repeat(1_000_000), b"\x81\xa6Number\x01".to_vec()].concat();
+    let error = codec::from_slice::<Expression>(&bytes).unwrap_err();
+    assert!(error.to_string().contains("depth limit"), "{error}");
+}
+
+#[test]
+fn what_a_message_quotes_is_cut() {
+    let bytes = codec::to_vec(&"x".repeat(1 << 20)).unwrap();
+    let message = codec::from_slice::<Vec<String>>(&bytes).unwrap_err().to_string();
+    assert!(message.starts_with("invalid type: string \"xxx"), "{message}");
+    assert!(message.ends_with("bytes more)") && message.len() <= 1 << 10, "{message}");
+
+    let map = std::collections::BTreeMap::from([("k".repeat(1 << 20), "text")]);
+    let bytes = codec::to_vec(&map).unwrap();
+    let error = codec::from_slice::<std::collections::BTreeMap<String, u8>>(&bytes).unwrap_err();
+    assert!(error.to_string().len() <= 2100, "{} bytes", error.to_string().len());
+    assert!(error.to_string().ends_with("expected a number or a boolean, found a string"));
+}
