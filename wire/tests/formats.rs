@@ -1,8 +1,8 @@
 //! Manifests and outcomes across versions, and MessagePack as other languages see it.
 
 use hype_wire::{
-    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Outcome, Payload, RunManifest,
-    Statistics, codec,
+    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Frame, Location, Outcome, Payload,
+    RunManifest, Statistics, codec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,4 +176,62 @@ fn what_a_message_quotes_is_cut() {
     let error = codec::from_slice::<std::collections::BTreeMap<String, u8>>(&bytes).unwrap_err();
     assert!(error.to_string().len() <= 2100, "{} bytes", error.to_string().len());
     assert!(error.to_string().ends_with("expected a number or a boolean, found a string"));
+}
+
+/// A failure with more of everything than a person would read.
+fn endless() -> Failure {
+    let long = || "ü".repeat(10_000);
+    let location = Location { file: long(), line: u32::MAX };
+    let frame = Frame { function: long(), location: Some(location.clone()) };
+    Failure {
+        causes: vec![long(); 100],
+        location: Some(location),
+        ..Failure::new(FailureKind::Infrastructure, long()).with_backtrace(vec![frame; 500])
+    }
+}
+
+#[test]
+fn the_largest_outcome_is_small_enough_to_be_read() {
+    let statistics =
+        Statistics { why_compiled: Some("x".repeat(1 << 20)), ..Statistics::default() };
+    let mut largest = Outcome::new("r".repeat(1000), 1, End::Failure(endless()), statistics);
+    largest.stdout = Bytes(vec![0; 64 << 10]);
+    largest.stderr = Bytes(vec![0; 64 << 10]);
+    let bytes = largest.to_bytes().unwrap();
+    let size = bytes.len() as u64 + Payload::INLINE_LIMIT as u64;
+    assert!(size <= Outcome::MAX_SIZE, "{size} bytes");
+    assert!(Outcome::from_bytes(&bytes).unwrap() == largest);
+    let End::Failure(failure) = &largest.end else { panic!("a failure") };
+    assert!(failure.message.starts_with('ü') && failure.message.ends_with("bytes more)"));
+    assert_eq!(failure.causes.last().unwrap(), "69 causes more");
+}
+
+#[test]
+fn a_failure_is_also_shortened_when_it_is_read() {
+    let mut outcome = outcome();
+    outcome.end = End::Failure(Failure {
+        causes: vec!["why".into(); 1000],
+        ..Failure::new(FailureKind::Function, "x".repeat(100_000))
+    });
+    let read = Outcome::from_bytes(&outcome.to_bytes().unwrap()).unwrap();
+    let End::Failure(failure) = read.end else { panic!("a failure") };
+    assert!((16_000..=16 << 10).contains(&failure.message.len()));
+    assert_eq!(failure.causes.len(), 32);
+}
+
+#[test]
+fn what_is_too_large_is_neither_written_nor_read() {
+    let mut outcome = outcome();
+    outcome.stdout = Bytes(vec![0; 1 << 20]);
+    let written = outcome.to_bytes().unwrap_err().to_string();
+    assert!(written.starts_with("the outcome has 1048"), "{written}");
+    let read = Outcome::from_bytes(&codec::to_vec(&outcome).unwrap()).unwrap_err().to_string();
+    assert_eq!(read, written);
+
+    let mut manifest = manifest();
+    manifest.env.insert("LONG".into(), "x".repeat(16 << 20));
+    let written = manifest.to_bytes().unwrap_err().to_string();
+    assert!(written.ends_with("of 16777216 that it can have"), "{written}");
+    let bytes = codec::to_vec(&manifest).unwrap();
+    assert_eq!(RunManifest::from_bytes(&bytes).unwrap_err().to_string(), written);
 }
