@@ -1,12 +1,12 @@
-//! MessagePack as hype writes and reads it: named fields, lists of bytes as `bin`, nothing left over.
+//! MessagePack as hype writes and reads it: named fields, byte strings as `bin`, nothing left over.
 //!
-//! Arrays of a fixed length stay lists, `[u8; 32]` too: rmp-serde can write these as `bin`, but only
-//! where their values are large enough, and a reader in another language would see now one and now
-//! the other.
+//! A `Vec<u8>` is a byte string where it is a whole value. Inside of one it stays a list of numbers,
+//! as arrays of bytes do: rmp-serde can write these as `bin`, but goes by the first element, which
+//! may be the only number in a list of several kinds, and serde cannot read them back inside of an
+//! enum that is tagged within or not at all. [`Bytes`] is a byte string anywhere.
 
 use std::any::Any;
 
-use rmp_serde::config::BytesMode;
 use rmp_serde::decode::Error as DecodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,10 +30,8 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
 
 /// Writes one value behind what `bytes` holds already.
 pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
-    let mut serializer =
-        rmp_serde::Serializer::new(bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
     value
-        .serialize(&mut serializer)
+        .serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map())
         .map_err(|error| WireError::because("the value has no MessagePack form", error))
 }
 

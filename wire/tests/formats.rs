@@ -67,17 +67,37 @@ fn a_format_may_gain_fields() {
 }
 
 #[test]
-fn lists_of_bytes_cross_as_bin() {
-    for bytes in [
-        codec::to_vec(&vec![1u8, 2, 3]).unwrap(),
-        codec::to_vec([1u8, 2, 3].as_slice()).unwrap(),
-        codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap(),
-    ] {
+fn whole_byte_strings_cross_as_bin() {
+    let mut whole = Vec::new();
+    codec::append_owned(&mut whole, &vec![1u8, 2, 3]).unwrap();
+    for bytes in [whole, codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap()] {
         assert_eq!(bytes, [0xc4, 3, 1, 2, 3]);
         assert_eq!(codec::from_slice::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
+        assert_eq!(codec::from_slice_owned::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
         assert_eq!(codec::from_slice::<Bytes>(&bytes).unwrap().0, [1, 2, 3]);
         assert_eq!(codec::from_slice::<[u8; 3]>(&bytes).unwrap(), [1, 2, 3]);
     }
+}
+
+#[test]
+fn bytes_come_back_from_enums_of_every_form() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Message {
+        Image { pixels: Vec<u8>, icon: Bytes },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Answer {
+        Grade(u8),
+        Text(String),
+    }
+    let image = Message::Image { pixels: vec![1, 200], icon: Bytes(vec![3]) };
+    let bytes = codec::to_vec(&image).unwrap();
+    assert_eq!(codec::from_slice::<Message>(&bytes).unwrap(), image);
+    let answers = vec![Answer::Grade(1), Answer::Text("none".into())];
+    let bytes = codec::to_vec(&answers).unwrap();
+    assert_eq!(codec::from_slice::<Vec<Answer>>(&bytes).unwrap(), answers);
 }
 
 #[test]
