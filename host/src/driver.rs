@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_stage::Stage;
+use hype_stage::{Stage, StageError};
 use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
 use tokio::sync::watch;
 
@@ -59,7 +59,8 @@ impl Core {
 
     /// The value that a run left in the stage before anybody waited for it.
     async fn collect(&self, order: &Order) -> Result<Bytes> {
-        let bytes = self.stage.get(&names::outcome(&order.id)).await.map_err(|error| {
+        let name = names::outcome(&order.id);
+        let bytes = self.stage.get(&name, Outcome::MAX_SIZE).await.map_err(|error| {
             Error::lost(&order.id, error)
                 .hint("it may still run elsewhere; a run in a process ends when the process does")
         })?;
@@ -159,15 +160,23 @@ async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Re
         .ok_or_else(|| {
             Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
         })?;
-    let bytes =
-        stage.get_verified(name, &line.digest).await.map_err(|error| Error::lost(run_id, error))?;
+    let bytes = stage
+        .get_verified(name, &line.digest, Outcome::MAX_SIZE)
+        .await
+        .map_err(|error| Error::lost(run_id, error))?;
     Ok(Outcome::from_bytes(&bytes)?)
 }
 
 async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
-        Payload::Staged { name, blob } => Ok(stage.get_verified(&name, &blob.digest).await?),
+        Payload::Staged { name, blob } if blob.size <= Payload::MAX_SIZE => {
+            Ok(stage.get_blob_at(&name, &blob).await?)
+        }
+        Payload::Staged { name, blob } => {
+            let url = stage.url_of(&name);
+            Err(StageError::too_large(&url, blob.size, Payload::MAX_SIZE).into())
+        }
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) async fn manifest(
 ) -> Result<RunManifest, Failure> {
     let name = names::manifest(run_id);
     let read = match digest {
-        Some(digest) => stage.get_verified(&name, digest).await,
-        None => stage.get(&name).await,
+        Some(digest) => stage.get_verified(&name, digest, RunManifest::MAX_SIZE).await,
+        None => stage.get(&name, RunManifest::MAX_SIZE).await,
     };
     let bytes = read.map_err(|error| refused("the run manifest", &error))?;
     let manifest = RunManifest::from_bytes(&bytes)
@@ -60,7 +60,7 @@ pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inpu
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_verified(name, &blob.digest).await,
+        Payload::Staged { name, blob } => stage.get_blob_at(name, blob).await,
     }
 }
 

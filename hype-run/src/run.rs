@@ -164,7 +164,7 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
     match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
         Created::Before => {
-            let first = stage.get(&name).await?;
+            let first = stage.get(&name, Outcome::MAX_SIZE).await?;
             let outcome = Outcome::from_bytes(&first)
                 .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
             Ok(finished(stage, &name, &first, outcome))

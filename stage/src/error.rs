@@ -12,6 +12,8 @@ pub enum StageErrorKind {
     NotFound,
     /// An object isn't what its digest says.
     Altered,
+    /// An object is larger than anything that may stand there.
+    TooLarge,
     /// The store refuses us.
     Denied,
     /// The store failed, and trying again may help.
@@ -52,6 +54,12 @@ impl StageError {
             _ => (StageErrorKind::Unavailable, format!("cannot {doing} {url}")),
         };
         Self::because(kind, message, error)
+    }
+
+    /// The object at `url` has more bytes than may stand there.
+    pub fn too_large(url: &str, size: u64, at_most: u64) -> Self {
+        let problem = format!("{url} is too large: it has {size} bytes, of at most {at_most}");
+        Self::new(StageErrorKind::TooLarge, problem)
     }
 
     /// The object at `url` cannot be written or read as what it is.

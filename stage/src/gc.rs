@@ -182,7 +182,7 @@ impl Stage {
             .filter(|(_, run)| run.has_manifest && run.stays(findings.cutoff))
             .map(|(run_id, _)| names::manifest(run_id));
         let mut read = stream::iter(kept)
-            .map(async |name| match self.get(&name).await {
+            .map(async |name| match self.get(&name, RunManifest::MAX_SIZE).await {
                 Ok(bytes) => Ok(Some((name, RunManifest::from_bytes(&bytes)))),
                 // Its run has been collected by its owner meanwhile.
                 Err(error) if error.kind() == StageErrorKind::NotFound => Ok(None),

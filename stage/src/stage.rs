@@ -120,31 +120,70 @@ impl Stage {
 
     /// The bytes of a blob, after making sure that they are those that its digest names.
     pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
-        self.get_verified(&names::blob(&blob.digest), &blob.digest).await
+        self.get_blob_at(&names::blob(&blob.digest), blob).await
     }
 
-    /// The bytes of the object `name`, after making sure that they have this digest.
-    pub async fn get_verified(&self, name: &str, digest: &Digest) -> Result<Bytes, StageError> {
-        let bytes = self.get(name).await?;
+    /// The bytes of the object `name`, after making sure that they are those of `blob`. One of
+    /// another size is refused before it is read.
+    pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+        let check = |size| match size == blob.size {
+            true => Ok(()),
+            false => Err(self.altered(name, "size", size, blob.size)),
+        };
+        self.verified(name, &blob.digest, self.get_checked(name, check).await?)
+    }
+
+    /// The bytes of the object `name`, after making sure that they have this digest. One with more
+    /// than `at_most` bytes is refused before it is read.
+    pub async fn get_verified(
+        &self,
+        name: &str,
+        digest: &Digest,
+        at_most: u64,
+    ) -> Result<Bytes, StageError> {
+        self.verified(name, digest, self.get(name, at_most).await?)
+    }
+
+    /// The bytes of the object `name`. One with more than `at_most` bytes is refused before it is
+    /// read.
+    pub async fn get(&self, name: &str, at_most: u64) -> Result<Bytes, StageError> {
+        let check = |size| match size <= at_most {
+            true => Ok(()),
+            false => Err(StageError::too_large(&self.url_of(name), size, at_most)),
+        };
+        self.get_checked(name, check).await
+    }
+
+    /// The bytes of the object `name`, if `check` has nothing against their number.
+    async fn get_checked(
+        &self,
+        name: &str,
+        check: impl FnOnce(u64) -> Result<(), StageError>,
+    ) -> Result<Bytes, StageError> {
+        let unread = |error| StageError::of_request("read", &self.url_of(name), error);
+        let object = self.store.get(&Path::from(name)).await.map_err(unread)?;
+        check(object.meta.size)?;
+        object.bytes().await.map_err(unread)
+    }
+
+    fn verified(&self, name: &str, digest: &Digest, bytes: Bytes) -> Result<Bytes, StageError> {
         let found = Digest::of(&bytes);
         if found == *digest {
             return Ok(bytes);
         }
-        Err(StageError::new(
-            StageErrorKind::Altered,
-            format!(
-                "{} was altered: its digest is {} and should be {}",
-                self.url_of(name),
-                found.short(),
-                digest.short()
-            ),
-        ))
+        Err(self.altered(name, "digest", found.short(), digest.short()))
     }
 
-    /// The bytes of the object `name`.
-    pub async fn get(&self, name: &str) -> Result<Bytes, StageError> {
-        let read = async { self.store.get(&Path::from(name)).await?.bytes().await };
-        read.await.map_err(|error| StageError::of_request("read", &self.url_of(name), error))
+    fn altered(
+        &self,
+        name: &str,
+        what: &str,
+        found: impl fmt::Display,
+        wanted: impl fmt::Display,
+    ) -> StageError {
+        let url = self.url_of(name);
+        let problem = format!("{url} was altered: its {what} is {found} and should be {wanted}");
+        StageError::new(StageErrorKind::Altered, problem)
     }
 
     /// Writes the object `name`, over another if there is one.

@@ -22,6 +22,8 @@ mod guest_path;
 mod manifest;
 mod outcome;
 mod seal;
+mod shape;
+mod shorten;
 mod termination;
 mod version;
 

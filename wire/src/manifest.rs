@@ -4,10 +4,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::codec;
 use crate::digest::Digest;
 use crate::error::WireError;
-use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read};
+use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
 /// All that a runner needs to know of a run, written by the submitter before it starts.
 ///
@@ -41,6 +40,10 @@ pub struct RunManifest {
 }
 
 impl RunManifest {
+    /// How many bytes one can have. A file takes some hundred of them, so that this is room for
+    /// more than 50,000 files.
+    pub const MAX_SIZE: u64 = 16 << 20;
+
     /// A manifest with the defaults of this version: no files, no mounts, no limits.
     pub fn new(
         run_id: impl Into<String>,
@@ -71,8 +74,12 @@ impl RunManifest {
     }
 
     /// Its bytes, as they are staged.
+    ///
+    /// # Errors
+    ///
+    /// When it names so many files, mounts and variables that no runner would read it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
-        codec::to_vec(self)
+        write(self)
     }
 
     /// Reads a staged manifest, in any format that this version knows.
@@ -83,6 +90,7 @@ impl RunManifest {
 
 impl Versioned for RunManifest {
     const WHAT: &'static str = "run manifest";
+    const MAX_SIZE: u64 = Self::MAX_SIZE;
     const IF_NEWER: &'static str =
         "use a runner of hype {hype} or later (image spotify/hype:{hype})";
     const IF_OLDER: &'static str = "build the submitting program with a newer hype";
@@ -140,6 +148,9 @@ pub enum Payload {
 impl Payload {
     /// Up to how many bytes a payload travels along.
     pub const INLINE_LIMIT: usize = 64 << 10;
+
+    /// How many bytes one can have: a guest's memory, of which it is a part, has no more.
+    pub const MAX_SIZE: u64 = 4 << 30;
 
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
