@@ -48,11 +48,15 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod configuration;
 #[cfg(not(target_family = "wasm"))]
+mod directory;
+#[cfg(not(target_family = "wasm"))]
 mod driver;
 #[cfg(not(target_family = "wasm"))]
 mod environment;
 #[cfg(not(target_family = "wasm"))]
 mod error;
+#[cfg(not(target_family = "wasm"))]
+mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
@@ -71,6 +75,8 @@ mod runner;
 mod staging;
 #[cfg(not(target_family = "wasm"))]
 mod submitter;
+#[cfg(not(target_family = "wasm"))]
+mod upload;
 
 /// serde, for packages whose only dependency is hype: derive with
 /// `#[serde(crate = "hype::serde")]`.

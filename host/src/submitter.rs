@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::run::{Parts, Run, Status};
 use crate::runner::Runner;
+use crate::upload::Uploads;
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
 ///
@@ -42,7 +43,8 @@ impl Submitter {
         let background = Background::start()
             .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
         let owned = background.owned();
-        let core = Arc::new(Core { stage, runner: Box::new(runner), owned });
+        let core =
+            Arc::new(Core { stage, runner: Box::new(runner), uploads: Uploads::default(), owned });
         Ok(Self(Arc::new(Inner { core, background })))
     }
 

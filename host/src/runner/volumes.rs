@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::background::Owned;
 use crate::error::{Error, Result};
 use crate::mount::VolumeRequest;
+use crate::background::Owned;
 
 /// A directory that holds one directory for each volume.
 #[derive(Debug)]
