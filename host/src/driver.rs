@@ -11,7 +11,7 @@ use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
-use crate::background::Owned;
+use crate::owned::Owned;
 use crate::run::Status;
 use crate::runner::{Attempt, Runner};
 use crate::staging::{Ingredients, StagedManifest, stage_run};

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 use crate::log::{Log, LogLine};
-use crate::background::Owned;
+use crate::owned::Owned;
 use crate::submitter::Submitter;
 
 /// How far a run is.

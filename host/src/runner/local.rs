@@ -15,7 +15,7 @@ use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogStream};
 use crate::mount::{Source, VolumeMount};
-use crate::background::Owned;
+use crate::owned::Owned;
 
 /// How many closures run at once for each core; some of them wait.
 const PER_CORE: usize = 8;
