@@ -27,6 +27,12 @@ pub struct CallOptions {
     /// A directory for the function; `:ro` for reading only
     #[arg(long, value_name = "HOST:GUEST[:ro]", value_parser = mount)]
     mount: Vec<VolumeMount>,
+    /// A file of this machine, staged for the function to read
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    file: Vec<(String, String)>,
+    /// A directory of this machine, staged with all that is in it for the function to read
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    dir: Vec<(String, String)>,
     /// How long it may run, e.g. 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -73,6 +79,12 @@ fn environment(options: &CallOptions) -> RunEnvironment {
     for mount in &options.mount {
         env = env.with_mount(mount.clone());
     }
+    for (host, guest) in &options.file {
+        env = env.with_file(host, guest);
+    }
+    for (host, guest) in &options.dir {
+        env = env.with_dir(host, guest);
+    }
     if let Some(timeout) = options.timeout {
         env = env.with_timeout(timeout);
     }
@@ -104,6 +116,13 @@ fn mount(text: &str) -> std::result::Result<VolumeMount, String> {
         .ok_or("write HOST:GUEST or HOST:GUEST:ro, e.g. ./data:/data:ro")?;
     let directory = HostDirectory::new(host);
     Ok(if read_only { directory.mount_read_only(guest) } else { directory.mount_read_write(guest) })
+}
+
+fn host_and_guest(text: &str) -> std::result::Result<(String, String), String> {
+    text.rsplit_once(':')
+        .filter(|(host, guest)| !host.is_empty() && !guest.is_empty())
+        .map(|(host, guest)| (host.to_owned(), guest.to_owned()))
+        .ok_or_else(|| "write HOST:GUEST, e.g. ./data:/data".to_owned())
 }
 
 fn duration(text: &str) -> std::result::Result<Duration, String> {
@@ -147,5 +166,7 @@ mod tests {
         assert_eq!(mount("a:b:/c").unwrap(), here.mount_read_write("/c"));
         assert_eq!(mount("a:b:/c:ro").unwrap(), here.mount_read_only("/c"));
         assert!(mount("/c").is_err());
+        assert_eq!(host_and_guest("a:b:/c"), Ok(("a:b".into(), "/c".into())));
+        assert!(host_and_guest("/c").is_err() && host_and_guest(":/c").is_err());
     }
 }

@@ -8,7 +8,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use hype_run::Platform;
 use hype_wire::{Artefact, Blob};
 
@@ -35,7 +34,8 @@ impl Component {
 #[derive(Debug, Clone)]
 pub(crate) struct CachedArtefact {
     pub(crate) artefact: Artefact,
-    path: PathBuf,
+    /// Where its bytes are kept.
+    pub(crate) path: PathBuf,
 }
 
 impl CachedArtefact {
@@ -53,13 +53,6 @@ impl CachedArtefact {
         static COMPILING: Mutex<()> = Mutex::new(());
         let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
         find_or_make(component, platform, &directory).map(Some)
-    }
-
-    /// Its bytes.
-    pub(crate) async fn bytes(&self) -> Result<Bytes> {
-        let path = self.path.clone();
-        blocking(move || fs::read(&path).map(Bytes::from).map_err(|error| unkept(&path, error)))
-            .await
     }
 }
 

@@ -7,19 +7,21 @@ use hype_stage::{Stage, StageError};
 use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
 use tokio::sync::watch;
 
-use crate::background::Owned;
 use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::owned::Owned;
 use crate::run::Status;
 use crate::runner::{Attempt, Runner};
 use crate::staging::{Ingredients, StagedManifest, stage_run};
+use crate::upload::Uploads;
 
 /// What all runs of a submitter share.
 pub(crate) struct Core {
     pub(crate) stage: Stage,
     pub(crate) runner: Box<dyn Runner>,
+    pub(crate) uploads: Uploads,
     /// What outlives single runs.
     pub(crate) owned: Owned,
 }
@@ -86,7 +88,7 @@ impl Core {
         self.own_run(order);
         let ingredients =
             Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
-        let manifest = stage_run(&self.stage, ingredients).await?;
+        let manifest = stage_run(&self.stage, &self.uploads, ingredients).await?;
         tracing::info!("submitting {} to {env:?}", manifest.url);
         tracing::info!("running `{}` {}", call.function(), self.runner.place());
         let mut number = 1;

@@ -48,17 +48,23 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod configuration;
 #[cfg(not(target_family = "wasm"))]
+mod directory;
+#[cfg(not(target_family = "wasm"))]
 mod driver;
 #[cfg(not(target_family = "wasm"))]
 mod environment;
 #[cfg(not(target_family = "wasm"))]
 mod error;
 #[cfg(not(target_family = "wasm"))]
+mod files;
+#[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
 mod log;
 #[cfg(not(target_family = "wasm"))]
 mod mount;
+#[cfg(not(target_family = "wasm"))]
+mod owned;
 #[cfg(not(target_family = "wasm"))]
 mod program;
 #[cfg(not(target_family = "wasm"))]
@@ -68,9 +74,13 @@ mod run;
 #[cfg(not(target_family = "wasm"))]
 mod runner;
 #[cfg(not(target_family = "wasm"))]
+mod signals;
+#[cfg(not(target_family = "wasm"))]
 mod staging;
 #[cfg(not(target_family = "wasm"))]
 mod submitter;
+#[cfg(not(target_family = "wasm"))]
+mod upload;
 
 /// serde, for packages whose only dependency is hype: derive with
 /// `#[serde(crate = "hype::serde")]`.
@@ -82,13 +92,13 @@ pub use hype_guest::{Bytes, function, main};
 mod native {
     pub use crate::ambient::{scope, set_default, submit};
     pub use crate::arguments::{ArgumentList, Arguments};
-    pub use crate::background::Owned;
     pub use crate::closure::{Closure, InEnvironment};
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
     pub use crate::log::{Log, LogLine, LogStream};
     pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
+    pub use crate::owned::Owned;
     pub use crate::progress::show_progress;
     pub use crate::run::{Run, Status};
     #[cfg(feature = "local")]

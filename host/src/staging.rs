@@ -1,18 +1,18 @@
 //! What a submitter puts into the stage before a run starts.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, try_join_all};
-use hype_stage::{Stage, Staged};
+use hype_stage::Stage;
 use hype_wire::{
     Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
 };
 
-use crate::blocking_task::blocking;
 use crate::component::{Component, ComponentFunction};
 use crate::environment::RunEnvironment;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::StagedFiles;
+use crate::upload::{Source, Upload, Uploads};
 
 /// A manifest that stands in the stage.
 #[derive(Debug)]
@@ -35,17 +35,22 @@ pub(crate) struct Ingredients<'a> {
 
 /// Stages the component, its machine code, the files of the environment and the arguments, then
 /// the manifest that names them.
-pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<StagedManifest> {
+pub(crate) async fn stage_run(
+    stage: &Stage,
+    blobs: &Uploads,
+    run: Ingredients<'_>,
+) -> Result<StagedManifest> {
     let component = run.function.component();
-    let mut uploads = vec![Upload::bytes(component.blob(), component.bytes().clone())];
+    let bytes = Source::Bytes(component.bytes().clone());
+    let mut uploads = vec![Upload { blob: component.blob(), source: bytes }];
     let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
-    let mut files = Vec::new();
-    for (path, source) in run.env.files() {
-        let upload = Upload::file(source.clone()).await?;
-        files.push(File { path: path.clone(), blob: upload.blob });
-        uploads.push(upload);
-    }
-    upload_all(stage, uploads).await?;
+    let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
+    let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    uploads.extend(files.iter().zip(sources).map(|(file, source): (&File, _)| Upload {
+        blob: file.blob,
+        source: Source::Path(source),
+    }));
+    blobs.finish(stage, uploads).await?;
 
     let component = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
     let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
@@ -53,40 +58,18 @@ pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<Sta
     manifest.artefact = artefact;
     manifest.env = run.env.env().clone();
     manifest.files = files;
+    manifest.directories = directories;
     manifest.mounts = run.mounts;
-    manifest.limits = Limits {
-        timeout_ms: run
-            .env
-            .timeout()
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        memory: run.env.memory(),
-    };
+    manifest.limits = limits(run.env);
     let bytes = Bytes::from(manifest.to_bytes()?);
     let name = names::manifest(run.run_id);
     stage.put(&name, bytes.clone()).await?;
     Ok(StagedManifest { url: stage.url_of(&name), digest: Digest::of(&bytes) })
 }
 
-/// A blob that a run needs, and where its bytes are if the stage lacks them.
-struct Upload {
-    blob: Blob,
-    bytes: BoxFuture<'static, Result<Bytes>>,
-}
-
-impl Upload {
-    fn bytes(blob: Blob, bytes: Bytes) -> Self {
-        Self { blob, bytes: Box::pin(std::future::ready(Ok(bytes))) }
-    }
-
-    async fn file(path: PathBuf) -> Result<Self> {
-        let bytes = blocking(move || {
-            std::fs::read(&path).map(Bytes::from).map_err(|error| {
-                Error::input(format!("cannot read the file {}", path.display())).because(error)
-            })
-        })
-        .await?;
-        Ok(Self::bytes(Blob::of(&bytes), bytes))
-    }
+fn limits(env: &RunEnvironment) -> Limits {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Limits { timeout_ms: env.timeout().map(ms), memory: env.memory() }
 }
 
 #[cfg(feature = "local")]
@@ -100,12 +83,11 @@ async fn add_artefact(
     let Some(platform) = platform.and_then(|name| name.parse().ok()) else {
         return Ok(None);
     };
-    let Some(cached) = CachedArtefact::of(component, platform).await? else {
+    let Some(CachedArtefact { artefact, path }) = CachedArtefact::of(component, platform).await?
+    else {
         return Ok(None);
     };
-    let artefact = cached.artefact.clone();
-    uploads
-        .push(Upload { blob: artefact.blob, bytes: Box::pin(async move { cached.bytes().await }) });
+    uploads.push(Upload { blob: artefact.blob, source: Source::Path(path) });
     Ok(Some(artefact))
 }
 
@@ -117,22 +99,6 @@ async fn add_artefact(
     _: &mut Vec<Upload>,
 ) -> Result<Option<Artefact>> {
     Ok(None)
-}
-
-async fn upload_all(stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
-    let count = uploads.len();
-    tracing::info!("uploading {count} {} to {}", files(count), stage.url());
-    let staged = try_join_all(uploads.into_iter().map(|upload| async move {
-        stage.put_blob(&upload.blob, async || upload.bytes.await).await
-    }));
-    let staged: Vec<Staged> = staged.await?;
-    let new = staged.iter().filter(|staged| **staged == Staged::New).count();
-    tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
-    Ok(())
-}
-
-fn files(count: usize) -> &'static str {
-    if count == 1 { "file" } else { "files" }
 }
 
 async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {

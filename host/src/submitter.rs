@@ -17,8 +17,10 @@ use crate::driver::{Beginning, Core, Order};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::owned::Owned;
 use crate::run::{Parts, Run, Status};
 use crate::runner::Runner;
+use crate::upload::Uploads;
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
 ///
@@ -42,8 +44,9 @@ impl Submitter {
     pub fn new(stage: Stage, runner: impl Runner) -> Result<Self> {
         let background = Background::start()
             .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
-        let owned = background.owned();
-        let core = Arc::new(Core { stage, runner: Box::new(runner), owned });
+        let owned = Owned::of_submitter(&background);
+        let core =
+            Arc::new(Core { stage, runner: Box::new(runner), uploads: Uploads::default(), owned });
         Ok(Self(Arc::new(Inner { core, background })))
     }
 
@@ -149,7 +152,7 @@ impl Submitter {
 
     fn order(&self, id: String, call: Call, env: &RunEnvironment) -> Order {
         let log = Log::new(format!("{} {id}", call.function()));
-        let owned = self.0.background.owned();
+        let owned = self.0.core.owned.of_run();
         // Removed last, when whoever could write is gone.
         let end = log.clone();
         owned.enter("the log", async move {

@@ -33,6 +33,10 @@ pub struct RunManifest {
     pub env: BTreeMap<String, String>,
     /// Staged files that the guest sees, read-only.
     pub files: Vec<File>,
+    /// Directories that the guest sees, read-only, whether or not staged files are in them. One that
+    /// holds a file need not be named.
+    #[serde(default)]
+    pub directories: Vec<String>,
     /// Directories of the runner's machine that the guest sees.
     pub mounts: Vec<Mount>,
     /// What the run may use.
@@ -61,6 +65,7 @@ impl RunManifest {
             arguments,
             env: BTreeMap::new(),
             files: Vec::new(),
+            directories: Vec::new(),
             mounts: Vec::new(),
             limits: Limits::default(),
         }

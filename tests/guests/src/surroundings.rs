@@ -50,6 +50,18 @@ pub fn say_then_wait_for(text: String, path: String) -> String {
     "gone".to_owned()
 }
 
+/// Writes `text` to all of `paths`, says `last`, and waits for ever.
+#[hype::function]
+pub fn write_all_then_wait(paths: Vec<String>, text: String, last: String) -> io::Result<()> {
+    for path in paths {
+        std::fs::write(path, &text)?;
+    }
+    writeln!(io::stdout(), "{last}")?;
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+}
+
 /// Connects to an address.
 #[hype::function]
 pub fn connect(address: String) -> io::Result<()> {

@@ -1,0 +1,155 @@
+//! Blobs on their way into the stage.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use hype_stage::{Stage, Staged};
+use hype_wire::{Blob, Digest};
+use tokio::sync::OnceCell;
+
+use crate::blocking_task::blocking;
+use crate::error::{Error, Result};
+
+/// How many blobs of a run are uploaded at once. What is read from disk is in memory meanwhile.
+const AT_ONCE: usize = 16;
+
+/// A blob that a run needs, and where its bytes are if the stage lacks them.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) blob: Blob,
+    pub(crate) source: Source,
+}
+
+/// Where the bytes of an upload are.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Bytes(Bytes),
+    /// In a file that is read when the stage turns out to lack them.
+    Path(PathBuf),
+}
+
+impl Upload {
+    async fn bytes(self) -> Result<Bytes> {
+        match self.source {
+            Source::Bytes(bytes) => Ok(bytes),
+            Source::Path(path) => blocking(move || read(&path, &self.blob)).await,
+        }
+    }
+}
+
+/// The bytes of the file at `path`, which must still be those of `blob`.
+fn read(path: &Path, blob: &Blob) -> Result<Bytes> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::input(format!("cannot read the file {}", path.display())).because(error)
+    })?;
+    if Blob::of(&bytes) == *blob {
+        return Ok(bytes.into());
+    }
+    Err(Error::input(format!("the file {} changed while it was being staged", path.display()))
+        .hint("submit again when nothing writes to it"))
+}
+
+/// The way of one submitter's blobs into its stage.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    /// The blobs that are on their way. Who needs one of them waits for it.
+    under_way: Mutex<HashMap<Digest, Weak<OnceCell<()>>>>,
+}
+
+impl Uploads {
+    /// Makes sure that all of `uploads` are in `stage`.
+    pub(crate) async fn finish(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
+        let count = uploads.len();
+        tracing::info!("uploading {count} {} to {}", files(count), stage.url());
+        let staged = stream::iter(uploads)
+            .map(|upload| self.finish_one(stage, upload))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let new = staged.iter().filter(|staged| **staged == Staged::New).count();
+        tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
+        Ok(())
+    }
+
+    async fn finish_one(&self, stage: &Stage, upload: Upload) -> Result<Staged> {
+        let mut staged = Staged::Cached;
+        let blob = upload.blob;
+        let put = async || {
+            staged = stage.put_blob(&blob, async || upload.bytes().await).await?;
+            Ok::<_, Error>(())
+        };
+        // When another's upload fails or is given up, the next of those who wait does it.
+        self.way(&blob.digest).get_or_try_init(put).await?;
+        Ok(staged)
+    }
+
+    fn way(&self, digest: &Digest) -> Arc<OnceCell<()>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(way) = under_way.get(digest).and_then(Weak::upgrade) {
+            return way;
+        }
+        under_way.retain(|_, way| way.strong_count() > 0);
+        let way = Arc::default();
+        under_way.insert(*digest, Arc::downgrade(&way));
+        way
+    }
+}
+
+fn files(count: usize) -> &'static str {
+    if count == 1 { "file" } else { "files" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_changed_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(&directory.path().join("stage")).unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "one").unwrap();
+        let upload = Upload { blob: Blob::of(b"one"), source: Source::Path(path.clone()) };
+        std::fs::write(&path, "two").unwrap();
+        let uploads = Uploads::default();
+        let error = uploads.finish(&stage, vec![upload.clone()]).await.unwrap_err();
+        let expected = format!("the file {} changed while it was being staged", path.display());
+        assert_eq!(error.to_string(), expected);
+        assert!(stage.get_blob(&upload.blob).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_several_need_at_once_is_uploaded_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        let blob = Blob::of(b"one");
+        let upload = Upload { blob, source: Source::Bytes(Bytes::from("one")) };
+        let uploads = Uploads::default();
+        for _ in 0..2 {
+            let all = (0..10).map(|_| uploads.finish_one(&stage, upload.clone()));
+            let all = futures::future::try_join_all(all).await.unwrap();
+            assert_eq!(all.iter().filter(|staged| **staged == Staged::New).count(), 1);
+            assert_eq!(uploads.finish_one(&stage, upload.clone()).await.unwrap(), Staged::Cached);
+            // The stage is asked each time, since others may clean it up.
+            std::fs::remove_dir_all(directory.path().join("blobs")).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn one_failure_is_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        let blob = Blob::of(b"one");
+        let missing = Upload { blob, source: Source::Path(directory.path().join("missing")) };
+        let good = Upload { blob, source: Source::Bytes(Bytes::from("one")) };
+        let uploads = Uploads::default();
+        let (first, second) =
+            tokio::join!(uploads.finish(&stage, vec![missing]), uploads.finish(&stage, vec![good]));
+        first.unwrap_err();
+        second.unwrap();
+        assert_eq!(stage.get_blob(&blob).await.unwrap(), "one");
+    }
+}
