@@ -14,6 +14,7 @@ use hype_wire::{Artefact, Blob};
 use crate::blocking_task::blocking;
 use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::progress::STEP;
 
 impl Component {
     /// Makes its machine code for this machine now, rather than when it is first submitted from
@@ -71,10 +72,11 @@ fn find_or_make(
     if let Some(blob) = kept(&path) {
         return Ok(cached(blob));
     }
-    tracing::info!("compiling {} for {platform}", component.name());
+    let name = component.name();
+    let _compiling = tracing::info_span!("compile", component = name, %platform).entered();
+    tracing::info!(target: STEP, "compiling {name} for {platform}");
     let bytes = hype_run::precompile(component.bytes(), platform).map_err(|error| {
-        Error::input(format!("{} cannot be compiled for {platform}", component.name()))
-            .because(error)
+        Error::input(format!("{name} cannot be compiled for {platform}")).because(error)
     })?;
     let blob = Blob::of(&bytes);
     keep(&path, &bytes)?;

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use hype_stage::{Stage, StageError};
 use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
 use tokio::sync::watch;
+use tracing::Span;
 
 use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::owned::Owned;
+use crate::progress::STEP;
 use crate::run::Status;
 use crate::runner::{Attempt, Runner};
 use crate::staging::{Ingredients, StagedManifest, stage_run};
@@ -89,11 +91,12 @@ impl Core {
         let ingredients =
             Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
         let manifest = stage_run(&self.stage, &self.uploads, ingredients).await?;
-        tracing::info!("submitting {} to {env:?}", manifest.url);
-        tracing::info!("running `{}` {}", call.function(), self.runner.place());
+        tracing::info!(target: STEP, "submitting {} to {env:?}", manifest.url);
+        tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
         let mut number = 1;
         loop {
             order.status.send_replace(Status::Running(number));
+            Span::current().record("attempt", number);
             let error = match self.attempt(order, &manifest, number).await {
                 Err(error) if error.is_infrastructure() && number <= env.retries() => error,
                 end => return end,

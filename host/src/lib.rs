@@ -80,6 +80,8 @@ mod staging;
 #[cfg(not(target_family = "wasm"))]
 mod submitter;
 #[cfg(not(target_family = "wasm"))]
+mod terminal;
+#[cfg(not(target_family = "wasm"))]
 mod upload;
 
 /// serde, for packages whose only dependency is hype: derive with

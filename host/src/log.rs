@@ -1,12 +1,13 @@
 //! What a closure writes to its standard output and error: shown while it runs, and to be followed.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
 use tokio::sync::watch;
+
+use crate::terminal;
 
 /// How many lines of a run are kept for those who follow later.
 const KEPT: usize = 10_000;
@@ -143,8 +144,7 @@ impl Log {
             0 | 1 => String::new(),
             _ => format!("[{}] ", self.0.name),
         };
-        // There is nobody else to tell.
-        let _ = std::io::stderr().write_all(format!("{prefix}{}\n", line.text).as_bytes());
+        terminal::say(&format!("{prefix}{}\n", line.text));
         state.keep(line);
         self.0.written.send_modify(|(count, _)| *count += 1);
     }

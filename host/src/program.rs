@@ -11,6 +11,7 @@ use crate::error::{self, Error};
 use crate::owned::remove_everything;
 use crate::progress::show_progress;
 use crate::signals::Signals;
+use crate::terminal;
 
 /// What a `main` can give: nothing, an exit code, or a result of these.
 #[diagnostic::on_unimplemented(
@@ -42,7 +43,7 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
             Ok(output) => output.conclude(),
             Err(error) => {
                 let error = error.into();
-                eprintln!("error: {}", error::report(&*error));
+                terminal::say(&format!("error: {}\n", error::report(&*error)));
                 ExitCode::from(error::find(&*error).map_or(1, Error::exit_code))
             }
         }
@@ -85,7 +86,7 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     runtime.spawn(async move {
         let status = told_to_end(ending).await;
         remove_everything().await;
-        std::process::exit(status.into());
+        terminal::without_bars(|| std::process::exit(status.into()));
     });
     let ended = catch_unwind(AssertUnwindSafe(main));
     if told.borrow().is_some() {
@@ -133,7 +134,8 @@ async fn listen(mut signals: Signals, tell: watch::Sender<Option<u8>>) {
     tracing::info!("stopping; press Ctrl-C again to leave at once");
     tell.send_replace(Some(status));
     let status = signals.next().await;
-    std::process::exit(status.into());
+    // The bars are gone while the program goes.
+    terminal::without_bars(|| std::process::exit(status.into()));
 }
 
 /// Waits until the program is told to end, and gives the status to end with.

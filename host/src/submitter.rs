@@ -9,6 +9,7 @@ use hype_stage::{Collected, Removal, Stage};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
+use tracing::field::Empty;
 use tracing::instrument::WithSubscriber;
 
 use crate::background::Background;
@@ -168,6 +169,7 @@ impl Submitter {
         let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
         let (log, owned) = (order.log.clone(), order.owned.clone());
         let core = Arc::clone(&self.0.core);
+        let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
         let driving = async move {
             let result = core.drive(&order, beginning).await;
             drop(order);
@@ -175,7 +177,7 @@ impl Submitter {
             let _ = send.send(result);
         };
         // What is told of the run goes where the caller's own events go.
-        let driving = driving.in_current_span().with_current_subscriber();
+        let driving = driving.instrument(span).with_current_subscriber();
         let abort = self.0.background.spawn(driving);
         let (id, function, status) = parts;
         Run::new(Parts { id, function, status, log, ended, abort, owned }, self.clone())

@@ -9,9 +9,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, Staged};
 use hype_wire::{Blob, Digest};
 use tokio::sync::OnceCell;
+use tracing::Instrument;
 
 use crate::blocking_task::blocking;
 use crate::error::{Error, Result};
+use crate::progress::{STEP, UPLOADED};
 
 /// How many blobs of a run are uploaded at once. What is read from disk is in memory meanwhile.
 const AT_ONCE: usize = 16;
@@ -63,14 +65,21 @@ impl Uploads {
     /// Makes sure that all of `uploads` are in `stage`.
     pub(crate) async fn finish(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
         let count = uploads.len();
-        tracing::info!("uploading {count} {} to {}", files(count), stage.url());
+        let bytes: u64 = uploads.iter().map(|upload| upload.blob.size).sum();
+        let span = tracing::info_span!("upload", files = count, bytes);
+        self.finish_all(stage, uploads).instrument(span).await
+    }
+
+    async fn finish_all(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
+        let count = uploads.len();
+        tracing::info!(target: STEP, "uploading {count} {} to {}", files(count), stage.url());
         let staged = stream::iter(uploads)
             .map(|upload| self.finish_one(stage, upload))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>()
             .await?;
         let new = staged.iter().filter(|staged| **staged == Staged::New).count();
-        tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
+        tracing::info!(target: STEP, "uploading complete: {new} newly uploaded, {} cached", count - new);
         Ok(())
     }
 
@@ -83,6 +92,7 @@ impl Uploads {
         };
         // When another's upload fails or is given up, the next of those who wait does it.
         self.way(&blob.digest).get_or_try_init(put).await?;
+        tracing::debug!(target: UPLOADED, bytes = blob.size, "{} is in the stage", blob.digest);
         Ok(staged)
     }
 

@@ -75,6 +75,12 @@ impl Hype {
         self.sharing_target().in_directory(package.directory())
     }
 
+    /// The same with this variable.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// The same with a stage that cannot be written: a file stands where its blobs should.
     pub(crate) fn with_broken_stage(self) -> Self {
         let stage = self.stage();

@@ -140,6 +140,8 @@ fn call_has_help() {
     Options:
           --env <NAME=VALUE>         An environment variable for the function
           --mount <HOST:GUEST[:ro]>  A directory for the function; `:ro` for reading only
+          --file <HOST:GUEST>        A file of this machine, staged for the function to read
+          --dir <HOST:GUEST>         A directory of this machine, staged with all that is in it for the function to read
           --timeout <DURATION>       How long it may run, e.g. 30s or 5m
           --memory <SIZE>            How much memory it may have, e.g. 512MiB
       -h, --help                     Print help
