@@ -30,6 +30,8 @@
 pub use hype_guest::__internal;
 
 #[cfg(not(target_family = "wasm"))]
+mod advice;
+#[cfg(not(target_family = "wasm"))]
 mod ambient;
 #[cfg(not(target_family = "wasm"))]
 mod arguments;
