@@ -100,14 +100,31 @@ fn start() -> Result<Runtime, ExitCode> {
 
 /// Waits for Ctrl-C, of which a second one ends the program at once.
 async fn interrupted() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("cannot wait for Ctrl-C: {error}");
+    // One listener for both, so that none is missed between them.
+    let mut interrupts = match interrupts() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            tracing::warn!("cannot wait for Ctrl-C: {error}");
+            return std::future::pending().await;
+        }
+    };
+    if interrupts.recv().await.is_none() {
         return std::future::pending().await;
     }
     tracing::info!("stopping; press Ctrl-C again to leave at once");
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
+    tokio::spawn(async move {
+        if interrupts.recv().await.is_some() {
             std::process::exit(INTERRUPTED.into());
         }
     });
+}
+
+#[cfg(unix)]
+fn interrupts() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+}
+
+#[cfg(windows)]
+fn interrupts() -> std::io::Result<tokio::signal::windows::CtrlC> {
+    tokio::signal::windows::ctrl_c()
 }
