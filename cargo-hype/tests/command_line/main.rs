@@ -10,7 +10,10 @@ mod package;
 
 mod build;
 mod call;
+mod embed;
 mod inspect;
+mod interrupt;
 mod new;
+mod refusal;
 mod run;
 mod usage;
