@@ -1,6 +1,7 @@
 //! A function of a component, with JSON in and out.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -41,21 +42,25 @@ pub struct CallOptions {
     memory: Option<ByteSize>,
 }
 
-/// Calls the function and gives its value as JSON.
+/// Calls the function and hands its value on as JSON. Ctrl-C cancels the run.
+///
+/// It gives the exit status: that of `conclude`, or 130 after Ctrl-C.
 ///
 /// # Errors
 ///
-/// When there is no such function, when it failed, or when it could not be run.
-pub fn call(options: &CallOptions) -> Result<String> {
-    hype::show_progress();
+/// When there is no such function.
+pub fn call(
+    options: &CallOptions,
+    conclude: impl FnOnce(Result<String>) -> ExitCode,
+) -> Result<ExitCode> {
     let function = open(&options.component)?.function(&options.function)?;
     let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
     let closure = function.bind::<Json>(ArgumentList(&arguments));
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Error::machinery("cannot start threads").because(error))?;
     let env = environment(options);
-    let json = runtime.block_on(async { closure.in_env(&env).await })?;
-    Ok(json.0)
+    Ok(hype::__internal::run_main(async move {
+        let value = closure.in_env(&env).await;
+        conclude(value.map(|json| json.0).map_err(Error::from))
+    }))
 }
 
 /// The component at `path`.

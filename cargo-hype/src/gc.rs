@@ -1,12 +1,13 @@
 //! The removal of what old runs left.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
 use hype::{Collected, LEAST_AGE, Removal, Submitter};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What to remove.
 #[derive(Debug, Args)]
@@ -32,18 +33,16 @@ pub struct Report {
     pub summary: String,
 }
 
-/// Removes what is old and needed by nobody from the stage that `HYPE_STAGING` or `hype.toml` names.
-///
-/// # Errors
-///
-/// When there is no such stage, or it can't be listed or written.
-pub fn gc(options: &GcOptions) -> Result<Report> {
-    hype::show_progress();
-    let submitter = Submitter::ambient()?;
+/// Removes what is old and needed by nobody from the stage that `HYPE_STAGING` or `hype.toml` names,
+/// hands a report of it on, and gives the exit status: that of `conclude`, or 130 after Ctrl-C.
+pub fn gc(options: &GcOptions, conclude: impl FnOnce(Result<Report>) -> ExitCode) -> ExitCode {
     let removal = if options.dry_run { Removal::DryRun } else { Removal::Real };
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Error::machinery("cannot start threads").because(error))?;
-    let collected = runtime.block_on(submitter.collect(options.older_than, removal))?;
+    hype::__internal::run_main(async move { conclude(collect(options.older_than, removal).await) })
+}
+
+async fn collect(older_than: Duration, removal: Removal) -> Result<Report> {
+    let submitter = Submitter::ambient()?;
+    let collected = submitter.collect(older_than, removal).await?;
     Ok(report(submitter.stage().url(), &collected, removal))
 }
 

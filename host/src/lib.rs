@@ -30,6 +30,8 @@
 pub use hype_guest::__internal;
 
 #[cfg(not(target_family = "wasm"))]
+mod advice;
+#[cfg(not(target_family = "wasm"))]
 mod ambient;
 #[cfg(not(target_family = "wasm"))]
 mod arguments;
@@ -52,6 +54,8 @@ mod directory;
 #[cfg(not(target_family = "wasm"))]
 mod driver;
 #[cfg(not(target_family = "wasm"))]
+mod embedded;
+#[cfg(not(target_family = "wasm"))]
 mod environment;
 #[cfg(not(target_family = "wasm"))]
 mod error;
@@ -59,6 +63,8 @@ mod error;
 mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
+#[cfg(all(feature = "local", not(target_family = "wasm")))]
+mod local_stage;
 #[cfg(not(target_family = "wasm"))]
 mod log;
 #[cfg(not(target_family = "wasm"))]
@@ -88,7 +94,7 @@ mod upload;
 /// `#[serde(crate = "hype::serde")]`.
 pub use serde;
 
-pub use hype_guest::{Bytes, function, main};
+pub use hype_guest::{Bytes, embed, function, main};
 
 #[cfg(not(target_family = "wasm"))]
 mod native {
@@ -115,11 +121,12 @@ mod native {
 #[cfg(not(target_family = "wasm"))]
 pub use native::*;
 
-/// What expansions of the macros name. It changes with them, and without notice.
+/// What expansions of the macros name, and `cargo hype`. It changes with them, and without notice.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::closure::bind;
+    pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
     pub use hype_guest::__internal::*;
 }

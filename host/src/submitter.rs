@@ -51,18 +51,15 @@ impl Submitter {
         Ok(Self(Arc::new(Inner { core, background })))
     }
 
-    /// Runs closures in this process, through a stage in the user's cache directory.
+    /// Runs closures in this process, through a stage in the user's cache directory, or where that
+    /// cannot be written to, in a directory of this user among the temporary files.
     ///
     /// # Errors
     ///
-    /// When there is no cache directory, or this machine can't run WebAssembly.
+    /// When neither can be had, or this machine can't run WebAssembly.
     #[cfg(feature = "local")]
     pub fn local() -> Result<Self> {
-        let cache = dirs::cache_dir().ok_or_else(|| {
-            Error::input("this user has no cache directory for a stage")
-                .hint("name a stage: Submitter::local_with(\"file:///var/tmp/hype\")")
-        })?;
-        Self::local_in(Stage::in_directory(&cache.join("hype").join("stage"))?)
+        Self::local_in(Stage::in_directory(&crate::local_stage::directory()?)?)
     }
 
     /// Runs closures in this process, through the stage at a `file://` URL, whose directory is

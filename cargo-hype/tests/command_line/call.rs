@@ -35,9 +35,8 @@ fn the_value_alone_goes_to_the_standard_output() {
 
 #[test]
 fn progress_is_shown_as_it_was_chosen() {
-    let call = |choice| {
-        call("hello.wasm", &["example", "hello"]).with_variable("HYPE_PROGRESS", choice).seen()
-    };
+    let call =
+        |choice| call("hello.wasm", &["example", "hello"]).with_env("HYPE_PROGRESS", choice).seen();
     assert_snapshot!(call("off"), @r#"
     status 0
     --- stdout

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use hype::{ErrorKind, FailureKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
-use test_guests::surroundings::{connect, list, read, say, variables, write};
+use test_guests::surroundings::{connect, list, read, read_surely, say, variables, write};
 
 use crate::failure;
 
@@ -34,6 +34,15 @@ pub async fn nothing_else(submitter: &Submitter) {
         failure(result, FailureKind::Function);
     }
     failure(submitter.submit(list("/".into()), &env).await, FailureKind::Function);
+}
+
+pub async fn a_hint_tells_how_files_are_shown(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let path = || "/data/words.txt".to_owned();
+    let (error, _) = failure(submitter.submit(read(path()), &env).await, FailureKind::Function);
+    assert!(error.report().contains("RunEnvironment::with_mount"), "{error:?}");
+    let (error, _) = failure(submitter.submit(read_surely(path()), &env).await, FailureKind::Panic);
+    assert!(error.report().contains("RunEnvironment::with_mount"), "{error:?}");
 }
 
 pub async fn files(submitter: &Submitter) {

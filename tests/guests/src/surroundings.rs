@@ -15,6 +15,12 @@ pub fn read(path: String) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
+/// The same for a file that must be there.
+#[hype::function]
+pub fn read_surely(path: String) -> String {
+    std::fs::read_to_string(path).expect("the file")
+}
+
 /// Writes a file.
 #[hype::function]
 pub fn write(path: String, text: String) -> io::Result<()> {
