@@ -216,6 +216,15 @@ fn advice(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Deadline => {
             Some("give it longer: RunEnvironment::with_timeout, or --timeout of cargo hype call")
         }
+        FailureKind::Stack => {
+            Some("recurse less deeply: a loop, or a list of what is still to do, takes no stack")
+        }
+        FailureKind::Resources => {
+            Some("keep less open at once: what is dropped or closed counts no more")
+        }
+        FailureKind::Result => {
+            Some("write what is large to a volume or a file, and give back where it is")
+        }
         _ => None,
     }
 }

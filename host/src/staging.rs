@@ -60,6 +60,7 @@ pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<Sta
             .timeout()
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         memory: run.env.memory(),
+        ..Limits::default()
     };
     let bytes = Bytes::from(manifest.to_bytes()?);
     let name = names::manifest(run.run_id);
