@@ -67,8 +67,11 @@ pub(crate) fn early(error: &wasmtime::Error, guest: Guest, manifest: &RunManifes
         let mut failure = Failure::new(FailureKind::Panic, panic.message);
         failure.location = Some(panic.location);
         failure
-    } else if trap == Some(&Trap::StackOverflow) {
-        Failure::new(FailureKind::Stack, format!("`{function}` called too deep for its stack"))
+    } else if trap == Some(&Trap::StackOverflow) || is_below_memory(error) {
+        let message = format!("`{function}` called too deep for its stack");
+        let mut failure = Failure::new(FailureKind::Stack, message);
+        failure.causes = causes(error);
+        failure
     } else if let Some(what) = too_many(error) {
         let mut failure = Failure::new(
             FailureKind::Resources,
@@ -127,6 +130,21 @@ fn too_many(error: &wasmtime::Error) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether the guest reached for an address a little below zero.
+///
+/// Compilers keep what has an address on a stack of their own, at the beginning of memory and towards
+/// zero. A function that calls too deep, or puts too much there, reaches its end mostly before that of
+/// the machine's.
+fn is_below_memory(error: &wasmtime::Error) -> bool {
+    const ZERO: u64 = 1 << 32;
+    const LITTLE: u64 = 16 << 20;
+    causes(error)
+        .iter()
+        .filter_map(|cause| cause.strip_prefix("memory fault at wasm address 0x"))
+        .filter_map(|cause| u64::from_str_radix(cause.split(' ').next()?, 16).ok())
+        .any(|address| (ZERO - LITTLE..ZERO + LITTLE).contains(&address))
 }
 
 /// Whether the guest handed more to the host at once than it may.

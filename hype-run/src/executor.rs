@@ -79,25 +79,28 @@ impl Executor {
         let compiling = async {
             // The semaphore is never closed.
             let turn = compilers.acquire_owned().await;
-            let compile = move || {
-                let _turn = turn;
-                Component::from_binary(&engine, &bytes)
-            };
-            tokio::task::spawn_blocking(compile).await
+            if let Some(ready) = self.reuse(&component.blob.digest) {
+                return Ok(ready);
+            }
+            // The turn is over when the component is linked, or compiled and not wanted any more.
+            let compile = move || (Component::from_binary(&engine, &bytes), turn);
+            let (compiled, _turn) = tokio::task::spawn_blocking(compile)
+                .await
+                .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?;
+            let compiled = compiled.map_err(|error| {
+                unusable(&component.name, "is not a component that can be compiled", &error)
+            })?;
+            self.link(component, &compiled)
         };
-        let name = &component.name;
-        let compiled = match timeout {
-            None => compiling.await,
-            Some(timeout) => tokio::time::timeout(timeout, compiling).await.map_err(|_| {
-                let message =
-                    format!("compiling {name} took longer than the run's timeout of {timeout:?}");
-                Failure::new(FailureKind::Deadline, message)
-            })?,
+        let Some(timeout) = timeout else {
+            return compiling.await;
         };
-        let compiled = compiled
-            .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?
-            .map_err(|error| unusable(name, "is not a component that can be compiled", &error))?;
-        self.link(component, &compiled)
+        tokio::time::timeout(timeout, compiling).await.unwrap_or_else(|_| {
+            let name = &component.name;
+            let message =
+                format!("compiling {name} took longer than the run's timeout of {timeout:?}");
+            Err(Failure::new(FailureKind::Deadline, message))
+        })
     }
 
     /// The component that `artefact` was made of.

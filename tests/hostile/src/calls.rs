@@ -56,10 +56,34 @@ const STDOUT_INTERFACE: &str = r#"
     (export "output-stream" (type $output (eq $outer)))
     (export "get-stdout" (func (result (own $output))))))"#;
 
-const PREOPENS_INTERFACE: &str = r#"
+const FILES_INTERFACE: &str = r#"
 (import "wasi:filesystem/types@0.2.6" (instance $files
-    (export "descriptor" (type (sub resource)))))
-(alias export $files "descriptor" (type $descriptor))
+    (export "descriptor" (type $descriptor (sub resource)))
+    (export "directory-entry-stream" (type $listing (sub resource)))
+    (type $error-code (enum "access" "would-block" "already" "bad-descriptor" "busy" "deadlock"
+      "quota" "exist" "file-too-large" "illegal-byte-sequence" "in-progress" "interrupted" "invalid"
+      "io" "is-directory" "loop" "too-many-links" "message-size" "name-too-long" "no-device"
+      "no-entry" "no-lock" "insufficient-memory" "insufficient-space" "not-directory" "not-empty"
+      "not-recoverable" "unsupported" "no-tty" "no-such-device" "overflow" "not-permitted" "pipe"
+      "read-only" "invalid-seek" "text-file-busy" "cross-device"))
+    (export "error-code" (type $error (eq $error-code)))
+    (type $path-flags-of (flags "symlink-follow"))
+    (export "path-flags" (type $path-flags (eq $path-flags-of)))
+    (type $open-flags-of (flags "create" "directory" "exclusive" "truncate"))
+    (export "open-flags" (type $open-flags (eq $open-flags-of)))
+    (type $flags-of (flags "read" "write" "file-integrity-sync" "data-integrity-sync"
+      "requested-write-sync" "mutate-directory"))
+    (export "descriptor-flags" (type $flags (eq $flags-of)))
+    (export "[method]descriptor.open-at" (func
+      (param "self" (borrow $descriptor)) (param "path-flags" $path-flags) (param "path" string)
+      (param "open-flags" $open-flags) (param "flags" $flags)
+      (result (result (own $descriptor) (error $error)))))
+    (export "[method]descriptor.read-directory" (func
+      (param "self" (borrow $descriptor))
+      (result (result (own $listing) (error $error)))))))
+(alias export $files "descriptor" (type $descriptor))"#;
+
+const PREOPENS_INTERFACE: &str = r#"
 (import "wasi:filesystem/preopens@0.2.6" (instance $preopens
     (alias outer 1 $descriptor (type $outer))
     (export "descriptor" (type $descriptor (eq $outer)))
@@ -139,10 +163,26 @@ pub const WRITE_ZEROES: Call = Call {
 
 /// The directories that there are, each opened anew.
 pub const DIRECTORIES: Call = Call {
-    interfaces: &[PREOPENS_INTERFACE],
+    interfaces: &[FILES_INTERFACE, PREOPENS_INTERFACE],
     name: "directories",
     function: r#"$preopens "get-directories""#,
     signature: "(param i32)",
+};
+
+/// Opens a file or directory.
+pub const OPEN: Call = Call {
+    interfaces: &[FILES_INTERFACE],
+    name: "open",
+    function: r#"$files "[method]descriptor.open-at""#,
+    signature: "(param i32 i32 i32 i32 i32 i32 i32)",
+};
+
+/// Begins to list a directory.
+pub const LIST: Call = Call {
+    interfaces: &[FILES_INTERFACE],
+    name: "list",
+    function: r#"$files "[method]descriptor.read-directory""#,
+    signature: "(param i32 i32)",
 };
 
 /// Leaves.

@@ -101,7 +101,7 @@ pub fn shapes() -> Vec<Shape> {
             "a panic and a trap of another kind",
             Guest {
                 call: "(call $panicked (i32.const 64) (i32.const 8) (i32.const 64) (i32.const 8)
-                    (i32.const 1)) (i32.load (i32.const -4))",
+                    (i32.const 1)) (i32.load (i32.const 0x7ffffff0))",
                 ..panicking
             },
             Trap,

@@ -30,7 +30,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::new(
             "growth that is refused, and a trap for another reason",
             Guest {
-                items: grown(grow, "(i32.load (i32.const -4))"),
+                items: grown(grow, "(i32.load (i32.const 0x7ffffff0))"),
                 ..Guest::calling("(call $grown)")
             },
             Trap,

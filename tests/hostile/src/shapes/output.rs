@@ -51,12 +51,23 @@ pub fn shapes() -> Vec<Shape> {
     ]
 }
 
-/// Writes for ever, as much as it may.
+/// How much [`large`] writes, in bytes.
+pub const LARGE: u64 = 512 << 20;
+
+/// Writes half a gigabyte in pieces as large as they may be, and then gives its value.
 pub fn large() -> Shape {
-    flood(
-        "large writes",
-        "(call $write (local.get 0) (i32.const 0) (i32.const 65536) (i32.const 64))",
-    )
+    let guest = Guest {
+        calls: &[STDOUT, WRITE],
+        ..Guest::calling(
+            "(local.set 0 (call $stdout))
+             (local.set 1 (i32.const 8192))
+             (loop $more
+               (call $write (local.get 0) (i32.const 0) (i32.const 65536) (i32.const 64))
+               (br_if $more (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+             (call $nil)",
+        )
+    };
+    Shape::in_vain("large writes", guest)
 }
 
 /// Writes nothing, for ever.

@@ -3,7 +3,7 @@
 use hype_wire::FailureKind::{Deadline, Resources, Trap};
 use hype_wire::Limits;
 
-use crate::calls::{AFTER, DIRECTORIES, POLL, STDOUT, WRITE};
+use crate::calls::{AFTER, DIRECTORIES, LIST, OPEN, POLL, STDOUT, WRITE};
 use crate::guest::Guest;
 use crate::shape::Shape;
 use crate::shapes::memory::leak;
@@ -95,6 +95,30 @@ fn handles() -> Vec<Shape> {
             Resources,
             "more handles",
         ),
+        Shape::new(
+            "open files",
+            opening(
+                "(call $open (local.get 0) (i32.const 0) (i32.const 96) (i32.const 1)
+                   (i32.const 1) (i32.const 3) (i32.const 80))",
+            ),
+            Resources,
+            "more open files",
+        ),
+        Shape::new(
+            "open directories",
+            opening(
+                "(call $open (local.get 0) (i32.const 0) (i32.const 97) (i32.const 1)
+                   (i32.const 2) (i32.const 1) (i32.const 80))",
+            ),
+            Resources,
+            "more open files",
+        ),
+        Shape::new(
+            "lists of entries",
+            opening("(call $list (local.get 0) (i32.const 80))"),
+            Resources,
+            "more directories being listed",
+        ),
         Shape::new("its own", OWN, Resources, "more handles"),
         Shape::new(
             "a million at once of one thing",
@@ -172,6 +196,20 @@ fn handles() -> Vec<Shape> {
         )
         .within(Limits { result: Some(1 << 20), ..Limits::default() }),
     ]
+}
+
+/// Makes `call` for `/tmp`, which is local 0, again and again while it succeeds.
+fn opening(call: &str) -> Guest {
+    Guest {
+        calls: &[DIRECTORIES, OPEN, LIST],
+        items: r#"(data (i32.const 96) "a.")"#,
+        ..Guest::calling(leak(format!(
+            "(call $directories (i32.const 64))
+             (local.set 0 (i32.load (i32.load (i32.const 64))))
+             (loop $more {call} (br_if $more (i32.eqz (i32.load8_u (i32.const 80)))))
+             (call $nil)"
+        )))
+    }
 }
 
 /// A resource type of its own, of which it makes more and more.

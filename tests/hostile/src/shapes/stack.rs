@@ -58,5 +58,17 @@ pub fn shapes() -> Vec<Shape> {
             Stack,
             "called too deep",
         ),
+        Shape::new(
+            "a stack in memory",
+            Guest {
+                items: "(func $deep (param $at i32) (result i32)
+                      (i32.store (local.get $at) (i32.const 1))
+                      (i32.add (i32.load (local.get $at))
+                        (call $deep (i32.sub (local.get $at) (i32.const 256)))))",
+                ..Guest::calling("(call $deep (i32.const 65536))")
+            },
+            Stack,
+            "called too deep",
+        ),
     ]
 }
