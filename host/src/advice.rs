@@ -15,6 +15,15 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         FailureKind::Deadline => {
             Some("give it longer: RunEnvironment::with_timeout, or --timeout of cargo hype call")
         }
+        FailureKind::Stack => {
+            Some("recurse less deeply: a loop, or a list of what is still to do, takes no stack")
+        }
+        FailureKind::Resources => {
+            Some("keep less open at once: what is dropped or closed counts no more")
+        }
+        FailureKind::Result => {
+            Some("write what is large to a volume or a file, and give back where it is")
+        }
         // Which file, and whether it is outside of all that is shown, the guest's library doesn't say.
         FailureKind::Function | FailureKind::Panic if is_not_found(failure) => Some(
             "a closure sees only its own /tmp and what its environment shows it: a directory by \

@@ -69,7 +69,7 @@ pub(crate) async fn stage_run(
 
 fn limits(env: &RunEnvironment) -> Limits {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Limits { timeout_ms: env.timeout().map(ms), memory: env.memory() }
+    Limits { timeout_ms: env.timeout().map(ms), memory: env.memory(), ..Limits::default() }
 }
 
 #[cfg(feature = "local")]

@@ -1,7 +1,7 @@
 //! The flow of a run. Whatever happens after the stage is open ends in an outcome.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join;
@@ -12,6 +12,7 @@ use hype_wire::{
 
 use tokio_util::sync::CancellationToken;
 
+use crate::brevity;
 use crate::code;
 use crate::deadline;
 use crate::execution::{Surroundings, execute};
@@ -87,7 +88,7 @@ pub async fn run(
     let attempt = attempt(executor, &stage, run_id, request, &output, &mut statistics);
     let end = match deadline::unless_interrupted(&request.interrupt, attempt).await {
         Ok(value) => End::Value(value),
-        Err(failure) => End::Failure(failure),
+        Err(failure) => End::Failure(brevity::cut(failure)),
     };
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
     outcome.stdout = output.tail(Stream::Stdout).into();
@@ -117,7 +118,8 @@ async fn attempt(
     statistics.why_compiled = loaded.why_compiled;
 
     let (component, number) = (&loaded.component, request.attempt);
-    let sandbox = Surroundings { attempt: number, inputs: &inputs, output };
+    let spent = Duration::from_micros(loaded.took_us);
+    let sandbox = Surroundings { attempt: number, inputs: &inputs, output, spent };
     let execution = execute(executor, component, &manifest, sandbox, &request.interrupt).await;
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;

@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hype_wire::{Access, Failure, FailureKind, RunManifest, check_guest_path, is_below};
-use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
+use crate::files::Files;
+use crate::filesystem::SharedFiles;
+use crate::limits::Bounds;
 use crate::output::{Output, Stream};
+use crate::scratch::Scratch;
 
 /// A guest's surroundings.
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
+    pub(crate) files: SharedFiles,
     /// What of it was made for this run alone; it goes when this is dropped.
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 /// Makes the surroundings that `manifest` names; `files` holds the bytes of its files, in order.
@@ -34,11 +38,10 @@ pub(crate) fn prepare(
     wasi.env("HYPE_EXECUTION_ID", &manifest.run_id);
     wasi.env("HYPE_ATTEMPT", attempt.to_string());
 
-    let scratch = tempfile::Builder::new()
-        .prefix("hype-run-")
-        .tempdir()
-        .map_err(|error| unprepared("cannot make a scratch directory", &error))?;
-    preopen(&mut wasi, &make(&scratch, "tmp")?, "/tmp", FsPerms::ReadWrite)?;
+    let scratch =
+        Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
+    let tmp = make(&scratch, "tmp")?;
+    preopen(&mut wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
     for (path, directory) in lay_out(manifest, files, &scratch)? {
         preopen(&mut wasi, &directory, path, FsPerms::ReadOnly)?;
     }
@@ -50,7 +53,8 @@ pub(crate) fn prepare(
         };
         preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
     }
-    Ok(Sandbox { wasi: wasi.build(), _scratch: scratch })
+    let files = SharedFiles::new(Files::new(tmp, Bounds::from(&manifest.limits).tmp));
+    Ok(Sandbox { wasi: wasi.build(), files, _scratch: scratch })
 }
 
 /// Writes the staged files and makes the directories that are named, and gives those that show all
@@ -58,7 +62,7 @@ pub(crate) fn prepare(
 fn lay_out<'a>(
     manifest: &'a RunManifest,
     files: &[Bytes],
-    scratch: &TempDir,
+    scratch: &Scratch,
 ) -> Result<Vec<(&'a str, PathBuf)>, Failure> {
     let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
     let named: Vec<&str> = manifest.directories.iter().map(String::as_str).collect();
@@ -109,7 +113,7 @@ fn directories<'a>(paths: &[&'a str], named: &[&'a str]) -> Vec<&'a str> {
     outermost
 }
 
-fn make(scratch: &TempDir, name: &str) -> Result<PathBuf, Failure> {
+fn make(scratch: &Scratch, name: &str) -> Result<PathBuf, Failure> {
     let path = scratch.path().join(name);
     std::fs::create_dir(&path)
         .map_err(|error| unprepared(&format!("cannot make {}", path.display()), &error))?;

@@ -28,11 +28,17 @@ pub enum FailureKind {
     Function,
     /// The function panicked.
     Panic,
-    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a stack
-    /// that overflowed.
+    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a
+    /// division by zero.
     Trap,
     /// It needed more memory than it was allowed.
     Memory,
+    /// It called functions deeper than its stack reaches.
+    Stack,
+    /// It had more of something else than it was allowed: tables, instances, handles, open files.
+    Resources,
+    /// Its value is larger than allowed.
+    Result,
     /// It ran longer than its timeout.
     Deadline,
     /// It tried what the environment doesn't grant.
@@ -53,6 +59,9 @@ impl FailureKind {
             Self::Panic => "panic",
             Self::Trap => "trap",
             Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::Resources => "resources",
+            Self::Result => "result",
             Self::Deadline => "deadline",
             Self::Power => "power",
             Self::Incompatible => "incompatible",

@@ -196,13 +196,19 @@ pub enum Access {
     ReadWrite,
 }
 
-/// What a run may use; `None` leaves it to WebAssembly's own bounds.
+/// What a run may use; `None` leaves it to the runner's own bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// How long the function may run, in milliseconds.
+    /// How long the function may run, in milliseconds; making its machine code counts too.
     pub timeout_ms: Option<u64>,
     /// How much linear memory it may have, in bytes.
     pub memory: Option<u64>,
+    /// How large its value may be, in bytes.
+    #[serde(default)]
+    pub result: Option<u64>,
+    /// How much its `/tmp` may hold, in bytes.
+    #[serde(default)]
+    pub tmp: Option<u64>,
 }
 
 impl Limits {

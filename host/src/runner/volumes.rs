@@ -72,7 +72,8 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn remove(volume: &Path) -> Result<()> {
-    match fs::remove_dir_all(volume) {
+    // A closure could write there.
+    match hype_run::remove_tree(volume) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::runner(format!("cannot remove the volume {}", volume.display()), error))
         }
