@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use hype_run::Platform;
+use hype_stage::Source;
 use hype_wire::{Artefact, Blob};
 
 use crate::blocking_task::blocking;
@@ -55,11 +55,9 @@ impl CachedArtefact {
         find_or_make(component, platform, &directory).map(Some)
     }
 
-    /// Its bytes.
-    pub(crate) async fn bytes(&self) -> Result<Bytes> {
-        let path = self.path.clone();
-        blocking(move || fs::read(&path).map(Bytes::from).map_err(|error| unkept(&path, error)))
-            .await
+    /// Where its bytes are.
+    pub(crate) fn source(&self) -> Source {
+        Source::file(&self.path)
     }
 }
 

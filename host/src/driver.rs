@@ -167,7 +167,7 @@ async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Re
 async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
-        Payload::Staged { name, blob } => Ok(stage.get_verified(&name, &blob.digest).await?),
+        Payload::Staged { name, blob } => Ok(stage.get_as(&name, &blob).await?),
     }
 }
 

@@ -1,18 +1,15 @@
 //! What a submitter puts into the stage before a run starts.
 
-use std::path::PathBuf;
-
 use bytes::Bytes;
-use futures::future::{BoxFuture, try_join_all};
-use hype_stage::{Stage, Staged};
+use futures::future::try_join_all;
+use hype_stage::{Source, Stage, Staged};
 use hype_wire::{
     Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
 };
 
-use crate::blocking_task::blocking;
 use crate::component::{Component, ComponentFunction};
 use crate::environment::RunEnvironment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A manifest that stands in the stage.
 #[derive(Debug)]
@@ -37,11 +34,13 @@ pub(crate) struct Ingredients<'a> {
 /// the manifest that names them.
 pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<StagedManifest> {
     let component = run.function.component();
-    let mut uploads = vec![Upload::bytes(component.blob(), component.bytes().clone())];
+    let mut uploads =
+        vec![Upload { blob: component.blob(), source: Source::bytes(component.bytes().clone()) }];
     let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
     let mut files = Vec::new();
     for (path, source) in run.env.files() {
-        let upload = Upload::file(source.clone()).await?;
+        let source = Source::file(source);
+        let upload = Upload { blob: source.blob().await?, source };
         files.push(File { path: path.clone(), blob: upload.blob });
         uploads.push(upload);
     }
@@ -70,23 +69,7 @@ pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<Sta
 /// A blob that a run needs, and where its bytes are if the stage lacks them.
 struct Upload {
     blob: Blob,
-    bytes: BoxFuture<'static, Result<Bytes>>,
-}
-
-impl Upload {
-    fn bytes(blob: Blob, bytes: Bytes) -> Self {
-        Self { blob, bytes: Box::pin(std::future::ready(Ok(bytes))) }
-    }
-
-    async fn file(path: PathBuf) -> Result<Self> {
-        let bytes = blocking(move || {
-            std::fs::read(&path).map(Bytes::from).map_err(|error| {
-                Error::input(format!("cannot read the file {}", path.display())).because(error)
-            })
-        })
-        .await?;
-        Ok(Self::bytes(Blob::of(&bytes), bytes))
-    }
+    source: Source,
 }
 
 #[cfg(feature = "local")]
@@ -103,10 +86,8 @@ async fn add_artefact(
     let Some(cached) = CachedArtefact::of(component, platform).await? else {
         return Ok(None);
     };
-    let artefact = cached.artefact.clone();
-    uploads
-        .push(Upload { blob: artefact.blob, bytes: Box::pin(async move { cached.bytes().await }) });
-    Ok(Some(artefact))
+    uploads.push(Upload { blob: cached.artefact.blob, source: cached.source() });
+    Ok(Some(cached.artefact))
 }
 
 /// Without a compiler of our own, the runner's compiles.
@@ -122,10 +103,12 @@ async fn add_artefact(
 async fn upload_all(stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
     let count = uploads.len();
     tracing::info!("uploading {count} {} to {}", files(count), stage.url());
-    let staged = try_join_all(uploads.into_iter().map(|upload| async move {
-        stage.put_blob(&upload.blob, async || upload.bytes.await).await
-    }));
-    let staged: Vec<Staged> = staged.await?;
+    let staged = try_join_all(
+        uploads
+            .into_iter()
+            .map(|upload| async move { stage.put_blob(&upload.blob, &upload.source).await }),
+    );
+    let staged = staged.await?;
     let new = staged.iter().filter(|staged| **staged == Staged::New).count();
     tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
     Ok(())
@@ -141,6 +124,6 @@ async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<
     }
     let name = names::arguments(run_id);
     let blob = Blob::of(&arguments);
-    stage.put(&name, arguments).await?;
+    stage.put_as(&name, &blob, &Source::bytes(arguments)).await?;
     Ok(Payload::Staged { name, blob })
 }

@@ -60,13 +60,13 @@ pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inpu
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_verified(name, &blob.digest).await,
+        Payload::Staged { name, blob } => stage.get_as(name, blob).await,
     }
 }
 
 /// The failure of a run that needs the object that the manifest names as `what`.
 pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
-    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    let mut failure = infrastructure(error);
     let advice = match error.kind() {
         StageErrorKind::Altered => {
             ": it is refused; remove it, and the next submit stages it again"
@@ -74,5 +74,12 @@ pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
         _ => "",
     };
     failure.message = format!("{what}: {}{advice}", failure.message);
+    failure
+}
+
+/// What the stage could not give or take is nobody's fault who wrote the function.
+pub(crate) fn infrastructure(error: &StageError) -> Failure {
+    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    failure.causes.extend(error.hint().map(|hint| format!("what may help: {hint}")));
     failure
 }

@@ -1,14 +1,13 @@
 //! The flow of a run. Whatever happens after the stage is open ends in an outcome.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures::future::try_join;
-use hype_stage::{Created, Stage, StageError};
-use hype_wire::{
-    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, Statistics, TerminationLine, names,
-};
+use hype_stage::{Created, Source, Stage, StageError};
+use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, TerminationLine, names};
 
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +89,7 @@ pub async fn run(
         Err(failure) => End::Failure(failure),
     };
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
+    outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
     conclude(&stage, outcome).await.map_err(no_outcome)
@@ -142,7 +142,8 @@ async fn put_value(
     }
     let name = names::result(run_id, attempt);
     let blob = Blob::of(&value);
-    stage.put(&name, Bytes::from(value)).await.map_err(infrastructure)?;
+    let put = stage.put_as(&name, &blob, &Source::bytes(value)).await;
+    put.map_err(|error| fetch::infrastructure(&error))?;
     Ok((Payload::Staged { name, blob }, blob.size))
 }
 
@@ -163,8 +164,7 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
     let name = names::outcome(&outcome.run_id);
     match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
-        Created::Before => {
-            let first = stage.get(&name).await?;
+        Created::Before(first) => {
             let outcome = Outcome::from_bytes(&first)
                 .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
             Ok(finished(stage, &name, &first, outcome))
@@ -179,9 +179,10 @@ fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finish
     }
 }
 
-/// What the stage could not give is nobody's fault who wrote the function.
-pub(crate) fn infrastructure(error: StageError) -> Failure {
-    Failure::from_error(FailureKind::Infrastructure, &error)
+/// A number that nobody else has.
+fn nonce() -> u64 {
+    // Each `RandomState` has keys of its own, made of the system's random numbers.
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Microseconds since `started`.

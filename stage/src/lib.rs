@@ -5,11 +5,27 @@
 //! [`hype_wire::names`]; here they are bytes.
 //!
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
-//! - [`StageError`]: what went wrong with which object.
+//! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
+//! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
+//! - [`StageError`]: what went wrong with which object, and what to do about it.
+//!
+//! | URL | store | feature |
+//! |---|---|---|
+//! | `file:///absolute/path` | a directory | |
+//! | `memory://NAME/PREFIX` | this process, for tests | |
+//! | `gs://BUCKET/PREFIX` | Google Cloud Storage | `gcs` |
+//! | `s3://BUCKET/PREFIX` | Amazon S3, and what speaks its protocol | `aws` |
+//! | `az://CONTAINER/PREFIX`, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX` | Azure Blob Storage | `azure` |
 
 mod error;
 mod location;
+mod options;
+mod refusal;
 mod stage;
+mod store;
+mod transfer;
 
 pub use error::{StageError, StageErrorKind};
+pub use options::StageOptions;
 pub use stage::{Created, Stage, Staged};
+pub use transfer::Source;

@@ -3,14 +3,18 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
-use crate::location;
+use crate::location::{Location, Provider};
+use crate::options::StageOptions;
+use crate::refusal::Request;
+use crate::store;
+use crate::transfer::{Download, DownloadError, Persistence, Source, Turns, Upload, UploadError};
 
 /// A prefix of an object store: blobs that all runs share, and the objects of each run.
 ///
@@ -18,7 +22,10 @@ use crate::location;
 #[derive(Clone)]
 pub struct Stage {
     store: Arc<dyn ObjectStore>,
+    provider: Provider,
     url: Arc<str>,
+    turns: Turns,
+    persistence: Persistence,
 }
 
 /// Whether a blob had to be uploaded.
@@ -31,23 +38,33 @@ pub enum Staged {
 }
 
 /// Whether an object that must be written once was written now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     /// We wrote it.
     Now,
-    /// Somebody had written it, and theirs stays.
-    Before,
+    /// Somebody had written it, and theirs, which is this, stays.
+    Before(Bytes),
 }
 
 impl Stage {
-    /// The stage at `url`, such as `file:///absolute/path`.
+    /// The stage at `url`, such as `gs://bucket/prefix` or `file:///absolute/path`, with the
+    /// environment of this process.
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Location`] when there is no such stage.
+    /// [`StageErrorKind::Location`] when there is no such stage, [`StageErrorKind::Denied`] when
+    /// the provider's credentials are none that can be used.
     pub fn open(url: &str) -> Result<Self, StageError> {
-        let url = url.trim_end_matches('/');
-        Ok(Self { store: location::open(url)?, url: url.into() })
+        Self::open_with(url, &StageOptions::new())
+    }
+
+    /// The stage at `url`, opened with `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(url: &str, options: &StageOptions) -> Result<Self, StageError> {
+        Self::at(url, &Location::parse(url)?, options)
     }
 
     /// The stage at `url`, whose directory is made if it is one and absent.
@@ -56,10 +73,21 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Location`] when there can be no such stage.
+    /// As [`open`](Self::open), or when the directory cannot be made.
     pub fn open_or_make(url: &str) -> Result<Self, StageError> {
-        location::make(url)?;
-        Self::open(url)
+        let location = Location::parse(url)?;
+        store::make(&location)?;
+        Self::at(url, &location, &StageOptions::new())
+    }
+
+    fn at(url: &str, location: &Location, options: &StageOptions) -> Result<Self, StageError> {
+        Ok(Self {
+            store: store::open(url, location, options)?,
+            provider: location.provider(),
+            url: url.trim_end_matches('/').into(),
+            turns: Turns::new(),
+            persistence: Persistence::new(options.retry_for()),
+        })
     }
 
     /// The stage in a directory of this machine, which is made if absent.
@@ -85,23 +113,73 @@ impl Stage {
         format!("{}/{name}", self.url)
     }
 
-    /// Puts `blob` where its digest says, unless it is there; `read` gives its bytes.
-    pub async fn put_blob<E: From<StageError>>(
-        &self,
-        blob: &Blob,
-        read: impl AsyncFnOnce() -> Result<Bytes, E>,
-    ) -> Result<Staged, E> {
+    /// Puts `blob`, whose bytes `source` has, where its digest says, unless it is there.
+    ///
+    /// Large ones go in parts, and what is read of a file is never all in memory. Until all of it
+    /// is there, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Source`] when a file cannot be read or hasn't the bytes of `blob` any more.
+    pub async fn put_blob(&self, blob: &Blob, source: &Source) -> Result<Staged, StageError> {
         let name = names::blob(&blob.digest);
         if self.size(&name).await? == Some(blob.size) {
             return Ok(Staged::Cached);
         }
-        self.put(&name, read().await?).await?;
+        self.put_as(&name, blob, source).await?;
         Ok(Staged::New)
     }
 
+    /// Writes the object `name` with the bytes of `blob`, which `source` has, over another if there
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_blob`](Self::put_blob).
+    pub async fn put_as(&self, name: &str, blob: &Blob, source: &Source) -> Result<(), StageError> {
+        let upload = Upload {
+            store: &self.store,
+            turns: &self.turns,
+            persistence: self.persistence,
+            path: &Path::from(name),
+            blob: *blob,
+        };
+        upload.send(source).await.map_err(|error| match error {
+            UploadError::Source(error) => error,
+            UploadError::Store(error) => self.failed(Request::Write, name, error),
+        })
+    }
+
     /// The bytes of a blob, after making sure that they are those that its digest names.
+    ///
+    /// Large ones come in parts, in parallel. An object of another size isn't read.
     pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
-        self.get_verified(&names::blob(&blob.digest), &blob.digest).await
+        self.get_as(&names::blob(&blob.digest), blob).await
+    }
+
+    /// The bytes of the object `name`, after making sure that they are those of `blob`.
+    pub async fn get_as(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+        let download = Download {
+            store: &self.store,
+            turns: &self.turns,
+            persistence: self.persistence,
+            path: &Path::from(name),
+            blob: *blob,
+        };
+        let error = match download.bytes().await {
+            Ok(bytes) => return Ok(bytes),
+            Err(DownloadError::Broken(error)) => return Err(error),
+            Err(DownloadError::Digest(found)) => {
+                return Err(self.altered(name, &found.digest, &blob.digest));
+            }
+            Err(DownloadError::Size(found)) => return Err(self.resized(name, found, blob.size)),
+            Err(DownloadError::Store(error)) => error,
+        };
+        // Of an object that is too short, a part cannot be asked for.
+        match self.size(name).await {
+            Ok(Some(found)) if found != blob.size => Err(self.resized(name, found, blob.size)),
+            _ => Err(self.failed(Request::Read, name, error)),
+        }
     }
 
     /// The bytes of the object `name`, after making sure that they have this digest.
@@ -111,63 +189,93 @@ impl Stage {
         if found == *digest {
             return Ok(bytes);
         }
-        Err(StageError::new(
-            StageErrorKind::Altered,
-            format!(
-                "{} was altered: its digest is {} and should be {}",
-                self.url_of(name),
-                found.short(),
-                digest.short()
-            ),
-        ))
+        Err(self.altered(name, &found, digest))
     }
 
     /// The bytes of the object `name`.
     pub async fn get(&self, name: &str) -> Result<Bytes, StageError> {
-        let read = async { self.store.get(&Path::from(name)).await?.bytes().await };
-        read.await.map_err(|error| StageError::of_request("read", &self.url_of(name), error))
+        let _turn = self.turns.wait(0).await;
+        let path = Path::from(name);
+        let read = || async { self.store.get(&path).await?.bytes().await };
+        let read = self.persistence.of(read).await;
+        read.map_err(|error| self.failed(Request::Read, name, error))
     }
 
     /// Writes the object `name`, over another if there is one.
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StageError> {
-        self.store
-            .put(&Path::from(name), PutPayload::from(bytes))
-            .await
-            .map(drop)
-            .map_err(|error| StageError::of_request("write", &self.url_of(name), error))
+        let _turn = self.turns.wait(bytes.len()).await;
+        let path = Path::from(name);
+        let write = || self.store.put(&path, PutPayload::from(bytes.clone()));
+        let written = self.persistence.of(write).await;
+        written.map(drop).map_err(|error| self.failed(Request::Write, name, error))
     }
 
     /// Writes the object `name` unless there is one, in one step.
+    ///
+    /// When the answer to a write is lost, asking again finds the object there. So `bytes` must be
+    /// like nobody else's: an object that has them is ours.
     pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StageError> {
-        let payload = PutPayload::from(bytes);
-        let written = self.store.put_opts(&Path::from(name), payload, PutMode::Create.into()).await;
-        match written {
+        let path = Path::from(name);
+        let write = || {
+            let payload = PutPayload::from(bytes.clone());
+            self.store.put_opts(&path, payload, PutMode::Create.into())
+        };
+        match self.persistence.of(write).await {
             Ok(_) => Ok(Created::Now),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Before),
-            Err(error) => Err(StageError::of_request("write", &self.url_of(name), error)),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                let found = self.get(name).await?;
+                Ok(if found == bytes { Created::Now } else { Created::Before(found) })
+            }
+            Err(error) => Err(self.failed(Request::Write, name, error)),
         }
     }
 
     /// Removes all objects of a run. One that is gone already is no error.
     pub async fn remove_run(&self, run_id: &str) -> Result<(), StageError> {
         let prefix = names::run(run_id);
-        let remove = async {
-            let objects = self.store.list(Some(&Path::from(prefix.as_str())));
+        let path = Path::from(prefix.as_str());
+        let remove = || {
+            let objects = self.store.list(Some(&path));
             let names = objects.map_ok(|object| object.location).boxed();
-            self.store.delete_stream(names).try_for_each(|_| async { Ok(()) }).await
+            let removed = self.store.delete_stream(names);
+            let removed = removed.filter(|end| {
+                let is_gone = matches!(end, Err(object_store::Error::NotFound { .. }));
+                future::ready(!is_gone)
+            });
+            removed.try_for_each(|_| future::ready(Ok(())))
         };
-        match remove.await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(StageError::of_request("remove", &self.url_of(&prefix), error)),
-        }
+        let removed = self.persistence.of(remove).await;
+        removed.map_err(|error| self.failed(Request::Remove, &prefix, error))
     }
 
     async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
-        match self.store.head(&Path::from(name)).await {
+        let _turn = self.turns.wait(0).await;
+        let path = Path::from(name);
+        match self.persistence.of(|| self.store.head(&path)).await {
             Ok(object) => Ok(Some(object.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(StageError::of_request("look for", &self.url_of(name), error)),
+            Err(error) => Err(self.failed(Request::LookFor, name, error)),
         }
+    }
+
+    fn failed(&self, request: Request, name: &str, error: object_store::Error) -> StageError {
+        request.failed(self.provider, &self.url_of(name), error)
+    }
+
+    fn altered(&self, name: &str, found: &Digest, expected: &Digest) -> StageError {
+        let (url, found, expected) = (self.url_of(name), found.short(), expected.short());
+        StageError::new(
+            StageErrorKind::Altered,
+            format!("{url} was altered: its digest is {found} and should be {expected}"),
+        )
+    }
+
+    fn resized(&self, name: &str, found: u64, expected: u64) -> StageError {
+        let url = self.url_of(name);
+        StageError::new(
+            StageErrorKind::Altered,
+            format!("{url} was altered: it has {found} bytes and should have {expected}"),
+        )
     }
 }
 

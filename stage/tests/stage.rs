@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use hype_stage::{Created, Stage, StageError, StageErrorKind, Staged};
+use hype_stage::{Created, Source, Stage, StageErrorKind, Staged};
 use hype_wire::{Blob, names};
 
 fn stage() -> (tempfile::TempDir, Stage) {
@@ -14,8 +14,7 @@ fn stage() -> (tempfile::TempDir, Stage) {
 
 async fn put(stage: &Stage, bytes: &Bytes) -> (Blob, Staged) {
     let blob = Blob::of(bytes);
-    let read = async || Ok::<_, StageError>(bytes.clone());
-    let staged = stage.put_blob(&blob, read).await.unwrap();
+    let staged = stage.put_blob(&blob, &Source::bytes(bytes.clone())).await.unwrap();
     (blob, staged)
 }
 
@@ -63,7 +62,7 @@ async fn the_first_creation_stays() {
     let outcome = names::outcome("run-1");
     let first = stage.create(&outcome, Bytes::from_static(b"first")).await.unwrap();
     let second = stage.create(&outcome, Bytes::from_static(b"second")).await.unwrap();
-    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!((first, second), (Created::Now, Created::Before(Bytes::from_static(b"first"))));
     assert_eq!(stage.get(&outcome).await.unwrap(), "first");
 }
 
@@ -94,8 +93,8 @@ async fn a_stage_in_a_path_with_spaces_works() {
 #[test]
 fn a_url_that_is_no_stage_says_what_would_be() {
     for (url, advice) in [
-        ("bucket/prefix", "such as file:///"),
-        ("ftp://host/dir", "it has: file://"),
+        ("bucket/prefix", "such as gs://bucket/prefix"),
+        ("ftp://host/dir", "there are: file://"),
         ("file://host/relative", "file:///absolute/path"),
         ("file:///dev/null/stage", "cannot use the directory /dev/null/stage"),
     ] {

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::manifest::Blob;
+
 /// The BLAKE3 digest of some bytes: 32 bytes, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -16,6 +18,26 @@ impl Digest {
     /// The first twelve digits, enough for a person to tell two objects apart.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
+    }
+}
+
+/// Makes a [`Blob`] of bytes that come piece by piece.
+#[derive(Debug, Default)]
+pub struct BlobHasher {
+    hasher: blake3::Hasher,
+    size: u64,
+}
+
+impl BlobHasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// The blob that has the bytes so far.
+    pub fn finish(&self) -> Blob {
+        Blob { digest: Digest(*self.hasher.finalize().as_bytes()), size: self.size }
     }
 }
 

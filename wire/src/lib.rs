@@ -28,7 +28,7 @@ pub mod names;
 pub mod section;
 
 pub use bytes::Bytes;
-pub use digest::{Digest, InvalidDigest};
+pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use error::WireError;
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
