@@ -42,12 +42,13 @@ pub enum Fault {
         /// How long each pause is.
         pause: Duration,
     },
-    /// The connection is reset after so many bytes of the body, or after all if it has fewer.
+    /// The connection is reset after so many bytes of the body. A body that has no more comes whole.
     ResetBody {
         /// How many bytes come before.
         after: u64,
     },
-    /// The connection is closed after so many bytes of the body, though more were promised.
+    /// The connection is closed after so many bytes of the body, though more were promised. A body
+    /// that has no more comes whole.
     CutBody {
         /// How many bytes come before.
         after: u64,

@@ -143,11 +143,12 @@ async fn a_service_account_exchanges_what_it_signs_for_a_token() {
     assert_eq!(status_with(&server, "PUT /b/name", token).await, 200);
     assert_eq!(status_with(&server, "PUT /other/name", token).await, 403);
 
-    let good = signed(&server, &claims);
-    let (message, signature) = good.rsplit_once('.').unwrap();
-    let forged = signed(&server, &with(claims.clone(), "exp", 4_000_000_000_u64));
-    let forged = format!("{}.{signature}", forged.rsplit_once('.').unwrap().0);
     let seconds = |name: &str| claims[name].as_u64().unwrap();
+    let good = signed(&server, &claims);
+    // Good claims, but others than were signed.
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let forged = signed(&server, &with(claims.clone(), "exp", seconds("exp") - 1));
+    let forged = format!("{}.{signature}", forged.rsplit_once('.').unwrap().0);
     for (grant, assertion, error) in [
         (GRANT, forged, "invalid_grant"),
         (GRANT, message.to_owned(), "invalid_grant"),

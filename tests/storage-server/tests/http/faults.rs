@@ -129,26 +129,32 @@ async fn a_body_can_be_slow() {
 
 #[tokio::test]
 async fn a_body_can_end_in_a_reset() {
-    let server = server();
-    server.inject(Rule::new(Operation::Read, "*", Fault::ResetBody { after: 4 }));
-    let mut client = Client::connect(&server).await;
-    client.send("GET /b/name", &[], b"").await.unwrap();
-    assert_eq!(client.head().await.unwrap().length(), 10);
-    assert_eq!(client.read(4).await.unwrap(), "0123");
-    let error = client.read(1).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    for before in ["", "0123"] {
+        let server = server();
+        let fault = Fault::ResetBody { after: before.len() as u64 };
+        server.inject(Rule::new(Operation::Read, "*", fault));
+        let mut client = Client::connect(&server).await;
+        client.send("GET /b/name", &[], b"").await.unwrap();
+        assert_eq!(client.head().await.unwrap().length(), 10);
+        assert_eq!(client.read(before.len()).await.unwrap(), before);
+        let error = client.read(1).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
 }
 
 #[tokio::test]
 async fn a_body_can_be_cut() {
-    let server = server();
-    server.inject(Rule::new(Operation::Read, "*", Fault::CutBody { after: 4 }));
-    let mut client = Client::connect(&server).await;
-    client.send("GET /b/name", &[], b"").await.unwrap();
-    assert_eq!(client.head().await.unwrap().length(), 10);
-    assert_eq!(client.read(4).await.unwrap(), "0123");
-    let error = client.read(1).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    for before in ["", "0123"] {
+        let server = server();
+        let fault = Fault::CutBody { after: before.len() as u64 };
+        server.inject(Rule::new(Operation::Read, "*", fault));
+        let mut client = Client::connect(&server).await;
+        client.send("GET /b/name", &[], b"").await.unwrap();
+        assert_eq!(client.head().await.unwrap().length(), 10);
+        assert_eq!(client.read(before.len()).await.unwrap(), before);
+        let error = client.read(1).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
 }
 
 #[tokio::test]
