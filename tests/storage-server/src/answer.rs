@@ -59,7 +59,10 @@ pub(crate) fn answer(
             store.abort_upload(bucket, name, upload)?;
             Ok(Reply::new(StatusCode::NO_CONTENT))
         }
-        Operation::Unknown => Err(Problem::MethodNotAllowed),
+        // Tokens are no matter of the store's, and are given before this is asked.
+        Operation::Token | Operation::MetadataToken | Operation::Unknown => {
+            Err(Problem::MethodNotAllowed)
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use percent_encoding::percent_decode_str;
 use crate::problem::Problem;
 
 const COPY_SOURCE: &str = "x-goog-copy-source";
+const TOKEN: &str = "/token";
+const METADATA_TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 
 /// A kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +36,10 @@ pub enum Operation {
     CompleteUpload,
     /// `DELETE` of an upload in parts.
     AbortUpload,
+    /// `POST` of what proves who a service account is, for a token.
+    Token,
+    /// `GET` of a token from the metadata server.
+    MetadataToken,
     /// Anything else, which is refused.
     Unknown,
 }
@@ -56,6 +62,15 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn of(request: &Parts) -> Self {
+        let of_credentials = match (&request.method, request.uri.path()) {
+            (&Method::POST, TOKEN) => Some(Operation::Token),
+            (&Method::GET, METADATA_TOKEN) => Some(Operation::MetadataToken),
+            _ => None,
+        };
+        if let Some(operation) = of_credentials {
+            let (bucket, object, query) = Default::default();
+            return Self { operation, bucket, object, query };
+        }
         let path = request.uri.path().trim_start_matches('/');
         let (bucket, object) = path.split_once('/').unwrap_or((path, ""));
         let query = request.uri.query().unwrap_or_default();
@@ -142,6 +157,8 @@ mod tests {
             ("POST /b/o?uploadId=u", Operation::CompleteUpload, "b", "o"),
             ("DELETE /b/o?uploadId=u", Operation::AbortUpload, "b", "o"),
             ("DELETE /b/o", Operation::Delete, "b", "o"),
+            ("POST /token", Operation::Token, "", ""),
+            (&format!("GET {METADATA_TOKEN}?scopes=x"), Operation::MetadataToken, "", ""),
         ] {
             assert_eq!(
                 call(request),

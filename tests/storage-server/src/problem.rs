@@ -3,6 +3,8 @@ use hyper::StatusCode;
 /// Why a request isn't served, as Google Cloud Storage says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
+    AccessDenied,
+    AuthenticationRequired,
     EntityTooSmall,
     InvalidArgument(String),
     InvalidPart,
@@ -22,6 +24,8 @@ pub(crate) enum Problem {
 impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
+            Self::AccessDenied => StatusCode::FORBIDDEN,
+            Self::AuthenticationRequired => StatusCode::UNAUTHORIZED,
             Self::EntityTooSmall
             | Self::InvalidArgument(_)
             | Self::InvalidPart
@@ -38,6 +42,8 @@ impl Problem {
     /// The word for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            Self::AccessDenied => "AccessDenied",
+            Self::AuthenticationRequired => "AuthenticationRequired",
             Self::EntityTooSmall => "EntityTooSmall",
             Self::InvalidArgument(_) => "InvalidArgument",
             Self::InvalidPart => "InvalidPart",
@@ -56,6 +62,8 @@ impl Problem {
     /// The sentence for people.
     pub(crate) fn message(&self) -> &str {
         match self {
+            Self::AccessDenied => "Access denied.",
+            Self::AuthenticationRequired => "Authentication required.",
             Self::EntityTooSmall => {
                 "Your proposed upload is smaller than the minimum allowed size."
             }

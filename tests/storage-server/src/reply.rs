@@ -1,20 +1,15 @@
-//! What is sent back, and the body of it.
-
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! A response before it is sent.
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
+use crate::body::ReplyBody;
 use crate::content::Content;
 use crate::problem::Problem;
 use crate::xml;
 
-/// A response before it is sent.
+/// Status, headers and content.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -28,7 +23,11 @@ impl Reply {
     }
 
     pub(crate) fn xml(document: String) -> Self {
-        Self::new(StatusCode::OK).with_text("application/xml; charset=UTF-8", document)
+        Self::new(StatusCode::OK).with_text(xml::CONTENT_TYPE, document)
+    }
+
+    pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Self {
+        Self::new(status).with_text("application/json; charset=UTF-8", value.to_string())
     }
 
     pub(crate) fn with_text(mut self, content_type: &'static str, text: String) -> Self {
@@ -37,14 +36,14 @@ impl Reply {
         self
     }
 
-    pub(crate) fn into_response(self) -> Response<ReplyBody> {
-        let body = ReplyBody { pieces: self.content.pieces().iter().cloned().collect() };
+    /// The response with `body`, which brings the content or less.
+    pub(crate) fn into_response(self, body: ReplyBody) -> Response<ReplyBody> {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        let is_bodiless =
-            self.status == StatusCode::NO_CONTENT || self.status == StatusCode::NOT_MODIFIED;
-        if !is_bodiless {
+        let has_no_length =
+            [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status);
+        if !has_no_length {
             let len = HeaderValue::from(self.content.len());
             response.headers_mut().entry(CONTENT_LENGTH).or_insert(len);
         }
@@ -55,30 +54,15 @@ impl Reply {
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         let mut reply = Self::new(problem.status());
-        if problem != Problem::NotModified {
-            reply = reply.with_text("application/xml; charset=UTF-8", xml::error(&problem));
+        match problem {
+            Problem::NotModified => return reply,
+            Problem::InvalidRange(len) => {
+                // A text of digits is always a header's value.
+                let shown = HeaderValue::try_from(format!("bytes */{len}"));
+                reply.headers.extend(shown.ok().map(|shown| (CONTENT_RANGE, shown)));
+            }
+            _ => {}
         }
-        reply
-    }
-}
-
-/// The body of a response, piece by piece.
-pub(crate) struct ReplyBody {
-    pieces: VecDeque<Bytes>,
-}
-
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
+        reply.with_text(xml::CONTENT_TYPE, xml::error(&problem))
     }
 }

@@ -8,9 +8,11 @@ use std::thread::JoinHandle;
 use hyper::HeaderMap;
 use tokio::sync::oneshot;
 
+use crate::account;
 use crate::call::Operation;
 use crate::connection;
 use crate::content::Content;
+use crate::fault::Rule;
 use crate::journal::Request;
 use crate::object::Attributes;
 use crate::pattern::Pattern;
@@ -38,7 +40,8 @@ impl StorageServer {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let service = Arc::new(Service::new(settings));
+        let credentials = settings.credentials(&url(address));
+        let service = Arc::new(Service::new(settings.store(), credentials));
         let (stop, stopped) = oneshot::channel();
         let serve = {
             let service = Arc::clone(&service);
@@ -62,7 +65,33 @@ impl StorageServer {
 
     /// Its URL, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        url(self.address)
+    }
+
+    /// Its host and port: what a client takes for the metadata server in `GCE_METADATA_HOST`.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The key file of the service account, which sends a client here.
+    pub fn service_account(&self) -> String {
+        account::file(&self.url())
+    }
+
+    /// Ends all tokens that were given out so far.
+    pub fn revoke_tokens(&self) {
+        self.service.credentials.revoke();
+    }
+
+    /// Lets requests meet a fault from now on. Of several rules about one request, the one that was
+    /// given first and whose turn it is decides.
+    pub fn inject(&self, rule: Rule) {
+        self.service.faults.add(rule);
+    }
+
+    /// Forgets all rules. What a request has met already stays with it.
+    pub fn clear_faults(&self) {
+        self.service.faults.clear();
     }
 
     /// What a client takes for the key of a service account, in JSON, which sends it here and lets it
@@ -130,6 +159,10 @@ impl StorageServer {
     pub async fn wait_for(&self, operation: Operation, objects: &str, wanted: usize) {
         self.service.journal.wait_for(operation, &Pattern::new(objects), wanted).await;
     }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
 }
 
 impl Drop for StorageServer {

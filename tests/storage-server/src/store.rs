@@ -43,6 +43,10 @@ impl Store {
         self.buckets.insert(name.to_owned(), Bucket { versioning, live, archived, uploads });
     }
 
+    pub(crate) fn has_bucket(&self, name: &str) -> bool {
+        self.buckets.contains_key(name)
+    }
+
     /// The object `name`: the newest, or the one of this generation.
     pub(crate) fn get(
         &self,

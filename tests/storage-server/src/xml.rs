@@ -11,6 +11,8 @@ use crate::listing::{Page, Query};
 use crate::object::Object;
 use crate::problem::Problem;
 
+pub(crate) const CONTENT_TYPE: &str = "application/xml; charset=UTF-8";
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Error<'a> {
@@ -92,7 +94,12 @@ struct CompletedPart {
 
 /// What is said of a problem.
 pub(crate) fn error(problem: &Problem) -> String {
-    document(&Error { code: problem.code(), message: problem.message() })
+    refusal(problem.code(), problem.message())
+}
+
+/// The same with a word for programs and a sentence for people of one's own.
+pub(crate) fn refusal(code: &str, message: &str) -> String {
+    document(&Error { code, message })
 }
 
 /// A page of a bucket's names.

@@ -1,12 +1,10 @@
-//! object_store's own suite, against the server by object_store's client for Google Cloud Storage.
+//! object_store's own suite.
 //!
 //! It is what that client's authors run against Google's service, so what passes here is as good a
 //! stand-in for it as they could tell.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder};
-use object_store::integration::{self as suite, MarkerHttpConnector};
+use object_store::gcp::GoogleCloudStorage;
+use object_store::integration as suite;
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt, PutPayload};
 use test_storage_server::{Settings, StorageServer};
@@ -17,14 +15,7 @@ fn server() -> StorageServer {
 }
 
 fn store(server: &StorageServer, bucket: &str) -> GoogleCloudStorage {
-    // The client wants cryptography even where it uses none. Another test may have installed it.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    GoogleCloudStorageBuilder::new()
-        .with_bucket_name(bucket)
-        .with_service_account_key(server.open_account())
-        .with_http_connector(MarkerHttpConnector::default())
-        .build()
-        .unwrap()
+    crate::client(bucket).with_service_account_key(server.open_account()).build().unwrap()
 }
 
 /// Makes a test of each case, in a server of its own.
