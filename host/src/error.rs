@@ -173,10 +173,9 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     for (index, cause) in causes.iter().enumerate() {
         text.push_str(&format!("\n   {index}: {cause}"));
     }
-    let Some(hype) = find(error) else {
-        return text;
-    };
-    let backtrace = hype.failure().map_or(&[][..], |failure| &failure.backtrace);
+    let hype = find::<Error>(error);
+    let failure = hype.and_then(Error::failure);
+    let backtrace = failure.map_or(&[][..], |failure| &failure.backtrace);
     if !backtrace.is_empty() {
         text.push_str("\nBacktrace of the closure:");
     }
@@ -186,14 +185,17 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
             text.push_str(&format!("\n        at {location}"));
         }
     }
-    if let Some(hint) = &hype.0.hint {
+    let hint = hype.and_then(|hype| hype.0.hint.as_deref());
+    if let Some(hint) = hint.or_else(|| find::<StageError>(error)?.hint()) {
         text.push_str(&format!("\nHint: {hint}"));
     }
     text
 }
 
-/// The error of hype in the chain of `error`.
-pub(crate) fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+/// The first error of one type in the chain of `error`.
+pub(crate) fn find<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
     std::iter::successors(Some(error), |cause| cause.source())
         .find_map(|cause| cause.downcast_ref())
 }
@@ -251,6 +253,7 @@ impl From<StageError> for Error {
     fn from(error: StageError) -> Self {
         let (kind, message) = match error.kind() {
             StageErrorKind::Location => (ErrorKind::Input, "the stage cannot be opened"),
+            StageErrorKind::Source => (ErrorKind::Input, "a file cannot be staged"),
             _ => (ErrorKind::Stage, "the stage failed"),
         };
         Self::new(kind, message).because(error)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hype_stage::Stage;
+use hype_stage::{Source, Stage};
 use hype_wire::{
     Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
 };
@@ -12,7 +12,7 @@ use crate::component::{Component, ComponentFunction};
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 use crate::files::StagedFiles;
-use crate::upload::{Source, Upload, Uploads};
+use crate::upload::{Upload, Uploads};
 
 /// A manifest that stands in the stage.
 #[derive(Debug)]
@@ -41,14 +41,14 @@ pub(crate) async fn stage_run(
     run: Ingredients<'_>,
 ) -> Result<StagedManifest> {
     let component = run.function.component();
-    let bytes = Source::Bytes(component.bytes().clone());
+    let bytes = Source::bytes(component.bytes().clone());
     let mut uploads = vec![Upload { blob: component.blob(), source: bytes }];
     let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
     let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
     let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     uploads.extend(files.iter().zip(sources).map(|(file, source): (&File, _)| Upload {
         blob: file.blob,
-        source: Source::Path(source),
+        source: Source::file(source),
     }));
     blobs.finish(stage, uploads).await?;
 
@@ -87,7 +87,7 @@ async fn add_artefact(
     else {
         return Ok(None);
     };
-    uploads.push(Upload { blob: artefact.blob, source: Source::Path(path) });
+    uploads.push(Upload { blob: artefact.blob, source: Source::file(path) });
     Ok(Some(artefact))
 }
 
@@ -107,6 +107,6 @@ async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<
     }
     let name = names::arguments(run_id);
     let blob = Blob::of(&arguments);
-    stage.put(&name, arguments).await?;
+    stage.put_as(&name, &blob, &Source::bytes(arguments)).await?;
     Ok(Payload::Staged { name, blob })
 }

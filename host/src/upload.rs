@@ -1,17 +1,14 @@
 //! Blobs on their way into the stage.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use hype_stage::{Stage, Staged};
+use hype_stage::{Source, Stage, Staged};
 use hype_wire::{Blob, Digest};
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
-use crate::blocking_task::blocking;
 use crate::error::{Error, Result};
 use crate::progress::{STEP, UPLOADED};
 
@@ -23,35 +20,6 @@ const AT_ONCE: usize = 16;
 pub(crate) struct Upload {
     pub(crate) blob: Blob,
     pub(crate) source: Source,
-}
-
-/// Where the bytes of an upload are.
-#[derive(Debug, Clone)]
-pub(crate) enum Source {
-    Bytes(Bytes),
-    /// In a file that is read when the stage turns out to lack them.
-    Path(PathBuf),
-}
-
-impl Upload {
-    async fn bytes(self) -> Result<Bytes> {
-        match self.source {
-            Source::Bytes(bytes) => Ok(bytes),
-            Source::Path(path) => blocking(move || read(&path, &self.blob)).await,
-        }
-    }
-}
-
-/// The bytes of the file at `path`, which must still be those of `blob`.
-fn read(path: &Path, blob: &Blob) -> Result<Bytes> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::input(format!("cannot read the file {}", path.display())).because(error)
-    })?;
-    if Blob::of(&bytes) == *blob {
-        return Ok(bytes.into());
-    }
-    Err(Error::input(format!("the file {} changed while it was being staged", path.display()))
-        .hint("submit again when nothing writes to it"))
 }
 
 /// The way of one submitter's blobs into its stage.
@@ -87,7 +55,7 @@ impl Uploads {
         let mut staged = Staged::Cached;
         let blob = upload.blob;
         let put = async || {
-            staged = stage.put_blob(&blob, async || upload.bytes().await).await?;
+            staged = stage.put_blob(&blob, &upload.source).await?;
             Ok::<_, Error>(())
         };
         // When another's upload fails or is given up, the next of those who wait does it.
@@ -122,7 +90,7 @@ mod tests {
         let stage = Stage::in_directory(&directory.path().join("stage")).unwrap();
         let path = directory.path().join("file");
         std::fs::write(&path, "one").unwrap();
-        let upload = Upload { blob: Blob::of(b"one"), source: Source::Path(path.clone()) };
+        let upload = Upload { blob: Blob::of(b"one"), source: Source::file(path.clone()) };
         std::fs::write(&path, "two").unwrap();
         let uploads = Uploads::default();
         let error = uploads.finish(&stage, vec![upload.clone()]).await.unwrap_err();
@@ -136,7 +104,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         let blob = Blob::of(b"one");
-        let upload = Upload { blob, source: Source::Bytes(Bytes::from("one")) };
+        let upload = Upload { blob, source: Source::bytes("one") };
         let uploads = Uploads::default();
         for _ in 0..2 {
             let all = (0..10).map(|_| uploads.finish_one(&stage, upload.clone()));
@@ -153,8 +121,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         let blob = Blob::of(b"one");
-        let missing = Upload { blob, source: Source::Path(directory.path().join("missing")) };
-        let good = Upload { blob, source: Source::Bytes(Bytes::from("one")) };
+        let missing = Upload { blob, source: Source::file(directory.path().join("missing")) };
+        let good = Upload { blob, source: Source::bytes("one") };
         let uploads = Uploads::default();
         let (first, second) =
             tokio::join!(uploads.finish(&stage, vec![missing]), uploads.finish(&stage, vec![good]));

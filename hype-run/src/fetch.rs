@@ -1,10 +1,9 @@
 //! What a run needs from the stage, each object verified over the very bytes that are then used.
 
 use bytes::Bytes;
-use futures::future::try_join;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::{try_join, try_join_all};
 use hype_stage::{Stage, StageError, StageErrorKind};
-use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
+use hype_wire::{Digest, Failure, FailureKind, Payload, RunManifest, names};
 
 /// The arguments and files that a manifest names.
 pub(crate) struct Inputs {
@@ -45,13 +44,12 @@ pub(crate) async fn manifest(
     ))
 }
 
-/// How many files are read at once: each may be an open file, of which there are few.
-const AT_ONCE: usize = 64;
-
 /// The arguments and files that `manifest` names, read in parallel.
 pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files: Vec<_> = manifest.files.iter().map(|file| read(stage, file)).collect();
-    let files = stream::iter(files).buffered(AT_ONCE).try_collect();
+    let files = try_join_all(manifest.files.iter().map(|file| async {
+        let what = format!("file {}", file.path);
+        stage.get_blob(&file.blob).await.map_err(|error| refused(&what, &error))
+    }));
     let arguments = async {
         payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
@@ -59,21 +57,16 @@ pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inpu
     Ok(Inputs { arguments, files })
 }
 
-async fn read(stage: &Stage, file: &File) -> Result<Bytes, Failure> {
-    let read = stage.get_blob(&file.blob).await;
-    read.map_err(|error| refused(&format!("file {}", file.path), &error))
-}
-
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_blob_at(name, blob).await,
+        Payload::Staged { name, blob } => stage.get_as(name, blob).await,
     }
 }
 
 /// The failure of a run that needs the object that the manifest names as `what`.
 pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
-    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    let mut failure = infrastructure(error);
     let advice = match error.kind() {
         StageErrorKind::Altered => {
             ": it is refused; remove it, and the next submit stages it again"
@@ -81,5 +74,12 @@ pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
         _ => "",
     };
     failure.message = format!("{what}: {}{advice}", failure.message);
+    failure
+}
+
+/// What the stage could not give or take is nobody's fault who wrote the function.
+pub(crate) fn infrastructure(error: &StageError) -> Failure {
+    let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
+    failure.causes.extend(error.hint().map(|hint| format!("what may help: {hint}")));
     failure
 }

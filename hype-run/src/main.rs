@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use hype_run::{CancellationToken, Executor, Output, Request, Stream, run};
+use hype_stage::StageError;
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--termination-log PATH]
@@ -142,5 +143,8 @@ fn print(error: &(dyn std::error::Error + 'static)) {
     eprintln!("error: {error}");
     for cause in std::iter::successors(error.source(), |cause| cause.source()) {
         eprintln!("  caused by: {cause}");
+        if let Some(hint) = cause.downcast_ref::<StageError>().and_then(StageError::hint) {
+            eprintln!("  hint: {hint}");
+        }
     }
 }

@@ -1,14 +1,13 @@
 //! The flow of a run. Whatever happens after the stage is open ends in an outcome.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join;
-use hype_stage::{Created, Stage, StageError};
-use hype_wire::{
-    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, Statistics, TerminationLine, names,
-};
+use hype_stage::{Created, Source, Stage, StageError};
+use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, TerminationLine, names};
 
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +90,7 @@ pub async fn run(
         Err(failure) => End::Failure(brevity::cut(failure)),
     };
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
+    outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
     conclude(&stage, outcome).await.map_err(no_outcome)
@@ -144,7 +144,8 @@ async fn put_value(
     }
     let name = names::result(run_id, attempt);
     let blob = Blob::of(&value);
-    stage.put(&name, Bytes::from(value)).await.map_err(infrastructure)?;
+    let put = stage.put_as(&name, &blob, &Source::bytes(value)).await;
+    put.map_err(|error| fetch::infrastructure(&error))?;
     Ok((Payload::Staged { name, blob }, blob.size))
 }
 
@@ -163,10 +164,9 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
         return Ok(finished(stage, &name, &bytes, outcome));
     }
     let name = names::outcome(&outcome.run_id);
-    match stage.create(&name, bytes.clone()).await? {
+    match stage.create(&name, bytes.clone(), Outcome::MAX_SIZE).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
-        Created::Before => {
-            let first = stage.get(&name, Outcome::MAX_SIZE).await?;
+        Created::Before(first) => {
             let outcome = Outcome::from_bytes(&first)
                 .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
             Ok(finished(stage, &name, &first, outcome))
@@ -181,9 +181,10 @@ fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finish
     }
 }
 
-/// What the stage could not give is nobody's fault who wrote the function.
-pub(crate) fn infrastructure(error: StageError) -> Failure {
-    Failure::from_error(FailureKind::Infrastructure, &error)
+/// A number that nobody else has.
+fn nonce() -> u64 {
+    // Each `RandomState` has keys of its own, made of the system's random numbers.
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Microseconds since `started`.

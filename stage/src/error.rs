@@ -6,7 +6,7 @@ use hype_wire::WireError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StageErrorKind {
-    /// The URL names no stage that this program can open.
+    /// The URL names no stage that this program can open, or a bucket that isn't there.
     Location,
     /// An object isn't there.
     NotFound,
@@ -14,46 +14,42 @@ pub enum StageErrorKind {
     Altered,
     /// An object is larger than anything that may stand there.
     TooLarge,
-    /// The store refuses us.
+    /// The store refuses us, or nobody says who we are.
     Denied,
-    /// The store failed, and trying again may help.
+    /// What is to be staged cannot be read, or changed meanwhile.
+    Source,
+    /// The store failed for as long as it was tried, and trying later may help.
     Unavailable,
 }
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failed use of a stage. The message names the object by its URL.
 #[derive(Debug)]
 pub struct StageError {
     kind: StageErrorKind,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    hint: Option<String>,
+    source: Option<Source>,
 }
 
 impl StageError {
     pub(crate) fn new(kind: StageErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), hint: None, source: None }
     }
 
     pub(crate) fn because(
         kind: StageErrorKind,
         message: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        source: impl Into<Source>,
     ) -> Self {
         Self { source: Some(source.into()), ..Self::new(kind, message) }
     }
 
-    /// The error of a request for the object at `url`; `doing` says what was tried: `write`.
-    pub(crate) fn of_request(doing: &str, url: &str, error: object_store::Error) -> Self {
-        let (kind, message) = match &error {
-            object_store::Error::NotFound { .. } => {
-                return Self::new(StageErrorKind::NotFound, format!("{url} is not there"));
-            }
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => {
-                (StageErrorKind::Denied, format!("not allowed to {doing} {url}"))
-            }
-            _ => (StageErrorKind::Unavailable, format!("cannot {doing} {url}")),
-        };
-        Self::because(kind, message, error)
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// The object at `url` has more bytes than may stand there.
@@ -70,6 +66,11 @@ impl StageError {
     /// What can be done about it.
     pub fn kind(&self) -> StageErrorKind {
         self.kind
+    }
+
+    /// What a person can do about it, where there is something.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 

@@ -21,6 +21,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use crate::error::{StageError, StageErrorKind};
+use crate::refusal::Request;
 use crate::stage::Stage;
 
 /// The least age of what may be removed: older than any submit that is still under way.
@@ -168,7 +169,7 @@ impl Stage {
         prefix: &'a str,
     ) -> impl futures::Stream<Item = Result<ObjectMeta, StageError>> + 'a {
         let objects = self.store.list(Some(&Path::from(prefix)));
-        objects.map_err(move |error| StageError::of_request("list", &self.url_of(prefix), error))
+        objects.map_err(move |error| self.failed(Request::List, prefix, error))
     }
 
     /// The blobs that the manifests of the runs that stay name, and those that can't be read.
@@ -208,18 +209,17 @@ impl Stage {
         removal: Removal,
     ) -> Result<bool, StageError> {
         let name = names::blob(blob);
-        let path = Path::from(name.as_str());
-        let remove = async {
-            let is_old = SystemTime::from(self.store.head(&path).await?.last_modified) < cutoff;
-            if is_old && removal == Removal::Real {
-                self.store.delete(&path).await?;
-            }
-            Ok(is_old)
-        };
-        match remove.await {
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            removed => removed
-                .map_err(|error| StageError::of_request("remove", &self.url_of(&name), error)),
+        match self.head(&name).await? {
+            Some(object) if SystemTime::from(object.last_modified) < cutoff => {}
+            _ => return Ok(false),
         }
+        if removal == Removal::Real {
+            let path = Path::from(name.as_str());
+            match self.persistence.of(|| self.store.delete(&path)).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed(Request::Remove, &name, error)),
+            }
+        }
+        Ok(true)
     }
 }

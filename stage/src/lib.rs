@@ -6,13 +6,29 @@
 //!
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
 //! - [`Stage::collect`]: the removal of what nobody needs any more.
-//! - [`StageError`]: what went wrong with which object.
+//! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
+//! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
+//! - [`StageError`]: what went wrong with which object, and what to do about it.
+//!
+//! | URL | store | feature |
+//! |---|---|---|
+//! | `file:///absolute/path` | a directory | |
+//! | `memory://NAME/PREFIX` | this process, for tests | |
+//! | `gs://BUCKET/PREFIX` | Google Cloud Storage | `gcs` |
+//! | `s3://BUCKET/PREFIX` | Amazon S3, and what speaks its protocol | `aws` |
+//! | `az://CONTAINER/PREFIX`, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX` | Azure Blob Storage | `azure` |
 
 mod error;
 mod gc;
 mod location;
+mod options;
+mod refusal;
 mod stage;
+mod store;
+mod transfer;
 
 pub use error::{StageError, StageErrorKind};
 pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
+pub use options::StageOptions;
 pub use stage::{Created, Stage, Staged};
+pub use transfer::Source;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -12,7 +12,11 @@ use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
 use crate::gc;
-use crate::location;
+use crate::location::{Location, Provider};
+use crate::options::StageOptions;
+use crate::refusal::Request;
+use crate::store;
+use crate::transfer::{Download, DownloadError, Persistence, Source, Turns, Upload, UploadError};
 
 /// A prefix of an object store: blobs that all runs share, and the objects of each run.
 ///
@@ -20,7 +24,10 @@ use crate::location;
 #[derive(Clone)]
 pub struct Stage {
     pub(crate) store: Arc<dyn ObjectStore>,
+    provider: Provider,
     url: Arc<str>,
+    turns: Turns,
+    pub(crate) persistence: Persistence,
 }
 
 /// Whether a blob had to be uploaded.
@@ -33,27 +40,33 @@ pub enum Staged {
 }
 
 /// Whether an object that must be written once was written now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     /// We wrote it.
     Now,
-    /// Somebody had written it, and theirs stays.
-    Before,
+    /// Somebody had written it, and theirs, which is this, stays.
+    Before(Bytes),
 }
 
 impl Stage {
-    /// The stage at `url`, such as `file:///absolute/path`.
+    /// The stage at `url`, such as `gs://bucket/prefix` or `file:///absolute/path`, with the
+    /// environment of this process.
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Location`] when there is no such stage.
+    /// [`StageErrorKind::Location`] when there is no such stage, [`StageErrorKind::Denied`] when
+    /// the provider's credentials are none that can be used.
     pub fn open(url: &str) -> Result<Self, StageError> {
-        let url = url.trim_end_matches('/');
-        Ok(Self::of(location::open(url)?, url))
+        Self::open_with(url, &StageOptions::new())
     }
 
-    pub(crate) fn of(store: Arc<dyn ObjectStore>, url: &str) -> Self {
-        Self { store, url: url.into() }
+    /// The stage at `url`, opened with `options`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(url: &str, options: &StageOptions) -> Result<Self, StageError> {
+        Self::at(url, &Location::parse(url)?, options)
     }
 
     /// The stage at `url`, whose directory is made if it is one and absent.
@@ -62,10 +75,31 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Location`] when there can be no such stage.
+    /// As [`open`](Self::open), or when the directory cannot be made.
     pub fn open_or_make(url: &str) -> Result<Self, StageError> {
-        location::make(url)?;
-        Self::open(url)
+        let location = Location::parse(url)?;
+        store::make(&location)?;
+        Self::at(url, &location, &StageOptions::new())
+    }
+
+    fn at(url: &str, location: &Location, options: &StageOptions) -> Result<Self, StageError> {
+        let store = store::open(url, location, options)?;
+        Ok(Self::of(store, location.provider(), url, options))
+    }
+
+    pub(crate) fn of(
+        store: Arc<dyn ObjectStore>,
+        provider: Provider,
+        url: &str,
+        options: &StageOptions,
+    ) -> Self {
+        Self {
+            store,
+            provider,
+            url: url.trim_end_matches('/').into(),
+            turns: Turns::new(),
+            persistence: Persistence::new(options.retry_for()),
+        }
     }
 
     /// The stage in a directory of this machine, which is made if absent.
@@ -91,22 +125,25 @@ impl Stage {
         format!("{}/{name}", self.url)
     }
 
-    /// Puts `blob` where its digest says, unless it is there and young enough not to be collected
-    /// while a run needs it; `read` gives its bytes.
-    pub async fn put_blob<E: From<StageError>>(
-        &self,
-        blob: &Blob,
-        read: impl AsyncFnOnce() -> Result<Bytes, E>,
-    ) -> Result<Staged, E> {
-        self.put_blob_at(blob, read, SystemTime::now()).await
+    /// Puts `blob`, whose bytes `source` has, where its digest says, unless it is there and young
+    /// enough not to be collected while a run needs it.
+    ///
+    /// Large ones go in parts, and what is read of a file is never all in memory. Until all of it
+    /// is there, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Source`] when a file cannot be read or hasn't the bytes of `blob` any more.
+    pub async fn put_blob(&self, blob: &Blob, source: &Source) -> Result<Staged, StageError> {
+        self.put_blob_at(blob, source, SystemTime::now()).await
     }
 
-    pub(crate) async fn put_blob_at<E: From<StageError>>(
+    pub(crate) async fn put_blob_at(
         &self,
         blob: &Blob,
-        read: impl AsyncFnOnce() -> Result<Bytes, E>,
+        source: &Source,
         now: SystemTime,
-    ) -> Result<Staged, E> {
+    ) -> Result<Staged, StageError> {
         let name = names::blob(&blob.digest);
         if let Some(object) = self.head(&name).await?
             && object.size == blob.size
@@ -114,23 +151,60 @@ impl Stage {
         {
             return Ok(Staged::Cached);
         }
-        self.put(&name, read().await?).await?;
+        self.put_as(&name, blob, source).await?;
         Ok(Staged::New)
     }
 
-    /// The bytes of a blob, after making sure that they are those that its digest names.
-    pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
-        self.get_blob_at(&names::blob(&blob.digest), blob).await
+    /// Writes the object `name` with the bytes of `blob`, which `source` has, over another if there
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_blob`](Self::put_blob).
+    pub async fn put_as(&self, name: &str, blob: &Blob, source: &Source) -> Result<(), StageError> {
+        let upload = Upload {
+            store: &self.store,
+            turns: &self.turns,
+            persistence: self.persistence,
+            path: &Path::from(name),
+            blob: *blob,
+        };
+        upload.send(source).await.map_err(|error| match error {
+            UploadError::Source(error) => error,
+            UploadError::Store(error) => self.failed(Request::Write, name, error),
+        })
     }
 
-    /// The bytes of the object `name`, after making sure that they are those of `blob`. One of
-    /// another size is refused before it is read.
-    pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
-        let check = |size| match size == blob.size {
-            true => Ok(()),
-            false => Err(self.altered(name, "size", size, blob.size)),
+    /// The bytes of a blob, after making sure that they are those that its digest names.
+    ///
+    /// Large ones come in parts, in parallel. An object of another size isn't read.
+    pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
+        self.get_as(&names::blob(&blob.digest), blob).await
+    }
+
+    /// The bytes of the object `name`, after making sure that they are those of `blob`.
+    pub async fn get_as(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+        let download = Download {
+            store: &self.store,
+            turns: &self.turns,
+            persistence: self.persistence,
+            path: &Path::from(name),
+            blob: *blob,
         };
-        self.verified(name, &blob.digest, self.get_checked(name, check).await?)
+        let error = match download.bytes().await {
+            Ok(bytes) => return Ok(bytes),
+            Err(DownloadError::Broken(error)) => return Err(error),
+            Err(DownloadError::Digest(found)) => {
+                return Err(self.altered(name, &found.digest, &blob.digest));
+            }
+            Err(DownloadError::Size(found)) => return Err(self.resized(name, found, blob.size)),
+            Err(DownloadError::Store(error)) => error,
+        };
+        // Of an object that is too short, a part cannot be asked for.
+        match self.size(name).await {
+            Ok(Some(found)) if found != blob.size => Err(self.resized(name, found, blob.size)),
+            _ => Err(self.failed(Request::Read, name, error)),
+        }
     }
 
     /// The bytes of the object `name`, after making sure that they have this digest. One with more
@@ -141,91 +215,123 @@ impl Stage {
         digest: &Digest,
         at_most: u64,
     ) -> Result<Bytes, StageError> {
-        self.verified(name, digest, self.get(name, at_most).await?)
+        let bytes = self.get(name, at_most).await?;
+        let found = Digest::of(&bytes);
+        if found == *digest {
+            return Ok(bytes);
+        }
+        Err(self.altered(name, &found, digest))
     }
 
     /// The bytes of the object `name`. One with more than `at_most` bytes is refused before it is
     /// read.
     pub async fn get(&self, name: &str, at_most: u64) -> Result<Bytes, StageError> {
-        let check = |size| match size <= at_most {
-            true => Ok(()),
-            false => Err(StageError::too_large(&self.url_of(name), size, at_most)),
+        let _turn = self.turns.wait(0).await;
+        let path = Path::from(name);
+        let read = || async {
+            let object = self.store.get(&path).await?;
+            match object.meta.size {
+                size if size > at_most => Ok(Err(size)),
+                _ => object.bytes().await.map(Ok),
+            }
         };
-        self.get_checked(name, check).await
-    }
-
-    /// The bytes of the object `name`, if `check` has nothing against their number.
-    async fn get_checked(
-        &self,
-        name: &str,
-        check: impl FnOnce(u64) -> Result<(), StageError>,
-    ) -> Result<Bytes, StageError> {
-        let unread = |error| StageError::of_request("read", &self.url_of(name), error);
-        let object = self.store.get(&Path::from(name)).await.map_err(unread)?;
-        check(object.meta.size)?;
-        object.bytes().await.map_err(unread)
-    }
-
-    fn verified(&self, name: &str, digest: &Digest, bytes: Bytes) -> Result<Bytes, StageError> {
-        let found = Digest::of(&bytes);
-        if found == *digest {
-            return Ok(bytes);
+        match self.persistence.of(read).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(size)) => Err(StageError::too_large(&self.url_of(name), size, at_most)),
+            Err(error) => Err(self.failed(Request::Read, name, error)),
         }
-        Err(self.altered(name, "digest", found.short(), digest.short()))
-    }
-
-    fn altered(
-        &self,
-        name: &str,
-        what: &str,
-        found: impl fmt::Display,
-        wanted: impl fmt::Display,
-    ) -> StageError {
-        let url = self.url_of(name);
-        let problem = format!("{url} was altered: its {what} is {found} and should be {wanted}");
-        StageError::new(StageErrorKind::Altered, problem)
     }
 
     /// Writes the object `name`, over another if there is one.
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StageError> {
-        self.store
-            .put(&Path::from(name), PutPayload::from(bytes))
-            .await
-            .map(drop)
-            .map_err(|error| StageError::of_request("write", &self.url_of(name), error))
+        let _turn = self.turns.wait(bytes.len()).await;
+        let path = Path::from(name);
+        let write = || self.store.put(&path, PutPayload::from(bytes.clone()));
+        let written = self.persistence.of(write).await;
+        written.map(drop).map_err(|error| self.failed(Request::Write, name, error))
     }
 
     /// Writes the object `name` unless there is one, in one step.
-    pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StageError> {
-        let payload = PutPayload::from(bytes);
-        let written = self.store.put_opts(&Path::from(name), payload, PutMode::Create.into()).await;
-        match written {
+    ///
+    /// When the answer to a write is lost, asking again finds the object there. So `bytes` must be
+    /// like nobody else's: an object that has them is ours. One that was there is read if it has at
+    /// most `at_most` bytes.
+    pub async fn create(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        at_most: u64,
+    ) -> Result<Created, StageError> {
+        let path = Path::from(name);
+        let write = || {
+            let payload = PutPayload::from(bytes.clone());
+            self.store.put_opts(&path, payload, PutMode::Create.into())
+        };
+        match self.persistence.of(write).await {
             Ok(_) => Ok(Created::Now),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Before),
-            Err(error) => Err(StageError::of_request("write", &self.url_of(name), error)),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                let found = self.get(name, at_most).await?;
+                Ok(if found == bytes { Created::Now } else { Created::Before(found) })
+            }
+            Err(error) => Err(self.failed(Request::Write, name, error)),
         }
     }
 
     /// Removes all objects of a run. One that is gone already is no error.
     pub async fn remove_run(&self, run_id: &str) -> Result<(), StageError> {
         let prefix = names::run(run_id);
-        let remove = async {
-            let objects = self.store.list(Some(&Path::from(prefix.as_str())));
+        let path = Path::from(prefix.as_str());
+        let remove = || {
+            let objects = self.store.list(Some(&path));
             let names = objects.map_ok(|object| object.location).boxed();
-            self.store.delete_stream(names).try_for_each(|_| async { Ok(()) }).await
+            let removed = self.store.delete_stream(names);
+            let removed = removed.filter(|end| {
+                let is_gone = matches!(end, Err(object_store::Error::NotFound { .. }));
+                future::ready(!is_gone)
+            });
+            removed.try_for_each(|_| future::ready(Ok(())))
         };
-        match remove.await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(StageError::of_request("remove", &self.url_of(&prefix), error)),
-        }
+        let removed = self.persistence.of(remove).await;
+        removed.map_err(|error| self.failed(Request::Remove, &prefix, error))
+    }
+
+    async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
+        Ok(self.head(name).await?.map(|object| object.size))
     }
 
     pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {
-        match self.store.head(&Path::from(name)).await {
+        let _turn = self.turns.wait(0).await;
+        let path = Path::from(name);
+        match self.persistence.of(|| self.store.head(&path)).await {
             Ok(object) => Ok(Some(object)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(StageError::of_request("look for", &self.url_of(name), error)),
+            Err(error) => Err(self.failed(Request::LookFor, name, error)),
         }
+    }
+
+    pub(crate) fn failed(
+        &self,
+        request: Request,
+        name: &str,
+        error: object_store::Error,
+    ) -> StageError {
+        request.failed(self.provider, &self.url_of(name), error)
+    }
+
+    fn altered(&self, name: &str, found: &Digest, expected: &Digest) -> StageError {
+        let (url, found, expected) = (self.url_of(name), found.short(), expected.short());
+        StageError::new(
+            StageErrorKind::Altered,
+            format!("{url} was altered: its digest is {found} and should be {expected}"),
+        )
+    }
+
+    fn resized(&self, name: &str, found: u64, expected: u64) -> StageError {
+        let url = self.url_of(name);
+        StageError::new(
+            StageErrorKind::Altered,
+            format!("{url} was altered: it has {found} bytes and should have {expected}"),
+        )
     }
 }
 

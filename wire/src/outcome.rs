@@ -21,6 +21,10 @@ pub struct Outcome {
     pub run_id: String,
     /// Which attempt at it, counted from 1.
     pub attempt: u32,
+    /// A number that no other outcome has, so that a runner that wrote this and lost the answer
+    /// knows it for its own.
+    #[serde(default)]
+    pub nonce: u64,
     /// How it ended.
     pub end: End,
     /// What it took.
@@ -44,6 +48,7 @@ impl Outcome {
             hype: HYPE_VERSION.to_owned(),
             run_id: run_id.into(),
             attempt,
+            nonce: 0,
             end,
             statistics,
             stdout: Bytes::default(),

@@ -21,8 +21,11 @@ use object_store::{
 };
 
 use super::{Collected, LEAST_AGE, Removal};
-use crate::error::{StageError, StageErrorKind};
+use crate::error::StageErrorKind;
+use crate::location::Provider;
+use crate::options::StageOptions;
 use crate::stage::Stage;
+use crate::transfer::Source;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -190,7 +193,12 @@ impl World {
             written: Mutex::default(),
         };
         Self {
-            stage: Stage::of(Arc::new(store), "memory://simulated"),
+            stage: Stage::of(
+                Arc::new(store),
+                Provider::Here,
+                "memory://simulated",
+                &StageOptions::new(),
+            ),
             clock,
             blobs: (0..6).map(|number| Bytes::from(format!("blob {number}"))).collect(),
             queued: RefCell::default(),
@@ -239,8 +247,8 @@ impl World {
 
     async fn put_blobs(&self, used: &[&Bytes]) {
         for bytes in used {
-            let read = async || Ok::<_, StageError>(Bytes::clone(bytes));
-            self.stage.put_blob_at(&Blob::of(bytes), read, self.clock.now()).await.unwrap();
+            let source = Source::bytes(Bytes::clone(bytes));
+            self.stage.put_blob_at(&Blob::of(bytes), &source, self.clock.now()).await.unwrap();
         }
     }
 

@@ -16,6 +16,13 @@ const FIRST: &str = "cargo-hype";
 const OTHERS: &[&str] =
     &["conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
 
+/// What takes minutes to compile, with all that it is made of.
+const ENGINE: [&str; 2] = ["wasmtime", "wasmtime-wasi"];
+
+const WAY_OUT: &str = "let hype-run ask for the features that are missing, so that every program has \
+    them, as it does for wasm-encoder; see the comment in the root's Cargo.toml. What asks for them \
+    is told by";
+
 /// Packages with version, and the lists of features with which each is built.
 type Features = BTreeMap<String, BTreeSet<String>>;
 
@@ -28,11 +35,19 @@ fn all_programs_have_the_same_features() {
         problems.extend(differences(&first.for_target, &built.for_target, FIRST, other));
         problems.extend(differences(&first.for_build, &built.for_build, FIRST, other));
     }
+    assert_none(&problems, &format!("{WAY_OUT} `cargo tree -e features -p PROGRAM -i PACKAGE`"));
+}
+
+#[test]
+fn tests_have_the_same_engine_as_programs() {
+    // All that the engine is made of; what it isn't made of costs seconds, not minutes.
+    let engine = ENGINE.map(|package| tree(&["-p", package, "-e", "normal,no-proc-macro"]));
+    let mut first = tree(&["-p", FIRST, "-e", "normal,no-proc-macro"]);
+    first.retain(|package, _| engine.iter().any(|engine| engine.contains_key(package)));
+    let tests = tree(&["--workspace", "-e", "normal,dev,no-proc-macro"]);
     assert_none(
-        &problems,
-        "let hype-run ask for the features that are missing, so that every program has them, as it \
-         does for wasm-encoder; see the comment in the root's Cargo.toml. `cargo tree -e features \
-         -p PROGRAM -i PACKAGE` says who asks for them",
+        &differences(&first, &tests, FIRST, "`cargo test`"),
+        &format!("{WAY_OUT} `cargo tree -e features --workspace -i PACKAGE`"),
     );
 }
 
@@ -47,8 +62,8 @@ struct Built {
 
 impl Built {
     fn of(package: &str) -> Self {
-        let for_target = tree(package, "normal,no-proc-macro");
-        let mut for_build = tree(package, "normal,build");
+        let for_target = tree(&["-p", package, "-e", "normal,no-proc-macro"]);
+        let mut for_build = tree(&["-p", package, "-e", "normal,build"]);
         for (name, features) in &mut for_build {
             features.retain(|list| !for_target.get(name).is_some_and(|here| here.contains(list)));
         }
@@ -57,9 +72,11 @@ impl Built {
     }
 }
 
-fn tree(package: &str, edges: &str) -> Features {
+/// What `cargo tree` prints when it is asked for `what`.
+fn tree(what: &[&str]) -> Features {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "-p", package, "-e", edges, "--prefix", "none", "-f", "{p} [{f}]"])
+        .args(["tree", "--prefix", "none", "-f", "{p} [{f}]"])
+        .args(what)
         .current_dir(root())
         .output()
         .expect("cargo tree");

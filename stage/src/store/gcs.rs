@@ -1,0 +1,92 @@
+//! Google Cloud Storage, by its XML API.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+
+use super::client;
+use super::credentials::LastResort;
+use super::google_credentials::{GoogleCredentials, Translated};
+use super::open::Bucket;
+use crate::error::StageError;
+
+const NOBODY: &str = "there are no Google credentials: GOOGLE_APPLICATION_CREDENTIALS names no \
+                      file, gcloud has left none, and no metadata server answers";
+
+/// Names a server for tests, by `host:port` or URL. It is asked without credentials, and so may be
+/// anywhere.
+const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
+
+pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
+    let builder = match bucket.options.variable(EMULATOR) {
+        Some(host) => emulator(bucket, host),
+        None => with_credentials(bucket, builder(bucket))?,
+    };
+    let store = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
+    Ok(Arc::new(store))
+}
+
+fn new(bucket: &Bucket<'_>) -> GoogleCloudStorageBuilder {
+    GoogleCloudStorageBuilder::new()
+        // The metadata server has no TLS; the store itself is at an endpoint that is checked.
+        .with_client_options(client::options().with_allow_http(true))
+        .with_retry(client::retries(bucket.options))
+        .with_bucket_name(bucket.name)
+}
+
+fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
+    let url = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
+    // A key that says so is how this client does without credentials altogether.
+    let key =
+        r#"{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}"#;
+    new(bucket).with_base_url(url.trim_end_matches('/')).with_service_account_key(key)
+}
+
+fn builder(bucket: &Bucket<'_>) -> GoogleCloudStorageBuilder {
+    let settings = bucket.options.lower_case("GOOGLE_");
+    let keys = settings.filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+    keys.filter(|(key, _)| {
+        // The bucket is in the URL, and what kind of credentials a file holds is looked at first.
+        !matches!(key, GoogleConfigKey::Bucket | GoogleConfigKey::ApplicationCredentials)
+    })
+    .fold(new(bucket), |builder, (key, value)| builder.with_config(key, value))
+}
+
+fn with_credentials(
+    bucket: &Bucket<'_>,
+    builder: GoogleCloudStorageBuilder,
+) -> Result<GoogleCloudStorageBuilder, StageError> {
+    if let Some(endpoint) = builder.get_config_value(&GoogleConfigKey::BaseUrl) {
+        client::check_endpoint(bucket.url, "GOOGLE_BASE_URL", &endpoint)?;
+    }
+    let explicit = [
+        GoogleConfigKey::ServiceAccount,
+        GoogleConfigKey::ServiceAccountKey,
+        GoogleConfigKey::BearerToken,
+    ];
+    if explicit.iter().any(|key| builder.get_config_value(key).is_some()) {
+        return Ok(builder);
+    }
+    match GoogleCredentials::find(bucket.options)? {
+        GoogleCredentials::ServiceAccount { path, endpoint } => {
+            if let Some(endpoint) = endpoint {
+                let name = format!("gcs_base_url of {path}");
+                client::check_endpoint(bucket.url, &name, &endpoint)?;
+            }
+            Ok(builder.with_service_account_path(path))
+        }
+        GoogleCredentials::User { path } => Ok(builder.with_application_credentials(path)),
+        GoogleCredentials::Translated(credentials) => {
+            Ok(builder.with_credentials(Arc::new(Translated::new(credentials))))
+        }
+        GoogleCredentials::Machine => {
+            let machine = new(bucket)
+                .with_retry(client::metadata_retries(bucket.options))
+                .build()
+                .map_err(|error| client::unusable(bucket.url, error))?;
+            let machine = Arc::clone(machine.credentials());
+            Ok(builder.with_credentials(LastResort::new(machine, NOBODY)))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A server on loopback that speaks S3.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, oneshot};
+
+const KEY_ID: &str = "AKIATEST";
+const KEY: &str = "a secret of the tests";
+
+/// A server with one bucket, from its start until it is dropped.
+pub struct S3Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _directory: TempDir,
+}
+
+impl S3Server {
+    /// Starts a server with this bucket on a port that nobody uses.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no directory, port or thread.
+    pub fn start(bucket: &str) -> io::Result<Self> {
+        let directory = TempDir::new()?;
+        std::fs::create_dir(directory.path().join(bucket))?;
+        let files = s3s_fs::FileSystem::new(directory.path()).map_err(|error| {
+            io::Error::other(format!("no S3 server in {}: {error:?}", directory.path().display()))
+        })?;
+        let mut service = S3ServiceBuilder::new(files);
+        service.set_auth(SimpleAuth::from_single(KEY_ID, KEY));
+        let service = service.build();
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("s3-server".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener);
+                let listener = listener.unwrap_or_else(|error| panic!("no listener: {error}"));
+                tokio::select! {
+                    () = accept(listener, service) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread), _directory: directory })
+    }
+
+    /// The variables by which a client finds it.
+    pub fn variables(&self) -> [(String, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
+            ("AWS_ACCESS_KEY_ID", KEY_ID.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+}
+
+async fn accept(listener: TcpListener, service: S3Service) {
+    // s3s-fs looks whether an object is there and then writes it, between which another may be
+    // written: those that must be the first are let in one by one.
+    let creating = Arc::new(Mutex::new(()));
+    while let Ok((connection, _)) = listener.accept().await {
+        let (service, creating) = (service.clone(), Arc::clone(&creating));
+        let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (service, creating) = (service.clone(), Arc::clone(&creating));
+            async move {
+                let is_first = request.headers().contains_key("if-none-match");
+                let _turn = if is_first { Some(creating.lock().await) } else { None };
+                service.call(request.map(s3s::Body::from)).await
+            }
+        });
+        let connection = TokioIo::new(connection);
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new().serve_connection(connection, answer),
+        );
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A thread that panicked has said why.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+impl fmt::Debug for S3Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S3Server({})", self.address)
+    }
+}
