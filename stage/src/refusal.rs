@@ -106,6 +106,9 @@ fn problem(error: &object_store::Error, text: &str) -> Problem {
         object_store::Error::NotFound { .. } => Problem::NoObject,
         object_store::Error::Unauthenticated { .. } => Problem::BadCredentials,
         object_store::Error::PermissionDenied { .. } => Problem::Forbidden,
+        // Of some requests the client doesn't look at the status.
+        _ if says(&["status code: 401"]) => Problem::BadCredentials,
+        _ if says(&["status code: 403"]) => Problem::Forbidden,
         _ => Problem::Failing,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStore;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
@@ -21,18 +21,10 @@ const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
     let builder = match bucket.options.variable(EMULATOR) {
         Some(host) => emulator(bucket, host),
-        None => with_credentials(bucket, builder(bucket))?,
+        None => with_credentials(bucket, builder(bucket, is_setting))?,
     };
     let store = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
     Ok(Arc::new(store))
-}
-
-fn new(bucket: &Bucket<'_>) -> GoogleCloudStorageBuilder {
-    GoogleCloudStorageBuilder::new()
-        // The metadata server has no TLS; the store itself is at an endpoint that is checked.
-        .with_client_options(client::options().with_allow_http(true))
-        .with_retry(client::retries(bucket.options))
-        .with_bucket_name(bucket.name)
 }
 
 fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
@@ -40,17 +32,34 @@ fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
     // A key that says so is how this client does without credentials altogether.
     let key =
         r#"{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}"#;
-    new(bucket).with_base_url(url.trim_end_matches('/')).with_service_account_key(key)
+    builder(bucket, |key| matches!(key, GoogleConfigKey::Client(_)))
+        .with_base_url(url.trim_end_matches('/'))
+        .with_service_account_key(key)
 }
 
-fn builder(bucket: &Bucket<'_>) -> GoogleCloudStorageBuilder {
+/// A client with those of the variables `GOOGLE_*` that it knows and that `are_used`.
+fn builder(
+    bucket: &Bucket<'_>,
+    are_used: fn(&GoogleConfigKey) -> bool,
+) -> GoogleCloudStorageBuilder {
+    let allow_http = GoogleConfigKey::Client(ClientConfigKey::AllowHttp);
     let settings = bucket.options.lower_case("GOOGLE_");
     let keys = settings.filter_map(|(name, value)| Some((name.parse().ok()?, value)));
-    keys.filter(|(key, _)| {
-        // The bucket is in the URL, and what kind of credentials a file holds is looked at first.
-        !matches!(key, GoogleConfigKey::Bucket | GoogleConfigKey::ApplicationCredentials)
-    })
-    .fold(new(bucket), |builder, (key, value)| builder.with_config(key, value))
+    keys.filter(|(key, _)| are_used(key))
+        .fold(
+            GoogleCloudStorageBuilder::new().with_client_options(client::options()),
+            |builder, (key, value)| builder.with_config(key, value),
+        )
+        // The metadata server has no TLS; the store itself is at an endpoint that is checked.
+        .with_config(allow_http, "true")
+        .with_retry(client::retries(bucket.options))
+        .with_bucket_name(bucket.name)
+}
+
+/// All but the bucket, which is in the URL, and the file of credentials, of whose kind the client
+/// may know nothing.
+fn is_setting(key: &GoogleConfigKey) -> bool {
+    !matches!(key, GoogleConfigKey::Bucket | GoogleConfigKey::ApplicationCredentials)
 }
 
 fn with_credentials(
@@ -81,7 +90,8 @@ fn with_credentials(
             Ok(builder.with_credentials(Arc::new(Translated::new(credentials))))
         }
         GoogleCredentials::Machine => {
-            let machine = new(bucket)
+            let machine = builder
+                .clone()
                 .with_retry(client::metadata_retries(bucket.options))
                 .build()
                 .map_err(|error| client::unusable(bucket.url, error))?;

@@ -1,0 +1,179 @@
+//! Who we are, by Google's application default credentials.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::Command;
+
+use hype_stage::{Source, Stage, StageErrorKind, StageOptions};
+use test_stage::backends::BUCKET;
+use test_stage::bytes::some;
+use test_storage_server::{Settings, StorageServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+fn open(variables: &[(&str, &str)]) -> Stage {
+    let options = StageOptions::new().with_variables(variables.iter().copied());
+    Stage::open_with(&format!("gs://{BUCKET}/prefix"), &options).unwrap()
+}
+
+async fn assert_works(stage: &Stage) {
+    let source = Source::bytes(some(1000, 1));
+    let blob = source.blob().await.unwrap();
+    stage.put_blob(&blob, &source).await.unwrap();
+    assert_eq!(stage.get_blob(&blob).await.unwrap(), some(1000, 1));
+}
+
+fn account_server() -> StorageServer {
+    let settings = Settings::new().with_bucket(BUCKET).with_service_account(&[BUCKET]);
+    StorageServer::start(&settings).unwrap()
+}
+
+fn write(directory: &Path, name: &str, content: &str) -> String {
+    let path = directory.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_key_of_a_service_account_is_found_where_it_is_named_or_left() {
+    let server = account_server();
+    let directory = tempfile::tempdir().unwrap();
+    let key = write(directory.path(), "key.json", &server.service_account());
+    assert_works(&open(&[("GOOGLE_APPLICATION_CREDENTIALS", &key)])).await;
+
+    let home = directory.path().join("home");
+    let gcloud = home.join(".config/gcloud");
+    std::fs::create_dir_all(&gcloud).unwrap();
+    write(&gcloud, "application_default_credentials.json", &server.service_account());
+    assert_works(&open(&[("HOME", home.to_str().unwrap())])).await;
+    assert_works(&open(&[("CLOUDSDK_CONFIG", gcloud.to_str().unwrap())])).await;
+}
+
+/// Where one token is given for another, as by Google's token service and by impersonation.
+async fn exchange(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 64 << 10];
+            // The requests here come in one piece.
+            assert!(connection.read(&mut request).await.unwrap() > 0);
+            let size = answer.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                 content-length: {size}\r\nconnection: close\r\n\r\n"
+            );
+            connection.write_all((head + answer).as_bytes()).await.unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn federation(directory: &Path, answer: &'static str) -> String {
+    let subject = write(directory, "subject", "what somebody else calls us");
+    let token_service = exchange(answer).await;
+    format!(
+        r#"{{"type": "external_account", "audience": "//iam.googleapis.com/projects/1",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": "{token_service}/v1/token",
+            "credential_source": {{"file": "{subject}"}}}}"#
+    )
+}
+
+const FEDERATED: &str = r#"{"access_token": "federated", "expires_in": 3600,
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}"#;
+
+#[tokio::test]
+async fn workload_identity_federation_is_translated() {
+    let settings = Settings::new().with_bucket(BUCKET).with_token("federated", &[BUCKET]);
+    let server = StorageServer::start(&settings).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = federation(directory.path(), FEDERATED).await;
+    let file = write(directory.path(), "external.json", &file);
+    let variables =
+        [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
+    assert_works(&open(&variables)).await;
+}
+
+#[tokio::test]
+async fn impersonation_is_translated() {
+    let settings = Settings::new().with_bucket(BUCKET).with_token("impersonated", &[BUCKET]);
+    let server = StorageServer::start(&settings).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let source = federation(directory.path(), FEDERATED).await;
+    let answer = r#"{"accessToken": "impersonated", "expireTime": "2999-01-01T00:00:00Z"}"#;
+    let impersonation = exchange(answer).await;
+    let file = format!(
+        r#"{{"type": "impersonated_service_account", "source_credentials": {source},
+            "service_account_impersonation_url":
+                "{impersonation}/v1/projects/-/serviceAccounts/a@b:generateAccessToken"}}"#
+    );
+    let file = write(directory.path(), "impersonated.json", &file);
+    let variables =
+        [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
+    assert_works(&open(&variables)).await;
+}
+
+#[tokio::test]
+async fn a_federation_that_gives_no_token_is_told() {
+    let server = account_server();
+    let directory = tempfile::tempdir().unwrap();
+    let file = federation(directory.path(), r#"{"error": "no"}"#).await;
+    let file = write(directory.path(), "external.json", &file);
+    let variables =
+        [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
+    let error = open(&variables).get("runs/run-1/manifest").await.unwrap_err();
+    assert_eq!(error.kind(), StageErrorKind::Denied);
+    assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
+    assert!(server.requests().is_empty());
+}
+
+/// The metadata server is named by a variable of the process, so that its tests have one of their
+/// own: they run a test of this file that is for nobody else.
+fn in_process(test: &str, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
+    text
+}
+
+#[test]
+fn the_metadata_server_says_who_a_machine_is() {
+    let server = account_server();
+    let variables = [("GCE_METADATA_HOST", &*server.host()), ("GOOGLE_BASE_URL", &server.url())];
+    in_process("credentials::the_machine_works", &variables);
+}
+
+#[tokio::test]
+#[ignore = "needs GCE_METADATA_HOST, which the_metadata_server_says_who_a_machine_is sets"]
+async fn the_machine_works() {
+    assert_works(&Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap()).await;
+}
+
+#[test]
+fn where_nobody_says_who_we_are_that_is_told_soon() {
+    // A port on which nobody listens.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = gone.to_string();
+    let variables = [("GCE_METADATA_HOST", &*gone), ("GCE_METADATA_IP", &gone)];
+    in_process("credentials::the_machine_is_nobody", &variables);
+}
+
+#[tokio::test]
+#[ignore = "needs GCE_METADATA_HOST, which where_nobody_says_who_we_are_that_is_told_soon sets"]
+async fn the_machine_is_nobody() {
+    let stage = Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap();
+    let error = stage.get("runs/run-1/manifest").await.unwrap_err();
+    assert_eq!(error.kind(), StageErrorKind::Denied);
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    assert!(causes.iter().any(|cause| cause.starts_with("there are no Google credentials: ")));
+    assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
+}
