@@ -39,3 +39,6 @@ macro_rules! suite {
         }
     )*};
 }
+
+/// More than any object here has, in bytes.
+pub const AT_MOST: u64 = 1 << 20;

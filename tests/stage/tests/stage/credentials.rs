@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
+use test_stage::AT_MOST;
 
 use hype_stage::{Source, Stage, StageErrorKind, StageOptions};
 use test_stage::backends::BUCKET;
@@ -123,7 +124,7 @@ async fn a_federation_that_gives_no_token_is_told() {
     let file = write(directory.path(), "external.json", &file);
     let variables =
         [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
-    let error = open(&variables).get("runs/run-1/manifest").await.unwrap_err();
+    let error = open(&variables).get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
     assert!(server.requests().is_empty());
@@ -170,7 +171,7 @@ fn where_nobody_says_who_we_are_that_is_told_soon() {
 #[ignore = "needs GCE_METADATA_HOST, which where_nobody_says_who_we_are_that_is_told_soon sets"]
 async fn the_machine_is_nobody() {
     let stage = Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap();
-    let error = stage.get("runs/run-1/manifest").await.unwrap_err();
+    let error = stage.get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let causes: Vec<_> = causes.map(ToString::to_string).collect();
