@@ -171,12 +171,24 @@ fn execute(command: Command) -> Result<ExitCode> {
 }
 
 fn created(package: &New) -> String {
-    let New { name, workspace, next } = package;
+    let New { name, workspace, profile, next } = package;
     let place = match workspace {
         Some(root) => format!(", a member of the workspace {}", root.display()),
         None => String::new(),
     };
-    format!("{:>12} package `{name}`{place}\n{:>12} {next}", "Created", "Next")
+    let mut told = format!("{:>12} package `{name}`{place}\n", "Created");
+    if let (Some(root), Some(lines)) = (workspace, profile) {
+        let has_heading = lines.starts_with('[');
+        let below = if has_heading { "" } else { ", below its [profile.dev.package]" };
+        let manifest = root.join("Cargo.toml");
+        told.push_str(&format!(
+            "{:>12} these lines to {}{below}, without which dev builds compile components \
+             slowly:\n\n{lines}\n\n",
+            "Add",
+            manifest.display()
+        ));
+    }
+    told + &format!("{:>12} {next}", "Next")
 }
 
 /// Tells what was built, each thing as a line for people and one for tools.

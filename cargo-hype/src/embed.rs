@@ -1,6 +1,6 @@
 //! Programs with the components inside whose functions they may call.
 //!
-//! The components are built first. The variable [`VARIABLE`] then names them to the compiler, which
+//! The components are built first. The variable `HYPE_EMBED` then names them to the compiler, which
 //! `hype::embed!` has read them as if they were sources: the linker puts them in their place, and
 //! nothing has to be done to the finished program.
 

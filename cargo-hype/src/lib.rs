@@ -1,7 +1,8 @@
 //! `cargo hype`: from a package's library to a component, and from a component to a value.
 //!
 //! - [`cli`]: the command line, and the exit status of each command.
-//! - [`new`]: a package to begin with, of the files in `template`.
+//! - [`new`]: a package to begin with, of the files in `template`; `profile` keeps its
+//!   dev builds quick.
 //! - [`build`]: packages to components under `target/hype`.
 //! - [`project`]: what cargo knows of the packages: which define functions, where things are.
 //! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`; [`cargo`] runs it, and
@@ -25,6 +26,7 @@ pub mod error;
 pub mod gc;
 pub mod inspect;
 pub mod new;
+mod profile;
 pub mod program;
 pub mod project;
 mod refusal;

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::cargo;
 use crate::error::{Error, Result};
+use crate::profile;
 use crate::project::{HYPE_PACKAGE, unreadable};
 use crate::template::{self, Hype};
 
@@ -31,6 +32,8 @@ pub struct New {
     pub name: String,
     /// The workspace that it is a member of, but for one of its own.
     pub workspace: Option<PathBuf>,
+    /// Lines that the workspace's manifest lacks, without which components compile slowly.
+    pub profile: Option<String>,
     /// What to type to run it.
     pub next: String,
 }
@@ -58,13 +61,14 @@ pub fn new(options: &NewOptions) -> Result<New> {
         Some(clone) => Hype::Path(template::relative(&directory, &clone)),
     };
     write(&directory, &name, &hype, is_root)?;
+    let profile = if is_root { None } else { missing_profile(&root)? };
     let is_inside = std::env::current_dir().is_ok_and(|current| current.starts_with(&root));
     let next = if is_inside && !is_root {
         format!("cargo hype run -p {name}")
     } else {
         format!("cd {} && cargo hype run", path.display())
     };
-    Ok(New { name, workspace: (!is_root).then_some(root), next })
+    Ok(New { name, workspace: (!is_root).then_some(root), profile, next })
 }
 
 /// Refuses what cargo would let pass or would only warn of, before anything is made.
@@ -163,11 +167,17 @@ fn hype_of(path: &Path) -> Result<PathBuf> {
     })
 }
 
+fn missing_profile(root: &Path) -> Result<Option<String>> {
+    let path = root.join("Cargo.toml");
+    let manifest = fs::read_to_string(&path).map_err(|error| unread(&path, error))?;
+    let manifest = manifest.parse().map_err(|error: toml::de::Error| unread(&path, error))?;
+    Ok(profile::missing(&manifest))
+}
+
 fn write(directory: &Path, name: &str, hype: &Hype, is_root: bool) -> Result<()> {
     let manifest_path = directory.join("Cargo.toml");
-    let cargos = fs::read_to_string(&manifest_path).map_err(|error| {
-        Error::machinery(format!("cannot read {}", manifest_path.display())).because(error)
-    })?;
+    let cargos =
+        fs::read_to_string(&manifest_path).map_err(|error| unread(&manifest_path, error))?;
     let mut files = vec![
         ("Cargo.toml", template::manifest(&cargos, hype, is_root)),
         ("src/lib.rs", template::LIBRARY.to_owned()),
@@ -186,6 +196,10 @@ fn write(directory: &Path, name: &str, hype: &Hype, is_root: bool) -> Result<()>
 fn is_in_repository(directory: &Path) -> bool {
     let marks = [".git", ".hg", ".jj"];
     directory.ancestors().any(|ancestor| marks.iter().any(|mark| ancestor.join(mark).exists()))
+}
+
+fn unread(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::machinery(format!("cannot read {}", path.display())).because(error)
 }
 
 fn unwritten(path: &Path, error: std::io::Error) -> Error {

@@ -176,6 +176,13 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_there() {
+        let (_, path) = PAGE.split_once("/blob/HEAD/").unwrap();
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        assert!(root.join(path).is_file(), "{PAGE}");
+    }
+
+    #[test]
     fn a_build_script_is_known_by_its_package() {
         assert_eq!(script(&complaint("")), Some(("zstd-sys", "2.1.2+zstd.1.5.7")));
         let local = "error: failed to run custom build command for `a v1.0.0 (/home/a b/a)`\n";

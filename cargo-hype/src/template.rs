@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::profile::PROFILE;
 use crate::project::HYPE_PACKAGE;
 
 /// Where a package finds hype.
@@ -35,22 +36,6 @@ pub(crate) fn manifest(manifest: &str, hype: &Hype, is_root: bool) -> String {
     let profile = if is_root { PROFILE } else { "" };
     format!("{before}{heading}{}\n{after}{profile}", hype.dependency())
 }
-
-const PROFILE: &str = r#"
-# Cranelift, which makes machine code of components, is slow where it isn't optimized itself; and
-# nobody steps into dependencies, whose debug information would only make components large.
-[profile.dev]
-debug = "line-tables-only"
-
-[profile.dev.package]
-"*".debug = false
-addr2line.opt-level = 1
-blake3.opt-level = 1
-cranelift-codegen.opt-level = 1
-gimli.opt-level = 1
-regalloc2.opt-level = 1
-wasmtime.opt-level = 1
-"#;
 
 /// The file src/lib.rs.
 pub(crate) const LIBRARY: &str = r#"//! Functions that hype runs elsewhere.

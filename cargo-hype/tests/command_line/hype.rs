@@ -132,7 +132,7 @@ impl Running {
     /// Waits until it writes a line with `text` to the standard error.
     pub(crate) fn wait_for(&mut self, text: &str) {
         let mut seen = Vec::new();
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             let line = line.unwrap();
             if line.contains(text) {
                 return;

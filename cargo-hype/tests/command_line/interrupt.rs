@@ -5,29 +5,26 @@
 use crate::hype::{Running, hype, target_directory};
 use crate::package::Package;
 
-/// A function that says so when it runs, and runs until it is stopped.
+/// A function that says so when it runs, and runs for a minute unless it is stopped.
 const ENDLESS: &str = "\
 use std::time::Duration;
 
 #[hype::function]
 pub fn wait() {
     println!(\"the closure waits\");
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
+    std::thread::sleep(Duration::from_secs(60));
 }
 ";
 
-/// A program that runs it; with an argument it cannot be cancelled.
+/// A program that runs it; with an argument it stays for a minute after Ctrl-C.
 const MAIN: &str = "\
 struct Stubborn;
 
 impl Drop for Stubborn {
     fn drop(&mut self) {
         eprintln!(\"the program stays\");
-        loop {
-            std::thread::park();
-        }
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        std::process::exit(7);
     }
 }
 

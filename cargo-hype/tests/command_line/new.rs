@@ -84,6 +84,16 @@ fn a_package_in_a_workspace_becomes_a_member() {
     status 0
     --- stderr
          Created package `words`, a member of the workspace [TARGET]/tmp/new packages/including
+             Add these lines to [TARGET]/tmp/new packages/including/Cargo.toml, without which dev builds compile components slowly:
+
+    [profile.dev.package]
+    addr2line.opt-level = 1
+    blake3.opt-level = 1
+    cranelift-codegen.opt-level = 1
+    gimli.opt-level = 1
+    regalloc2.opt-level = 1
+    wasmtime.opt-level = 1
+
             Next cargo hype run -p words
     "#);
     let read = |file| fs::read_to_string(directory.join(file)).unwrap();
@@ -104,6 +114,41 @@ fn a_package_in_a_workspace_becomes_a_member() {
     --- stderr
     error: the workspace has a package `words` already, at [TARGET]/tmp/new packages/including/words
     Hint: choose another name
+    "#);
+}
+
+#[test]
+fn a_root_with_the_profile_needs_no_more_lines() {
+    let directory = empty_workspace("profiled");
+    let new = |name| {
+        let seen =
+            hype(&["new", name, "--hype-path", "../../../../"]).in_directory(&directory).seen();
+        assert_eq!(seen.status, 0, "{seen}");
+        seen.stderr
+    };
+    let told = new("first");
+    let lines: Vec<_> = told.lines().filter(|line| line.ends_with(".opt-level = 1")).collect();
+    assert!(lines.contains(&"wasmtime.opt-level = 1"), "{told}");
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
+    let (last, others) = lines.split_last().unwrap();
+    let profile = format!("{manifest}[profile.dev.package]\n{}\n", others.join("\n"));
+    fs::write(directory.join("Cargo.toml"), &profile).unwrap();
+    assert_snapshot!(new("second"), @r#"
+         Created package `second`, a member of the workspace [TARGET]/tmp/new packages/profiled
+             Add these lines to [TARGET]/tmp/new packages/profiled/Cargo.toml, below its [profile.dev.package], without which dev builds compile components slowly:
+
+    wasmtime.opt-level = 1
+
+            Next cargo hype run -p second
+    "#);
+    fs::write(
+        directory.join("Cargo.toml"),
+        fs::read_to_string(directory.join("Cargo.toml")).unwrap() + last,
+    )
+    .unwrap();
+    assert_snapshot!(new("third"), @r#"
+    Created package `third`, a member of the workspace [TARGET]/tmp/new packages/profiled
+       Next cargo hype run -p third
     "#);
 }
 

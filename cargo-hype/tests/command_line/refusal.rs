@@ -87,5 +87,10 @@ fn a_function_of_c_that_is_nowhere_is_named() {
         "unsafe extern \"C\" {\n    fn sqlite3_open() -> i32;\n}\n\n\
          #[hype::function]\npub fn open() -> i32 {\n    unsafe { sqlite3_open() }\n}\n",
     );
-    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @"");
+    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
+    status 2
+    --- stderr
+    error: the library of `calls-c` needs `env::sqlite3_open`, which no component has
+    Hint: a crate declares it and expects it of C (`env::`) or of a browser: use one that is Rust alone; what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
 }

@@ -67,6 +67,12 @@ fn build_has_help() {
           --no-default-features
               Don't enable the feature `default`
 
+          --embed
+              Build the package's programs too, with the components inside that they need
+
+          --bin <NAME>
+              The program to embed into, if not all of the package's
+
           --message-format <FORMAT>
               What to print for each component
 
