@@ -4,8 +4,8 @@ use std::time::Duration;
 use hype_guest::__internal::{Argument, BoundArguments};
 use hype_wire::{
     Access, Artefact, Blob, Bytes, ComponentRef, Digest, End, Failure, FailureKind, File, Frame,
-    Function, HYPE_VERSION, Limits, Location, Mount, Outcome, Parameter, Payload, RunManifest,
-    Statistics, TerminationLine, codec,
+    Function, HYPE_VERSION, Location, Mount, Outcome, Parameter, Payload, RunManifest, Statistics,
+    TerminationLine, codec,
 };
 
 use crate::components::record;
@@ -180,7 +180,8 @@ pub(crate) fn manifests() -> Vec<Vec<u8>> {
     for (path, access) in [("/data", Access::ReadOnly), ("/out", Access::ReadWrite)] {
         large.mounts.push(Mount { source: "/var/data".into(), path: path.into(), access });
     }
-    large.limits = Limits { timeout_ms: Some(60_000), memory: Some(1 << 30), ..Limits::default() };
+    large.limits.timeout_ms = Some(60_000);
+    large.limits.memory = Some(1 << 30);
     [small, large].map(|manifest| bytes_of(manifest.to_bytes())).into()
 }
 

@@ -86,7 +86,10 @@ macro_rules! results {
     };
 }
 
-const RESULTS: &[(fn() -> &'static str, Reading)] = results![
+/// Gives the name of a type.
+type Name = fn() -> &'static str;
+
+const RESULTS: &[(Name, Reading)] = results![
     (),
     bool,
     u8,
