@@ -1,6 +1,7 @@
-//! The arguments of a call: one MessagePack array, made natively and read in the guest.
+//! The arguments of a call: one MessagePack array, made natively and read in the guest;
+//! natively, too, by the tests that play hostile submitters.
 
-use hype_wire::codec;
+use hype_wire::{Failure, FailureKind, FunctionRecord, codec};
 
 use crate::bounds::Argument;
 
@@ -34,21 +35,23 @@ impl BoundArguments {
 }
 
 /// Arguments that arrived.
-#[cfg(target_family = "wasm")]
 #[derive(Debug)]
 pub struct Arguments<'a> {
     values: codec::Values<'a>,
-    function: &'static hype_wire::FunctionRecord<'static>,
+    function: &'static FunctionRecord<'static>,
     taken: usize,
 }
 
-#[cfg(target_family = "wasm")]
 impl<'a> Arguments<'a> {
     /// The arguments in `bytes`, of which there must be as many as `function` has parameters.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    ///
+    /// A failure of the kind `incompatible`.
+    pub fn new(
         bytes: &'a [u8],
-        function: &'static hype_wire::FunctionRecord<'static>,
-    ) -> Result<Self, hype_wire::Failure> {
+        function: &'static FunctionRecord<'static>,
+    ) -> Result<Self, Failure> {
         let wanted = function.parameters.len();
         let (given, values) = codec::Values::of_array(bytes).map_err(|error| {
             incompatible(format!("the arguments of `{}`: {error}", function.name))
@@ -63,7 +66,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// The next argument, or a failure that names its parameter and what didn't fit.
-    pub fn take<T: Argument>(&mut self) -> Result<T, hype_wire::Failure> {
+    pub fn take<T: Argument>(&mut self) -> Result<T, Failure> {
         let parameter = &self.function.parameters[self.taken];
         self.taken += 1;
         self.values.read_owned().map_err(|error| {
@@ -75,14 +78,13 @@ impl<'a> Arguments<'a> {
     }
 
     /// Makes sure that nothing follows the last argument.
-    pub fn finish(self) -> Result<(), hype_wire::Failure> {
+    pub fn finish(self) -> Result<(), Failure> {
         self.values.finish().map_err(|error| {
             incompatible(format!("the arguments of `{}`: {error}", self.function.name))
         })
     }
 }
 
-#[cfg(target_family = "wasm")]
-fn incompatible(message: String) -> hype_wire::Failure {
-    hype_wire::Failure::new(hype_wire::FailureKind::Incompatible, message)
+fn incompatible(message: String) -> Failure {
+    Failure::new(FailureKind::Incompatible, message)
 }

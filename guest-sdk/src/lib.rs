@@ -19,14 +19,12 @@ pub use hype_wire::Bytes;
 /// What the expansion of [`function`] names. It changes with the macro, and without notice.
 #[doc(hidden)]
 pub mod __internal {
+    pub use crate::arguments::Arguments;
     #[cfg(not(target_family = "wasm"))]
     pub use crate::arguments::BoundArguments;
     pub use crate::bounds::{Argument, Fallible, FunctionError, Value};
     #[cfg(target_family = "wasm")]
-    pub use crate::{
-        arguments::Arguments,
-        run::{Entry, fallible, value},
-    };
+    pub use crate::run::{Entry, fallible, value};
     pub use hype_wire::section::{FunctionRecord, ParameterRecord, encode, encoded_len};
     #[cfg(target_family = "wasm")]
     pub use {hype_wire::Failure, inventory};

@@ -1,0 +1,62 @@
+use std::fmt::Debug;
+
+use hype_wire::{End, Outcome, Payload, RunManifest, WireError};
+
+/// Bytes as a runner would leave them for a submitter.
+pub(crate) fn outcome(bytes: &[u8]) -> bool {
+    let outcome =
+        match read("outcome", bytes, Outcome::MAX_SIZE, Outcome::from_bytes, Outcome::to_bytes) {
+            Some(outcome) => outcome,
+            None => return false,
+        };
+    if let End::Failure(failure) = &outcome.end {
+        // A screen or two of each, whatever the bytes are.
+        assert!(failure.message.len() <= 16 << 10);
+        assert!(failure.causes.len() <= 32 && failure.backtrace.len() <= 256);
+        assert_eq!(failure.clone().shortened(), *failure);
+    }
+    true
+}
+
+/// Bytes as a submitter would leave them for a runner.
+pub(crate) fn manifest(bytes: &[u8]) -> bool {
+    let manifest = read(
+        "manifest",
+        bytes,
+        RunManifest::MAX_SIZE,
+        RunManifest::from_bytes,
+        RunManifest::to_bytes,
+    );
+    let Some(manifest) = manifest else { return false };
+    let size = manifest.arguments.size();
+    assert!(matches!(&manifest.arguments, Payload::Staged { .. }) || size <= bytes.len() as u64);
+    assert!(manifest.limits.timeout().is_none() == manifest.limits.timeout_ms.is_none());
+    true
+}
+
+/// What `bytes` are read as, which is written and read again as the same.
+fn read<T: PartialEq + Debug>(
+    what: &str,
+    bytes: &[u8],
+    max_size: u64,
+    from_bytes: fn(&[u8]) -> Result<T, WireError>,
+    to_bytes: fn(&T) -> Result<Vec<u8>, WireError>,
+) -> Option<T> {
+    let object = match from_bytes(bytes) {
+        Ok(object) => object,
+        Err(error) => {
+            assert!(error.to_string().len() <= 4096, "{} bytes", error.to_string().len());
+            return None;
+        }
+    };
+    assert!(bytes.len() as u64 <= max_size, "a {what} of {} bytes is read", bytes.len());
+    let written = match to_bytes(&object) {
+        Ok(written) => written,
+        Err(error) => panic!("cannot write the {what} again: {error}"),
+    };
+    match from_bytes(&written) {
+        Ok(again) => assert_eq!(again, object),
+        Err(error) => panic!("cannot read the {what} again: {error}"),
+    }
+    Some(object)
+}
