@@ -14,7 +14,7 @@ use hype_wire::{Artefact, Blob};
 
 use crate::blocking_task::blocking;
 use crate::component::Component;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 impl Component {
     /// Makes its machine code for this machine now, rather than when it is first submitted from
@@ -55,11 +55,23 @@ impl CachedArtefact {
         find_or_make(component, platform, &directory).map(Some)
     }
 
-    /// Its bytes.
+    /// Its bytes, after making sure that they are those that its digest names.
     pub(crate) async fn bytes(&self) -> Result<Bytes> {
-        let path = self.path.clone();
-        blocking(move || fs::read(&path).map(Bytes::from).map_err(|error| unkept(&path, error)))
-            .await
+        let cached = self.clone();
+        blocking(move || cached.bytes_now()).await
+    }
+
+    fn bytes_now(&self) -> Result<Bytes> {
+        let bytes = fs::read(&self.path).map_err(|error| unkept(&self.path, error))?;
+        if Blob::of(&bytes) == self.artefact.blob {
+            return Ok(Bytes::from(bytes));
+        }
+        // Without its note it counts as not kept.
+        let note = digest_path(&self.path);
+        fs::remove_file(&note).map_err(|error| unkept(&note, error))?;
+        let path = self.path.display();
+        Err(Error::new(ErrorKind::Runner, format!("the machine code kept at {path} was altered"))
+            .hint("submit again: it is then made anew"))
     }
 }
 
@@ -174,14 +186,33 @@ mod tests {
         assert_ne!(fs::read(&second.path).unwrap(), b"cut");
     }
 
+    #[test]
+    fn what_was_altered_is_not_staged_and_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let platform = Platform::here().unwrap();
+        let first = find_or_make(&component(), platform, directory.path()).unwrap();
+        let made = first.bytes_now().unwrap();
+        let mut forged = made.to_vec();
+        let middle = forged.len() / 2;
+        forged[middle] ^= 1;
+        fs::write(&first.path, &forged).unwrap();
+        let second = find_or_make(&component(), platform, directory.path()).unwrap();
+        let error = second.bytes_now().unwrap_err();
+        assert!(error.to_string().ends_with("was altered"), "{error:?}");
+        let third = find_or_make(&component(), platform, directory.path()).unwrap();
+        assert_eq!(third.bytes_now().unwrap(), made);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_directory_that_others_can_write_to_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         assert!(prepare(directory.path()).is_ok());
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let error = prepare(directory.path()).unwrap_err();
-        assert!(error.to_string().contains("chmod 700"), "{error}");
+        for mode in [0o777, 0o770, 0o702] {
+            fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = prepare(directory.path()).unwrap_err();
+            assert!(error.to_string().contains("chmod 700"), "{error}");
+        }
     }
 }

@@ -222,9 +222,7 @@ fn advice(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Resources => {
             Some("keep less open at once: what is dropped or closed counts no more")
         }
-        FailureKind::Result => {
-            Some("write what is large to a volume or a file, and give back where it is")
-        }
+        FailureKind::Result => Some("write what is large to a volume, and give back where it is"),
         _ => None,
     }
 }
@@ -323,6 +321,9 @@ mod tests {
         let failed = |kind| Error::failed("train", Failure::new(kind, "why")).exit_code();
         assert_eq!(failed(FailureKind::Function), 1);
         assert_eq!(failed(FailureKind::Memory), 1);
+        assert_eq!(failed(FailureKind::Stack), 1);
+        assert_eq!(failed(FailureKind::Resources), 1);
+        assert_eq!(failed(FailureKind::Result), 1);
         assert_eq!(failed(FailureKind::Incompatible), 2);
         assert_eq!(failed(FailureKind::Infrastructure), 3);
         assert_eq!(Error::input("what").exit_code(), 2);
@@ -331,7 +332,15 @@ mod tests {
 
     #[test]
     fn a_hint_says_what_to_do() {
-        let error = Error::failed("train", Failure::new(FailureKind::Memory, "too much"));
-        assert!(error.report().contains("Hint: allow it more"), "{error:?}");
+        for (kind, hint) in [
+            (FailureKind::Memory, "Hint: allow it more"),
+            (FailureKind::Deadline, "Hint: give it longer"),
+            (FailureKind::Stack, "Hint: recurse less deeply"),
+            (FailureKind::Resources, "Hint: keep less open at once"),
+            (FailureKind::Result, "Hint: write what is large to a volume"),
+        ] {
+            let error = Error::failed("train", Failure::new(kind, "too much"));
+            assert!(error.report().contains(hint), "{error:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A guest's `/tmp` holds no more than it may, and what is removed there is room again.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use conformance::values::component;
 use hostile::Staged;
