@@ -55,6 +55,21 @@ impl CachedArtefact {
         let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
         find_or_make(component, platform, &directory).map(Some)
     }
+
+    /// Lets go of what is kept if somebody altered it, so that it is made anew.
+    pub(crate) async fn forget_if_altered(self) -> Result<()> {
+        blocking(move || self.forget_now_if_altered()).await
+    }
+
+    fn forget_now_if_altered(&self) -> Result<()> {
+        let kept = fs::read(&self.path).map_err(|error| unkept(&self.path, error))?;
+        if Blob::of(&kept) == self.artefact.blob {
+            return Ok(());
+        }
+        // Without its note it counts as not kept.
+        let note = digest_path(&self.path);
+        fs::remove_file(&note).map_err(|error| unkept(&note, error))
+    }
 }
 
 fn find_or_make(
@@ -169,14 +184,31 @@ mod tests {
         assert_ne!(fs::read(&second.path).unwrap(), b"cut");
     }
 
+    #[test]
+    fn what_was_altered_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let platform = Platform::here().unwrap();
+        let cached = || find_or_make(&component(), platform, directory.path()).unwrap();
+        let made = fs::read(&cached().path).unwrap();
+        cached().forget_now_if_altered().unwrap();
+        let mut forged = made.clone();
+        let middle = forged.len() / 2;
+        forged[middle] ^= 1;
+        fs::write(&cached().path, &forged).unwrap();
+        cached().forget_now_if_altered().unwrap();
+        assert_eq!(fs::read(&cached().path).unwrap(), made);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_directory_that_others_can_write_to_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         assert!(prepare(directory.path()).is_ok());
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let error = prepare(directory.path()).unwrap_err();
-        assert!(error.to_string().contains("chmod 700"), "{error}");
+        for mode in [0o777, 0o770, 0o702] {
+            fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = prepare(directory.path()).unwrap_err();
+            assert!(error.to_string().contains("chmod 700"), "{error}");
+        }
     }
 }

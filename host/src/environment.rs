@@ -102,7 +102,8 @@ impl RunEnvironment {
         self.change(|env| drop(env.secrets.insert(path.into(), name.into())))
     }
 
-    /// With this much time for the closure, from the start of its sandbox to its end.
+    /// With this much time for the closure, from the start of its sandbox to its end. If its runner
+    /// has to compile the component first, that counts too.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.change(|env| env.timeout = Some(timeout))

@@ -307,6 +307,9 @@ mod tests {
         let failed = |kind| Error::failed("train", Failure::new(kind, "why")).exit_code();
         assert_eq!(failed(FailureKind::Function), 1);
         assert_eq!(failed(FailureKind::Memory), 1);
+        assert_eq!(failed(FailureKind::Stack), 1);
+        assert_eq!(failed(FailureKind::Resources), 1);
+        assert_eq!(failed(FailureKind::Result), 1);
         assert_eq!(failed(FailureKind::Incompatible), 2);
         assert_eq!(failed(FailureKind::Infrastructure), 3);
         assert_eq!(Error::input("what").exit_code(), 2);
@@ -315,7 +318,15 @@ mod tests {
 
     #[test]
     fn a_hint_says_what_to_do() {
-        let error = Error::failed("train", Failure::new(FailureKind::Memory, "too much"));
-        assert!(error.report().contains("Hint: allow it more"), "{error:?}");
+        for (kind, hint) in [
+            (FailureKind::Memory, "Hint: allow it more"),
+            (FailureKind::Deadline, "Hint: give it longer"),
+            (FailureKind::Stack, "Hint: recurse less deeply"),
+            (FailureKind::Resources, "Hint: keep less open at once"),
+            (FailureKind::Result, "Hint: write what is large to a volume"),
+        ] {
+            let error = Error::failed("train", Failure::new(kind, "too much"));
+            assert!(error.report().contains(hint), "{error:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::backtrace;
 use crate::deadline::{self, DeadlineExceeded, Interrupted};
-use crate::execution::Guest;
+use crate::execution::{Guest, Panic};
 use crate::executor::bindings::exports::spotify::hype::closure;
 use crate::filesystem::TooMany;
 use crate::limiter::Refused;
@@ -46,87 +46,124 @@ pub(crate) fn too_large(function: &str, bounds: &Bounds) -> Failure {
 pub(crate) fn early(error: &wasmtime::Error, guest: Guest, manifest: &RunManifest) -> Failure {
     let (function, limits) = (section::plain_name(&manifest.function), &manifest.limits);
     let frames = backtrace::frames(error);
-    let trap = error.downcast_ref::<Trap>();
-    let aborted = trap == Some(&Trap::UnreachableCodeReached);
-    // What it was refused is why it trapped, unless it trapped for another reason.
-    let refused = guest.limiter.refused().filter(|_| aborted || trap.is_none());
-    let bounds = Bounds::from(limits);
-    let failure = if error.is::<DeadlineExceeded>() {
-        let timeout = limits.timeout().unwrap_or(Duration::MAX);
-        let message = format!("`{function}` ran longer than its timeout of {timeout:?}");
-        Failure::new(FailureKind::Deadline, message)
-    } else if error.is::<Interrupted>() {
-        deadline::interrupted()
-    } else if error.is::<Misfit>() {
-        let name = &manifest.component.name;
-        let message = format!("component {name} has a `call` of another type than hype's");
-        let mut failure = Failure::new(FailureKind::Incompatible, message);
-        failure.causes = error.chain().skip(1).map(ToString::to_string).collect();
-        failure
-    } else if let (true, Some(panic)) = (aborted, guest.panic) {
-        let mut failure = Failure::new(FailureKind::Panic, panic.message);
-        failure.location = Some(panic.location);
-        failure
-    } else if trap == Some(&Trap::StackOverflow) || is_below_memory(error) {
-        let message = format!("`{function}` called too deep for its stack");
-        let mut failure = Failure::new(FailureKind::Stack, message);
-        failure.causes = causes(error);
-        failure
-    } else if let Some(what) = too_many(error) {
-        let mut failure = Failure::new(
-            FailureKind::Resources,
-            format!("`{function}` had more {what} than a closure may have"),
-        );
-        failure.causes = causes(error);
-        failure
-    } else if is_too_much_at_once(error) {
-        // Nothing of the guest is on the stack any more when its value is taken.
-        if frames.is_empty() {
-            too_large(function, &bounds)
-        } else {
-            let limit = size(bounds.handed() as u64);
-            let message = format!("`{function}` handed more than {limit} to the host at once");
-            Failure::new(FailureKind::Resources, message)
-        }
-    } else if error.is::<I32Exit>() {
-        // Which status is lost: WASI only knows good and bad ones.
-        let message = format!("`{function}` called `exit` instead of returning");
-        Failure::new(FailureKind::Trap, message)
-    } else if let Some(refused) = refused {
-        match refused {
-            Refused::Memory => {
-                Failure::new(FailureKind::Memory, too_little_memory(function, limits))
-            }
-            Refused::TableElements => Failure::new(
-                FailureKind::Resources,
-                format!("`{function}` needed larger tables than a closure may have"),
-            ),
-        }
-    } else {
-        let mut failure = Failure::new(FailureKind::Trap, format!("`{function}` trapped"));
-        failure.causes = causes(error);
-        failure
-    };
+    let failure = stopped(error, function, limits)
+        .or_else(|| misfit(error, &manifest.component.name))
+        .or_else(|| panicked(error, guest.panic))
+        .or_else(|| too_deep(error, function))
+        .or_else(|| too_many(error, function))
+        .or_else(|| too_much_at_once(error, function, limits, frames.is_empty()))
+        .or_else(|| left(error, function))
+        .or_else(|| refused(error, guest.limiter.refused()?, function, limits))
+        .unwrap_or_else(|| because(error, FailureKind::Trap, format!("`{function}` trapped")));
     failure.with_backtrace(frames)
 }
 
-/// What there were too many of, where that is why the guest was stopped.
-fn too_many(error: &wasmtime::Error) -> Option<&'static str> {
-    let is_full = error
-        .downcast_ref::<ResourceTableError>()
-        .is_some_and(|error| matches!(error, ResourceTableError::Full));
-    // wasmtime has no types for these.
-    let said = |words: &str| causes(error).iter().any(|cause| cause.contains(words));
-    if let Some(too_many) = error.downcast_ref::<TooMany>() {
-        return Some(match too_many {
-            TooMany::OpenFiles => "open files",
-            TooMany::Listings => "directories being listed",
-        });
+fn stopped(error: &wasmtime::Error, function: &str, limits: &Limits) -> Option<Failure> {
+    if error.is::<DeadlineExceeded>() {
+        let timeout = limits.timeout().unwrap_or(Duration::MAX);
+        let message = format!("`{function}` ran longer than its timeout of {timeout:?}");
+        return Some(Failure::new(FailureKind::Deadline, message));
     }
-    if is_full || said("store handle limit exceeded") {
+    error.is::<Interrupted>().then(deadline::interrupted)
+}
+
+fn misfit(error: &wasmtime::Error, component: &str) -> Option<Failure> {
+    error.is::<Misfit>().then(|| {
+        let message = format!("component {component} has a `call` of another type than hype's");
+        let causes = error.chain().skip(1).map(ToString::to_string).collect();
+        Failure { causes, ..Failure::new(FailureKind::Incompatible, message) }
+    })
+}
+
+/// A panic that the guest told of, if the trap is the one that must follow.
+fn panicked(error: &wasmtime::Error, panic: Option<Panic>) -> Option<Failure> {
+    let Panic { message, location } = panic.filter(|_| aborted(error))?;
+    let location = Some(location);
+    Some(Failure { location, ..Failure::new(FailureKind::Panic, message) })
+}
+
+fn too_deep(error: &wasmtime::Error, function: &str) -> Option<Failure> {
+    let is_overflow = error.downcast_ref() == Some(&Trap::StackOverflow);
+    (is_overflow || is_below_memory(error)).then(|| {
+        because(error, FailureKind::Stack, format!("`{function}` called too deep for its stack"))
+    })
+}
+
+fn too_many(error: &wasmtime::Error, function: &str) -> Option<Failure> {
+    let what = what_there_were_too_many_of(error)?;
+    let message = format!("`{function}` had more {what} than a closure may have");
+    Some(because(error, FailureKind::Resources, message))
+}
+
+/// Nothing of the guest is on the stack any more when its value is taken.
+fn too_much_at_once(
+    error: &wasmtime::Error,
+    function: &str,
+    limits: &Limits,
+    has_returned: bool,
+) -> Option<Failure> {
+    // wasmtime has no type for it.
+    if !causes(error).iter().any(|cause| cause.contains("fuel allocated for hostcalls")) {
+        return None;
+    }
+    let bounds = Bounds::from(limits);
+    if has_returned {
+        return Some(too_large(function, &bounds));
+    }
+    let limit = size(bounds.handed() as u64);
+    let message = format!("`{function}` handed more than {limit} to the host at once");
+    Some(Failure::new(FailureKind::Resources, message))
+}
+
+/// Which status it left with is lost: WASI only knows good and bad ones.
+fn left(error: &wasmtime::Error, function: &str) -> Option<Failure> {
+    let message = format!("`{function}` called `exit` instead of returning");
+    error.is::<I32Exit>().then(|| Failure::new(FailureKind::Trap, message))
+}
+
+/// What it was refused is why it ended, unless it trapped for another reason.
+fn refused(
+    error: &wasmtime::Error,
+    refused: Refused,
+    function: &str,
+    limits: &Limits,
+) -> Option<Failure> {
+    if error.is::<Trap>() && !aborted(error) {
+        return None;
+    }
+    Some(match refused {
+        Refused::Memory => Failure::new(FailureKind::Memory, too_little_memory(function, limits)),
+        Refused::TableElements => {
+            let message = format!("`{function}` needed larger tables than a closure may have");
+            Failure::new(FailureKind::Resources, message)
+        }
+    })
+}
+
+fn aborted(error: &wasmtime::Error) -> bool {
+    error.downcast_ref() == Some(&Trap::UnreachableCodeReached)
+}
+
+fn because(error: &wasmtime::Error, kind: FailureKind, message: String) -> Failure {
+    Failure { causes: causes(error), ..Failure::new(kind, message) }
+}
+
+fn what_there_were_too_many_of(error: &wasmtime::Error) -> Option<&'static str> {
+    match error.downcast_ref() {
+        Some(TooMany::OpenFiles) => return Some("open files"),
+        Some(TooMany::Listings) => return Some("directories being listed"),
+        None => {}
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Some("handles");
+    }
+    // wasmtime has no types for these.
+    let causes = causes(error);
+    let told = |words: &str| causes.iter().any(|cause| cause.contains(words));
+    if told("store handle limit exceeded") {
         Some("handles")
-    } else if said("resource limit exceeded: ") {
-        Some("parts")
+    } else if told("resource limit exceeded: ") {
+        Some("instances, tables or memories")
     } else {
         None
     }
@@ -145,11 +182,6 @@ fn is_below_memory(error: &wasmtime::Error) -> bool {
         .filter_map(|cause| cause.strip_prefix("memory fault at wasm address 0x"))
         .filter_map(|cause| u64::from_str_radix(cause.split(' ').next()?, 16).ok())
         .any(|address| (ZERO - LITTLE..ZERO + LITTLE).contains(&address))
-}
-
-/// Whether the guest handed more to the host at once than it may.
-fn is_too_much_at_once(error: &wasmtime::Error) -> bool {
-    causes(error).iter().any(|cause| cause.contains("fuel allocated for hostcalls"))
 }
 
 /// The chain of `error` but for its outermost link where that is the backtrace, as text.

@@ -53,8 +53,7 @@ impl Executor {
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         let ticker = Ticker::start(engine.clone())?;
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
-        let compilers = Arc::new(Semaphore::new(cores));
+        let compilers = Arc::new(Semaphore::new(cores()));
         Ok(Self { engine, linker, ticker, ready: Mutex::default(), compilers })
     }
 
@@ -159,8 +158,14 @@ impl Executor {
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Executor({} components)", self.lock().len())
+        let (ready, free) = (self.lock().len(), self.compilers.available_permits());
+        let compiling = cores().saturating_sub(free);
+        write!(f, "Executor({ready} components, {compiling} being compiled)")
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
 }
 
 fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {

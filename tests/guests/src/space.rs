@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-const CHUNK: [u8; 64 << 10] = [b'a'; 64 << 10];
+static CHUNK: [u8; 64 << 10] = [b'a'; 64 << 10];
 
 /// How many bytes went into files of `size` bytes each before one failed, and how it failed.
 #[hype::function]

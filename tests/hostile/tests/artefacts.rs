@@ -98,13 +98,14 @@ fn one_that_is_gone_is_done_without() {
     assert_compiled(&outcome, "is not there");
 }
 
-/// wasmtime writes its version into a section of its own, and compares it before anything else.
+/// wasmtime writes its version, the first number of it, before what it was told of the machine. Those
+/// of one number load each other's code, as wasmtime promises.
 #[test]
 fn one_of_another_version_is_done_without() {
     let mut code = machine_code(here());
-    let version = b"48.0.";
+    let version = b"\x0248";
     let at = code.windows(version.len()).position(|bytes| bytes == version).expect("a version");
-    code[at..at + 2].copy_from_slice(b"47");
+    code[at + 1..at + 3].copy_from_slice(b"47");
     let outcome = runtime().block_on(async { run(&staged(here().name(), &code).await).await });
     assert_compiled(&outcome, "version");
 }

@@ -68,14 +68,17 @@ pub fn shapes() -> Vec<Shape> {
             not_offered,
         ),
         Shape::in_vain("fifty million bytes of data", data(50_000_000)),
-        Shape::new(
-            "a function that takes very long to compile",
-            LARGE.guest(),
-            Deadline,
-            "compiling hostile.wasm took longer",
-        )
-        .within(Limits { timeout_ms: Some(1000), ..Limits::default() }),
     ]
+}
+
+/// A second.
+pub const SOON: Limits = Limits { timeout_ms: Some(1000), memory: None, result: None, tmp: None };
+
+/// A component that takes minutes to compile, and has a second.
+pub fn slow() -> Shape {
+    let guest = Guest { items: leak(large(LARGE)), ..Guest::calling("(call $large) (call $nil)") };
+    Shape::new("a large function", guest, Deadline, "compiling hostile.wasm took longer")
+        .within(SOON)
 }
 
 fn data(bytes: usize) -> Guest {
@@ -87,31 +90,24 @@ fn data(bytes: usize) -> Guest {
     }
 }
 
-/// How large a function is that a compiler works on.
-struct Large(usize);
+/// How many steps a function has that takes minutes to compile.
+const LARGE: usize = 40_000;
 
-/// One that takes minutes.
-const LARGE: Large = Large(40_000);
-
-impl Large {
-    /// Each local is used after each other one was changed in a loop around all, so that all are alive
-    /// everywhere.
-    fn guest(&self) -> Guest {
-        let mut body = String::from("(local i64) (local $again i32)");
-        let locals = 1_000;
-        for local in 0..locals {
-            body.push_str(&format!("(local $l{local} i64)"));
-        }
-        body.push_str("(loop $around ");
-        for step in 0..self.0 {
-            let (one, other) = (step * 7 % locals, step * 13 % locals);
-            body.push_str(&format!(
-                "(if (i64.lt_u (local.get $l{one}) (local.get $l{other})) (then (local.set $l{one} \
-                 (i64.add (local.get $l{other}) (i64.const {step})))))"
-            ));
-        }
-        body.push_str("(br_if $around (local.get $again)))");
-        let items = leak(format!("(func $large {body})"));
-        Guest { items, ..Guest::calling("(call $large) (call $nil)") }
+/// A function of so many steps, all in one loop: each changes a local by another, so that all are alive
+/// everywhere.
+fn large(steps: usize) -> String {
+    const LOCALS: usize = 1_000;
+    let mut body = String::from("(local $again i32)");
+    for local in 0..LOCALS {
+        body.push_str(&format!("(local $l{local} i64)"));
     }
+    body.push_str("(loop $around ");
+    for step in 0..steps {
+        let (one, other) = (step * 7 % LOCALS, step * 13 % LOCALS);
+        body.push_str(&format!(
+            "(if (i64.lt_u (local.get $l{one}) (local.get $l{other})) (then (local.set $l{one} \
+             (i64.add (local.get $l{other}) (i64.const {step})))))"
+        ));
+    }
+    format!("(func $large {body} (br_if $around (local.get $again))))")
 }

@@ -1,18 +1,14 @@
 //! No path leads out of a mount, and none to a change of one that is read-only.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![cfg(unix)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use conformance::values::component;
-use hostile::Staged;
-use hostile::shape::{executor, runtime};
-use hype_wire::{Access, End, Mount, Payload, codec};
+use hype_wire::{Access, Mount};
 use test_guests::escapes::FileCall::{self, *};
+
+use crate::call;
 
 const SECRET: &str = "the secret";
 
@@ -66,21 +62,8 @@ impl Place {
     }
 
     fn attempt(&self, calls: &[FileCall]) -> Vec<Result<String, String>> {
-        conformance::build_guests();
-        let component = fs::read(component("test-guests")).unwrap();
-        let outcome = runtime().block_on(async {
-            let mut staged = Staged::new(&component).await;
-            staged.manifest.function = "attempt".to_owned();
-            let arguments = codec::to_vec(&(calls,)).unwrap();
-            staged.manifest.arguments = Payload::Inline(arguments.into());
-            staged.manifest.mounts =
-                vec![self.mount("rw", Access::ReadWrite), self.mount("ro", Access::ReadOnly)];
-            staged.run(executor()).await
-        });
-        match outcome.end {
-            End::Value(Payload::Inline(bytes)) => codec::from_slice(&bytes).unwrap(),
-            end => panic!("{end:?}"),
-        }
+        let mounts = vec![self.mount("rw", Access::ReadWrite), self.mount("ro", Access::ReadOnly)];
+        call("attempt", (calls,), |manifest| manifest.mounts = mounts).unwrap()
     }
 }
 

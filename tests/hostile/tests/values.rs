@@ -1,0 +1,64 @@
+//! Values that are none: the runner hands them on, since it knows no types, and the submitter, who
+//! does, refuses them.
+
+use hostile::shape::{executor, runtime};
+use hostile::{Guest, Staged};
+use hype_wire::{End, Payload, codec};
+use serde::Deserialize;
+
+/// A list of lists of lists.
+#[derive(Debug, Deserialize)]
+struct Nested(#[expect(dead_code, reason = "only its depth counts")] Vec<Nested>);
+
+/// The value of a guest that gives `length` bytes from the address 65536 on, where `items` puts them.
+fn value(items: &'static str, call: &'static str) -> Vec<u8> {
+    let component = Guest { items, ..Guest::calling(call) }.component();
+    let outcome = runtime().block_on(async { Staged::new(&component).await.run(executor()).await });
+    match outcome.end {
+        End::Value(Payload::Inline(bytes)) => bytes.0,
+        end => panic!("{end:?}"),
+    }
+}
+
+#[test]
+fn what_is_no_message_pack_is_refused() {
+    let bytes = value(
+        r#"(data (i32.const 65536) "\c1\c1")"#,
+        "(call $value (i32.const 65536) (i32.const 2))",
+    );
+    assert_eq!(bytes, [0xc1, 0xc1]);
+    assert!(codec::from_slice::<String>(&bytes).is_err());
+    assert!(
+        codec::from_slice::<()>(&value("", "(call $value (i32.const 8) (i32.const 0))")).is_err()
+    );
+}
+
+#[test]
+fn what_follows_a_value_is_refused() {
+    let bytes = value(
+        r#"(data (i32.const 65536) "\a1a\c0")"#,
+        "(call $value (i32.const 65536) (i32.const 3))",
+    );
+    let error = codec::from_slice::<String>(&bytes).unwrap_err();
+    assert_eq!(error.to_string(), "something follows the value's end");
+}
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let bytes = value(
+        "",
+        "(memory.fill (i32.const 65536) (i32.const 0x91) (i32.const 60000))
+         (call $value (i32.const 65536) (i32.const 60000))",
+    );
+    let error = codec::from_slice::<Nested>(&bytes).unwrap_err();
+    assert!(error.to_string().contains("depth limit"), "{error}");
+}
+
+#[test]
+fn what_is_shorter_than_it_says_is_refused() {
+    let bytes = value(
+        r#"(data (i32.const 65536) "\dd\ff\ff\ff\ff\01")"#,
+        "(call $value (i32.const 65536) (i32.const 6))",
+    );
+    assert!(codec::from_slice::<Vec<u64>>(&bytes).is_err());
+}
