@@ -36,6 +36,8 @@ mod arguments;
 #[cfg(all(feature = "local", not(target_family = "wasm")))]
 mod artefact;
 #[cfg(not(target_family = "wasm"))]
+mod attach;
+#[cfg(not(target_family = "wasm"))]
 mod background;
 #[cfg(not(target_family = "wasm"))]
 pub mod blocking;
@@ -59,6 +61,10 @@ mod error;
 mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
+#[cfg(not(target_family = "wasm"))]
+mod known;
+#[cfg(not(target_family = "wasm"))]
+mod lease;
 #[cfg(not(target_family = "wasm"))]
 mod log;
 #[cfg(not(target_family = "wasm"))]
@@ -121,5 +127,6 @@ pub use native::*;
 pub mod __internal {
     pub use crate::closure::bind;
     pub use crate::program::{run_blocking_main, run_main};
+    pub use crate::submitter::submitter_with_lease_term;
     pub use hype_guest::__internal::*;
 }

@@ -4,6 +4,7 @@
 //! blobs/BLAKE3                     components and files: immutable, shared by all runs
 //! runs/RUN/manifest                the RunManifest
 //! runs/RUN/arguments               the arguments, when they are too large for the manifest
+//! runs/RUN/lease                   the Lease, while the run goes on or when it is detached
 //! runs/RUN/outcome                 the run's one Outcome; the first that is written stays
 //! runs/RUN/attempts/N/outcome      an attempt that ended before the function could
 //! runs/RUN/attempts/N/result       the value, when it is too large for the outcome
@@ -31,6 +32,11 @@ pub fn arguments(run_id: &str) -> String {
     format!("runs/{run_id}/arguments")
 }
 
+/// A run's lease.
+pub fn lease(run_id: &str) -> String {
+    format!("runs/{run_id}/lease")
+}
+
 /// A run's one outcome.
 pub fn outcome(run_id: &str) -> String {
     format!("runs/{run_id}/outcome")
@@ -46,6 +52,12 @@ pub fn result(run_id: &str, attempt: u32) -> String {
     format!("runs/{run_id}/attempts/{attempt}/result")
 }
 
+/// Whether `text` can name a run: 1 to 63 lower-case letters, digits and `-`, as Kubernetes has it.
+pub fn is_run_id(text: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(is_fine)
+}
+
 /// The stage's URL and the run's name, from the URL of a manifest.
 pub fn split_manifest(url: &str) -> Option<(&str, &str)> {
     let run = url.strip_suffix("/manifest")?;
@@ -56,6 +68,14 @@ pub fn split_manifest(url: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_id_is_no_path() {
+        assert!(is_run_id("hype-run-7f3k"));
+        for text in ["", "..", "a/b", "A", "a b", &"a".repeat(64)] {
+            assert!(!is_run_id(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_manifest_tells_its_stage() {
