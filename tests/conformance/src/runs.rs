@@ -120,6 +120,7 @@ pub async fn who_attaches_to_anothers_run_leaves_it_to_them(submitter: &Submitte
     Waiting::release(&directory);
     assert_eq!(attached.wait().await.unwrap(), "gone");
     let id = run.id().to_owned();
+    assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "gone");
     assert_eq!(run.wait().await.unwrap(), "gone");
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
