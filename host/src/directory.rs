@@ -108,7 +108,8 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::input(format!("cannot read {}", path.display())).because(error)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::ffi::OsStr;

@@ -11,6 +11,7 @@ use tracing::Span;
 use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::progress::STEP;
@@ -24,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) stage: Stage,
     pub(crate) runner: Box<dyn Runner>,
     pub(crate) uploads: Uploads,
+    /// How long an owner of a run that doesn't renew its lease may still be there.
+    pub(crate) lease_term: Duration,
     /// What outlives single runs.
     pub(crate) owned: Owned,
 }
@@ -33,8 +36,8 @@ pub(crate) struct Core {
 pub(crate) enum Beginning {
     /// With its staging.
     Staging,
-    /// With what another handle, here or elsewhere, left of it.
-    Outcome,
+    /// By another handle, here or elsewhere.
+    Elsewhere,
 }
 
 /// A run that somebody wants.
@@ -45,37 +48,60 @@ pub(crate) struct Order {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) log: Log,
     pub(crate) owned: Owned,
+    pub(crate) lease: Lease,
+    pub(crate) fate: watch::Receiver<Fate>,
+}
+
+/// What whoever has the handle of a run decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Undecided,
+    /// The value is wanted, and nothing else of the run.
+    Wanted,
+    /// All of it stays for somebody else.
+    Detached,
 }
 
 impl Core {
-    /// Brings what is ordered to its end, and removes what that made.
+    /// Brings what is ordered to its end, and removes what that made once the value is wanted.
     pub(crate) async fn drive(&self, order: &Order, beginning: Beginning) -> Result<Bytes> {
         let result = match beginning {
-            Beginning::Staging => self.value(order).await,
-            Beginning::Outcome => self.collect(order).await,
+            Beginning::Staging => tokio::select! {
+                result = self.value(order) => result,
+                never = order.lease.keep() => match never {},
+            },
+            Beginning::Elsewhere => self.collect(order).await,
         };
         order.status.send_replace(Status::Ended);
         order.log.end();
+        // An error says that the handle is gone, and with it all that is to be removed.
+        let mut fate = order.fate.clone();
+        let _ = fate.wait_for(|fate| *fate != Fate::Undecided).await;
+        if *order.fate.borrow() == Fate::Detached {
+            return self.leave(order, result).await;
+        }
         let removed = order.owned.remove().await;
         let value = result?;
         removed.map(|()| value)
     }
 
-    /// The value that a run left in the stage before anybody waited for it.
-    async fn collect(&self, order: &Order) -> Result<Bytes> {
-        let name = names::outcome(&order.id);
-        let bytes = self.stage.get(&name, Outcome::MAX_SIZE).await.map_err(|error| {
-            Error::lost(&order.id, error)
-                .hint("it may still run elsewhere; a run in a process ends when the process does")
-        })?;
-        self.own_run(order);
-        self.conclude(order, Outcome::from_bytes(&bytes)?).await
+    /// Leaves a detached run's outcome to be collected; without one there is nothing to leave.
+    async fn leave(&self, order: &Order, result: Result<Bytes>) -> Result<Bytes> {
+        match &result {
+            Err(error) if error.failure().is_none() => {
+                tracing::warn!("the detached run {} was lost: {}", order.id, error.report());
+                remove_run(&self.stage, &order.lease, &order.id).await?;
+            }
+            _ => order.lease.detach().await,
+        }
+        result
     }
 
-    fn own_run(&self, order: &Order) {
-        let (stage, id) = (self.stage.clone(), order.id.clone());
+    /// Makes the run's objects in the stage go with it.
+    pub(crate) fn own_run(&self, order: &Order) {
+        let (stage, id, lease) = (self.stage.clone(), order.id.clone(), order.lease.clone());
         order.owned.enter(format!("run {id} in {}", stage.url()), async move {
-            Ok(stage.remove_run(&id).await?)
+            remove_run(&stage, &lease, &id).await
         });
     }
 
@@ -142,12 +168,17 @@ impl Core {
         self.conclude(order, outcome).await
     }
 
-    async fn conclude(&self, order: &Order, outcome: Outcome) -> Result<Bytes> {
+    pub(crate) async fn conclude(&self, order: &Order, outcome: Outcome) -> Result<Bytes> {
         match outcome.end {
             End::Value(payload) => read_value(&self.stage, payload).await,
             End::Failure(failure) => Err(Error::failed(order.call.function(), failure)),
         }
     }
+}
+
+async fn remove_run(stage: &Stage, lease: &Lease, id: &str) -> Result<()> {
+    lease.close().await;
+    Ok(stage.remove_run(id).await?)
 }
 
 /// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.

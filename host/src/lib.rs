@@ -38,6 +38,8 @@ mod arguments;
 #[cfg(all(feature = "local", not(target_family = "wasm")))]
 mod artefact;
 #[cfg(not(target_family = "wasm"))]
+mod attach;
+#[cfg(not(target_family = "wasm"))]
 mod background;
 #[cfg(not(target_family = "wasm"))]
 pub mod blocking;
@@ -63,6 +65,10 @@ mod error;
 mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
+#[cfg(not(target_family = "wasm"))]
+mod known;
+#[cfg(not(target_family = "wasm"))]
+mod lease;
 #[cfg(all(feature = "local", not(target_family = "wasm")))]
 mod local_stage;
 #[cfg(not(target_family = "wasm"))]
@@ -128,5 +134,6 @@ pub mod __internal {
     pub use crate::closure::bind;
     pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
+    pub use crate::submitter::submitter_with_lease_term;
     pub use hype_guest::__internal::*;
 }

@@ -6,7 +6,7 @@
 //! submitter waits for it, inside a runtime or outside any.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::task::JoinHandle;
@@ -25,7 +25,8 @@ pub struct Owned(Arc<List>);
 struct List {
     worker: Worker,
     whose: Whose,
-    things: Mutex<Vec<Thing>>,
+    /// None when all of it was left to others.
+    things: Mutex<Option<Vec<Thing>>>,
 }
 
 struct Thing {
@@ -60,7 +61,8 @@ impl Owned {
     }
 
     fn new(worker: &Worker, whose: Whose) -> Self {
-        let list = Arc::new(List { worker: worker.clone(), whose, things: Mutex::default() });
+        let things = Mutex::new(Some(Vec::new()));
+        let list = Arc::new(List { worker: worker.clone(), whose, things });
         let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|list| list.strong_count() > 0);
         lists.push(Arc::downgrade(&list));
@@ -75,12 +77,16 @@ impl Owned {
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) {
         let thing = Thing { what: what.into(), removal: Box::pin(removal) };
-        self.0.things.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+        if let Some(things) = &mut *self.0.lock() {
+            things.push(thing);
+        }
     }
 
-    /// Leaves all that is entered to others.
-    pub(crate) fn forget(&self) {
-        drop(self.0.take());
+    /// Leaves to others all that is entered, and all that will be. The submitter's thread stays until
+    /// `telling` has told them.
+    pub(crate) fn leave(&self, telling: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.lock().take());
+        drop(self.0.worker.remove(telling));
     }
 
     /// Removes all that is entered.
@@ -113,14 +119,18 @@ impl Owned {
 
 impl fmt::Debug for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let things = self.0.things.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_list().entries(things.iter().map(|thing| &thing.what)).finish()
+        let things = self.0.lock();
+        f.debug_list().entries(things.iter().flatten().map(|thing| &thing.what)).finish()
     }
 }
 
 impl List {
     fn take(&self) -> Vec<Thing> {
-        std::mem::take(&mut *self.things.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Thing>>> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
+use crate::driver::Fate;
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::log::{Log, LogLine};
 use crate::owned::Owned;
 use crate::submitter::Submitter;
@@ -38,6 +40,8 @@ pub struct Run<T> {
     log: Log,
     ended: oneshot::Receiver<Result<Bytes>>,
     owned: Option<Owned>,
+    lease: Lease,
+    fate: watch::Sender<Fate>,
     /// It goes after the list of what is to be removed, since with it goes who removes it.
     driver: Driver,
     value: PhantomData<fn() -> T>,
@@ -58,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) ended: oneshot::Receiver<Result<Bytes>>,
     pub(crate) abort: AbortHandle,
     pub(crate) owned: Owned,
+    pub(crate) lease: Lease,
+    pub(crate) fate: watch::Sender<Fate>,
 }
 
 impl<T> Run<T> {
@@ -70,6 +76,8 @@ impl<T> Run<T> {
             ended: parts.ended,
             driver: Driver { abort: Some(parts.abort), _submitter: submitter },
             owned: Some(parts.owned),
+            lease: parts.lease,
+            fate: parts.fate,
             value: PhantomData,
         }
     }
@@ -106,10 +114,12 @@ impl<T> Run<T> {
     }
 
     /// Lets the run go on without this handle, and gives its name. What it leaves stays in the
-    /// stage until somebody attaches to it. A run in this process ends when the process does.
+    /// stage until somebody [attaches](Submitter::attach) to it. A run in this process ends with its
+    /// submitter, at the latest when the process does.
     pub fn detach(mut self) -> String {
+        self.fate.send_replace(Fate::Detached);
         if let Some(owned) = self.owned.take() {
-            owned.forget();
+            owned.leave(self.lease.detach());
         }
         self.driver.abort = None;
         self.id.clone()
@@ -123,6 +133,7 @@ impl<T: DeserializeOwned + 'static> Run<T> {
     ///
     /// As [`Submitter::submit`].
     pub async fn wait(mut self) -> Result<T> {
+        self.fate.send_replace(Fate::Wanted);
         let ended = (&mut self.ended).await;
         let bytes =
             ended.unwrap_or_else(|_| Err(Error::lost(&self.id, "its driver broke down")))?;

@@ -14,9 +14,11 @@ use tracing::instrument::WithSubscriber;
 
 use crate::background::Background;
 use crate::closure::{Call, Closure};
-use crate::driver::{Beginning, Core, Order};
+use crate::driver::{Beginning, Core, Fate, Order};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
+use crate::known;
+use crate::lease::{self, Lease};
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::run::{Parts, Run, Status};
@@ -43,11 +45,24 @@ impl Submitter {
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when there is no thread left.
     pub fn new(stage: Stage, runner: impl Runner) -> Result<Self> {
+        Self::with_lease_term(stage, runner, lease::TERM)
+    }
+
+    pub(crate) fn with_lease_term(
+        stage: Stage,
+        runner: impl Runner,
+        lease_term: Duration,
+    ) -> Result<Self> {
         let background = Background::start()
             .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
         let owned = Owned::of_submitter(&background);
-        let core =
-            Arc::new(Core { stage, runner: Box::new(runner), uploads: Uploads::default(), owned });
+        let core = Arc::new(Core {
+            stage,
+            runner: Box::new(runner),
+            uploads: Uploads::default(),
+            lease_term,
+            owned,
+        });
         Ok(Self(Arc::new(Inner { core, background })))
     }
 
@@ -125,17 +140,25 @@ impl Submitter {
     ///
     /// What cannot be started says so when it is waited for.
     pub fn spawn<T>(&self, closure: Closure<T>, env: &RunEnvironment) -> Run<T> {
-        let order = self.order(new_run_id(), closure.into_call(), env);
-        self.start(order, Beginning::Staging)
+        let id = new_run_id();
+        let (order, fate) = self.order(id, closure.into_call(), env);
+        known::enter(&order.id, order.status.subscribe(), &order.lease);
+        self.start(order, fate, Beginning::Staging)
     }
 
-    /// Takes over a run that was [detached](Run::detach), here or in another process; `T` is the
-    /// type of its value. What it left in the stage is removed once it is collected.
+    /// Waits for a run that was begun elsewhere, in this process or another; `T` is the type of its
+    /// value.
     ///
-    /// In a run of this process there is nothing to take over until it has ended.
+    /// A run that was [detached](Run::detach), or whose owner is gone, is taken over: what it leaves in
+    /// the stage is removed once its value is here. While its owner still waits for it, the owner removes
+    /// that; then it is an error if the owner was faster.
+    ///
+    /// Its log stays where it began, and its status says nothing of attempts. When it was lost with its
+    /// owner, that is known after the owner's lease, which is a minute.
     pub fn attach<T>(&self, run_id: &str) -> Run<T> {
-        let order = self.order(run_id.to_owned(), Call::unknown(), &RunEnvironment::new());
-        self.start(order, Beginning::Outcome)
+        let id = run_id.to_owned();
+        let (order, fate) = self.order(id, Call::unknown(), &RunEnvironment::new());
+        self.start(order, fate, Beginning::Elsewhere)
     }
 
     /// Removes what this submitter made outside this process and still has, such as transient
@@ -148,7 +171,7 @@ impl Submitter {
         self.0.core.owned.remove().await
     }
 
-    fn order(&self, id: String, call: Call, env: &RunEnvironment) -> Order {
+    fn order(&self, id: String, call: Call, env: &RunEnvironment) -> (Order, watch::Sender<Fate>) {
         let log = Log::new(format!("{} {id}", call.function()));
         let owned = self.0.core.owned.of_run();
         // Removed last, when whoever could write is gone.
@@ -158,13 +181,16 @@ impl Submitter {
             Ok(())
         });
         let status = watch::Sender::new(Status::Staging);
-        Order { id, call, env: env.clone(), status, log, owned }
+        let core = &self.0.core;
+        let lease = Lease::new(&core.stage, &id, call.function(), core.lease_term);
+        let (decide, fate) = watch::channel(Fate::Undecided);
+        (Order { id, call, env: env.clone(), status, log, owned, lease, fate }, decide)
     }
 
-    fn start<T>(&self, order: Order, beginning: Beginning) -> Run<T> {
+    fn start<T>(&self, order: Order, fate: watch::Sender<Fate>, beginning: Beginning) -> Run<T> {
         let (send, ended) = oneshot::channel();
         let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
-        let (log, owned) = (order.log.clone(), order.owned.clone());
+        let (log, owned, lease) = (order.log.clone(), order.owned.clone(), order.lease.clone());
         let core = Arc::clone(&self.0.core);
         let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
         let driving = async move {
@@ -177,7 +203,8 @@ impl Submitter {
         let driving = driving.instrument(span).with_current_subscriber();
         let abort = self.0.background.spawn(driving);
         let (id, function, status) = parts;
-        Run::new(Parts { id, function, status, log, ended, abort, owned }, self.clone())
+        let parts = Parts { id, function, status, log, ended, abort, owned, lease, fate };
+        Run::new(parts, self.clone())
     }
 }
 
@@ -186,6 +213,19 @@ impl fmt::Debug for Submitter {
         let Core { stage, runner, .. } = &*self.0.core;
         write!(f, "Submitter({}, {})", runner.place(), stage.url())
     }
+}
+
+/// [`Submitter::new`] with another term of leases, for tests of what happens when one runs out.
+///
+/// # Errors
+///
+/// As there.
+pub fn submitter_with_lease_term(
+    stage: Stage,
+    runner: impl Runner,
+    lease_term: Duration,
+) -> Result<Submitter> {
+    Submitter::with_lease_term(stage, runner, lease_term)
 }
 
 /// A name that is unique in a stage and good for a Pod: `hype-run-` and ten letters and digits.

@@ -1,6 +1,6 @@
 //! The removal of what nobody needs any more, while others go on submitting.
 //!
-//! A run is needed while it is young or its owner let it go on without itself; a blob while it is
+//! A run is needed while it is young or its lease says that it was detached; a blob while it is
 //! young, or a manifest that stays names it. Young is what the store says was written less than an
 //! age ago, by the store's own clock: each collection writes an object and looks when that was.
 //!
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hype_wire::{Digest, RunManifest, names};
+use hype_wire::{Digest, Lease, RunManifest, names};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
@@ -58,13 +58,16 @@ pub struct Collected {
     pub unreadable: Vec<String>,
 }
 
+/// Runs by their names.
+type Runs = BTreeMap<String, Run>;
+
 /// What stands under the name of one run.
 #[derive(Debug, Default)]
 struct Run {
     newest: Option<SystemTime>,
     bytes: u64,
     has_manifest: bool,
-    is_detached: bool,
+    has_lease: bool,
 }
 
 impl Run {
@@ -73,20 +76,12 @@ impl Run {
         self.newest = self.newest.max(Some(object.last_modified.into()));
         self.bytes += object.size;
         self.has_manifest |= name == names::manifest(run_id);
-        self.is_detached |= name == names::detached(run_id);
+        self.has_lease |= name == names::lease(run_id);
     }
 
-    fn stays(&self, cutoff: SystemTime) -> bool {
-        self.is_detached || self.newest >= Some(cutoff)
+    fn is_young(&self, cutoff: SystemTime) -> bool {
+        self.newest >= Some(cutoff)
     }
-}
-
-/// What a collection has to decide on.
-struct Findings {
-    cutoff: SystemTime,
-    /// The blobs that are old.
-    old_blobs: Vec<(Digest, u64)>,
-    runs: BTreeMap<String, Run>,
 }
 
 impl Stage {
@@ -101,22 +96,19 @@ impl Stage {
         let cutoff = now.checked_sub(age.max(LEAST_AGE)).unwrap_or(SystemTime::UNIX_EPOCH);
         // Blobs before runs: a run that begins later finds its old blobs by itself.
         let old_blobs = self.old_blobs(cutoff).await?;
-        let findings = Findings { cutoff, old_blobs, runs: self.runs().await? };
-        let (named, unreadable) = self.named_blobs(&findings).await?;
-        let mut collected = Collected { unreadable, ..Collected::default() };
-        for (run_id, run) in &findings.runs {
-            if run.stays(cutoff) {
-                collected.kept_runs += 1;
-                continue;
-            }
+        let (kept, old) = self.sorted_runs(cutoff).await?;
+        let (named, unreadable) = self.named_blobs(&kept).await?;
+        let kept_runs = kept.len();
+        let mut collected = Collected { kept_runs, unreadable, ..Collected::default() };
+        for (run_id, run) in old {
             if removal == Removal::Real {
-                self.remove_run(run_id).await?;
+                self.remove_run(&run_id).await?;
             }
-            collected.runs.push(run_id.clone());
+            collected.runs.push(run_id);
             collected.bytes += run.bytes;
         }
         if collected.unreadable.is_empty() {
-            let unnamed = findings.old_blobs.into_iter().filter(|(blob, _)| !named.contains(blob));
+            let unnamed = old_blobs.into_iter().filter(|(blob, _)| !named.contains(blob));
             let removed = stream::iter(unnamed).map(async |(blob, size)| {
                 let is_gone = self.remove_old_blob(&blob, cutoff, removal).await?;
                 Ok::<_, StageError>(is_gone.then_some((blob, size)))
@@ -154,14 +146,35 @@ impl Stage {
             .await
     }
 
-    async fn runs(&self) -> Result<BTreeMap<String, Run>, StageError> {
-        let fold = async |mut runs: BTreeMap<String, Run>, object: ObjectMeta| {
+    async fn runs(&self) -> Result<Runs, StageError> {
+        let fold = async |mut runs: Runs, object: ObjectMeta| {
             if let Some(run_id) = names::split_run(object.location.as_ref()) {
                 runs.entry(run_id.to_owned()).or_default().add(run_id, &object);
             }
             Ok(runs)
         };
-        self.objects(names::RUNS).try_fold(BTreeMap::new(), fold).await
+        self.objects(names::RUNS).try_fold(Runs::new(), fold).await
+    }
+
+    /// The runs that stay, and those that may go.
+    async fn sorted_runs(&self, cutoff: SystemTime) -> Result<(Runs, Runs), StageError> {
+        let (mut kept, mut old) = (Runs::new(), Runs::new());
+        for (run_id, run) in self.runs().await? {
+            let stays =
+                run.is_young(cutoff) || (run.has_lease && self.is_detached(&run_id).await?);
+            if stays { &mut kept } else { &mut old }.insert(run_id, run);
+        }
+        Ok((kept, old))
+    }
+
+    /// Whether a run's lease says that its owner left it to somebody else, or says what we can't
+    /// read.
+    async fn is_detached(&self, run_id: &str) -> Result<bool, StageError> {
+        match self.get(&names::lease(run_id), Lease::MAX_SIZE).await {
+            Ok(bytes) => Ok(Lease::from_bytes(&bytes).map_or(true, |lease| lease.detached)),
+            Err(error) if error.kind() == StageErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn objects<'a>(
@@ -173,16 +186,10 @@ impl Stage {
     }
 
     /// The blobs that the manifests of the runs that stay name, and those that can't be read.
-    async fn named_blobs(
-        &self,
-        findings: &Findings,
-    ) -> Result<(HashSet<Digest>, Vec<String>), StageError> {
-        let kept = findings
-            .runs
-            .iter()
-            .filter(|(_, run)| run.has_manifest && run.stays(findings.cutoff))
-            .map(|(run_id, _)| names::manifest(run_id));
-        let mut read = stream::iter(kept)
+    async fn named_blobs(&self, kept: &Runs) -> Result<(HashSet<Digest>, Vec<String>), StageError> {
+        let manifests = kept.iter().filter(|(_, run)| run.has_manifest);
+        let manifests = manifests.map(|(run_id, _)| names::manifest(run_id));
+        let mut read = stream::iter(manifests)
             .map(async |name| match self.get(&name, RunManifest::MAX_SIZE).await {
                 Ok(bytes) => Ok(Some((name, RunManifest::from_bytes(&bytes)))),
                 // Its run has been collected by its owner meanwhile.

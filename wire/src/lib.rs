@@ -9,6 +9,7 @@
 //! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
 //! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
 //! - [`seal`]: how it vouches for one without that line.
+//! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
 //! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
 //! - [`codec`]: MessagePack as hype writes and reads it; [`Bytes`], byte strings in one copy.
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
@@ -19,6 +20,7 @@ mod digest;
 mod error;
 mod failure;
 mod guest_path;
+mod lease;
 mod manifest;
 mod outcome;
 mod seal;
@@ -36,6 +38,7 @@ pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use error::WireError;
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
+pub use lease::Lease;
 pub use manifest::{
     Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
 };

@@ -4,10 +4,10 @@
 //! blobs/BLAKE3                     components and files: immutable, shared by all runs
 //! runs/RUN/manifest                the RunManifest
 //! runs/RUN/arguments               the arguments, when they are too large for the manifest
+//! runs/RUN/lease                   the Lease, while the run goes on or when it is detached
 //! runs/RUN/outcome                 the run's one Outcome; the first that is written stays
 //! runs/RUN/attempts/N/outcome      an attempt that ended before the function could
 //! runs/RUN/attempts/N/result       the value, when it is too large for the outcome
-//! runs/RUN/detached                its owner let it go on alone: it stays until somebody collects it
 //! clock                            written by each collection, to see what time the store has
 //! ```
 
@@ -42,6 +42,11 @@ pub fn arguments(run_id: &str) -> String {
     format!("runs/{run_id}/arguments")
 }
 
+/// A run's lease.
+pub fn lease(run_id: &str) -> String {
+    format!("runs/{run_id}/lease")
+}
+
 /// A run's one outcome.
 pub fn outcome(run_id: &str) -> String {
     format!("runs/{run_id}/outcome")
@@ -57,16 +62,6 @@ pub fn result(run_id: &str, attempt: u32) -> String {
     format!("runs/{run_id}/attempts/{attempt}/result")
 }
 
-/// The word of a run's owner that it still wants the run, written again and again.
-pub fn lease(run_id: &str) -> String {
-    format!("runs/{run_id}/lease")
-}
-
-/// The mark of a run that its owner let go on alone.
-pub fn detached(run_id: &str) -> String {
-    format!("runs/{run_id}/detached")
-}
-
 /// The digest in the name of a blob.
 pub fn split_blob(name: &str) -> Option<Digest> {
     name.strip_prefix("blobs/")?.parse().ok()
@@ -75,6 +70,12 @@ pub fn split_blob(name: &str) -> Option<Digest> {
 /// The run that an object of this name belongs to.
 pub fn split_run(name: &str) -> Option<&str> {
     name.strip_prefix("runs/")?.split_once('/').map(|(run_id, _)| run_id)
+}
+
+/// Whether `text` can name a run: 1 to 63 lower-case letters, digits and `-`, as Kubernetes has it.
+pub fn is_run_id(text: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(is_fine)
 }
 
 /// The stage's URL and the run's name, from the URL of a manifest.
@@ -87,6 +88,14 @@ pub fn split_manifest(url: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_id_is_no_path() {
+        assert!(is_run_id("hype-run-7f3k"));
+        for text in ["", "..", "a/b", "A", "a b", &"a".repeat(64)] {
+            assert!(!is_run_id(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_manifest_tells_its_stage() {

@@ -1,7 +1,7 @@
 //! Manifests and outcomes across versions, and MessagePack as other languages see it.
 
 use hype_wire::{
-    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Frame, Location, Outcome, Payload,
+    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Frame, Lease, Location, Outcome, Payload,
     RunManifest, Statistics, codec,
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,17 @@ fn manifests_and_outcomes_read_what_they_write() {
     assert_eq!(RunManifest::from_bytes(&bytes).unwrap(), manifest());
     let bytes = outcome().to_bytes().unwrap();
     assert_eq!(Outcome::from_bytes(&bytes).unwrap(), outcome());
+}
+
+#[test]
+fn leases_read_what_they_write_and_say_what_to_upgrade() {
+    let mut lease = Lease::new("run-1", "greet", "owner", std::time::Duration::from_secs(60));
+    assert_eq!(Lease::from_bytes(&lease.to_bytes().unwrap()).unwrap(), lease);
+    lease.format = 9;
+    lease.hype = "7.1.0".into();
+    let error = Lease::from_bytes(&lease.to_bytes().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("the lease is in format 9"), "{error}");
+    assert!(error.contains("build this program with hype 7.1.0 or later"), "{error}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use hype_wire::{Digest, Mount, TerminationLine};
 
 use crate::environment::RunEnvironment;
 use crate::error::Result;
+use crate::known;
 use crate::log::Log;
 use crate::owned::Owned;
 
@@ -62,4 +63,14 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Runs `attempt` to its end, and gives the line by which the outcome is known. Dropping the
     /// future stops the run.
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>>;
+
+    /// Whether something of this run, begun here or by another process, is still there and may leave an
+    /// outcome. A runner whose runs may outlive the process that began them must be able to tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(std::future::ready(Ok(known::find(run_id).is_some())))
+    }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
-use hype_wire::{Blob, ComponentRef, File, Payload, RunManifest, names};
+use hype_wire::{Blob, ComponentRef, Digest, File, Lease, Payload, RunManifest, names};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -238,7 +238,8 @@ impl World {
 
     /// The owner of a run that still waits says so.
     async fn renew(&self, run_id: String) {
-        self.stage.put(&names::lease(&run_id), Bytes::new()).await.unwrap();
+        let lease = Lease::new(&run_id, "f", "somebody", HOUR).to_bytes().unwrap();
+        self.stage.put(&names::lease(&run_id), lease.into()).await.unwrap();
     }
 
     fn used(&self, bits: u64) -> Vec<&Bytes> {
@@ -255,7 +256,8 @@ impl World {
     /// Whether a run finds all that it uses.
     async fn finds(&self, used: &[&Bytes]) -> bool {
         for bytes in used {
-            match self.stage.get_blob(&Blob::of(bytes)).await {
+            // Not as a blob, which is read by tasks of their own.
+            match self.stage.get(&names::blob(&Digest::of(bytes)), 1 << 10).await {
                 Ok(found) => assert_eq!(found, **bytes),
                 Err(error) => {
                     assert_eq!(error.kind(), StageErrorKind::NotFound, "{error}");
@@ -329,7 +331,10 @@ async fn an_old_run_goes_with_its_blobs() {
 async fn a_detached_run_stays_with_its_blobs() {
     let world = World::new();
     with_an_old_run(&world).await;
-    world.stage.put(&names::detached("old"), Bytes::new()).await.unwrap();
+    let mut lease = Lease::new("old", "f", "somebody", HOUR);
+    lease.detached = true;
+    let lease = Bytes::from(lease.to_bytes().unwrap());
+    world.stage.put(&names::lease("old"), lease).await.unwrap();
     world.clock.advance(30 * HOUR);
     let collected = world.stage.collect(LEAST_AGE, Removal::Real).await.unwrap();
     assert_eq!(collected, Collected { kept_runs: 1, ..Collected::default() });

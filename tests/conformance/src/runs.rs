@@ -87,6 +87,50 @@ pub async fn a_detached_run_can_be_collected(submitter: &Submitter) {
     assert_eq!(log.collect::<Vec<_>>().await.len(), 1);
     assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "gone");
     let error = submitter.attach::<String>(&id).wait().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Lost);
-    assert_eq!(error.to_string(), format!("run {id} was lost"));
+    assert_no_run(&error, &id);
+}
+
+fn assert_no_run(error: &hype::Error, id: &str) {
+    assert_eq!(error.kind(), ErrorKind::Input, "{error:?}");
+    assert!(error.to_string().starts_with(&format!("there is no run {id} in ")), "{error:?}");
+}
+
+pub async fn a_run_can_be_attached_before_it_ends(submitter: &Submitter) {
+    let Waiting { directory, run, .. } = Waiting::start(submitter).await;
+    let id = run.detach();
+    let attached = tokio::spawn(submitter.attach::<String>(&id).wait());
+    tokio::task::yield_now().await;
+    Waiting::release(&directory);
+    assert_eq!(attached.await.unwrap().unwrap(), "gone");
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn a_run_that_ended_can_be_detached(submitter: &Submitter) {
+    let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
+    // The log ends with the run.
+    assert_eq!(run.logs().count().await, 0);
+    let id = run.detach();
+    assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "hello you");
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn who_attaches_to_anothers_run_leaves_it_to_them(submitter: &Submitter) {
+    let Waiting { directory, run, .. } = Waiting::start(submitter).await;
+    let attached = submitter.attach::<String>(run.id());
+    Waiting::release(&directory);
+    assert_eq!(attached.wait().await.unwrap(), "gone");
+    let id = run.id().to_owned();
+    assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "gone");
+    assert_eq!(run.wait().await.unwrap(), "gone");
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn what_is_no_run_is_said_at_once(submitter: &Submitter) {
+    for id in ["", "..", "a/b", "hype-run-\u{e4}"] {
+        let error = submitter.attach::<String>(id).wait().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert_eq!(error.to_string(), format!("`{id}` cannot be a run's name"));
+    }
+    let error = submitter.attach::<String>("hype-run-none").wait().await.unwrap_err();
+    assert_no_run(&error, "hype-run-none");
 }

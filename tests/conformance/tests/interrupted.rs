@@ -1,4 +1,5 @@
-//! Programs that are told to end: what they made goes, and what was to stay stays.
+//! Programs that are told to end, or killed: what they made goes, what was to stay stays, and others can
+//! take it over.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -7,6 +8,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use hype::__internal::submitter_with_lease_term;
+use hype::{LocalRunner, Stage, Submitter};
 
 /// A program that goes with the test.
 struct Program {
@@ -18,6 +23,14 @@ struct Program {
 impl Program {
     /// One whose closure waits.
     fn waiting(way: &str) -> Self {
+        let mut program = Self::start(way);
+        program.wait_for("waiting");
+        assert_eq!(count(&program.directory.path().join("stage/runs")), 1);
+        assert_eq!(count(&program.directory.path().join("volumes")), 2);
+        program
+    }
+
+    fn start(way: &str) -> Self {
         conformance::build_guests();
         let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_interrupted"))
@@ -27,11 +40,17 @@ impl Program {
             .spawn()
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut program = Self { child, stderr, directory };
-        program.wait_for("waiting");
-        assert_eq!(count(&program.directory.path().join("stage/runs")), 1);
-        assert_eq!(count(&program.directory.path().join("volumes")), 2);
-        program
+        Self { child, stderr, directory }
+    }
+
+    /// The run of the program, and a submitter of ours over the same stage.
+    fn run(&self) -> (String, Submitter) {
+        let stage = self.directory.path().join("stage");
+        let mut runs = fs::read_dir(stage.join("runs")).unwrap();
+        let id = runs.next().unwrap().unwrap().file_name().into_string().unwrap();
+        let stage = Stage::in_directory(&stage).unwrap();
+        let term = Duration::from_secs(1);
+        (id, submitter_with_lease_term(stage, LocalRunner::new().unwrap(), term).unwrap())
     }
 
     fn wait_for(&mut self, line: &str) {
@@ -73,6 +92,31 @@ fn assert_only_what_persists(directory: &Path) {
         .collect();
     assert_eq!(volumes, ["kept"]);
     assert_eq!(fs::read_to_string(directory.join("volumes/kept/data/word")).unwrap(), "word");
+}
+
+#[tokio::test]
+async fn another_process_waits_for_a_detached_run_and_collects_it() {
+    let mut program = Program::start("detached");
+    program.wait_for("detached");
+    let (id, submitter) = program.run();
+    // Its lease is renewed some times meanwhile.
+    submitter.attach::<()>(&id).wait().await.unwrap();
+    assert_eq!(count(&program.directory.path().join("stage/runs")), 0);
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_with_its_owner_is_lost() {
+    for way in ["async", "detached"] {
+        let mut program = Program::start(way);
+        program.wait_for(if way == "async" { "waiting" } else { way });
+        let (id, submitter) = program.run();
+        program.child.kill().unwrap();
+        program.child.wait().unwrap();
+        let error = submitter.attach::<()>(&id).wait().await.unwrap_err();
+        assert!(error.is_lost(), "{error:?}");
+        assert!(error.report().contains("its owner is gone"), "{error:?}");
+        assert_eq!(count(&program.directory.path().join("stage/runs")), 0);
+    }
 }
 
 #[test]

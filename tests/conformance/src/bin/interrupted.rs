@@ -1,4 +1,4 @@
-//! A program whose closure waits for ever, for the tests that interrupt it.
+//! A program with a closure that waits, for the tests that interrupt it.
 //!
 //! `interrupted WAY DIRECTORY`, where everything that it makes is below the directory.
 
@@ -6,13 +6,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
+use hype::__internal::submitter_with_lease_term;
 use hype::{
-    Attempt, Closure, LocalRunner, Owned, RunEnvironment, Runner, Stage, Submitter,
+    Attempt, Closure, LocalRunner, Owned, RunEnvironment, Runner, Stage, Status, Submitter,
     TerminationLine, VolumeRequest,
 };
 use hype_wire::Mount;
+use test_guests::ends::sleep;
 use test_guests::surroundings::write_all_then_wait;
 
 fn main() -> ExitCode {
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
         "async" => in_async_main(),
         "task" => in_a_task(),
         "plain" | "stuck" => in_plain_main(),
+        "detached" => detached(),
         way => panic!("there is no way {way}"),
     }
 }
@@ -27,6 +31,19 @@ fn main() -> ExitCode {
 #[hype::main]
 async fn in_async_main() -> hype::Result<()> {
     run(submitter()?).await
+}
+
+/// A run that takes longer than several leases.
+#[hype::main]
+async fn detached() -> hype::Result<()> {
+    let submitter = submitter()?;
+    let run = submitter.spawn(sleep(2), &RunEnvironment::new());
+    while run.status() == Status::Staging {
+        tokio::task::yield_now().await;
+    }
+    run.detach();
+    eprintln!("detached");
+    std::future::pending().await
 }
 
 /// The run is in other hands than `main`'s.
@@ -60,7 +77,7 @@ fn submitter() -> hype::Result<Submitter> {
     if std::env::args().nth(1).unwrap() == "stuck" {
         return Submitter::new(stage, Stuck(runner));
     }
-    Submitter::new(stage, runner)
+    submitter_with_lease_term(stage, runner, Duration::from_millis(500))
 }
 
 fn environment() -> RunEnvironment {
