@@ -71,10 +71,10 @@ pub fn shapes() -> Vec<Shape> {
     ]
 }
 
-/// A second.
-pub const SOON: Limits = Limits { timeout_ms: Some(1000), memory: None, result: None, tmp: None };
+/// A fifth of a second.
+pub const SOON: Limits = Limits { timeout_ms: Some(200), memory: None, result: None, tmp: None };
 
-/// A component that takes minutes to compile, and has a second.
+/// A component that takes a minute or more to compile, and has a fifth of a second.
 pub fn slow() -> Shape {
     let guest = Guest { items: leak(large(LARGE)), ..Guest::calling("(call $large) (call $nil)") };
     Shape::new("a large function", guest, Deadline, "compiling hostile.wasm took longer")
@@ -90,7 +90,7 @@ fn data(bytes: usize) -> Guest {
     }
 }
 
-/// How many steps a function has that takes minutes to compile.
+/// How many steps a function has that takes a minute or more to compile.
 const LARGE: usize = 40_000;
 
 /// A function of so many steps, all in one loop: each changes a local by another, so that all are alive

@@ -1,6 +1,6 @@
 //! What a guest written in Rust does to the files that it sees, and to those that it doesn't.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
 mod escapes;
