@@ -6,10 +6,13 @@
 //!
 //! - `bounds`: what the types of a function must be able to do.
 //! - `arguments`: arguments to MessagePack natively, and back in the guest.
+//! - `logger`: what a function logs, to its standard error.
 //! - `run`: from a call to a function and its value; panics reported.
 
 mod arguments;
 mod bounds;
+#[cfg(all(feature = "log", any(test, target_family = "wasm")))]
+mod logger;
 #[cfg(target_family = "wasm")]
 mod run;
 

@@ -33,6 +33,8 @@ bindings::export!(Closures with_types_in bindings);
 impl closure::Guest for Closures {
     fn call(function: String, arguments: Vec<u8>) -> Result<Vec<u8>, closure::Failure> {
         report_panics();
+        #[cfg(feature = "log")]
+        install_logger();
         let result = find(&function)
             .and_then(|entry| (entry.call)(Arguments::new(&arguments, entry.record)?))
             .map_err(to_wit);
@@ -96,6 +98,13 @@ fn report_panics() {
             report::panicked(message, file, line);
         }));
     });
+}
+
+/// Installed once an instance, before anything of the user's runs.
+#[cfg(feature = "log")]
+fn install_logger() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(crate::logger::install);
 }
 
 /// Encodes the value of a function that cannot fail.

@@ -38,7 +38,8 @@ macro_rules! suite {
             }
             runs {
                 a_run_goes_on_by_itself output_is_followed_while_it_runs
-                both_streams_are_told_apart what_a_terminal_would_obey_is_not_shown
+                both_streams_are_told_apart what_a_closure_logs_is_output
+                what_a_terminal_would_obey_is_not_shown
                 a_cancelled_run_does_no_more a_dropped_run_does_no_more
                 a_detached_run_can_be_collected a_run_can_be_attached_before_it_ends
                 a_run_that_ended_can_be_detached who_attaches_to_anothers_run_leaves_it_to_them

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use hype::{ErrorKind, HostDirectory, LogLine, RunEnvironment, Status, Submitter};
-use test_guests::surroundings::{say, say_then_wait_for};
+use test_guests::surroundings::{log_all, say, say_then_wait_for};
 use test_guests::values::greet;
 
 /// A run that has said "waiting" and goes on when `release` is called.
@@ -63,6 +63,31 @@ pub async fn what_a_terminal_would_obey_is_not_shown(submitter: &Submitter) {
     let run = submitter.spawn(say("\x1b[2Jgone\n".into(), String::new()), &RunEnvironment::new());
     let lines: Vec<_> = run.logs().collect().await;
     assert_eq!(lines[0].text, "\u{fffd}[2Jgone");
+}
+
+pub async fn what_a_closure_logs_is_output(submitter: &Submitter) {
+    let target = "test_guests::surroundings";
+    let info = format!("INFO {target}: by log");
+    let span = format!("INFO {target}: step; number=1");
+    let warn = format!("WARN {target}: by tracing loss=0.5");
+    let debug = ["log", "tracing"].map(|by| format!("DEBUG {target}: by {by}"));
+    for (choice, expected) in [
+        (None, vec![info.clone(), span.clone(), warn.clone()]),
+        (Some("warn"), vec![warn.clone()]),
+        (
+            Some("off,test_guests=debug"),
+            vec![debug[0].clone(), info.clone(), span.clone(), debug[1].clone(), warn.clone()],
+        ),
+    ] {
+        let env = RunEnvironment::new();
+        let env = choice.map_or(env.clone(), |choice| env.with_env("RUST_LOG", choice));
+        let run = submitter.spawn(log_all(), &env);
+        let lines: Vec<_> = run.logs().collect().await;
+        assert!(lines.iter().all(|line| line.stream == hype::LogStream::Stderr), "{lines:?}");
+        let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+        assert_eq!(lines, expected);
+        run.wait().await.unwrap();
+    }
 }
 
 pub async fn a_cancelled_run_does_no_more(submitter: &Submitter) {

@@ -68,6 +68,16 @@ pub fn write_all_then_wait(paths: Vec<String>, text: String, last: String) -> io
     }
 }
 
+/// Logs at each level, by the crate `log` and by `tracing`.
+#[hype::function]
+pub fn log_all() {
+    log::debug!("by log");
+    log::info!("by {}", "log");
+    let _span = tracing::info_span!("step", number = 1).entered();
+    tracing::debug!("by tracing");
+    tracing::warn!(loss = 0.5, "by tracing");
+}
+
 /// Connects to an address.
 #[hype::function]
 pub fn connect(address: String) -> io::Result<()> {
