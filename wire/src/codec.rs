@@ -120,6 +120,24 @@ pub fn append_owned<T: Serialize + 'static>(
         .map_err(|error| WireError::because("the bytes have no MessagePack form", error))
 }
 
+/// The bytes of one value; those of a `Vec<u8>` stay in the memory that it has, if that can grow.
+pub fn into_vec<T: Serialize + 'static>(value: T) -> Result<Vec<u8>, WireError> {
+    let mut value = Some(value);
+    let bytes =
+        (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>().and_then(Option::take);
+    let Some(mut bytes) = bytes else {
+        return to_vec(&value);
+    };
+    let length = u32::try_from(bytes.len())
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    let mut head = Vec::with_capacity(5);
+    rmp::encode::write_bin_len(&mut head, length)
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    bytes.reserve_exact(head.len());
+    bytes.splice(..0, head);
+    Ok(bytes)
+}
+
 /// Says what is wrong in words that fit every language, not in those of the format.
 fn describe(error: &DecodeError) -> String {
     match error {

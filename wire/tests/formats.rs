@@ -81,6 +81,22 @@ fn lists_of_bytes_cross_as_bin() {
 }
 
 #[test]
+fn bytes_are_written_where_they_are() {
+    let mut bytes = Vec::with_capacity(8);
+    bytes.extend([1_u8, 2, 3]);
+    let place = bytes.as_ptr();
+    let written = codec::into_vec(bytes).unwrap();
+    assert_eq!(written, [0xc4, 3, 1, 2, 3]);
+    assert_eq!(written.as_ptr(), place);
+    for size in [0, 255, 256, 65_535, 65_536] {
+        let bytes = Bytes(vec![7_u8; size]);
+        assert_eq!(codec::into_vec(bytes.0.clone()).unwrap(), codec::to_vec(&bytes).unwrap());
+    }
+    assert_eq!(codec::into_vec("text").unwrap(), codec::to_vec("text").unwrap());
+    assert_eq!(codec::into_vec(None::<u8>).unwrap(), [0xc0]);
+}
+
+#[test]
 fn a_list_of_numbers_also_reads_as_bytes() {
     let list = [0x93, 1, 2, 3];
     assert_eq!(codec::from_slice::<Bytes>(&list).unwrap().0, [1, 2, 3]);
