@@ -5,6 +5,7 @@
 //! function in a sandbox, writes its value back, and always leaves an outcome.
 //!
 //! - [`run`]: the flow, from a manifest's URL to an outcome and the line that vouches for it.
+//! - [`Prepared`]: a run with all that it needs, to be called once or many times.
 //! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
 //! - [`precompile`]: machine code for a [`Platform`], to be staged with a component.
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
@@ -18,13 +19,16 @@ mod executor;
 mod fetch;
 mod limiter;
 mod output;
+mod prepared;
 mod run;
 mod sandbox;
 
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
+pub use execution::Execution;
 pub use executor::Executor;
 pub use output::{Output, Stream};
 /// What stops a run from outside.
 pub use tokio_util::sync::CancellationToken;
 
+pub use prepared::Prepared;
 pub use run::{Finished, Request, RunError, run};
