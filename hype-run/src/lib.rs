@@ -18,6 +18,7 @@ mod execution;
 mod executor;
 mod fetch;
 mod limiter;
+mod mapped;
 mod output;
 mod prepared;
 mod run;
