@@ -43,12 +43,23 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     Ok(value)
 }
 
-/// [`from_slice`], and for a `Vec<u8>` in one copy.
-pub fn from_slice_owned<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, WireError> {
-    let mut values = Values::new(bytes);
-    let value = values.read_owned()?;
-    values.finish()?;
-    Ok(value)
+/// [`from_slice`]; a `Vec<u8>` keeps the memory that `bytes` has.
+pub fn from_vec<T: DeserializeOwned + 'static>(mut bytes: Vec<u8>) -> Result<T, WireError> {
+    let mut value: Option<T> = None;
+    if let Some(value) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>()
+        && let Some(head) = head_of_bytes(&bytes)
+    {
+        bytes.drain(..head);
+        *value = Some(std::mem::take(&mut bytes));
+    }
+    value.map_or_else(|| from_slice(&bytes), Ok)
+}
+
+/// How long the head of a `bin` is that fills `bytes` to the end.
+fn head_of_bytes(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let length = rmp::decode::read_bin_len(&mut rest).ok()?;
+    (rest.len() == length as usize).then_some(bytes.len() - rest.len())
 }
 
 /// Values that stand one behind the other.

@@ -97,6 +97,20 @@ fn bytes_are_written_where_they_are() {
 }
 
 #[test]
+fn bytes_are_read_where_they_are() {
+    let written = vec![0xc4, 3, 1, 2, 3];
+    let place = written.as_ptr();
+    let bytes: Vec<u8> = codec::from_vec(written).unwrap();
+    assert_eq!(bytes, [1, 2, 3]);
+    assert_eq!(bytes.as_ptr(), place);
+    // What isn't just bytes is read as ever, and what isn't whole refused.
+    assert_eq!(codec::from_vec::<Vec<u8>>(vec![0x93, 1, 2, 3]).unwrap(), [1, 2, 3]);
+    assert_eq!(codec::from_vec::<Vec<u16>>(vec![0xc4, 1, 9]).unwrap(), [9]);
+    assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 3, 1, 2]).is_err());
+    assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 1, 2, 3]).is_err());
+}
+
+#[test]
 fn a_list_of_numbers_also_reads_as_bytes() {
     let list = [0x93, 1, 2, 3];
     assert_eq!(codec::from_slice::<Bytes>(&list).unwrap().0, [1, 2, 3]);
