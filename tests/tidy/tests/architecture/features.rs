@@ -14,7 +14,7 @@ const FIRST: &str = "cargo-hype";
 
 /// Programs that are built after it.
 const OTHERS: &[&str] =
-    &["conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
+    &["benches", "conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
 
 /// Packages with version, and the lists of features with which each is built.
 type Features = BTreeMap<String, BTreeSet<String>>;
