@@ -109,10 +109,7 @@ fn install_logger() {
 
 /// Encodes the value of a function that cannot fail.
 pub fn value<T: Value>(value: T) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    codec::append_owned(&mut bytes, &value)
-        .map_err(|error| Failure::from_error(FailureKind::Function, &error))?;
-    Ok(bytes)
+    codec::into_vec(value).map_err(|error| Failure::from_error(FailureKind::Function, &error))
 }
 
 /// Encodes the value of a function that can fail, or takes its error apart.

@@ -137,7 +137,7 @@ impl<T: DeserializeOwned + 'static> Run<T> {
         let ended = (&mut self.ended).await;
         let bytes =
             ended.unwrap_or_else(|_| Err(Error::lost(&self.id, "its driver broke down")))?;
-        codec::from_slice_owned(&bytes).map_err(|error| {
+        codec::from_vec(Vec::from(bytes)).map_err(|error| {
             let function = &self.function;
             Error::input(format!("the value of `{function}` is not what the program expects"))
                 .because(error)

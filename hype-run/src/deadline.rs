@@ -107,6 +107,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     guests: usize,
+    /// There was no guest, and the thread waits for one.
+    idle: bool,
     stopped: bool,
 }
 
@@ -127,8 +129,12 @@ impl Ticker {
 
     /// Ticks for one guest more, until what this gives is dropped.
     pub(crate) fn tick(&self) -> Ticking<'_> {
-        self.shared.lock().guests += 1;
-        self.shared.changed.notify_one();
+        let mut state = self.shared.lock();
+        state.guests += 1;
+        // Guests may come by the thousand a second, and a thread that ticks already needs no waking.
+        if std::mem::take(&mut state.idle) {
+            self.shared.changed.notify_one();
+        }
         Ticking(&self.shared)
     }
 }
@@ -141,12 +147,17 @@ impl Shared {
     fn tick(&self, engine: &Engine) {
         let mut state = self.lock();
         while !state.stopped {
-            state = if state.guests == 0 {
-                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-            } else {
+            if state.guests == 0 {
+                state.idle = true;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.changed.wait_timeout(state, TICK);
+            let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() {
                 engine.increment_epoch();
-                self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0
-            };
+            }
         }
     }
 }

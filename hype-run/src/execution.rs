@@ -41,11 +41,16 @@ impl WasiView for Guest {
 }
 
 /// How a call went and what it took.
-pub(crate) struct Execution {
-    pub(crate) value: Result<Vec<u8>, Failure>,
-    pub(crate) start_us: u64,
-    pub(crate) run_us: u64,
-    pub(crate) peak_memory: u64,
+#[derive(Debug)]
+pub struct Execution {
+    /// The value's MessagePack, or why there is none.
+    pub value: Result<Vec<u8>, Failure>,
+    /// Setting up the sandbox and instantiating the component, in microseconds.
+    pub start_us: u64,
+    /// The call itself, in microseconds.
+    pub run_us: u64,
+    /// The most linear memory that the guest had, in bytes.
+    pub peak_memory: u64,
 }
 
 /// What an attempt gives its guest besides what stands in the manifest.

@@ -14,6 +14,7 @@ use crate::deadline::{Ticker, Ticking};
 use crate::engine::{Platform, engine};
 use crate::execution::{Guest, Panic};
 use crate::filesystem;
+use crate::mapped;
 
 /// The host's side of `wit/`.
 pub(crate) mod bindings {
@@ -118,7 +119,7 @@ impl Executor {
         artefact: &[u8],
     ) -> Result<std::result::Result<ClosuresPre<Guest>, String>, Failure> {
         // SAFETY: the caller vouches for the bytes.
-        match unsafe { Component::deserialize(&self.engine, artefact) } {
+        match unsafe { mapped::load(&self.engine, artefact) } {
             Ok(loaded) => self.link(component, &loaded).map(Ok),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }

@@ -5,6 +5,7 @@
 //! function in a sandbox, writes its value back, and always leaves an outcome.
 //!
 //! - [`run`]: the flow, from a manifest's URL to an outcome and the line that vouches for it.
+//! - [`Prepared`]: a run with all that it needs, to be called once or many times.
 //! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
 //! - [`precompile`]: machine code for a [`Platform`], to be staged with a component.
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
@@ -22,12 +23,15 @@ mod files;
 mod filesystem;
 mod limiter;
 mod limits;
+mod mapped;
 mod output;
+mod prepared;
 mod run;
 mod sandbox;
 mod scratch;
 
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
+pub use execution::Execution;
 pub use executor::Executor;
 pub use output::{Output, Stream};
 /// What stops a run from outside.
@@ -35,4 +39,5 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use scratch::remove_tree;
 
+pub use prepared::Prepared;
 pub use run::{Finished, Request, RunError, run};

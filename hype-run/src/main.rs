@@ -92,7 +92,8 @@ fn options() -> Result<Option<Options>, BoxError> {
 }
 
 fn execute(options: Options) -> Result<(), BoxError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // One closure needs one thread: it yields at each tick, and what waits for a disk has others.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let executor = Executor::new()?;
     let output = Output::new(|stream, bytes| {
         // A reader of our output that is gone is no reason to stop the closure.

@@ -2,22 +2,20 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use futures::future::try_join;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, TerminationLine, names};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::brevity;
-use crate::code;
 use crate::deadline;
-use crate::execution::{Surroundings, execute};
 use crate::executor::Executor;
 use crate::fetch;
 use crate::output::{Output, Stream};
+use crate::prepared::Prepared;
 
 /// What a runner is told.
 #[derive(Debug, Clone)]
@@ -104,23 +102,11 @@ async fn attempt(
     output: &Output,
     statistics: &mut Statistics,
 ) -> Result<Payload, Failure> {
-    let started = Instant::now();
-    let manifest = fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
-    let (loaded, inputs) = try_join(
-        code::load(executor, stage, &manifest, request.digest.is_some()),
-        fetch::inputs(stage, &manifest),
-    )
-    .await?;
-    statistics.fetch_us = micros(started).saturating_sub(loaded.took_us);
-    statistics.fetched = loaded.fetched + inputs.size();
-    statistics.compile_us = loaded.took_us;
-    statistics.code = loaded.code;
-    statistics.why_compiled = loaded.why_compiled;
-
-    let (component, number) = (&loaded.component, request.attempt);
-    let spent = Duration::from_micros(loaded.took_us);
-    let sandbox = Surroundings { attempt: number, inputs: &inputs, output, spent };
-    let execution = execute(executor, component, &manifest, sandbox, &request.interrupt).await;
+    let prepared = Prepared::fetch_from(executor, stage, run_id, request).await?;
+    *statistics = prepared.statistics();
+    let execution = prepared.call(output).await;
+    // Large arguments make room for a large value.
+    drop(prepared);
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
     statistics.peak_memory = execution.peak_memory;

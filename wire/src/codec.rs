@@ -45,12 +45,23 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     Ok(value)
 }
 
-/// [`from_slice`], and for a `Vec<u8>` in one copy.
-pub fn from_slice_owned<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, WireError> {
-    let mut values = Values::new(bytes);
-    let value = values.read_owned()?;
-    values.finish()?;
-    Ok(value)
+/// [`from_slice`]; a `Vec<u8>` keeps the memory that `bytes` has.
+pub fn from_vec<T: DeserializeOwned + 'static>(mut bytes: Vec<u8>) -> Result<T, WireError> {
+    let mut value: Option<T> = None;
+    if let Some(value) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>()
+        && let Some(head) = head_of_bytes(&bytes)
+    {
+        bytes.drain(..head);
+        *value = Some(std::mem::take(&mut bytes));
+    }
+    value.map_or_else(|| from_slice(&bytes), Ok)
+}
+
+/// How long the head of a `bin` is that fills `bytes` to the end.
+fn head_of_bytes(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let length = rmp::decode::read_bin_len(&mut rest).ok()?;
+    (rest.len() == length as usize).then_some(bytes.len() - rest.len())
 }
 
 /// Values that stand one behind the other.
@@ -121,6 +132,24 @@ pub fn append_owned<T: Serialize + 'static>(
     bytes.reserve_exact(value.len() + 5);
     rmp::encode::write_bin(bytes, value)
         .map_err(|error| WireError::because("the bytes have no MessagePack form", error))
+}
+
+/// The bytes of one value; those of a `Vec<u8>` stay in the memory that it has, if that can grow.
+pub fn into_vec<T: Serialize + 'static>(value: T) -> Result<Vec<u8>, WireError> {
+    let mut value = Some(value);
+    let bytes =
+        (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>().and_then(Option::take);
+    let Some(mut bytes) = bytes else {
+        return to_vec(&value);
+    };
+    let length = u32::try_from(bytes.len())
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    let mut head = Vec::with_capacity(5);
+    rmp::encode::write_bin_len(&mut head, length)
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    bytes.reserve_exact(head.len());
+    bytes.splice(..0, head);
+    Ok(bytes)
 }
 
 /// Says what is wrong in words that fit every language, not in those of the format.

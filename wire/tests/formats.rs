@@ -112,6 +112,36 @@ fn bytes_come_back_from_enums_of_every_form() {
 }
 
 #[test]
+fn bytes_are_written_where_they_are() {
+    let mut bytes = Vec::with_capacity(8);
+    bytes.extend([1_u8, 2, 3]);
+    let place = bytes.as_ptr();
+    let written = codec::into_vec(bytes).unwrap();
+    assert_eq!(written, [0xc4, 3, 1, 2, 3]);
+    assert_eq!(written.as_ptr(), place);
+    for size in [0, 255, 256, 65_535, 65_536] {
+        let bytes = Bytes(vec![7_u8; size]);
+        assert_eq!(codec::into_vec(bytes.0.clone()).unwrap(), codec::to_vec(&bytes).unwrap());
+    }
+    assert_eq!(codec::into_vec("text").unwrap(), codec::to_vec("text").unwrap());
+    assert_eq!(codec::into_vec(None::<u8>).unwrap(), [0xc0]);
+}
+
+#[test]
+fn bytes_are_read_where_they_are() {
+    let written = vec![0xc4, 3, 1, 2, 3];
+    let place = written.as_ptr();
+    let bytes: Vec<u8> = codec::from_vec(written).unwrap();
+    assert_eq!(bytes, [1, 2, 3]);
+    assert_eq!(bytes.as_ptr(), place);
+    // What isn't just bytes is read as ever, and what isn't whole refused.
+    assert_eq!(codec::from_vec::<Vec<u8>>(vec![0x93, 1, 2, 3]).unwrap(), [1, 2, 3]);
+    assert_eq!(codec::from_vec::<Vec<u16>>(vec![0xc4, 1, 9]).unwrap(), [9]);
+    assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 3, 1, 2]).is_err());
+    assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 1, 2, 3]).is_err());
+}
+
+#[test]
 fn a_list_of_numbers_also_reads_as_bytes() {
     let list = [0x93, 1, 2, 3];
     assert_eq!(codec::from_slice::<Bytes>(&list).unwrap().0, [1, 2, 3]);

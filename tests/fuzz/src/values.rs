@@ -164,7 +164,7 @@ fn end_of_value(bytes: &[u8]) -> Option<usize> {
 }
 
 fn returns<T: Argument>(bytes: &[u8]) -> bool {
-    let value = match codec::from_slice_owned::<T>(bytes) {
+    let value = match codec::from_vec::<T>(bytes.to_vec()) {
         Ok(value) => value,
         Err(error) => {
             assert!(error.to_string().len() <= MAX_MESSAGE, "{} bytes", error.to_string().len());
@@ -172,7 +172,7 @@ fn returns<T: Argument>(bytes: &[u8]) -> bool {
         }
     };
     let bytes = written(&value);
-    let again = codec::from_slice_owned::<T>(&bytes);
+    let again = codec::from_vec::<T>(bytes.clone());
     let again = again.unwrap_or_else(|error| {
         panic!("cannot read a {} again: {error}: {bytes:x?}", type_name::<T>())
     });

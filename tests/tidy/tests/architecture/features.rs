@@ -14,7 +14,7 @@ const FIRST: &str = "cargo-hype";
 
 /// Programs that are built after it.
 const OTHERS: &[&str] =
-    &["conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
+    &["benches", "conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
 
 /// What takes minutes to compile, with all that it is made of.
 const ENGINE: [&str; 2] = ["wasmtime", "wasmtime-wasi"];

@@ -1,0 +1,73 @@
+//! Measures hype against its goals and its peers, side by side in one run, and prints the ratios:
+//! `cargo run --release -p benches -- [NAME...]`. README.md beside this package says what each is.
+
+mod alternate;
+mod bytes;
+mod calls;
+mod child;
+mod compute;
+mod ours;
+mod peers;
+mod process;
+mod python;
+mod staged;
+mod start;
+mod submit;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::ours::Ours;
+use crate::table::Row;
+
+type Benchmark = fn(&Ours) -> anyhow::Result<Vec<Row>>;
+
+/// All benchmarks, in the order in which they run.
+const ALL: &[(&str, Benchmark)] = &[
+    ("start", start::measure),
+    ("calls", calls::measure),
+    ("bytes", bytes::measure),
+    ("submit", submit::measure),
+    ("compute", compute::measure),
+    ("python", python::measure),
+];
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, name, rest @ ..] = arguments.as_slice()
+        && flag == child::FLAG
+    {
+        return child::answer(name, rest).map(|()| ExitCode::SUCCESS);
+    }
+    let chosen = choose(&arguments)?;
+    let ours = Ours::build().context("what is measured cannot be built")?;
+    let (mut rows, mut failed) = (Vec::new(), false);
+    for (name, benchmark) in chosen {
+        eprintln!("benches: {name}");
+        match benchmark(&ours) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => {
+                eprintln!("error: `{name}` could not be measured: {error:#}");
+                failed = true;
+            }
+        }
+    }
+    table::print(&rows);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn choose(names: &[String]) -> anyhow::Result<Vec<(&'static str, Benchmark)>> {
+    if names.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    let find = |name: &String| {
+        let found = ALL.iter().find(|(known, _)| known == name).copied();
+        found.with_context(|| {
+            let known: Vec<_> = ALL.iter().map(|(known, _)| *known).collect();
+            format!("there is no benchmark `{name}`; there are: {}", known.join(", "))
+        })
+    };
+    names.iter().map(find).collect()
+}

@@ -1,0 +1,88 @@
+//! A component in Python, whose machine code is large: by `hype-run` and by `wasmtime run`, from
+//! the start of the process until the guest is entered, which then says so.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::alternate::alternate;
+use crate::ours::Ours;
+use crate::peers::{componentize_py, is_older, run};
+use crate::staged::{Staged, argument, runtime};
+use crate::start::start;
+use crate::table::{Goal, Row, milliseconds};
+use crate::{peers, process};
+
+const ROUNDS: usize = 30;
+
+/// The goal, in seconds.
+const ENTRY: f64 = 0.040;
+
+pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
+    let component = component(ours)?;
+    let runtime = runtime()?;
+    runtime.block_on(check(&component))?;
+    let wasmtime = peers::wasmtime(ours)?;
+    let code = peers::precompiled(ours, &component)?;
+    let staged = runtime.block_on(Staged::new(&component))?;
+    let arguments = argument(&"you".to_owned())?;
+    let call = format!("call(\"greet\", {arguments:?})");
+    let mut number = 0;
+    let (ours, peer) = alternate(
+        ROUNDS,
+        || {
+            number += 1;
+            let run_id = format!("run-{number}");
+            let request = runtime.block_on(staged.run(&run_id, "greet", arguments.clone()))?;
+            process::to_the_first_byte(&mut start(&ours.hype_run, &request))
+        },
+        || {
+            let mut command = Command::new(&wasmtime);
+            command.args(["run", "--allow-precompiled", "-W", "unknown-imports-trap=y"]);
+            process::to_the_first_byte(command.args(["--invoke", &call]).arg(&code))
+        },
+    )?;
+    let row = |what: &str, ours: f64, peer: f64| Row {
+        goal: Goal::Is(format!("under {}", milliseconds(ENTRY)), ours < ENTRY),
+        ..Row::times(format!("Python, start to guest entry: {what}"), ours, peer, None)
+    };
+    Ok(vec![row("median", ours.median(), peer.median()), row("least", ours.least(), peer.least())])
+}
+
+/// The component of `python/`, built unless it is there.
+pub(crate) fn component(ours: &Ours) -> anyhow::Result<PathBuf> {
+    let (sources, wit) = (ours.root.join("benches/python"), ours.root.join("wit"));
+    let component = ours.tools.join("app.wasm");
+    let (app, codec) = (sources.join("app.py"), sources.join("messagepack.py"));
+    if is_older(&component, &[&app, &codec, &wit.join("closure.wit")])? {
+        run(Command::new(componentize_py(ours)?)
+            .arg("-d")
+            .arg(&wit)
+            .args(["-w", "closures", "componentize", "app", "-p"])
+            .arg(&sources)
+            .arg("-o")
+            .arg(&component))?;
+    }
+    Ok(component)
+}
+
+/// Makes sure that functions in Python give what they should, by the way of every closure.
+async fn check(component: &Path) -> anyhow::Result<()> {
+    use std::collections::BTreeMap;
+
+    let directory = tempfile::tempdir()?;
+    let stage = hype::Stage::in_directory(directory.path())?;
+    let submitter = hype::Submitter::new(stage, hype::LocalRunner::new()?)?;
+    let (component, env) = (hype::Component::open(component)?, hype::RunEnvironment::new());
+    let count = component.function("count")?.bind(("to be or not to be",));
+    let counts: BTreeMap<String, u32> = submitter.submit(count, &env).await?;
+    let expected = [("be", 2), ("not", 1), ("or", 1), ("to", 2)];
+    ensure!(counts == expected.map(|(word, count)| (word.to_owned(), count)).into(), "{counts:?}");
+    let unknown = component.function("sing")?.bind::<()>(());
+    let Err(error) = submitter.submit(unknown, &env).await else {
+        anyhow::bail!("an unknown function gave a value");
+    };
+    ensure!(error.to_string().contains("has no function `sing`"), "{error}");
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! A trivial closure by `hype-run` as a process of its own, against `wasmtime run`.
+
+use std::process::Command;
+
+use crate::alternate::alternate;
+use crate::ours::Ours;
+use crate::staged::{Staged, argument, runtime};
+use crate::table::Row;
+use crate::{peers, process};
+
+const ROUNDS: usize = 60;
+
+pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
+    let wasmtime = peers::wasmtime(ours)?;
+    let program = peers::precompiled(ours, &peers::greeting(ours)?)?;
+    let runtime = runtime()?;
+    let staged = runtime.block_on(Staged::new(&ours.closures))?;
+    let arguments = argument(&"you".to_owned())?;
+    let mut number = 0;
+    let (ours, peer) = alternate(
+        ROUNDS,
+        || {
+            // A run has one outcome, so each start is a run of its own.
+            number += 1;
+            let run_id = format!("run-{number}");
+            let request = runtime.block_on(staged.run(&run_id, "greet", arguments.clone()))?;
+            process::to_the_end(&mut start(&ours.hype_run, &request))
+        },
+        || {
+            let mut command = Command::new(&wasmtime);
+            command.args(["run", "--allow-precompiled"]).arg(&program).arg("you");
+            process::to_the_end(&mut command)
+        },
+    )?;
+    Ok(vec![
+        Row::times("hype-run, trivial closure: median", ours.median(), peer.median(), Some(1.2)),
+        Row::times("hype-run, trivial closure: least", ours.least(), peer.least(), Some(1.2)),
+    ])
+}
+
+/// `hype-run` for `request`.
+pub(crate) fn start(hype_run: &std::path::Path, request: &hype_run::Request) -> Command {
+    let mut command = Command::new(hype_run);
+    command.arg(&request.manifest_url);
+    if let Some(digest) = request.digest {
+        command.args(["--digest", &digest.to_string()]);
+    }
+    command
+}
