@@ -17,7 +17,7 @@ use crate::owned::Owned;
 use crate::progress::STEP;
 use crate::run::Status;
 use crate::runner::{Attempt, Runner};
-use crate::staging::{Ingredients, StagedManifest, stage_run};
+use crate::staging::{Ingredients, StagedRun};
 use crate::upload::Uploads;
 
 /// What all runs of a submitter share.
@@ -116,39 +116,44 @@ impl Core {
         self.own_run(order);
         let ingredients =
             Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
-        let manifest = stage_run(&self.stage, &self.uploads, ingredients).await?;
-        tracing::info!(target: STEP, "submitting {} to {env:?}", manifest.url);
+        let staged = StagedRun::begin(&self.stage, ingredients).await?;
+        staged.put_blobs(&self.stage, &self.uploads).await?;
+        tracing::info!(target: STEP, "submitting {} to {env:?}", staged.manifest_url);
         tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
-        let mut number = 1;
+        let (mut number, mut retries, mut restaged) = (1, 0, false);
         loop {
             order.status.send_replace(Status::Running(number));
             Span::current().record("attempt", number);
-            let error = match self.attempt(order, &manifest, number).await {
-                Err(error) if error.is_infrastructure() && number <= env.retries() => error,
+            match self.attempt(order, &staged, number).await {
+                Err(error) if error.misses_object() && !restaged => {
+                    tracing::warn!(
+                        "{id} is staged again, since a collection came between: {error}"
+                    );
+                    staged.put_blobs(&self.stage, &self.uploads).await?;
+                    restaged = true;
+                }
+                Err(error) if error.is_infrastructure() && retries < env.retries() => {
+                    retries += 1;
+                    let delay = backoff(retries);
+                    tracing::warn!(
+                        "attempt {number} of {id} ended early, the next follows in {delay:?}: {error}"
+                    );
+                    tokio::time::sleep(delay).await;
+                }
                 end => return end,
-            };
-            let delay = backoff(number);
-            tracing::warn!(
-                "attempt {number} of {id} ended early, the next follows in {delay:?}: {error}"
-            );
-            tokio::time::sleep(delay).await;
+            }
             number += 1;
         }
     }
 
-    async fn attempt(
-        &self,
-        order: &Order,
-        manifest: &StagedManifest,
-        number: u32,
-    ) -> Result<Bytes> {
+    async fn attempt(&self, order: &Order, staged: &StagedRun, number: u32) -> Result<Bytes> {
         let Order { id, call, env, .. } = order;
         let started = Instant::now();
         let attempt = Attempt {
             run_id: id.clone(),
             number,
-            manifest_url: manifest.url.clone(),
-            manifest_digest: manifest.digest,
+            manifest_url: staged.manifest_url.clone(),
+            manifest_digest: staged.manifest_digest,
             image: call.image().or(env.image()).map(str::to_owned),
             env: env.clone(),
             log: order.log.clone(),

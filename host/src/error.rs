@@ -118,6 +118,11 @@ impl Error {
         }
     }
 
+    /// Whether the runner found an object that was staged not to be there.
+    pub(crate) fn misses_object(&self) -> bool {
+        self.failed_as(FailureKind::Missing)
+    }
+
     /// Whether the closure ran longer than its timeout.
     pub fn is_timeout(&self) -> bool {
         self.failed_as(FailureKind::Deadline)
@@ -142,7 +147,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match (self.kind(), self.failure().map(|failure| failure.kind)) {
             (_, Some(FailureKind::Incompatible)) | (ErrorKind::Input, _) => 2,
-            (_, Some(FailureKind::Infrastructure | FailureKind::Interrupted)) => 3,
+            (_, Some(kind)) if kind.is_infrastructure() => 3,
             (ErrorKind::Failed, _) => 1,
             _ => 3,
         }

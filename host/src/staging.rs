@@ -1,24 +1,30 @@
 //! What a submitter puts into the stage before a run starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hype_stage::{Source, Stage};
-use hype_wire::{
-    Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
-};
+use hype_wire::{Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names};
 
-use crate::component::{Component, ComponentFunction};
+#[cfg(feature = "local")]
+use crate::artefact::CachedArtefact;
+#[cfg(feature = "local")]
+use crate::component::Component;
+use crate::component::ComponentFunction;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 use crate::files::StagedFiles;
 use crate::upload::{Upload, Uploads};
 
-/// A manifest that stands in the stage.
+/// A run whose manifest stands in the stage, and the blobs that it names.
 #[derive(Debug)]
-pub(crate) struct StagedManifest {
-    pub(crate) url: String,
-    pub(crate) digest: Digest,
+pub(crate) struct StagedRun {
+    pub(crate) manifest_url: String,
+    pub(crate) manifest_digest: Digest,
+    blobs: Vec<Upload>,
+    #[cfg(feature = "local")]
+    kept: Option<CachedArtefact>,
 }
 
 /// What a run is made of, as the submitter knows it.
@@ -33,72 +39,74 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) platform: Option<String>,
 }
 
-/// Stages the component, its machine code, the files of the environment and the arguments, then
-/// the manifest that names them.
-pub(crate) async fn stage_run(
-    stage: &Stage,
-    blobs: &Uploads,
-    run: Ingredients<'_>,
-) -> Result<StagedManifest> {
-    let component = run.function.component();
-    let bytes = Source::bytes(component.bytes().clone());
-    let mut uploads = vec![Upload { blob: component.blob(), source: bytes }];
-    let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
-    let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
-    let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-    uploads.extend(files.iter().zip(sources).map(|(file, source): (&File, _)| Upload {
-        blob: file.blob,
-        source: Source::file(source),
-    }));
-    blobs.finish(stage, uploads).await?;
+impl StagedRun {
+    /// Writes the manifest, and the arguments if they are large. The blobs come after it: whoever
+    /// collects the stage knows by the manifest that they are needed.
+    pub(crate) async fn begin(stage: &Stage, run: Ingredients<'_>) -> Result<Self> {
+        let component = run.function.component();
+        let bytes = Source::bytes(component.bytes().clone());
+        let mut blobs = vec![Upload { blob: component.blob(), source: bytes }];
+        let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
+        let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        let upload = |(file, source): (&File, PathBuf)| Upload {
+            blob: file.blob,
+            source: Source::file(source),
+        };
+        blobs.extend(files.iter().zip(sources).map(upload));
+        let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
+        let reference = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
+        let mut manifest = RunManifest::new(run.run_id, reference, run.function.name(), arguments);
+        #[cfg(feature = "local")]
+        let kept = kept_artefact(component, run.platform.as_deref()).await?;
+        #[cfg(feature = "local")]
+        if let Some(CachedArtefact { artefact, path }) = &kept {
+            blobs.push(Upload { blob: artefact.blob, source: Source::file(path) });
+            manifest.artefact = Some(artefact.clone());
+        }
+        manifest.env = run.env.env().clone();
+        manifest.files = files;
+        manifest.directories = directories;
+        manifest.mounts = run.mounts;
+        manifest.limits = limits(run.env);
+        let bytes = Bytes::from(manifest.to_bytes()?);
+        let name = names::manifest(run.run_id);
+        stage.put(&name, bytes.clone()).await?;
+        Ok(Self {
+            manifest_url: stage.url_of(&name),
+            manifest_digest: Digest::of(&bytes),
+            blobs,
+            #[cfg(feature = "local")]
+            kept,
+        })
+    }
 
-    let component = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
-    let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
-    let mut manifest = RunManifest::new(run.run_id, component, run.function.name(), arguments);
-    manifest.artefact = artefact;
-    manifest.env = run.env.env().clone();
-    manifest.files = files;
-    manifest.directories = directories;
-    manifest.mounts = run.mounts;
-    manifest.limits = limits(run.env);
-    let bytes = Bytes::from(manifest.to_bytes()?);
-    let name = names::manifest(run.run_id);
-    stage.put(&name, bytes.clone()).await?;
-    Ok(StagedManifest { url: stage.url_of(&name), digest: Digest::of(&bytes) })
+    /// Makes sure that the stage has the blobs: the component, its machine code, the files of the
+    /// environment.
+    pub(crate) async fn put_blobs(&self, stage: &Stage, uploads: &Uploads) -> Result<()> {
+        let put = uploads.finish(stage, self.blobs.clone()).await;
+        #[cfg(feature = "local")]
+        if let (Err(_), Some(kept)) = (&put, &self.kept) {
+            kept.clone().forget_if_altered().await?;
+        }
+        put
+    }
+}
+
+/// The machine code of `component` for `platform`; without one, the runner compiles.
+#[cfg(feature = "local")]
+async fn kept_artefact(
+    component: &Component,
+    platform: Option<&str>,
+) -> Result<Option<CachedArtefact>> {
+    match platform.and_then(|name| name.parse().ok()) {
+        Some(platform) => CachedArtefact::of(component, platform).await,
+        None => Ok(None),
+    }
 }
 
 fn limits(env: &RunEnvironment) -> Limits {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Limits { timeout_ms: env.timeout().map(ms), memory: env.memory(), ..Limits::default() }
-}
-
-#[cfg(feature = "local")]
-async fn add_artefact(
-    component: &Component,
-    platform: Option<&str>,
-    uploads: &mut Vec<Upload>,
-) -> Result<Option<Artefact>> {
-    use crate::artefact::CachedArtefact;
-
-    let Some(platform) = platform.and_then(|name| name.parse().ok()) else {
-        return Ok(None);
-    };
-    let Some(CachedArtefact { artefact, path }) = CachedArtefact::of(component, platform).await?
-    else {
-        return Ok(None);
-    };
-    uploads.push(Upload { blob: artefact.blob, source: Source::file(path) });
-    Ok(Some(artefact))
-}
-
-/// Without a compiler of our own, the runner's compiles.
-#[cfg(not(feature = "local"))]
-async fn add_artefact(
-    _: &Component,
-    _: Option<&str>,
-    _: &mut Vec<Upload>,
-) -> Result<Option<Artefact>> {
-    Ok(None)
 }
 
 async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {

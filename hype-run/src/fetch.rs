@@ -67,6 +67,9 @@ async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> 
 /// The failure of a run that needs the object that the manifest names as `what`.
 pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
     let mut failure = infrastructure(error);
+    if error.kind() == StageErrorKind::NotFound {
+        failure.kind = FailureKind::Missing;
+    }
     let advice = match error.kind() {
         StageErrorKind::Altered => {
             ": it is refused; remove it, and the next submit stages it again"

@@ -47,7 +47,9 @@ pub enum FailureKind {
     Incompatible,
     /// The runner was told to stop.
     Interrupted,
-    /// What the run needed could not be had: an object of the stage is missing or altered.
+    /// An object that the manifest names isn't in the stage: the submitter may stage it again.
+    Missing,
+    /// What the run needed could not be had: an object of the stage is altered, or out of reach.
     Infrastructure,
 }
 
@@ -66,13 +68,14 @@ impl FailureKind {
             Self::Power => "power",
             Self::Incompatible => "incompatible",
             Self::Interrupted => "interrupted",
+            Self::Missing => "missing",
             Self::Infrastructure => "infrastructure",
         }
     }
 
     /// Whether another attempt may end otherwise, because the function had no part in this end.
     pub fn is_infrastructure(self) -> bool {
-        matches!(self, Self::Interrupted | Self::Infrastructure)
+        matches!(self, Self::Interrupted | Self::Missing | Self::Infrastructure)
     }
 }
 

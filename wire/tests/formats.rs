@@ -84,7 +84,7 @@ fn whole_byte_strings_cross_as_bin() {
     for bytes in [whole, codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap()] {
         assert_eq!(bytes, [0xc4, 3, 1, 2, 3]);
         assert_eq!(codec::from_slice::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
-        assert_eq!(codec::from_slice_owned::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
+        assert_eq!(codec::from_vec::<Vec<u8>>(bytes.clone()).unwrap(), [1, 2, 3]);
         assert_eq!(codec::from_slice::<Bytes>(&bytes).unwrap().0, [1, 2, 3]);
         assert_eq!(codec::from_slice::<[u8; 3]>(&bytes).unwrap(), [1, 2, 3]);
     }

@@ -94,21 +94,37 @@ fn make_huge(path: &Path) {
 }
 
 fn assert_refused(error: &Error, what: &str, problem: &str) {
+    assert_ended(error, FailureKind::Infrastructure, what, problem);
+}
+
+fn assert_ended(error: &Error, kind: FailureKind, what: &str, problem: &str) {
     let failure = error.failure().expect("a failure");
-    assert_eq!(failure.kind, FailureKind::Infrastructure, "{error:?}");
+    assert_eq!(failure.kind, kind, "{error:?}");
     assert!(failure.message.starts_with(&format!("{what}: file:///")), "{error:?}");
     assert!(failure.message.contains(problem), "{error:?}");
     assert_eq!(error.exit_code(), 3);
 }
 
 #[test]
-fn a_component_that_is_gone_is_refused_by_name() {
+fn a_component_that_goes_again_and_again_is_named() {
     let error = refused(|stage, _| {
         fs::remove_file(machine_code(stage)).unwrap();
         fs::remove_file(component_blob(stage)).unwrap();
     });
-    assert_refused(&error, "component test-guests.wasm", "is not there");
+    assert_ended(&error, FailureKind::Missing, "component test-guests.wasm", "is not there");
     assert!(error.to_string().contains(&guests().digest().to_string()), "{error:?}");
+}
+
+#[test]
+fn a_component_that_was_collected_is_staged_again_once() {
+    let stage = tempfile::tempdir().unwrap();
+    let value = meddled(stage.path(), |stage, attempt| {
+        if attempt.number == 1 {
+            fs::remove_file(machine_code(stage)).unwrap();
+            fs::remove_file(component_blob(stage)).unwrap();
+        }
+    });
+    assert!(value.unwrap().starts_with("hello xxx"));
 }
 
 #[test]
