@@ -1,9 +1,10 @@
 //! What a run needs from the stage, each object verified over the very bytes that are then used.
 
 use bytes::Bytes;
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join;
+use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, StageError, StageErrorKind};
-use hype_wire::{Digest, Failure, FailureKind, Payload, RunManifest, names};
+use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
 
 /// The arguments and files that a manifest names.
 pub(crate) struct Inputs {
@@ -44,17 +45,23 @@ pub(crate) async fn manifest(
     ))
 }
 
+/// How many files are read at once: each may be an open file, of which there are few.
+const AT_ONCE: usize = 64;
+
 /// The arguments and files that `manifest` names, read in parallel.
 pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files = try_join_all(manifest.files.iter().map(|file| async {
-        let what = format!("file {}", file.path);
-        stage.get_blob(&file.blob).await.map_err(|error| refused(&what, &error))
-    }));
+    let files: Vec<_> = manifest.files.iter().map(|file| read(stage, file)).collect();
+    let files = stream::iter(files).buffered(AT_ONCE).try_collect();
     let arguments = async {
         payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
     let (files, arguments) = try_join(files, arguments).await?;
     Ok(Inputs { arguments, files })
+}
+
+async fn read(stage: &Stage, file: &File) -> Result<Bytes, Failure> {
+    let read = stage.get_blob(&file.blob).await;
+    read.map_err(|error| refused(&format!("file {}", file.path), &error))
 }
 
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
