@@ -54,7 +54,7 @@ pub fn build_all(
     packages
         .iter()
         .map(|package| {
-            let module = compile(project.directory(), package, selection)?;
+            let module = compile(project, package, selection)?;
             // Not before cargo has made its target directory, and marked it as one.
             fs::create_dir_all(&components).map_err(|error| unwritten(&components, error))?;
             build_one(&components, package, &module)

@@ -1,6 +1,7 @@
 //! A function of a component, with JSON in and out.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -27,6 +28,12 @@ pub struct CallOptions {
     /// A directory for the function; `:ro` for reading only
     #[arg(long, value_name = "HOST:GUEST[:ro]", value_parser = mount)]
     mount: Vec<VolumeMount>,
+    /// A file of this machine, staged for the function to read
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    file: Vec<(String, String)>,
+    /// A directory of this machine, staged with all that is in it for the function to read
+    #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
+    dir: Vec<(String, String)>,
     /// How long it may run, e.g. 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -35,21 +42,25 @@ pub struct CallOptions {
     memory: Option<ByteSize>,
 }
 
-/// Calls the function and gives its value as JSON.
+/// Calls the function and hands its value on as JSON. Ctrl-C cancels the run.
+///
+/// It gives the exit status: that of `conclude`, or 130 after Ctrl-C.
 ///
 /// # Errors
 ///
-/// When there is no such function, when it failed, or when it could not be run.
-pub fn call(options: &CallOptions) -> Result<String> {
-    hype::show_progress();
+/// When there is no such function.
+pub fn call(
+    options: &CallOptions,
+    conclude: impl FnOnce(Result<String>) -> ExitCode,
+) -> Result<ExitCode> {
     let function = open(&options.component)?.function(&options.function)?;
     let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
     let closure = function.bind::<Json>(ArgumentList(&arguments));
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Error::machinery("cannot start threads").because(error))?;
     let env = environment(options);
-    let json = runtime.block_on(async { closure.in_env(&env).await })?;
-    Ok(json.0)
+    Ok(hype::__internal::run_main(async move {
+        let value = closure.in_env(&env).await;
+        conclude(value.map(|json| json.0).map_err(Error::from))
+    }))
 }
 
 /// The component at `path`.
@@ -72,6 +83,12 @@ fn environment(options: &CallOptions) -> RunEnvironment {
     }
     for mount in &options.mount {
         env = env.with_mount(mount.clone());
+    }
+    for (host, guest) in &options.file {
+        env = env.with_file(host, guest);
+    }
+    for (host, guest) in &options.dir {
+        env = env.with_dir(host, guest);
     }
     if let Some(timeout) = options.timeout {
         env = env.with_timeout(timeout);
@@ -104,6 +121,13 @@ fn mount(text: &str) -> std::result::Result<VolumeMount, String> {
         .ok_or("write HOST:GUEST or HOST:GUEST:ro, e.g. ./data:/data:ro")?;
     let directory = HostDirectory::new(host);
     Ok(if read_only { directory.mount_read_only(guest) } else { directory.mount_read_write(guest) })
+}
+
+fn host_and_guest(text: &str) -> std::result::Result<(String, String), String> {
+    text.rsplit_once(':')
+        .filter(|(host, guest)| !host.is_empty() && !guest.is_empty())
+        .map(|(host, guest)| (host.to_owned(), guest.to_owned()))
+        .ok_or_else(|| "write HOST:GUEST, e.g. ./data:/data".to_owned())
 }
 
 fn duration(text: &str) -> std::result::Result<Duration, String> {
@@ -147,5 +171,7 @@ mod tests {
         assert_eq!(mount("a:b:/c").unwrap(), here.mount_read_write("/c"));
         assert_eq!(mount("a:b:/c:ro").unwrap(), here.mount_read_only("/c"));
         assert!(mount("/c").is_err());
+        assert_eq!(host_and_guest("a:b:/c"), Ok(("a:b".into(), "/c".into())));
+        assert!(host_and_guest("/c").is_err() && host_and_guest(":/c").is_err());
     }
 }

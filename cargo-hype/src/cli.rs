@@ -8,9 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
+use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
+use crate::gc::{GcOptions, Report, gc};
 use crate::inspect::{InspectOptions, inspect};
 use crate::new::{New, NewOptions, new};
+use crate::program::Program;
 use crate::project::Project;
 use crate::run::run;
 
@@ -38,6 +41,12 @@ enum Command {
     Build {
         #[command(flatten)]
         selection: Selection,
+        /// Build the package's programs too, with the components inside that they need
+        #[arg(long)]
+        embed: bool,
+        /// The program to embed into, if not all of the package's
+        #[arg(long, value_name = "NAME", requires = "embed")]
+        bin: Option<String>,
         /// What to print for each component
         #[arg(long, value_name = "FORMAT", default_value = "human")]
         message_format: MessageFormat,
@@ -59,6 +68,8 @@ enum Command {
     Call(CallOptions),
     /// Print what a component is, without running it
     Inspect(InspectOptions),
+    /// Remove what old runs left in the stage, and the blobs that no run needs any more
+    Gc(GcOptions),
 }
 
 /// Which packages, and how to compile them; the same as cargo's.
@@ -100,14 +111,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
-        Ok(cli) => match execute(cli.command) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("error: {}", error.report());
-                ExitCode::from(error.exit_code())
-            }
-        },
+        Ok(cli) => conclude(execute(cli.command)),
     }
+}
+
+/// Says what went wrong, and gives the exit status.
+fn conclude(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {}", error.report());
+        ExitCode::from(error.exit_code())
+    })
+}
+
+fn told(report: Report) -> Result<ExitCode> {
+    report.lines.iter().try_for_each(|line| print_line(line))?;
+    eprintln!("{}", report.summary);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// cargo hands its own name for us on as the first argument.
@@ -125,26 +144,29 @@ fn execute(command: Command) -> Result<ExitCode> {
             eprintln!("{}", created(&new(&options)?));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Build { selection, message_format } => {
-            for built in build(&Project::here()?, &selection)? {
-                match message_format {
-                    MessageFormat::Human => eprintln!("{}", line(&built)),
-                    MessageFormat::Json => print_line(&json(&built))?,
-                }
-            }
-            Ok(ExitCode::SUCCESS)
+        Command::Build { selection, embed: false, message_format, .. } => {
+            let components = build(&Project::here()?, &selection)?;
+            tell(message_format, components.iter().map(|built| (line(built), json(built))))
+        }
+        Command::Build { selection, bin, message_format, .. } => {
+            let Embedded { components, programs } =
+                embed(&Project::here()?, &selection, bin.as_deref())?;
+            tell(message_format, components.iter().map(|built| (line(built), json(built))))?;
+            let told = |program| (program_line(program), program_json(program, &components));
+            tell(message_format, programs.iter().map(told))
         }
         Command::Run { selection, bin, arguments } => {
             run(&Project::here()?, &selection, bin.as_deref(), &arguments)
         }
         Command::Call(options) => {
-            print_line(&call(&options)?)?;
-            Ok(ExitCode::SUCCESS)
+            let print = |value: String| print_line(&value).map(|()| ExitCode::SUCCESS);
+            call(&options, |value| conclude(value.and_then(print)))
         }
         Command::Inspect(options) => {
             print_line(&inspect(&options)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Gc(options) => Ok(gc(&options, |report| conclude(report.and_then(told)))),
     }
 }
 
@@ -155,6 +177,21 @@ fn created(package: &New) -> String {
         None => String::new(),
     };
     format!("{:>12} package `{name}`{place}\n{:>12} {next}", "Created", "Next")
+}
+
+/// Tells what was built, each thing as a line for people and one for tools.
+fn tell(
+    format: MessageFormat,
+    mut lines: impl Iterator<Item = (String, String)>,
+) -> Result<ExitCode> {
+    lines.try_for_each(|(line, json)| match format {
+        MessageFormat::Human => {
+            eprintln!("{line}");
+            Ok(())
+        }
+        MessageFormat::Json => print_line(&json),
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn line(built: &Built) -> String {
@@ -179,6 +216,20 @@ fn json(built: &Built) -> String {
         "size": built.size,
         "functions": built.functions.iter().map(|function| &function.name).collect::<Vec<_>>(),
         "fresh": built.fresh,
+    })
+    .to_string()
+}
+
+fn program_line(program: &Program) -> String {
+    format!("{:>12} {}, with its components inside", "Program", program.path.display())
+}
+
+fn program_json(program: &Program, components: &[Built]) -> String {
+    serde_json::json!({
+        "reason": "hype-program",
+        "name": program.name,
+        "path": program.path,
+        "components": components.iter().map(|built| &built.package).collect::<Vec<_>>(),
     })
     .to_string()
 }

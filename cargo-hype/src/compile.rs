@@ -1,14 +1,15 @@
 //! cargo's part: a package's library to a core module for `wasm32-wasip1`.
 
 use std::ffi::OsString;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use cargo_metadata::{Artifact, Message, Package};
+use cargo_metadata::Package;
 
+use crate::cargo::{Built, Cargo};
 use crate::cli::Selection;
 use crate::error::{Error, Result};
+use crate::project::Project;
+use crate::refusal::explain;
 use crate::target::{self, TARGET};
 
 /// What cargo made of a package's library.
@@ -22,19 +23,22 @@ pub struct Module {
     pub fresh: bool,
 }
 
-/// Compiles the library of `package`, as a program of `directory`'s workspace would.
+/// Compiles the library of `package`, as a program of the project would.
 ///
 /// # Errors
 ///
-/// When it doesn't compile; cargo has said why.
-pub fn compile(directory: &Path, package: &Package, selection: &Selection) -> Result<Module> {
-    target::ensure(directory)?;
-    let artifacts = cargo(directory, &module_arguments(package, selection)).map_err(|error| {
-        error.unwrap_or_else(|| {
-            Error::input(format!("the library of `{}` doesn't compile for {TARGET}", package.name))
-                .hint("what cargo says above is why")
-        })
-    })?;
+/// When it doesn't compile; cargo has said why, and this says which crate is to blame.
+pub fn compile(project: &Project, package: &Package, selection: &Selection) -> Result<Module> {
+    target::ensure(project.directory())?;
+    let cargo = Cargo {
+        directory: project.directory(),
+        arguments: module_arguments(package, selection),
+        variable: None,
+    };
+    let artifacts = match cargo.build()? {
+        Built::Artifacts(artifacts) => artifacts,
+        Built::Refused(refusal) => return Err(explain(project, package, refusal, &cargo)?),
+    };
     let module = artifacts.into_iter().rev().find_map(|artifact| {
         let is_ours = artifact.package_id == package.id;
         let path = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"));
@@ -47,7 +51,7 @@ pub fn compile(directory: &Path, package: &Package, selection: &Selection) -> Re
 }
 
 /// The flags of cargo by which `selection` is made.
-pub fn profile_arguments(selection: &Selection) -> Vec<OsString> {
+pub(crate) fn profile_arguments(selection: &Selection) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut add = |flag: &str, value: Option<&String>| {
         arguments.push(flag.into());
@@ -87,45 +91,8 @@ fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
     arguments
 }
 
-/// Runs cargo and gives what it made. What it says itself goes to the standard error.
-///
-/// # Errors
-///
-/// `None` when cargo failed, and so has said why.
-pub fn cargo(
-    directory: &Path,
-    arguments: &[OsString],
-) -> std::result::Result<Vec<Artifact>, Option<Error>> {
-    let unusable =
-        |error: std::io::Error| Some(Error::machinery("cannot run cargo").because(error));
-    let (command, rest) = arguments.split_at(1);
-    let mut child = Command::new(cargo_program())
-        .args(command)
-        .arg("--message-format=json-render-diagnostics")
-        .args(rest)
-        .current_dir(directory)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(unusable)?;
-    let mut artifacts = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(stdout)) {
-            if let Message::CompilerArtifact(artifact) = message.map_err(unusable)? {
-                artifacts.push(artifact);
-            }
-        }
-    }
-    let status = child.wait().map_err(unusable)?;
-    if status.success() { Ok(artifacts) } else { Err(None) }
-}
-
-/// The cargo that called us, else the first one on the path.
-pub(crate) fn cargo_program() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
 /// The files that cargo's list at `path` names: `MODULE: FILE FILE …`, spaces escaped.
-fn sources(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(path: &Path) -> Vec<PathBuf> {
     let list = std::fs::read_to_string(path).unwrap_or_default();
     let Some((_, files)) = list.lines().next().and_then(|line| line.split_once(": ")) else {
         return Vec::new();

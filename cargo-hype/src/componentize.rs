@@ -9,6 +9,12 @@ use wasi_preview1_component_adapter_provider::{
 use wit_component::ComponentEncoder;
 
 use crate::error::{Error, Result};
+use crate::refusal::PAGE;
+
+type Unencodable = Box<dyn std::error::Error + Send + Sync>;
+
+/// How the encoder says what is imported and from nowhere, up to the quote that ends it.
+const FOREIGN: &str = "failed to resolve import `";
 
 /// Makes a component of `module`, the library of `package`.
 ///
@@ -16,20 +22,37 @@ use crate::error::{Error, Result};
 ///
 /// When it has no functions of its own, or two of one name.
 pub fn componentize(package: &str, module: &[u8]) -> Result<Component> {
-    let bytes = encode(module).map_err(|error| {
-        Error::machinery(format!("the module of `{package}` cannot be made a component"))
-            .because(error)
-    })?;
+    let bytes = encode(module).map_err(|error| unencodable(package, error))?;
     let component = Component::new(format!("{package}.wasm"), bytes)?;
     check_names(package, component.functions())?;
     Ok(component)
 }
 
-fn encode(module: &[u8]) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn encode(module: &[u8]) -> std::result::Result<Vec<u8>, Unencodable> {
     let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| {
         encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
     });
     Ok(encoded.and_then(|mut encoder| encoder.encode())?)
+}
+
+/// What a module imports that no component gives it is most often a function of C's.
+fn unencodable(package: &str, error: Unencodable) -> Error {
+    let mut causes =
+        std::iter::successors(Some(&*error as &dyn std::error::Error), |error| error.source());
+    let foreign = causes.find_map(|cause| {
+        cause.to_string().strip_prefix(FOREIGN)?.strip_suffix('`').map(str::to_owned)
+    });
+    match foreign {
+        Some(foreign) => Error::input(format!(
+            "the library of `{package}` needs `{foreign}`, which no component has"
+        ))
+        .hint(format!(
+            "a crate declares it and expects it of C (`env::`) or of a browser: use one that is \
+             Rust alone; what a closure can't do: {PAGE}"
+        )),
+        None => Error::machinery(format!("the module of `{package}` cannot be made a component"))
+            .because(error),
+    }
 }
 
 fn check_names(package: &str, functions: &[Function]) -> Result<()> {

@@ -4,21 +4,30 @@
 //! - [`new`]: a package to begin with, of the files in `template`.
 //! - [`build`]: packages to components under `target/hype`.
 //! - [`project`]: what cargo knows of the packages: which define functions, where things are.
-//! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`.
+//! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`; [`cargo`] runs it, and
+//!   `refusal` says which crate is to blame when it fails.
 //! - [`componentize`]: from that module to a component, and what it says of its functions.
 //! - [`call`]: a function of a component, with JSON in and out.
 //! - [`inspect`]: what a component is, told without running it.
-//! - [`run`]: a package's program, once its components are built.
+//! - [`program`]: a package's programs, and the components whose functions they may call.
+//! - [`run`]: one of them, run.
+//! - [`embed`]: all of them, with these components inside.
+//! - [`gc`]: the removal of what old runs left.
 
 pub mod build;
 pub mod call;
+pub mod cargo;
 pub mod cli;
 pub mod compile;
 pub mod componentize;
+pub mod embed;
 pub mod error;
+pub mod gc;
 pub mod inspect;
 pub mod new;
+pub mod program;
 pub mod project;
+mod refusal;
 pub mod run;
 mod target;
 mod template;

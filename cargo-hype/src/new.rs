@@ -7,7 +7,7 @@ use std::process::Command;
 use cargo_metadata::{Metadata, MetadataCommand};
 use clap::Args;
 
-use crate::compile::cargo_program;
+use crate::cargo;
 use crate::error::{Error, Result};
 use crate::project::{HYPE_PACKAGE, unreadable};
 use crate::template::{self, Hype};
@@ -112,7 +112,7 @@ fn unnamed(name: &str, reason: &str) -> Error {
 
 /// cargo makes the package, a member of the workspace that it stands in, and knows what names are.
 fn cargo_new(path: &Path, name: &str) -> Result<()> {
-    let output = Command::new(cargo_program())
+    let output = Command::new(cargo::program())
         // Names that no program can have are refused.
         .args(["new", "--bin", "--vcs", "none", "--color", "never", "--"])
         .arg(path)

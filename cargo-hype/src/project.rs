@@ -1,6 +1,7 @@
 //! What cargo knows of the packages around here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, TargetKind};
@@ -47,6 +48,11 @@ impl Project {
         &self.directory
     }
 
+    /// All packages, those of others too.
+    pub(crate) fn packages(&self) -> &[Package] {
+        &self.metadata.packages
+    }
+
     /// Where components go.
     pub fn components(&self) -> PathBuf {
         self.metadata.target_directory.join("hype").into_std_path_buf()
@@ -90,7 +96,8 @@ impl Project {
                 None => self.only_program(),
             },
             [spec] => self.package(spec),
-            _ => Err(Error::input("only one package can be run").hint("give one -p PACKAGE")),
+            _ => Err(Error::input("only one package's programs can be built")
+                .hint("give one -p PACKAGE")),
         }
     }
 
@@ -108,6 +115,34 @@ impl Project {
 
     /// `package` and those that it depends on, as far as they define functions.
     pub fn definers<'a>(&'a self, package: &'a Package) -> Vec<&'a Package> {
+        let needed: BTreeSet<_> = self.dependencies(package).into_keys().collect();
+        needed
+            .into_iter()
+            .map(|id| &self.metadata[id])
+            .filter(|package| self.defines_functions(package))
+            .collect()
+    }
+
+    /// The package `id`, and which dependency of `package`'s own needs it: itself, if it is one.
+    pub(crate) fn dependency<'a>(
+        &'a self,
+        package: &'a Package,
+        id: &PackageId,
+    ) -> Option<(&'a Package, &'a Package)> {
+        let needed = self.dependencies(package);
+        let (id, _) = needed.get_key_value(id)?;
+        let mut own = *id;
+        while let Some(by) = needed[own].filter(|by| **by != package.id) {
+            own = by;
+        }
+        Some((&self.metadata[*id], &self.metadata[own]))
+    }
+
+    /// `package` and all that it depends on, each with one that needs it, the nearest to `package`.
+    fn dependencies<'a>(
+        &'a self,
+        package: &'a Package,
+    ) -> HashMap<&'a PackageId, Option<&'a PackageId>> {
         let edges: HashMap<&PackageId, &[PackageId]> = self
             .metadata
             .resolve
@@ -115,19 +150,17 @@ impl Project {
             .flat_map(|resolve| &resolve.nodes)
             .map(|node| (&node.id, node.dependencies.as_slice()))
             .collect();
-        let mut seen = BTreeSet::from([&package.id]);
-        let mut open = vec![&package.id];
-        while let Some(id) = open.pop() {
+        let mut needed = HashMap::from([(&package.id, None)]);
+        let mut open = VecDeque::from([&package.id]);
+        while let Some(id) = open.pop_front() {
             for dependency in edges.get(id).copied().unwrap_or_default() {
-                if seen.insert(dependency) {
-                    open.push(dependency);
+                if let Entry::Vacant(entry) = needed.entry(dependency) {
+                    entry.insert(Some(id));
+                    open.push_back(dependency);
                 }
             }
         }
-        seen.into_iter()
-            .map(|id| &self.metadata[id])
-            .filter(|package| self.defines_functions(package))
-            .collect()
+        needed
     }
 
     fn package(&self, spec: &str) -> Result<&Package> {

@@ -6,10 +6,9 @@ use std::process::{Command, ExitCode};
 
 use cargo_metadata::Package;
 
-use crate::build::build_all;
 use crate::cli::Selection;
-use crate::compile::{cargo, profile_arguments};
 use crate::error::{Error, Result};
+use crate::program::{self, build_components, build_program};
 use crate::project::Project;
 
 /// Builds and runs the program of the package that `selection` names, and gives its exit status.
@@ -25,62 +24,21 @@ pub fn run(
 ) -> Result<ExitCode> {
     let package = project.select_one(&selection.packages)?;
     let bin = choose(package, bin)?;
-    let definers = project.definers(package);
-    // Features are those of the program's package; a component has those that it has by itself.
-    let (own, others): (Vec<_>, Vec<_>) = definers.iter().partition(|other| other.id == package.id);
-    let without_features = Selection {
-        release: selection.release,
-        profile: selection.profile.clone(),
-        ..Selection::default()
-    };
-    build_all(project, &own, selection)?;
-    build_all(project, &others, &without_features)?;
-    let program = build_program(project, package, selection, bin)?;
-    execute(&program, arguments)
+    build_components(project, package, selection)?;
+    let program = build_program(project, package, selection, bin, None)?;
+    execute(&program.path, arguments)
 }
 
 fn choose<'a>(package: &'a Package, bin: Option<&'a str>) -> Result<&'a str> {
-    let bins: Vec<_> = package
-        .targets
-        .iter()
-        .filter(|target| target.is_bin())
-        .map(|target| target.name.as_str())
-        .collect();
-    let chosen = bin.or(package.default_run.as_deref());
-    match (chosen, bins.as_slice()) {
-        (Some(chosen), bins) if bins.contains(&chosen) => Ok(chosen),
-        (Some(chosen), _) => {
-            Err(Error::input(format!("`{}` has no program `{chosen}`", package.name))
-                .hint(format!("it has: {}", bins.join(", "))))
-        }
-        (None, [only]) => Ok(only),
-        (None, []) => Err(Error::input(format!("`{}` has no program to run", package.name))
-            .hint("write one in its src/main.rs, or call a function: cargo hype call")),
-        (None, _) => Err(Error::input(format!("`{}` has several programs", package.name))
-            .hint(format!("choose with --bin one of: {}", bins.join(", ")))),
+    if let Some(chosen) = bin.or(package.default_run.as_deref()) {
+        return program::check_name(package, chosen);
     }
-}
-
-fn build_program(
-    project: &Project,
-    package: &Package,
-    selection: &Selection,
-    bin: &str,
-) -> Result<PathBuf> {
-    let spec = format!("{}@{}", package.name, package.version);
-    let mut arguments: Vec<OsString> =
-        ["build", "-p", &spec, "--bin", bin].map(OsString::from).into();
-    arguments.extend(profile_arguments(selection));
-    let artifacts = cargo(project.directory(), &arguments).map_err(|error| {
-        error.unwrap_or_else(|| {
-            Error::input(format!("the program `{bin}` of `{}` doesn't compile", package.name))
-                .hint("what cargo says above is why")
-        })
-    })?;
-    let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
-    program.map(PathBuf::from).ok_or_else(|| {
-        Error::machinery(format!("cargo made no program `{bin}` of `{}`", package.name))
-    })
+    match program::names(package).as_slice() {
+        [only] => Ok(only),
+        [] => Err(program::none(package)),
+        names => Err(Error::input(format!("`{}` has several programs", package.name))
+            .hint(format!("choose with --bin one of: {}", names.join(", ")))),
+    }
 }
 
 /// Gives this process over to the program, so that signals and its exit status are its own.

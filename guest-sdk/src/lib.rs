@@ -13,7 +13,7 @@ mod bounds;
 #[cfg(target_family = "wasm")]
 mod run;
 
-pub use hype_guest_macro::{function, main};
+pub use hype_guest_macro::{embed, function, main};
 pub use hype_wire::Bytes;
 
 /// What the expansion of [`function`] names. It changes with the macro, and without notice.

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use hype_run::Platform;
-use hype_stage::Source;
 use hype_wire::{Artefact, Blob};
 
 use crate::blocking_task::blocking;
 use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::progress::STEP;
 
 impl Component {
     /// Makes its machine code for this machine now, rather than when it is first submitted from
@@ -35,7 +35,8 @@ impl Component {
 #[derive(Debug, Clone)]
 pub(crate) struct CachedArtefact {
     pub(crate) artefact: Artefact,
-    path: PathBuf,
+    /// Where its bytes are kept.
+    pub(crate) path: PathBuf,
 }
 
 impl CachedArtefact {
@@ -54,11 +55,6 @@ impl CachedArtefact {
         let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
         find_or_make(component, platform, &directory).map(Some)
     }
-
-    /// Where its bytes are.
-    pub(crate) fn source(&self) -> Source {
-        Source::file(&self.path)
-    }
 }
 
 fn find_or_make(
@@ -76,10 +72,11 @@ fn find_or_make(
     if let Some(blob) = kept(&path) {
         return Ok(cached(blob));
     }
-    tracing::info!("compiling {} for {platform}", component.name());
+    let name = component.name();
+    let _compiling = tracing::info_span!("compile", component = name, %platform).entered();
+    tracing::info!(target: STEP, "compiling {name} for {platform}");
     let bytes = hype_run::precompile(component.bytes(), platform).map_err(|error| {
-        Error::input(format!("{} cannot be compiled for {platform}", component.name()))
-            .because(error)
+        Error::input(format!("{name} cannot be compiled for {platform}")).because(error)
     })?;
     let blob = Blob::of(&bytes);
     keep(&path, &bytes)?;

@@ -1,6 +1,7 @@
 //! Work that blocks, off the threads that poll futures, whatever runtime those belong to.
 
 use futures::channel::oneshot;
+use tracing::{Dispatch, Span, dispatcher};
 
 use crate::error::{Error, Result};
 
@@ -9,6 +10,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = oneshot::channel();
+    // What it tells goes where the caller's own events go.
+    let (span, subscriber) = (Span::current(), dispatcher::get_default(Dispatch::clone));
+    let work = move || dispatcher::with_default(&subscriber, || span.in_scope(work));
     std::thread::Builder::new()
         .name("hype-blocking".into())
         .spawn(move || drop(sender.send(work())))

@@ -3,23 +3,27 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_stage::Stage;
+use hype_stage::{Stage, StageError};
 use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
 use tokio::sync::watch;
+use tracing::Span;
 
-use crate::background::Owned;
 use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::owned::Owned;
+use crate::progress::STEP;
 use crate::run::Status;
 use crate::runner::{Attempt, Runner};
 use crate::staging::{Ingredients, StagedManifest, stage_run};
+use crate::upload::Uploads;
 
 /// What all runs of a submitter share.
 pub(crate) struct Core {
     pub(crate) stage: Stage,
     pub(crate) runner: Box<dyn Runner>,
+    pub(crate) uploads: Uploads,
     /// What outlives single runs.
     pub(crate) owned: Owned,
 }
@@ -59,7 +63,8 @@ impl Core {
 
     /// The value that a run left in the stage before anybody waited for it.
     async fn collect(&self, order: &Order) -> Result<Bytes> {
-        let bytes = self.stage.get(&names::outcome(&order.id)).await.map_err(|error| {
+        let name = names::outcome(&order.id);
+        let bytes = self.stage.get(&name, Outcome::MAX_SIZE).await.map_err(|error| {
             Error::lost(&order.id, error)
                 .hint("it may still run elsewhere; a run in a process ends when the process does")
         })?;
@@ -85,12 +90,13 @@ impl Core {
         self.own_run(order);
         let ingredients =
             Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
-        let manifest = stage_run(&self.stage, ingredients).await?;
-        tracing::info!("submitting {} to {env:?}", manifest.url);
-        tracing::info!("running `{}` {}", call.function(), self.runner.place());
+        let manifest = stage_run(&self.stage, &self.uploads, ingredients).await?;
+        tracing::info!(target: STEP, "submitting {} to {env:?}", manifest.url);
+        tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
         let mut number = 1;
         loop {
             order.status.send_replace(Status::Running(number));
+            Span::current().record("attempt", number);
             let error = match self.attempt(order, &manifest, number).await {
                 Err(error) if error.is_infrastructure() && number <= env.retries() => error,
                 end => return end,
@@ -159,15 +165,23 @@ async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Re
         .ok_or_else(|| {
             Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
         })?;
-    let bytes =
-        stage.get_verified(name, &line.digest).await.map_err(|error| Error::lost(run_id, error))?;
+    let bytes = stage
+        .get_verified(name, &line.digest, Outcome::MAX_SIZE)
+        .await
+        .map_err(|error| Error::lost(run_id, error))?;
     Ok(Outcome::from_bytes(&bytes)?)
 }
 
 async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
-        Payload::Staged { name, blob } => Ok(stage.get_as(&name, &blob).await?),
+        Payload::Staged { name, blob } if blob.size <= Payload::MAX_SIZE => {
+            Ok(stage.get_blob_at(&name, &blob).await?)
+        }
+        Payload::Staged { name, blob } => {
+            let url = stage.url_of(&name);
+            Err(StageError::too_large(&url, blob.size, Payload::MAX_SIZE).into())
+        }
     }
 }
 

@@ -32,6 +32,7 @@ struct Inner {
     requests: BTreeMap<String, String>,
     env: BTreeMap<String, String>,
     files: BTreeMap<String, PathBuf>,
+    dirs: BTreeMap<String, PathBuf>,
     mounts: Vec<VolumeMount>,
     secrets: BTreeMap<String, String>,
     timeout: Option<Duration>,
@@ -74,6 +75,17 @@ impl RunEnvironment {
     #[must_use]
     pub fn with_file(&self, source: impl AsRef<Path>, path: impl Into<String>) -> Self {
         self.change(|env| drop(env.files.insert(path.into(), source.as_ref().to_owned())))
+    }
+
+    /// With the directory `source` of this machine, whose content is staged and which the closure
+    /// sees, read-only, at the absolute path `path`.
+    ///
+    /// All that is in it is staged: files with nothing but their bytes, and directories, empty ones
+    /// too. Permissions stay behind, since a closure executes no files. Symbolic links are followed
+    /// where they stay inside the directory.
+    #[must_use]
+    pub fn with_dir(&self, source: impl AsRef<Path>, path: impl Into<String>) -> Self {
+        self.change(|env| drop(env.dirs.insert(path.into(), source.as_ref().to_owned())))
     }
 
     /// With this mount.
@@ -132,6 +144,11 @@ impl RunEnvironment {
         &self.0.files
     }
 
+    /// The staged directories: from their paths in the guest to those of this machine.
+    pub fn dirs(&self) -> &BTreeMap<String, PathBuf> {
+        &self.0.dirs
+    }
+
     /// The mounts.
     pub fn mounts(&self) -> &[VolumeMount] {
         &self.0.mounts
@@ -170,29 +187,39 @@ impl RunEnvironment {
                 )));
             }
         }
-        let secrets = self.secrets().keys().map(String::as_str);
+        self.check_paths()
+    }
+
+    fn check_paths(&self) -> Result<()> {
         let mounts = self.mounts().iter().map(|mount| mount.path.as_str());
-        let mounts: Vec<&str> = mounts.chain(secrets).collect();
-        let files = self.files().keys().map(String::as_str);
-        for path in mounts.iter().copied().chain(files.clone()) {
+        let others = self.secrets().keys().chain(self.dirs().keys()).map(String::as_str);
+        let directories: Vec<&str> = mounts.chain(others).collect();
+        let files: Vec<&str> = self.files().keys().map(String::as_str).collect();
+        for path in directories.iter().chain(&files) {
             check_guest_path(path).map_err(Error::input)?;
         }
-        for (index, mount) in mounts.iter().enumerate() {
-            let others = mounts[index + 1..].iter().copied().chain(["/tmp"]);
-            if let Some(other) = others.chain(files.clone()).find(|other| overlap(mount, other)) {
-                return Err(Error::input(format!(
-                    "the guest paths `{mount}` and `{other}` overlap: mount one elsewhere"
-                )));
-            }
+        for (index, directory) in directories.iter().enumerate() {
+            let others = directories[index + 1..].iter().chain(&["/tmp"]).chain(&files);
+            check_apart(directory, others)?;
         }
-        for file in files {
+        for (index, file) in files.iter().enumerate() {
             if overlap(file, "/tmp") {
                 return Err(Error::input(format!(
                     "the file `{file}` is in /tmp, which is the closure's own: put it elsewhere"
                 )));
             }
+            check_apart(file, files[index + 1..].iter())?;
         }
         Ok(())
+    }
+}
+
+fn check_apart<'a>(path: &str, mut others: impl Iterator<Item = &'a &'a str>) -> Result<()> {
+    match others.find(|other| overlap(path, other)) {
+        None => Ok(()),
+        Some(other) => Err(Error::input(format!(
+            "the guest paths `{path}` and `{other}` overlap: put one elsewhere"
+        ))),
     }
 }
 
@@ -223,6 +250,9 @@ impl fmt::Debug for RunEnvironment {
         }
         if !self.files().is_empty() {
             text.field("files", &self.files().keys().collect::<Vec<_>>());
+        }
+        if !self.dirs().is_empty() {
+            text.field("dirs", &self.dirs().keys().collect::<Vec<_>>());
         }
         if !self.mounts().is_empty() {
             text.field("mounts", &self.mounts().iter().map(shown).collect::<Vec<_>>());
@@ -289,6 +319,13 @@ mod tests {
                 "`/a` and `/a/x`",
             ),
             (env().with_mount(here.mount_read_only("/tmp")), "`/tmp` and `/tmp`"),
+            (env().with_file("x", "/a").with_file("y", "/a/b"), "`/a` and `/a/b`"),
+            (env().with_dir("x", "data"), "`data`"),
+            (env().with_dir("x", "/tmp/x"), "`/tmp/x` and `/tmp`"),
+            (env().with_dir("x", "/a").with_dir("y", "/a/b"), "`/a` and `/a/b`"),
+            (env().with_dir("x", "/a").with_file("y", "/a/b"), "`/a` and `/a/b`"),
+            (env().with_dir("x", "/a/b").with_file("y", "/a"), "`/a/b` and `/a`"),
+            (env().with_dir("x", "/a/b").with_mount(here.mount_read_only("/a")), "`/a` and `/a/b`"),
         ] {
             let error = env.check().unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
@@ -296,6 +333,7 @@ mod tests {
         let secret = env().with_mount(here.mount_read_only("/a")).with_secret("key", "/a/b");
         assert!(secret.check().unwrap_err().to_string().contains("`/a` and `/a/b`"));
         let good = env().with_mount(here.mount_read_only("/a")).with_file("x", "/ab/x");
+        let good = good.with_dir("x", "/b/dir").with_file("x", "/b/file");
         assert!(good.check().is_ok());
     }
 }

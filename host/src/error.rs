@@ -5,6 +5,8 @@ use std::fmt;
 use hype_stage::{StageError, StageErrorKind};
 use hype_wire::{Failure, FailureKind, WireError};
 
+use crate::advice::advice;
+
 /// A value, or what happened instead.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -88,7 +90,7 @@ impl Error {
                 Some(Box::new(Cause { message, source }))
             })
             .map(|cause| cause as Source);
-        error.0.hint = advice(failure.kind).map(str::to_owned);
+        error.0.hint = advice(&failure).map(str::to_owned);
         error.0.failure = Some(failure);
         error
     }
@@ -207,18 +209,6 @@ fn sentence(function: &str, failure: &Failure) -> String {
             None => format!("closure `{function}` panicked: {message}"),
         },
         _ => message.clone(),
-    }
-}
-
-fn advice(kind: FailureKind) -> Option<&'static str> {
-    match kind {
-        FailureKind::Memory => {
-            Some("allow it more: RunEnvironment::with_memory, or --memory of cargo hype call")
-        }
-        FailureKind::Deadline => {
-            Some("give it longer: RunEnvironment::with_timeout, or --timeout of cargo hype call")
-        }
-        _ => None,
     }
 }
 

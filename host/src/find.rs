@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::component::Component;
+use crate::embedded;
 use crate::error::{Error, Result};
 
 /// The variable that names a directory with components.
@@ -22,8 +23,19 @@ pub(crate) fn component_of(package: &str) -> Result<Component> {
     if let Some(component) = found.get(package) {
         return Ok(component.clone());
     }
-    let executable = std::env::current_exe().unwrap_or_default();
-    let component = search(package, std::env::var_os(COMPONENT_DIR), &executable)?;
+    let named = std::env::var_os(COMPONENT_DIR);
+    let component = match embedded::component_of(package)? {
+        Some(component) => {
+            if named.is_some() {
+                tracing::info!(
+                    "{} is inside the program: {COMPONENT_DIR} is not used",
+                    component.name()
+                );
+            }
+            component
+        }
+        None => search(package, named, &std::env::current_exe().unwrap_or_default())?,
+    };
     found.insert(package.to_owned(), component.clone());
     Ok(component)
 }
@@ -36,7 +48,10 @@ fn search(package: &str, directory: Option<OsString>, executable: &Path) -> Resu
         return Err(Error::input(format!(
             "the component of package {package} isn't there; tried:{tried}"
         ))
-        .hint(format!("build it: cargo hype build -p {package}")));
+        .hint(format!(
+            "build it: cargo hype build -p {package}; or the program with it inside, for any \
+             directory: cargo hype build --embed"
+        )));
     };
     if place.built_here {
         check_fresh(package, &place.path)?;

@@ -30,6 +30,8 @@
 pub use hype_guest::__internal;
 
 #[cfg(not(target_family = "wasm"))]
+mod advice;
+#[cfg(not(target_family = "wasm"))]
 mod ambient;
 #[cfg(not(target_family = "wasm"))]
 mod arguments;
@@ -48,17 +50,27 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod configuration;
 #[cfg(not(target_family = "wasm"))]
+mod directory;
+#[cfg(not(target_family = "wasm"))]
 mod driver;
+#[cfg(not(target_family = "wasm"))]
+mod embedded;
 #[cfg(not(target_family = "wasm"))]
 mod environment;
 #[cfg(not(target_family = "wasm"))]
 mod error;
 #[cfg(not(target_family = "wasm"))]
+mod files;
+#[cfg(not(target_family = "wasm"))]
 mod find;
+#[cfg(all(feature = "local", not(target_family = "wasm")))]
+mod local_stage;
 #[cfg(not(target_family = "wasm"))]
 mod log;
 #[cfg(not(target_family = "wasm"))]
 mod mount;
+#[cfg(not(target_family = "wasm"))]
+mod owned;
 #[cfg(not(target_family = "wasm"))]
 mod program;
 #[cfg(not(target_family = "wasm"))]
@@ -68,34 +80,40 @@ mod run;
 #[cfg(not(target_family = "wasm"))]
 mod runner;
 #[cfg(not(target_family = "wasm"))]
+mod signals;
+#[cfg(not(target_family = "wasm"))]
 mod staging;
 #[cfg(not(target_family = "wasm"))]
 mod submitter;
+#[cfg(not(target_family = "wasm"))]
+mod terminal;
+#[cfg(not(target_family = "wasm"))]
+mod upload;
 
 /// serde, for packages whose only dependency is hype: derive with
 /// `#[serde(crate = "hype::serde")]`.
 pub use serde;
 
-pub use hype_guest::{Bytes, function, main};
+pub use hype_guest::{Bytes, embed, function, main};
 
 #[cfg(not(target_family = "wasm"))]
 mod native {
     pub use crate::ambient::{scope, set_default, submit};
     pub use crate::arguments::{ArgumentList, Arguments};
-    pub use crate::background::Owned;
     pub use crate::closure::{Closure, InEnvironment};
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
     pub use crate::log::{Log, LogLine, LogStream};
     pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
+    pub use crate::owned::Owned;
     pub use crate::progress::show_progress;
     pub use crate::run::{Run, Status};
     #[cfg(feature = "local")]
     pub use crate::runner::LocalRunner;
     pub use crate::runner::{Attempt, Runner};
     pub use crate::submitter::Submitter;
-    pub use hype_stage::Stage;
+    pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
     pub use hype_wire::{Statistics, TerminationLine};
 }
@@ -103,11 +121,12 @@ mod native {
 #[cfg(not(target_family = "wasm"))]
 pub use native::*;
 
-/// What expansions of the macros name. It changes with them, and without notice.
+/// What expansions of the macros name, and `cargo hype`. It changes with them, and without notice.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::closure::bind;
+    pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
     pub use hype_guest::__internal::*;
 }

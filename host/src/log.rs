@@ -1,15 +1,22 @@
 //! What a closure writes to its standard output and error: shown while it runs, and to be followed.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
 use tokio::sync::watch;
 
+use crate::terminal;
+
 /// How many lines of a run are kept for those who follow later.
 const KEPT: usize = 10_000;
+
+/// How many bytes these lines have at most.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// How long a line may be, in bytes; a longer one is broken into several.
+const LONGEST: usize = 64 << 10;
 
 /// Which of its two streams a closure wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +28,7 @@ pub enum LogStream {
 }
 
 /// A line that a closure wrote, without its end, safe to show: control characters, which a terminal
-/// would obey, are replaced by `�`.
+/// would obey, are replaced by `�`. A line of more than 64 KiB comes as several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// Where it wrote it.
@@ -46,6 +53,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     lines: VecDeque<LogLine>,
+    /// How many bytes they have.
+    bytes: usize,
     /// How many lines there were before the first that is kept.
     forgotten: usize,
     /// What was written of a line that has no end yet, on each stream.
@@ -68,14 +77,23 @@ impl Log {
     /// Takes what the closure wrote; whole lines are shown at once.
     pub fn write(&self, stream: LogStream, bytes: &[u8]) {
         let mut state = self.lock();
-        let begun = &mut state.begun[stream as usize];
-        begun.extend_from_slice(bytes);
-        let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else {
-            return;
-        };
-        let whole: Vec<u8> = begun.drain(..=end).collect();
-        for line in whole[..end].split(|byte| *byte == b'\n') {
-            self.add(&mut state, stream, line);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let mut begun = std::mem::take(&mut state.begun[stream as usize]);
+            begun.extend_from_slice(piece);
+            let is_whole = begun.ends_with(b"\n");
+            if is_whole {
+                begun.pop();
+            }
+            while begun.len() > LONGEST {
+                let rest = begun.split_off(break_of(&begun));
+                self.add(&mut state, stream, &begun);
+                begun = rest;
+            }
+            if is_whole {
+                self.add(&mut state, stream, &begun);
+                begun.clear();
+            }
+            state.begun[stream as usize] = begun;
         }
     }
 
@@ -126,18 +144,28 @@ impl Log {
             0 | 1 => String::new(),
             _ => format!("[{}] ", self.0.name),
         };
-        // There is nobody else to tell.
-        let _ = std::io::stderr().write_all(format!("{prefix}{}\n", line.text).as_bytes());
-        if state.lines.len() == KEPT {
-            state.lines.pop_front();
-            state.forgotten += 1;
-        }
-        state.lines.push_back(line);
+        terminal::say(&format!("{prefix}{}\n", line.text));
+        state.keep(line);
         self.0.written.send_modify(|(count, _)| *count += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Keeps `line`, and forgets the oldest while there are too many.
+    fn keep(&mut self, line: LogLine) {
+        self.bytes += line.text.len();
+        self.lines.push_back(line);
+        while self.lines.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some(oldest) = self.lines.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.text.len();
+            self.forgotten += 1;
+        }
     }
 }
 
@@ -148,6 +176,12 @@ impl Drop for Inner {
             WRITERS.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Where a line that is too long is broken: between two characters, if it is text.
+fn break_of(line: &[u8]) -> usize {
+    let is_inside = |index: &usize| line.get(*index).is_some_and(|byte| byte & 0xc0 == 0x80);
+    (LONGEST - 3..=LONGEST).rev().find(|index| !is_inside(index)).unwrap_or(LONGEST)
 }
 
 fn shown(line: &[u8]) -> String {
@@ -190,6 +224,39 @@ mod tests {
         let lines: Vec<_> = log.follow().collect().await;
         assert_eq!(lines.len(), KEPT);
         assert_eq!(lines[0].text, "5");
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_broken_between_characters() {
+        let log = Log::new("run");
+        let long = "ä".repeat(LONGEST);
+        log.write(LogStream::Stdout, b"x");
+        for piece in long.as_bytes().chunks(777) {
+            log.write(LogStream::Stdout, piece);
+            assert!(log.lock().begun[0].len() <= LONGEST);
+        }
+        log.write(LogStream::Stderr, format!("x{long}\n").as_bytes());
+        log.end();
+        let lines: Vec<_> = log.follow().collect().await;
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            let parts: Vec<_> = lines.iter().filter(|line| line.stream == stream).collect();
+            let lengths: Vec<_> = parts.iter().map(|line| line.text.len()).collect();
+            assert_eq!(lengths, [LONGEST - 1, LONGEST, 2]);
+            let texts: String = parts.iter().map(|line| line.text.as_str()).collect();
+            assert_eq!(texts, format!("x{long}"));
+        }
+    }
+
+    #[test]
+    fn long_lines_are_forgotten_sooner() {
+        let log = Log::new("run");
+        let line = vec![b'a'; LONGEST];
+        for _ in 0..KEPT_BYTES / LONGEST + 10 {
+            log.write(LogStream::Stdout, &line);
+            log.write(LogStream::Stdout, b"\n");
+        }
+        let state = log.lock();
+        assert_eq!((state.lines.len(), state.forgotten), (KEPT_BYTES / LONGEST, 10));
     }
 
     #[test]

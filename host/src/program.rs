@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use crate::ambient;
-use crate::background::remove_everything;
 use crate::error::{self, Error};
+use crate::owned::remove_everything;
 use crate::progress::show_progress;
-
-/// The status of a program that Ctrl-C ended, as shells give it.
-const INTERRUPTED: u8 = 130;
+use crate::signals::Signals;
+use crate::terminal;
 
 /// What a `main` can give: nothing, an exit code, or a result of these.
 #[diagnostic::on_unimplemented(
@@ -43,71 +43,106 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
             Ok(output) => output.conclude(),
             Err(error) => {
                 let error = error.into();
-                eprintln!("error: {}", error::report(&*error));
+                terminal::say(&format!("error: {}\n", error::report(&*error)));
                 ExitCode::from(error::find(&*error).map_or(1, Error::exit_code))
             }
         }
     }
 }
 
-/// Runs an asynchronous `main` to its end, or to Ctrl-C, and then removes what it made.
+/// Runs an asynchronous `main` to its end, or until the program is told to end, and then removes what
+/// it made.
 pub fn run_main<F>(main: F) -> ExitCode
 where
     F: Future<Output: MainOutput>,
 {
-    let runtime = match start() {
-        Ok(runtime) => runtime,
+    let Program { runtime, told } = match Program::start() {
+        Ok(program) => program,
         Err(code) => return code,
     };
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             tokio::select! {
                 output = main => output.conclude(),
-                () = interrupted() => ExitCode::from(INTERRUPTED),
+                status = told_to_end(told) => ExitCode::from(status),
             }
         })
     }));
     ambient::forget_default();
+    // Tasks that `main` left behind may hold more.
+    runtime.block_on(remove_everything());
     runtime.shutdown_background();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Runs a plain `main` to its end, or to Ctrl-C, and then removes what it made.
+/// Runs a plain `main` to its end, or until the program is told to end, and then removes what it made.
 pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
-    let runtime = match start() {
-        Ok(runtime) => runtime,
+    let Program { runtime, told } = match Program::start() {
+        Ok(program) => program,
         Err(code) => return code,
     };
     // What `main` holds cannot be dropped from here, but all that is to be removed is known.
-    runtime.spawn(async {
-        interrupted().await;
+    let ending = told.clone();
+    runtime.spawn(async move {
+        let status = told_to_end(ending).await;
         remove_everything().await;
-        std::process::exit(INTERRUPTED.into());
+        terminal::without_bars(|| std::process::exit(status.into()));
     });
-    let ended = catch_unwind(AssertUnwindSafe(|| main().conclude()));
+    let ended = catch_unwind(AssertUnwindSafe(main));
+    if told.borrow().is_some() {
+        // Its runs were stopped, and so how it ended means nothing.
+        runtime.block_on(std::future::pending::<()>());
+    }
+    let ended = catch_unwind(AssertUnwindSafe(|| match ended {
+        Ok(output) => output.conclude(),
+        Err(panic) => resume_unwind(panic),
+    }));
     ambient::forget_default();
+    runtime.block_on(remove_everything());
     runtime.shutdown_background();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-fn start() -> Result<Runtime, ExitCode> {
-    show_progress();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Err::<(), _>(Error::runner("cannot start threads", error)).conclude())
+/// What a program has around its `main`.
+struct Program {
+    runtime: Runtime,
+    /// The status to end with, once the program is told to end.
+    told: watch::Receiver<Option<u8>>,
 }
 
-/// Waits for Ctrl-C, of which a second one ends the program at once.
-async fn interrupted() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("cannot wait for Ctrl-C: {error}");
-        return std::future::pending().await;
-    }
-    tracing::info!("stopping; press Ctrl-C again to leave at once");
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(INTERRUPTED.into());
+impl Program {
+    fn start() -> Result<Self, ExitCode> {
+        show_progress();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+                Err::<(), _>(Error::runner("cannot start threads", error)).conclude()
+            })?;
+        let (tell, told) = watch::channel(None);
+        let inside = runtime.enter();
+        match Signals::take() {
+            Ok(signals) => drop(tokio::spawn(listen(signals, tell))),
+            Err(error) => tracing::warn!("cannot wait for Ctrl-C: {error}"),
         }
-    });
+        drop(inside);
+        Ok(Self { runtime, told })
+    }
+}
+
+/// Tells of the first signal; the second ends the program at once.
+async fn listen(mut signals: Signals, tell: watch::Sender<Option<u8>>) {
+    let status = signals.next().await;
+    tracing::info!("stopping; press Ctrl-C again to leave at once");
+    tell.send_replace(Some(status));
+    let status = signals.next().await;
+    // The bars are gone while the program goes.
+    terminal::without_bars(|| std::process::exit(status.into()));
+}
+
+/// Waits until the program is told to end, and gives the status to end with.
+async fn told_to_end(mut told: watch::Receiver<Option<u8>>) -> u8 {
+    match told.wait_for(Option::is_some).await.map(|status| *status) {
+        Ok(Some(status)) => status,
+        // There is nobody who could tell.
+        _ => std::future::pending().await,
+    }
 }

@@ -1,42 +1,94 @@
 //! What happens, told to a person while it happens.
+//!
+//! All of it is told as `tracing` events and spans, so that a program with a subscriber of its own
+//! sees the same. The spans are `run` (fields `run`, `closure`, `attempt`), `upload` (`files`,
+//! `bytes`) and `compile` (`component`, `platform`).
 
-use std::fmt::{self, Write as _};
-use std::io::Write as _;
+mod bars;
+mod fields;
+mod lines;
 
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing::Level;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
-/// Writes what hype does to the standard error, a line each, unless this program has chosen a
-/// `tracing` subscriber of its own. [`main`](crate::main) calls it.
+use crate::progress::bars::Bars;
+use crate::progress::lines::Lines;
+use crate::terminal;
+
+/// The target of events that tell what a bar shows, too.
+pub(crate) const STEP: &str = "hype::step";
+
+/// The target of events that tell how many `bytes` of an upload are done since the last.
+pub(crate) const UPLOADED: &str = "hype::uploaded";
+
+/// The variable by which a person chooses.
+const VARIABLE: &str = "HYPE_PROGRESS";
+
+/// Shows what hype does on the standard error, unless this program has chosen a `tracing` subscriber
+/// of its own. [`main`](crate::main) calls it.
+///
+/// The variable `HYPE_PROGRESS` says how: `auto`, which is the default, shows bars on a terminal and
+/// lines elsewhere; `plain` shows lines; `off` shows nothing but warnings and errors.
 pub fn show_progress() {
-    // Another subscriber was there before, and then it is the one that the user wants.
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(Lines));
-}
-
-struct Lines;
-
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let metadata = event.metadata();
-        if *metadata.level() > Level::INFO || !metadata.target().starts_with("hype") {
-            return;
+    let value = std::env::var_os(VARIABLE).unwrap_or_default();
+    let (choice, problem) = choose(&value.to_string_lossy());
+    match choice {
+        Choice::Auto if terminal::can_draw() => {
+            let bars = Bars::default();
+            let drawn = bars.drawn().clone();
+            if show(bars) {
+                terminal::share_with(drawn);
+            }
         }
-        let mut line = Line(String::from("hype: "));
-        event.record(&mut line);
-        line.0.push('\n');
-        // Progress that nobody can read is no reason to stop.
-        let _ = std::io::stderr().write_all(line.0.as_bytes());
+        Choice::Auto | Choice::Plain => drop(show(Lines(Level::INFO))),
+        Choice::Off => drop(show(Lines(Level::WARN))),
+    }
+    if let Some(problem) = problem {
+        tracing::warn!("{problem}");
     }
 }
 
-struct Line(String);
+/// Whether `layer` is what shows progress now. Another subscriber that was there before is the one
+/// that the user wants.
+fn show(layer: impl Layer<Registry> + Send + Sync) -> bool {
+    tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok()
+}
 
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            let _ = write!(self.0, "{value:?}");
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Auto,
+    Plain,
+    Off,
+}
+
+/// What `value` of the variable chooses, and what is wrong with it.
+fn choose(value: &str) -> (Choice, Option<String>) {
+    let choice = match value {
+        "" | "auto" => Choice::Auto,
+        "plain" => Choice::Plain,
+        "off" => Choice::Off,
+        other => {
+            let problem = format!(
+                "{VARIABLE} is `{other}`, which is taken for `auto`; it can be `auto`, `plain` or `off`"
+            );
+            return (Choice::Auto, Some(problem));
         }
+    };
+    (choice, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_chosen_names_what_can() {
+        assert_eq!(choose(""), (Choice::Auto, None));
+        assert_eq!(choose("plain"), (Choice::Plain, None));
+        assert_eq!(choose("off"), (Choice::Off, None));
+        let (choice, problem) = choose("on");
+        assert_eq!(choice, Choice::Auto);
+        assert!(problem.unwrap().ends_with("it can be `auto`, `plain` or `off`"));
     }
 }

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
-use crate::background::Owned;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogLine};
+use crate::owned::Owned;
 use crate::submitter::Submitter;
 
 /// How far a run is.

@@ -1,8 +1,9 @@
 //! What a submitter puts into the stage before a run starts.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use futures::future::try_join_all;
-use hype_stage::{Source, Stage, Staged};
+use hype_stage::{Source, Stage};
 use hype_wire::{
     Artefact, Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names,
 };
@@ -10,6 +11,8 @@ use hype_wire::{
 use crate::component::{Component, ComponentFunction};
 use crate::environment::RunEnvironment;
 use crate::error::Result;
+use crate::files::StagedFiles;
+use crate::upload::{Upload, Uploads};
 
 /// A manifest that stands in the stage.
 #[derive(Debug)]
@@ -32,19 +35,22 @@ pub(crate) struct Ingredients<'a> {
 
 /// Stages the component, its machine code, the files of the environment and the arguments, then
 /// the manifest that names them.
-pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<StagedManifest> {
+pub(crate) async fn stage_run(
+    stage: &Stage,
+    blobs: &Uploads,
+    run: Ingredients<'_>,
+) -> Result<StagedManifest> {
     let component = run.function.component();
-    let mut uploads =
-        vec![Upload { blob: component.blob(), source: Source::bytes(component.bytes().clone()) }];
+    let bytes = Source::bytes(component.bytes().clone());
+    let mut uploads = vec![Upload { blob: component.blob(), source: bytes }];
     let artefact = add_artefact(component, run.platform.as_deref(), &mut uploads).await?;
-    let mut files = Vec::new();
-    for (path, source) in run.env.files() {
-        let source = Source::file(source);
-        let upload = Upload { blob: source.blob().await?, source };
-        files.push(File { path: path.clone(), blob: upload.blob });
-        uploads.push(upload);
-    }
-    upload_all(stage, uploads).await?;
+    let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
+    let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    uploads.extend(files.iter().zip(sources).map(|(file, source): (&File, _)| Upload {
+        blob: file.blob,
+        source: Source::file(source),
+    }));
+    blobs.finish(stage, uploads).await?;
 
     let component = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
     let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
@@ -52,24 +58,18 @@ pub(crate) async fn stage_run(stage: &Stage, run: Ingredients<'_>) -> Result<Sta
     manifest.artefact = artefact;
     manifest.env = run.env.env().clone();
     manifest.files = files;
+    manifest.directories = directories;
     manifest.mounts = run.mounts;
-    manifest.limits = Limits {
-        timeout_ms: run
-            .env
-            .timeout()
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        memory: run.env.memory(),
-    };
+    manifest.limits = limits(run.env);
     let bytes = Bytes::from(manifest.to_bytes()?);
     let name = names::manifest(run.run_id);
     stage.put(&name, bytes.clone()).await?;
     Ok(StagedManifest { url: stage.url_of(&name), digest: Digest::of(&bytes) })
 }
 
-/// A blob that a run needs, and where its bytes are if the stage lacks them.
-struct Upload {
-    blob: Blob,
-    source: Source,
+fn limits(env: &RunEnvironment) -> Limits {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Limits { timeout_ms: env.timeout().map(ms), memory: env.memory(), ..Limits::default() }
 }
 
 #[cfg(feature = "local")]
@@ -83,11 +83,12 @@ async fn add_artefact(
     let Some(platform) = platform.and_then(|name| name.parse().ok()) else {
         return Ok(None);
     };
-    let Some(cached) = CachedArtefact::of(component, platform).await? else {
+    let Some(CachedArtefact { artefact, path }) = CachedArtefact::of(component, platform).await?
+    else {
         return Ok(None);
     };
-    uploads.push(Upload { blob: cached.artefact.blob, source: cached.source() });
-    Ok(Some(cached.artefact))
+    uploads.push(Upload { blob: artefact.blob, source: Source::file(path) });
+    Ok(Some(artefact))
 }
 
 /// Without a compiler of our own, the runner's compiles.
@@ -100,30 +101,12 @@ async fn add_artefact(
     Ok(None)
 }
 
-async fn upload_all(stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
-    let count = uploads.len();
-    tracing::info!("uploading {count} {} to {}", files(count), stage.url());
-    let staged = try_join_all(
-        uploads
-            .into_iter()
-            .map(|upload| async move { stage.put_blob(&upload.blob, &upload.source).await }),
-    );
-    let staged = staged.await?;
-    let new = staged.iter().filter(|staged| **staged == Staged::New).count();
-    tracing::info!("uploading complete: {new} newly uploaded, {} cached", count - new);
-    Ok(())
-}
-
-fn files(count: usize) -> &'static str {
-    if count == 1 { "file" } else { "files" }
-}
-
 async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {
     if arguments.len() <= Payload::INLINE_LIMIT {
         return Ok(Payload::Inline(Vec::from(arguments).into()));
     }
     let name = names::arguments(run_id);
     let blob = Blob::of(&arguments);
-    stage.put_as(&name, &blob, &Source::bytes(arguments)).await?;
+    stage.put_blob_at(&name, &blob, &Source::bytes(arguments)).await?;
     Ok(Payload::Staged { name, blob })
 }

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hype_stage::Stage;
+use hype_stage::{Collected, Removal, Stage};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
+use tracing::field::Empty;
 use tracing::instrument::WithSubscriber;
 
 use crate::background::Background;
@@ -16,8 +18,10 @@ use crate::driver::{Beginning, Core, Order};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::owned::Owned;
 use crate::run::{Parts, Run, Status};
 use crate::runner::Runner;
+use crate::upload::Uploads;
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
 ///
@@ -41,23 +45,21 @@ impl Submitter {
     pub fn new(stage: Stage, runner: impl Runner) -> Result<Self> {
         let background = Background::start()
             .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
-        let owned = background.owned();
-        let core = Arc::new(Core { stage, runner: Box::new(runner), owned });
+        let owned = Owned::of_submitter(&background);
+        let core =
+            Arc::new(Core { stage, runner: Box::new(runner), uploads: Uploads::default(), owned });
         Ok(Self(Arc::new(Inner { core, background })))
     }
 
-    /// Runs closures in this process, through a stage in the user's cache directory.
+    /// Runs closures in this process, through a stage in the user's cache directory, or where that
+    /// cannot be written to, in a directory of this user among the temporary files.
     ///
     /// # Errors
     ///
-    /// When there is no cache directory, or this machine can't run WebAssembly.
+    /// When neither can be had, or this machine can't run WebAssembly.
     #[cfg(feature = "local")]
     pub fn local() -> Result<Self> {
-        let cache = dirs::cache_dir().ok_or_else(|| {
-            Error::input("this user has no cache directory for a stage")
-                .hint("name a stage: Submitter::local_with(\"file:///var/tmp/hype\")")
-        })?;
-        Self::local_in(Stage::in_directory(&cache.join("hype").join("stage"))?)
+        Self::local_in(Stage::in_directory(&crate::local_stage::directory()?)?)
     }
 
     /// Runs closures in this process, through the stage at a `file://` URL, whose directory is
@@ -74,6 +76,27 @@ impl Submitter {
     #[cfg(feature = "local")]
     fn local_in(stage: Stage) -> Result<Self> {
         Self::new(stage, crate::runner::LocalRunner::new()?)
+    }
+
+    /// The submitter that is used where a program names none (see
+    /// [`set_default`](crate::set_default)).
+    ///
+    /// # Errors
+    ///
+    /// When `HYPE_SUBMITTER`, `HYPE_STAGING` or `hype.toml` name something that can't be had.
+    pub fn ambient() -> Result<Self> {
+        crate::ambient::current().map(|(submitter, _)| submitter)
+    }
+
+    /// Removes the runs that are older than `age` (at least [`LEAST_AGE`](crate::LEAST_AGE)) and
+    /// were not detached, and the blobs that no run needs any more, while others may go on
+    /// submitting.
+    ///
+    /// # Errors
+    ///
+    /// [`Stage`](crate::ErrorKind::Stage) when it can't be listed, read or written.
+    pub async fn collect(&self, age: Duration, removal: Removal) -> Result<Collected> {
+        Ok(self.stage().collect(age, removal).await?)
     }
 
     /// What artefacts and results go through.
@@ -127,7 +150,7 @@ impl Submitter {
 
     fn order(&self, id: String, call: Call, env: &RunEnvironment) -> Order {
         let log = Log::new(format!("{} {id}", call.function()));
-        let owned = self.0.background.owned();
+        let owned = self.0.core.owned.of_run();
         // Removed last, when whoever could write is gone.
         let end = log.clone();
         owned.enter("the log", async move {
@@ -143,6 +166,7 @@ impl Submitter {
         let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
         let (log, owned) = (order.log.clone(), order.owned.clone());
         let core = Arc::clone(&self.0.core);
+        let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
         let driving = async move {
             let result = core.drive(&order, beginning).await;
             drop(order);
@@ -150,7 +174,7 @@ impl Submitter {
             let _ = send.send(result);
         };
         // What is told of the run goes where the caller's own events go.
-        let driving = driving.in_current_span().with_current_subscriber();
+        let driving = driving.instrument(span).with_current_subscriber();
         let abort = self.0.background.spawn(driving);
         let (id, function, status) = parts;
         Run::new(Parts { id, function, status, log, ended, abort, owned }, self.clone())

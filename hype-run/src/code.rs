@@ -59,7 +59,7 @@ pub(crate) async fn load(
     let fetched = bytes.len() as u64;
     let started = Instant::now();
     Ok(Loaded {
-        component: executor.compile(component, bytes).await?,
+        component: executor.compile(component, bytes, manifest.limits.timeout()).await?,
         code: Code::Compiled,
         why_compiled,
         took_us: micros(started),

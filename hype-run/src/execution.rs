@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use hype_wire::{Failure, FailureKind, Limits, Location, RunManifest, section};
+use hype_wire::{Failure, Location, RunManifest, section};
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, Trap};
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::backtrace;
-use crate::deadline::{self, DeadlineExceeded, Interrupted};
-use crate::executor::bindings::exports::spotify::hype::closure;
-use crate::executor::bindings::spotify::hype::report;
-use crate::executor::{ClosuresPre, Executor};
+use crate::deadline;
+use crate::end::{self, Misfit};
+use crate::executor::{Closures, ClosuresPre, Executor};
 use crate::fetch::Inputs;
+use crate::filesystem::SharedFiles;
 use crate::limiter::Limiter;
+use crate::limits::{Bounds, HANDLES};
 use crate::output::Output;
 use crate::run::micros;
 use crate::sandbox;
@@ -23,25 +23,20 @@ use crate::sandbox;
 pub(crate) struct Guest {
     wasi: WasiCtx,
     table: ResourceTable,
-    limiter: Limiter,
-    panic: Option<Panic>,
+    pub(crate) files: SharedFiles,
+    pub(crate) limiter: Limiter,
+    pub(crate) panic: Option<Panic>,
 }
 
 /// What the guest said of a panic, before the trap that must follow.
-struct Panic {
-    message: String,
-    location: Location,
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Location,
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl report::Host for Guest {
-    fn panicked(&mut self, message: String, file: String, line: u32) {
-        self.panic = Some(Panic { message, location: Location { file, line } });
     }
 }
 
@@ -58,10 +53,9 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) attempt: u32,
     pub(crate) inputs: &'a Inputs,
     pub(crate) output: &'a Output,
+    /// How much of its time is over, spent on its machine code.
+    pub(crate) spent: Duration,
 }
-
-/// How many resources a guest may have at once.
-const HANDLES: usize = 10_000;
 
 /// Calls the function that `manifest` names, until `interrupt` is cancelled.
 pub(crate) async fn execute(
@@ -71,7 +65,7 @@ pub(crate) async fn execute(
     surroundings: Surroundings<'_>,
     interrupt: &CancellationToken,
 ) -> Execution {
-    let Surroundings { attempt, inputs, output } = surroundings;
+    let Surroundings { attempt, inputs, output, spent } = surroundings;
     let started = Instant::now();
     let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
     let sandbox = match sandbox::prepare(manifest, attempt, &inputs.files, output) {
@@ -83,25 +77,24 @@ pub(crate) async fn execute(
     };
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
-    let guest = Guest {
-        wasi: sandbox.wasi,
-        table,
-        limiter: Limiter::new(manifest.limits.memory),
-        panic: None,
-    };
+    let bounds = Bounds::from(&manifest.limits);
+    let limiter = Limiter::new(bounds.memory);
+    let guest = Guest { wasi: sandbox.wasi, table, files: sandbox.files, limiter, panic: None };
     let mut store = Store::new(component.engine(), guest);
     store.limiter(|guest| &mut guest.limiter);
-    // One that no clock will ever reach is none.
-    let deadline = manifest.limits.timeout().and_then(|timeout| started.checked_add(timeout));
     store.set_max_component_handles(HANDLES);
-    // A result is bounded by the memory that a guest can have.
-    store.set_hostcall_fuel(u32::MAX as usize);
+    store.set_hostcall_fuel(bounds.handed());
+    let timeout = manifest.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
+    // One that no clock will ever reach is none.
+    let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
     deadline::watch(&mut store, deadline, interrupt.clone());
     let _ticking = executor.tick();
 
     let mut called = None;
     let call = async {
-        let closures = component.instantiate_async(&mut store).await?;
+        let instance = component.instance_pre().instantiate_async(&mut store).await?;
+        let closures =
+            Closures::new(&mut store, &instance).map_err(|error| error.context(Misfit))?;
         called = Some(Instant::now());
         let interface = closures.spotify_hype_closure();
         interface.call_call(&mut store, &manifest.function, &inputs.arguments).await
@@ -111,85 +104,14 @@ pub(crate) async fn execute(
     execution.start_us = micros(started).saturating_sub(execution.run_us);
     execution.peak_memory = store.data().limiter.peak();
     let guest = store.into_data();
+    let function = section::plain_name(&manifest.function);
     execution.value = match ended {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => Err(returned(failure)),
-        Err(error) => {
-            let function = section::plain_name(&manifest.function);
-            Err(ended_early(&error, guest, function, &manifest.limits))
+        Ok(Ok(value)) if value.len() as u64 > bounds.value => {
+            Err(end::too_large(function, &bounds))
         }
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(end::returned(failure)),
+        Err(error) => Err(end::early(&error, guest, manifest)),
     };
     execution
-}
-
-/// The failure that a component returned.
-fn returned(failure: closure::Failure) -> Failure {
-    let kind = match failure.kind {
-        closure::FailureKind::Function => FailureKind::Function,
-        closure::FailureKind::Incompatible => FailureKind::Incompatible,
-    };
-    Failure { causes: failure.causes, ..Failure::new(kind, failure.message) }
-}
-
-/// The failure of a guest that was stopped, or stopped itself, before it could return.
-fn ended_early(error: &wasmtime::Error, guest: Guest, function: &str, limits: &Limits) -> Failure {
-    let trap = error.downcast_ref::<Trap>();
-    let aborted = trap == Some(&Trap::UnreachableCodeReached);
-    let failure = if error.is::<DeadlineExceeded>() {
-        let timeout = limits.timeout().unwrap_or(Duration::MAX);
-        let message = format!("`{function}` ran longer than its timeout of {timeout:?}");
-        Failure::new(FailureKind::Deadline, message)
-    } else if error.is::<Interrupted>() {
-        deadline::interrupted()
-    } else if let (true, Some(panic)) = (aborted, guest.panic) {
-        let mut failure = Failure::new(FailureKind::Panic, panic.message);
-        failure.location = Some(panic.location);
-        failure
-    } else if guest.limiter.refused() && (aborted || trap.is_none()) {
-        Failure::new(FailureKind::Memory, too_little_memory(function, limits))
-    } else if error.is::<I32Exit>() {
-        // Which status is lost: WASI only knows good and bad ones.
-        let message = format!("`{function}` called `exit` instead of returning");
-        Failure::new(FailureKind::Trap, message)
-    } else {
-        let mut failure = Failure::new(FailureKind::Trap, format!("`{function}` trapped"));
-        // The outermost link of the chain is the backtrace, as text.
-        let backtrace = usize::from(error.is::<wasmtime::WasmBacktrace>());
-        failure.causes = error.chain().skip(backtrace).map(ToString::to_string).collect();
-        failure
-    };
-    failure.with_backtrace(backtrace::frames(error))
-}
-
-/// In the largest unit in which it is a whole number.
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
-    match unit {
-        Some((bits, unit)) => format!("{} {unit}", bytes >> bits),
-        None => format!("{bytes} bytes"),
-    }
-}
-
-fn too_little_memory(function: &str, limits: &Limits) -> String {
-    match limits.memory {
-        Some(limit) => {
-            format!("`{function}` needed more memory than its limit of {}", size(limit))
-        }
-        None => format!("`{function}` needed more memory than the 4 GiB that WebAssembly has"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_read_as_they_were_written() {
-        for (bytes, text) in
-            [(64 << 20, "64 MiB"), (3 << 29, "1536 MiB"), (1 << 16, "64 KiB"), (0, "0 bytes")]
-        {
-            assert_eq!(size(bytes), text);
-        }
-    }
 }

@@ -1,15 +1,19 @@
 //! The WebAssembly engine, and the components that are ready to run on it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
-use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use hype_wire::{ComponentRef, Digest, Failure, FailureKind, Location};
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker, WasmStr};
+use wasmtime::{Engine, StoreContextMut};
 
+use crate::brevity;
 use crate::deadline::{Ticker, Ticking};
 use crate::engine::{Platform, engine};
-use crate::execution::Guest;
+use crate::execution::{Guest, Panic};
+use crate::filesystem;
 
 /// The host's side of `wit/`.
 pub(crate) mod bindings {
@@ -20,7 +24,7 @@ pub(crate) mod bindings {
     });
 }
 
-pub(crate) use bindings::ClosuresPre;
+pub(crate) use bindings::{Closures, ClosuresPre};
 
 /// How many components are kept ready, the last used ones.
 const KEPT: usize = 16;
@@ -31,19 +35,27 @@ pub struct Executor {
     linker: Linker<Guest>,
     ticker: Ticker,
     ready: Mutex<Vec<(Digest, ClosuresPre<Guest>)>>,
+    /// As many components are compiled at once as there are cores. One whose run didn't wait for it
+    /// is compiled to its end all the same, since nothing can stop that.
+    compilers: Arc<Semaphore>,
 }
 
 impl Executor {
-    /// An executor without components.
+    /// An executor without components. It lets this process have as many open files as the system
+    /// allows it, since guests may open hundreds each.
     ///
     /// # Errors
     ///
     /// When the machine cannot run WebAssembly, or has no thread left.
     pub fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        raise_descriptors();
         let engine = engine(Platform::here()).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
-        Ok(Self { ticker: Ticker::start(engine.clone())?, linker, engine, ready: Mutex::default() })
+        let ticker = Ticker::start(engine.clone())?;
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let compilers = Arc::new(Semaphore::new(cores));
+        Ok(Self { engine, linker, ticker, ready: Mutex::default(), compilers })
     }
 
     /// The component with this digest, if it was used before.
@@ -56,20 +68,39 @@ impl Executor {
         Some(component)
     }
 
-    /// The component in `bytes`, whose digest this is.
+    /// The component in `bytes`, whose digest this is, unless it takes longer than `timeout`.
     pub(crate) async fn compile(
         &self,
         component: &ComponentRef,
         bytes: Bytes,
+        timeout: Option<Duration>,
     ) -> Result<ClosuresPre<Guest>, Failure> {
-        let engine = self.engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes))
-            .await
-            .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?;
-        let compiled = compiled.map_err(|error| {
-            unusable(&component.name, "is not a component that can be compiled", &error)
-        })?;
-        self.link(component, &compiled)
+        let (engine, compilers) = (self.engine.clone(), Arc::clone(&self.compilers));
+        let compiling = async {
+            // The semaphore is never closed.
+            let turn = compilers.acquire_owned().await;
+            if let Some(ready) = self.reuse(&component.blob.digest) {
+                return Ok(ready);
+            }
+            // The turn is over when the component is linked, or compiled and not wanted any more.
+            let compile = move || (Component::from_binary(&engine, &bytes), turn);
+            let (compiled, _turn) = tokio::task::spawn_blocking(compile)
+                .await
+                .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?;
+            let compiled = compiled.map_err(|error| {
+                unusable(&component.name, "is not a component that can be compiled", &error)
+            })?;
+            self.link(component, &compiled)
+        };
+        let Some(timeout) = timeout else {
+            return compiling.await;
+        };
+        tokio::time::timeout(timeout, compiling).await.unwrap_or_else(|_| {
+            let name = &component.name;
+            let message =
+                format!("compiling {name} took longer than the run's timeout of {timeout:?}");
+            Err(Failure::new(FailureKind::Deadline, message))
+        })
     }
 
     /// The component that `artefact` was made of.
@@ -134,7 +165,32 @@ impl std::fmt::Debug for Executor {
 
 fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    bindings::Closures::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    filesystem::link(linker)?;
+    linker.instance("spotify:hype/report@0.1.0")?.func_wrap("panicked", panicked)
+}
+
+/// Keeps the beginning of what the guest says, which stays in its memory else.
+fn panicked(
+    mut store: StoreContextMut<'_, Guest>,
+    (message, file, line): (WasmStr, WasmStr, u32),
+) -> wasmtime::Result<()> {
+    let message = brevity::text(&message.to_str(&store)?);
+    let file = brevity::name(&file.to_str(&store)?);
+    store.data_mut().panic = Some(Panic { message, location: Location { file, line } });
+    Ok(())
+}
+
+/// Raises the soft limit of descriptors to the hard one, as the JVM and Go do for their programs: of
+/// the usual thousand, two guests could leave none to read the stage with.
+fn raise_descriptors() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            tracing::debug!("{current:?} open files stay the limit: {error}");
+        }
+    }
 }
 
 fn unusable(name: &str, problem: &str, error: &wasmtime::Error) -> Failure {

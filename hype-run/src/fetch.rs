@@ -1,9 +1,10 @@
 //! What a run needs from the stage, each object verified over the very bytes that are then used.
 
 use bytes::Bytes;
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join;
+use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, StageError, StageErrorKind};
-use hype_wire::{Digest, Failure, FailureKind, Payload, RunManifest, names};
+use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
 
 /// The arguments and files that a manifest names.
 pub(crate) struct Inputs {
@@ -29,8 +30,8 @@ pub(crate) async fn manifest(
 ) -> Result<RunManifest, Failure> {
     let name = names::manifest(run_id);
     let read = match digest {
-        Some(digest) => stage.get_verified(&name, digest).await,
-        None => stage.get(&name).await,
+        Some(digest) => stage.get_verified(&name, digest, RunManifest::MAX_SIZE).await,
+        None => stage.get(&name, RunManifest::MAX_SIZE).await,
     };
     let bytes = read.map_err(|error| refused("the run manifest", &error))?;
     let manifest = RunManifest::from_bytes(&bytes)
@@ -44,12 +45,13 @@ pub(crate) async fn manifest(
     ))
 }
 
+/// How many files are read at once: each may be an open file, of which there are few.
+const AT_ONCE: usize = 64;
+
 /// The arguments and files that `manifest` names, read in parallel.
 pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files = try_join_all(manifest.files.iter().map(|file| async {
-        let what = format!("file {}", file.path);
-        stage.get_blob(&file.blob).await.map_err(|error| refused(&what, &error))
-    }));
+    let files: Vec<_> = manifest.files.iter().map(|file| read(stage, file)).collect();
+    let files = stream::iter(files).buffered(AT_ONCE).try_collect();
     let arguments = async {
         payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
@@ -57,10 +59,15 @@ pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inpu
     Ok(Inputs { arguments, files })
 }
 
+async fn read(stage: &Stage, file: &File) -> Result<Bytes, Failure> {
+    let read = stage.get_blob(&file.blob).await;
+    read.map_err(|error| refused(&format!("file {}", file.path), &error))
+}
+
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_as(name, blob).await,
+        Payload::Staged { name, blob } => stage.get_blob_at(name, blob).await,
     }
 }
 

@@ -10,21 +10,29 @@
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
 
 mod backtrace;
+mod brevity;
 mod code;
 mod deadline;
+mod end;
 mod engine;
 mod execution;
 mod executor;
 mod fetch;
+mod files;
+mod filesystem;
 mod limiter;
+mod limits;
 mod output;
 mod run;
 mod sandbox;
+mod scratch;
 
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use executor::Executor;
 pub use output::{Output, Stream};
 /// What stops a run from outside.
 pub use tokio_util::sync::CancellationToken;
+
+pub use scratch::remove_tree;
 
 pub use run::{Finished, Request, RunError, run};

@@ -1,28 +1,32 @@
-//! How much memory a guest may have, and what it asked for.
+//! How much memory and how large tables a guest may have, and what it asked for.
 
 use wasmtime::ResourceLimiter;
 
-/// How many elements all tables of a guest may have together.
-const TABLE_ELEMENTS: usize = 1 << 20;
+use crate::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
-/// How many instances, tables or memories a component may make.
-const PARTS: usize = 1_000;
-
-/// Counts the linear memory of a guest against its limit.
+/// Counts the linear memory and the tables of a guest against their limits.
 ///
 /// A growth that is refused is not yet a failure: WebAssembly lets the guest go on without it. But
-/// if it then traps, want of memory is why.
-#[derive(Debug, Default)]
+/// if it then traps, that is why.
+#[derive(Debug)]
 pub(crate) struct Limiter {
-    limit: Option<u64>,
+    limit: u64,
     memory: u64,
     table_elements: usize,
-    refused: bool,
+    refused: Option<Refused>,
+}
+
+/// What a guest was refused last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Memory,
+    TableElements,
 }
 
 impl Limiter {
-    pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { limit, ..Self::default() }
+    /// One that allows `limit` bytes of memory.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, memory: 0, table_elements: 0, refused: None }
     }
 
     /// The most memory that the guest had, in bytes.
@@ -30,8 +34,8 @@ impl Limiter {
         self.memory
     }
 
-    /// Whether the guest asked for more than it was allowed.
-    pub(crate) fn refused(&self) -> bool {
+    /// What the guest asked for and was not allowed.
+    pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 }
@@ -44,18 +48,17 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let memory = self.memory + (desired - current) as u64;
-        let allowed = self.limit.is_none_or(|limit| memory <= limit)
-            && maximum.is_none_or(|maximum| desired <= maximum);
+        let allowed = memory <= self.limit && maximum.is_none_or(|maximum| desired <= maximum);
         if allowed {
             self.memory = memory;
         } else {
-            self.refused = true;
+            self.refused = Some(Refused::Memory);
         }
         Ok(allowed)
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.refused = true;
+        self.refused = Some(Refused::Memory);
         Ok(())
     }
 
@@ -63,26 +66,29 @@ impl ResourceLimiter for Limiter {
         &mut self,
         current: usize,
         desired: usize,
-        _: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let elements = self.table_elements + (desired - current);
-        let allowed = elements <= TABLE_ELEMENTS;
+        let elements = self.table_elements.saturating_add(desired - current);
+        let allowed =
+            elements <= TABLE_ELEMENTS && maximum.is_none_or(|maximum| desired <= maximum);
         if allowed {
             self.table_elements = elements;
+        } else {
+            self.refused = Some(Refused::TableElements);
         }
         Ok(allowed)
     }
 
     fn instances(&self) -> usize {
-        PARTS
+        INSTANCES
     }
 
     fn tables(&self) -> usize {
-        PARTS
+        TABLES
     }
 
     fn memories(&self) -> usize {
-        PARTS
+        MEMORIES
     }
 }
 
@@ -92,20 +98,32 @@ mod tests {
 
     #[test]
     fn all_memories_count_together() {
-        let mut limiter = Limiter::new(Some(100));
+        let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 40, None).unwrap());
-        assert!(!limiter.refused());
+        assert_eq!(limiter.refused(), None);
         assert!(!limiter.memory_growing(60, 61, None).unwrap());
-        assert!(limiter.refused());
+        assert_eq!(limiter.refused(), Some(Refused::Memory));
         assert_eq!(limiter.peak(), 100);
     }
 
     #[test]
-    fn the_memorys_own_maximum_counts_too() {
-        let mut limiter = Limiter::new(None);
+    fn all_tables_count_together() {
+        let mut limiter = Limiter::new(100);
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS - 1, None).unwrap());
+        assert!(limiter.table_growing(0, 1, None).unwrap());
+        assert_eq!(limiter.refused(), None);
+        assert!(!limiter.table_growing(1, 2, None).unwrap());
+        assert_eq!(limiter.refused(), Some(Refused::TableElements));
+    }
+
+    #[test]
+    fn the_maximum_of_the_component_counts_too() {
+        let mut limiter = Limiter::new(100);
         assert!(!limiter.memory_growing(10, 30, Some(20)).unwrap());
-        assert!(limiter.refused());
+        assert_eq!(limiter.refused(), Some(Refused::Memory));
         assert_eq!(limiter.peak(), 0);
+        assert!(!limiter.table_growing(10, 30, Some(20)).unwrap());
+        assert_eq!(limiter.refused(), Some(Refused::TableElements));
     }
 }

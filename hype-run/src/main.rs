@@ -110,7 +110,10 @@ fn execute(options: Options) -> Result<(), BoxError> {
             interrupt.cancel();
         });
         run(&executor, &options.request, output).await
-    })?;
+    });
+    // A component that took too long to compile is still being compiled.
+    runtime.shutdown_background();
+    let finished = finished?;
     if let Some(mut log) = options.termination_log {
         writeln!(log, "{}", finished.line)?;
     }

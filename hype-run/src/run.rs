@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join;
@@ -11,6 +11,7 @@ use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, Termin
 
 use tokio_util::sync::CancellationToken;
 
+use crate::brevity;
 use crate::code;
 use crate::deadline;
 use crate::execution::{Surroundings, execute};
@@ -86,7 +87,7 @@ pub async fn run(
     let attempt = attempt(executor, &stage, run_id, request, &output, &mut statistics);
     let end = match deadline::unless_interrupted(&request.interrupt, attempt).await {
         Ok(value) => End::Value(value),
-        Err(failure) => End::Failure(failure),
+        Err(failure) => End::Failure(brevity::cut(failure)),
     };
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
     outcome.nonce = nonce();
@@ -117,7 +118,8 @@ async fn attempt(
     statistics.why_compiled = loaded.why_compiled;
 
     let (component, number) = (&loaded.component, request.attempt);
-    let sandbox = Surroundings { attempt: number, inputs: &inputs, output };
+    let spent = Duration::from_micros(loaded.took_us);
+    let sandbox = Surroundings { attempt: number, inputs: &inputs, output, spent };
     let execution = execute(executor, component, &manifest, sandbox, &request.interrupt).await;
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
@@ -142,7 +144,7 @@ async fn put_value(
     }
     let name = names::result(run_id, attempt);
     let blob = Blob::of(&value);
-    let put = stage.put_as(&name, &blob, &Source::bytes(value)).await;
+    let put = stage.put_blob_at(&name, &blob, &Source::bytes(value)).await;
     put.map_err(|error| fetch::infrastructure(&error))?;
     Ok((Payload::Staged { name, blob }, blob.size))
 }
@@ -164,7 +166,8 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
     let name = names::outcome(&outcome.run_id);
     match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
-        Created::Before(first) => {
+        Created::Before => {
+            let first = stage.get(&name, Outcome::MAX_SIZE).await?;
             let outcome = Outcome::from_bytes(&first)
                 .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
             Ok(finished(stage, &name, &first, outcome))

@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hype_wire::{Access, Failure, FailureKind, RunManifest, check_guest_path, is_below};
-use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
+use crate::files::Files;
+use crate::filesystem::SharedFiles;
+use crate::limits::Bounds;
 use crate::output::{Output, Stream};
+use crate::scratch::Scratch;
 
 /// A guest's surroundings.
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
+    pub(crate) files: SharedFiles,
     /// What of it was made for this run alone; it goes when this is dropped.
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 /// Makes the surroundings that `manifest` names; `files` holds the bytes of its files, in order.
@@ -34,11 +38,10 @@ pub(crate) fn prepare(
     wasi.env("HYPE_EXECUTION_ID", &manifest.run_id);
     wasi.env("HYPE_ATTEMPT", attempt.to_string());
 
-    let scratch = tempfile::Builder::new()
-        .prefix("hype-run-")
-        .tempdir()
-        .map_err(|error| unprepared("cannot make a scratch directory", &error))?;
-    preopen(&mut wasi, &make(&scratch, "tmp")?, "/tmp", FsPerms::ReadWrite)?;
+    let scratch =
+        Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
+    let tmp = make(&scratch, "tmp")?;
+    preopen(&mut wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
     for (path, directory) in lay_out(manifest, files, &scratch)? {
         preopen(&mut wasi, &directory, path, FsPerms::ReadOnly)?;
     }
@@ -50,49 +53,67 @@ pub(crate) fn prepare(
         };
         preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
     }
-    Ok(Sandbox { wasi: wasi.build(), _scratch: scratch })
+    let files = SharedFiles::new(Files::new(tmp, Bounds::from(&manifest.limits).tmp));
+    Ok(Sandbox { wasi: wasi.build(), files, _scratch: scratch })
 }
 
-/// Writes the staged files and gives the directories that show them: guest path, real path.
+/// Writes the staged files and makes the directories that are named, and gives those that show all
+/// of it: guest path, real path.
 fn lay_out<'a>(
     manifest: &'a RunManifest,
     files: &[Bytes],
-    scratch: &TempDir,
+    scratch: &Scratch,
 ) -> Result<Vec<(&'a str, PathBuf)>, Failure> {
     let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let named: Vec<&str> = manifest.directories.iter().map(String::as_str).collect();
     let mut shown = Vec::new();
-    for (index, directory) in directories(&paths).into_iter().enumerate() {
+    for (index, directory) in directories(&paths, &named).into_iter().enumerate() {
         shown.push((directory, make(scratch, &format!("files-{index}"))?));
     }
-    for (path, bytes) in paths.iter().zip(files) {
+    // Each path is, or lies below, one that is shown.
+    let real = |path: &str| {
+        let mut shown = shown.iter();
+        let (directory, real) = shown.find(|(directory, _)| is_below(path, directory))?;
+        Some(real.join(path[directory.len()..].trim_start_matches('/')))
+    };
+    for path in named {
         check(path)?;
-        let Some((directory, real)) = shown.iter().find(|(directory, _)| is_below(path, directory))
-        else {
-            continue;
-        };
-        let real = real.join(path[directory.len()..].trim_start_matches('/'));
-        let written = real
-            .parent()
+        real(path)
             .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&real, bytes));
-        written.map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
+            .map_err(|error| unprepared(&format!("cannot make the directory {path}"), &error))?;
+    }
+    for (path, bytes) in paths.into_iter().zip(files) {
+        check(path)?;
+        real(path)
+            .map_or(Ok(()), |real| write(&real, bytes))
+            .map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
     }
     Ok(shown)
 }
 
-/// The directories of `paths`, without those that lie below another of them.
-fn directories<'a>(paths: &[&'a str]) -> Vec<&'a str> {
-    let parents =
-        || paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
-    let mut outermost: Vec<&str> = parents()
-        .filter(|parent| !parents().any(|other| other != *parent && is_below(parent, other)))
-        .collect();
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    std::fs::write(path, bytes)
+}
+
+/// The directories of the files at `paths` and those that are `named`, without those that lie below
+/// another of them.
+fn directories<'a>(paths: &[&'a str], named: &[&'a str]) -> Vec<&'a str> {
+    let parents = paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
+    let mut all: Vec<&str> = parents.chain(named.iter().copied()).collect();
+    // One that holds others comes before all of them.
+    all.sort_unstable_by_key(|path| path.len());
+    let mut outermost: Vec<&str> = Vec::new();
+    for path in all {
+        if !outermost.iter().any(|other| is_below(path, other)) {
+            outermost.push(path);
+        }
+    }
     outermost.sort_unstable();
-    outermost.dedup();
     outermost
 }
 
-fn make(scratch: &TempDir, name: &str) -> Result<PathBuf, Failure> {
+fn make(scratch: &Scratch, name: &str) -> Result<PathBuf, Failure> {
     let path = scratch.path().join(name);
     std::fs::create_dir(&path)
         .map_err(|error| unprepared(&format!("cannot make {}", path.display()), &error))?;
@@ -131,8 +152,15 @@ mod tests {
     #[test]
     fn files_are_shown_by_their_outermost_directories() {
         let paths = ["/data/b/two", "/data/one", "/database/x", "/etc/a/b"];
-        assert_eq!(directories(&paths), ["/data", "/database", "/etc/a"]);
-        assert_eq!(directories(&["/data/b/two", "/data/b/three"]), ["/data/b"]);
-        assert_eq!(directories(&["/top", "/data/one"]), [""]);
+        assert_eq!(directories(&paths, &[]), ["/data", "/database", "/etc/a"]);
+        assert_eq!(directories(&["/data/b/two", "/data/b/three"], &[]), ["/data/b"]);
+        assert_eq!(directories(&["/top", "/data/one"], &[]), [""]);
+    }
+
+    #[test]
+    fn directories_that_are_named_are_shown_too() {
+        let named = ["/data/a/empty", "/data/a", "/other"];
+        assert_eq!(directories(&["/data/a/b/one"], &named), ["/data/a", "/other"]);
+        assert_eq!(directories(&["/data/one"], &named), ["/data", "/other"]);
     }
 }

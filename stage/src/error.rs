@@ -12,6 +12,8 @@ pub enum StageErrorKind {
     NotFound,
     /// An object isn't what its digest says.
     Altered,
+    /// An object is larger than anything that may stand there.
+    TooLarge,
     /// The store refuses us, or nobody says who we are.
     Denied,
     /// What is to be staged cannot be read, or changed meanwhile.
@@ -48,6 +50,12 @@ impl StageError {
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The object at `url` has more bytes than may stand there.
+    pub fn too_large(url: &str, size: u64, at_most: u64) -> Self {
+        let problem = format!("{url} is too large: it has {size} bytes, of at most {at_most}");
+        Self::new(StageErrorKind::TooLarge, problem)
     }
 
     /// The object at `url` cannot be written or read as what it is.

@@ -6,6 +6,7 @@
 //!
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
 //! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
+//! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
 //! - [`StageError`]: what went wrong with which object, and what to do about it.
 //!
@@ -18,6 +19,7 @@
 //! | `az://CONTAINER/PREFIX`, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX` | Azure Blob Storage | `azure` |
 
 mod error;
+mod gc;
 mod location;
 mod options;
 mod refusal;
@@ -26,6 +28,7 @@ mod store;
 mod transfer;
 
 pub use error::{StageError, StageErrorKind};
+pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
 pub use options::StageOptions;
 pub use stage::{Created, Stage, Staged};
 pub use transfer::Source;

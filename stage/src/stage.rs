@@ -1,15 +1,17 @@
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future};
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
+use crate::gc;
 use crate::location::{Location, Provider};
 use crate::options::StageOptions;
 use crate::refusal::Request;
@@ -21,7 +23,7 @@ use crate::transfer::{Download, DownloadError, Persistence, Source, Turns, Uploa
 /// Cloning is cheap, and clones share their connections.
 #[derive(Clone)]
 pub struct Stage {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     provider: Provider,
     url: Arc<str>,
     turns: Turns,
@@ -38,12 +40,12 @@ pub enum Staged {
 }
 
 /// Whether an object that must be written once was written now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
     /// We wrote it.
     Now,
-    /// Somebody had written it, and theirs, which is this, stays.
-    Before(Bytes),
+    /// Somebody had written it, and theirs stays.
+    Before,
 }
 
 impl Stage {
@@ -82,12 +84,21 @@ impl Stage {
 
     fn at(url: &str, location: &Location, options: &StageOptions) -> Result<Self, StageError> {
         Ok(Self {
-            store: store::open(url, location, options)?,
             provider: location.provider(),
-            url: url.trim_end_matches('/').into(),
-            turns: Turns::new(),
             persistence: Persistence::new(options.retry_for()),
+            ..Self::of(store::open(url, location, options)?, url.trim_end_matches('/'))
         })
+    }
+
+    /// The stage whose objects `store` keeps, here unless it is said.
+    pub(crate) fn of(store: Arc<dyn ObjectStore>, url: &str) -> Self {
+        Self {
+            store,
+            provider: Provider::Here,
+            url: url.into(),
+            turns: Turns::new(),
+            persistence: Persistence::default(),
+        }
     }
 
     /// The stage in a directory of this machine, which is made if absent.
@@ -113,7 +124,8 @@ impl Stage {
         format!("{}/{name}", self.url)
     }
 
-    /// Puts `blob`, whose bytes `source` has, where its digest says, unless it is there.
+    /// Puts `blob`, whose bytes `source` has, where its digest says, unless it is there and young
+    /// enough not to be collected while a run needs it.
     ///
     /// Large ones go in parts, and what is read of a file is never all in memory. Until all of it
     /// is there, nothing is.
@@ -122,11 +134,23 @@ impl Stage {
     ///
     /// [`StageErrorKind::Source`] when a file cannot be read or hasn't the bytes of `blob` any more.
     pub async fn put_blob(&self, blob: &Blob, source: &Source) -> Result<Staged, StageError> {
+        self.put_blob_now(blob, source, SystemTime::now()).await
+    }
+
+    pub(crate) async fn put_blob_now(
+        &self,
+        blob: &Blob,
+        source: &Source,
+        now: SystemTime,
+    ) -> Result<Staged, StageError> {
         let name = names::blob(&blob.digest);
-        if self.size(&name).await? == Some(blob.size) {
+        if let Some(object) = self.head(&name).await?
+            && object.size == blob.size
+            && now < SystemTime::from(object.last_modified) + gc::REFRESH_AFTER
+        {
             return Ok(Staged::Cached);
         }
-        self.put_as(&name, blob, source).await?;
+        self.put_blob_at(&name, blob, source).await?;
         Ok(Staged::New)
     }
 
@@ -136,7 +160,12 @@ impl Stage {
     /// # Errors
     ///
     /// As [`put_blob`](Self::put_blob).
-    pub async fn put_as(&self, name: &str, blob: &Blob, source: &Source) -> Result<(), StageError> {
+    pub async fn put_blob_at(
+        &self,
+        name: &str,
+        blob: &Blob,
+        source: &Source,
+    ) -> Result<(), StageError> {
         let upload = Upload {
             store: &self.store,
             turns: &self.turns,
@@ -151,14 +180,13 @@ impl Stage {
     }
 
     /// The bytes of a blob, after making sure that they are those that its digest names.
-    ///
-    /// Large ones come in parts, in parallel. An object of another size isn't read.
     pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
-        self.get_as(&names::blob(&blob.digest), blob).await
+        self.get_blob_at(&names::blob(&blob.digest), blob).await
     }
 
-    /// The bytes of the object `name`, after making sure that they are those of `blob`.
-    pub async fn get_as(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+    /// The bytes of the object `name`, after making sure that they are those of `blob`. Large ones
+    /// come in parts, in parallel. One of another size is refused before it is read.
+    pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
         let download = Download {
             store: &self.store,
             turns: &self.turns,
@@ -168,37 +196,77 @@ impl Stage {
         };
         let error = match download.bytes().await {
             Ok(bytes) => return Ok(bytes),
-            Err(DownloadError::Broken(error)) => return Err(error),
-            Err(DownloadError::Digest(found)) => {
-                return Err(self.altered(name, &found.digest, &blob.digest));
-            }
-            Err(DownloadError::Size(found)) => return Err(self.resized(name, found, blob.size)),
             Err(DownloadError::Store(error)) => error,
+            Err(DownloadError::Broken(error)) => return Err(error),
+            Err(DownloadError::Size(found)) => {
+                return Err(self.altered(name, "size", found, blob.size));
+            }
+            Err(DownloadError::Digest(found)) => {
+                return Err(self.altered(name, "digest", found.short(), blob.digest.short()));
+            }
         };
         // Of an object that is too short, a part cannot be asked for.
-        match self.size(name).await {
-            Ok(Some(found)) if found != blob.size => Err(self.resized(name, found, blob.size)),
+        match self.head(name).await {
+            Ok(Some(object)) if object.size != blob.size => {
+                Err(self.altered(name, "size", object.size, blob.size))
+            }
             _ => Err(self.failed(Request::Read, name, error)),
         }
     }
 
-    /// The bytes of the object `name`, after making sure that they have this digest.
-    pub async fn get_verified(&self, name: &str, digest: &Digest) -> Result<Bytes, StageError> {
-        let bytes = self.get(name).await?;
-        let found = Digest::of(&bytes);
-        if found == *digest {
-            return Ok(bytes);
+    /// The bytes of the object `name`, after making sure that they have this digest. One with more
+    /// than `at_most` bytes is refused before it is read.
+    pub async fn get_verified(
+        &self,
+        name: &str,
+        digest: &Digest,
+        at_most: u64,
+    ) -> Result<Bytes, StageError> {
+        let bytes = self.get(name, at_most).await?;
+        match Digest::of(&bytes) {
+            found if found == *digest => Ok(bytes),
+            found => Err(self.altered(name, "digest", found.short(), digest.short())),
         }
-        Err(self.altered(name, &found, digest))
     }
 
-    /// The bytes of the object `name`.
-    pub async fn get(&self, name: &str) -> Result<Bytes, StageError> {
+    /// The bytes of the object `name`. One with more than `at_most` bytes is refused before it is
+    /// read.
+    pub async fn get(&self, name: &str, at_most: u64) -> Result<Bytes, StageError> {
+        match self.get_if(name, |size| size <= at_most).await? {
+            Ok(bytes) => Ok(bytes),
+            Err(size) => Err(StageError::too_large(&self.url_of(name), size, at_most)),
+        }
+    }
+
+    /// The bytes of the object `name` if their number `is_right`, else that number.
+    async fn get_if(
+        &self,
+        name: &str,
+        is_right: impl Fn(u64) -> bool,
+    ) -> Result<Result<Bytes, u64>, StageError> {
         let _turn = self.turns.wait(0).await;
         let path = Path::from(name);
-        let read = || async { self.store.get(&path).await?.bytes().await };
+        let read = || async {
+            let object = self.store.get(&path).await?;
+            match object.meta.size {
+                size if is_right(size) => object.bytes().await.map(Ok),
+                size => Ok(Err(size)),
+            }
+        };
         let read = self.persistence.of(read).await;
         read.map_err(|error| self.failed(Request::Read, name, error))
+    }
+
+    fn altered(
+        &self,
+        name: &str,
+        what: &str,
+        found: impl fmt::Display,
+        wanted: impl fmt::Display,
+    ) -> StageError {
+        let url = self.url_of(name);
+        let problem = format!("{url} was altered: its {what} is {found} and should be {wanted}");
+        StageError::new(StageErrorKind::Altered, problem)
     }
 
     /// Writes the object `name`, over another if there is one.
@@ -223,8 +291,8 @@ impl Stage {
         match self.persistence.of(write).await {
             Ok(_) => Ok(Created::Now),
             Err(object_store::Error::AlreadyExists { .. }) => {
-                let found = self.get(name).await?;
-                Ok(if found == bytes { Created::Now } else { Created::Before(found) })
+                let found = self.get_if(name, |size| size == bytes.len() as u64).await?;
+                Ok(if found == Ok(bytes) { Created::Now } else { Created::Before })
             }
             Err(error) => Err(self.failed(Request::Write, name, error)),
         }
@@ -248,34 +316,24 @@ impl Stage {
         removed.map_err(|error| self.failed(Request::Remove, &prefix, error))
     }
 
-    async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
+    pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {
         let _turn = self.turns.wait(0).await;
         let path = Path::from(name);
         match self.persistence.of(|| self.store.head(&path)).await {
-            Ok(object) => Ok(Some(object.size)),
+            Ok(object) => Ok(Some(object)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(Request::LookFor, name, error)),
         }
     }
 
-    fn failed(&self, request: Request, name: &str, error: object_store::Error) -> StageError {
+    /// The error of a request for the object `name`.
+    pub(crate) fn failed(
+        &self,
+        request: Request,
+        name: &str,
+        error: object_store::Error,
+    ) -> StageError {
         request.failed(self.provider, &self.url_of(name), error)
-    }
-
-    fn altered(&self, name: &str, found: &Digest, expected: &Digest) -> StageError {
-        let (url, found, expected) = (self.url_of(name), found.short(), expected.short());
-        StageError::new(
-            StageErrorKind::Altered,
-            format!("{url} was altered: its digest is {found} and should be {expected}"),
-        )
-    }
-
-    fn resized(&self, name: &str, found: u64, expected: u64) -> StageError {
-        let url = self.url_of(name);
-        StageError::new(
-            StageErrorKind::Altered,
-            format!("{url} was altered: it has {found} bytes and should have {expected}"),
-        )
     }
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use hype_stage::{Created, Source, Stage, StageErrorKind, Staged};
+use hype_stage::{Created, Source, Stage, StageErrorKind, StageOptions, Staged};
 use hype_wire::{Blob, names};
 
 fn stage() -> (tempfile::TempDir, Stage) {
@@ -56,14 +56,54 @@ async fn an_altered_or_missing_blob_is_refused_by_name() {
     assert!(error.to_string().contains(&missing.digest.to_string()), "{error}");
 }
 
+/// An object of the size `bytes` that takes no room on the disk.
+fn put_huge(directory: &tempfile::TempDir, name: &str, bytes: u64) {
+    let path = directory.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::File::create(path).unwrap().set_len(bytes).unwrap();
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_large_is_refused_unread() {
+    let (directory, stage) = stage();
+    let name = names::outcome("run-1");
+    // No machine has the memory to read it.
+    put_huge(&directory, &name, 1 << 42);
+    let digest = Blob::of(b"outcome").digest;
+    for error in [
+        stage.get(&name, 1 << 20).await.unwrap_err(),
+        stage.get_verified(&name, &digest, 1 << 20).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), StageErrorKind::TooLarge);
+        let problem = "is too large: it has 4398046511104 bytes, of at most 1048576";
+        assert_eq!(error.to_string(), format!("{} {problem}", stage.url_of(&name)));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_another_size_is_refused_unread() {
+    let (directory, stage) = stage();
+    let blob = Blob::of(b"component");
+    let name = names::blob(&blob.digest);
+    put_huge(&directory, &name, 1 << 42);
+    let error = stage.get_blob(&blob).await.unwrap_err();
+    assert_eq!(error.kind(), StageErrorKind::Altered);
+    let problem = "was altered: its size is 4398046511104 and should be 9";
+    assert_eq!(error.to_string(), format!("{} {problem}", stage.url_of(&name)));
+    // What is short enough to be read, too.
+    stage.put(&name, Bytes::from_static(b"comp")).await.unwrap();
+    let error = stage.get_blob_at(&name, &blob).await.unwrap_err();
+    assert!(error.to_string().ends_with("its size is 4 and should be 9"), "{error}");
+}
+
 #[tokio::test]
 async fn the_first_creation_stays() {
     let (_directory, stage) = stage();
     let outcome = names::outcome("run-1");
     let first = stage.create(&outcome, Bytes::from_static(b"first")).await.unwrap();
     let second = stage.create(&outcome, Bytes::from_static(b"second")).await.unwrap();
-    assert_eq!((first, second), (Created::Now, Created::Before(Bytes::from_static(b"first"))));
-    assert_eq!(stage.get(&outcome).await.unwrap(), "first");
+    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!(stage.get(&outcome, 5).await.unwrap(), "first");
 }
 
 #[tokio::test]
@@ -75,8 +115,8 @@ async fn a_run_is_removed_whole_and_alone() {
     }
     stage.remove_run("run-1").await.unwrap();
     stage.remove_run("run-1").await.unwrap();
-    assert!(stage.get(&names::result("run-1", 2)).await.is_err());
-    assert!(stage.get(&other).await.is_ok());
+    assert!(stage.get(&names::result("run-1", 2), 5).await.is_err());
+    assert!(stage.get(&other, 5).await.is_ok());
     assert!(!directory.path().join("runs/run-1").exists());
 }
 
@@ -87,7 +127,7 @@ async fn a_stage_in_a_path_with_spaces_works() {
     assert!(stage.url().ends_with("/my%20stage"), "{}", stage.url());
     let again = Stage::open(stage.url()).unwrap();
     stage.put("runs/r/outcome", Bytes::from_static(b"bytes")).await.unwrap();
-    assert_eq!(again.get("runs/r/outcome").await.unwrap(), "bytes");
+    assert_eq!(again.get("runs/r/outcome", 5).await.unwrap(), "bytes");
 }
 
 #[test]
@@ -112,4 +152,23 @@ fn only_a_submitter_makes_a_stage() {
     assert!(error.to_string().contains("cannot use the directory"), "{error}");
     Stage::open_or_make(&url).unwrap();
     Stage::open(&url).unwrap();
+}
+
+#[test]
+fn a_scheme_that_is_not_built_in_names_its_feature() {
+    for (url, feature, is_built_in) in [
+        ("gs://bucket", "gcs", cfg!(feature = "gcs")),
+        ("s3://bucket", "aws", cfg!(feature = "aws")),
+        ("az://container", "azure", cfg!(feature = "azure")),
+    ] {
+        let Err(error) = Stage::open_with(url, &StageOptions::new().with_variables([("", "")]))
+        else {
+            assert!(is_built_in, "{url} was opened");
+            continue;
+        };
+        let problem = format!("{url} needs the feature `{feature}`, which isn't built in");
+        assert_eq!(error.to_string() == problem, !is_built_in, "{error}");
+        let hint = error.hint().unwrap();
+        assert_eq!(hint.contains(&format!("features = [\"{feature}\"]")), !is_built_in, "{hint}");
+    }
 }

@@ -1,21 +1,25 @@
-//! MessagePack as hype writes and reads it: named fields, lists of bytes as `bin`, nothing left over.
+//! MessagePack as hype writes and reads it: named fields, byte strings as `bin`, nothing left over.
 //!
-//! Arrays of a fixed length stay lists, `[u8; 32]` too: rmp-serde can write these as `bin`, but only
-//! where their values are large enough, and a reader in another language would see now one and now
-//! the other.
+//! A `Vec<u8>` is a byte string where it is a whole value. Inside of one it stays a list of numbers,
+//! as arrays of bytes do: rmp-serde can write these as `bin`, but goes by the first element, which
+//! may be the only number in a list of several kinds, and serde cannot read them back inside of an
+//! enum that is tagged within or not at all. [`Bytes`] is a byte string anywhere.
 
 use std::any::Any;
 
-use rmp_serde::config::BytesMode;
-use rmp_serde::decode::{Error as DecodeError, ReadRefReader};
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use rmp_serde::decode::Error as DecodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::bytes::Bytes;
 use crate::error::WireError;
+use crate::shape::split_value;
+use crate::shorten::shortened;
 
-/// How deep values may nest; deeper ones are refused rather than left to overflow a stack.
-pub const MAX_DEPTH: usize = 128;
+pub use crate::shape::MAX_DEPTH;
+
+/// How long a message about what didn't fit may be: it quotes bytes that somebody else wrote.
+const MAX_PROBLEM: usize = 1 << 10;
 
 /// The bytes of one value.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
@@ -26,10 +30,8 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
 
 /// Writes one value behind what `bytes` holds already.
 pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
-    let mut serializer =
-        rmp_serde::Serializer::new(bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
     value
-        .serialize(&mut serializer)
+        .serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map())
         .map_err(|error| WireError::because("the value has no MessagePack form", error))
 }
 
@@ -52,14 +54,12 @@ pub fn from_slice_owned<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T
 }
 
 /// Values that stand one behind the other.
-pub struct Values<'a>(rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>);
+pub struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
     /// The values in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-        deserializer.set_max_depth(MAX_DEPTH);
-        Self(deserializer)
+        Self(bytes)
     }
 
     /// The elements of the array that `bytes` starts with, and how many there should be.
@@ -71,13 +71,16 @@ impl<'a> Values<'a> {
 
     /// The next value. An error names the path to what didn't fit.
     pub fn read<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
+        let (value, rest) = split_value(self.0)?;
+        self.0 = rest;
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(value);
         let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(&mut self.0, &mut track);
+        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
         T::deserialize(tracked).map_err(|error| {
-            let problem = describe(&error);
-            match track.path().to_string().as_str() {
-                "." => WireError::new(problem),
-                path => WireError::new(format!("at {path}: {problem}")),
+            let problem = shortened(describe(&error), MAX_PROBLEM);
+            match track.path().to_string() {
+                path if path == "." => WireError::new(problem),
+                path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
             }
         })
     }
@@ -93,9 +96,9 @@ impl<'a> Values<'a> {
     }
 
     /// Makes sure that there is nothing more.
-    pub fn finish(mut self) -> Result<(), WireError> {
-        match IgnoredAny::deserialize(&mut self.0) {
-            Err(DecodeError::InvalidMarkerRead(_)) => Ok(()),
+    pub fn finish(self) -> Result<(), WireError> {
+        match self.0 {
+            [] => Ok(()),
             _ => Err(WireError::new("something follows the value's end")),
         }
     }

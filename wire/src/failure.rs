@@ -2,6 +2,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::shorten::shortened;
+
+/// How many bytes of a message are kept.
+const MAX_MESSAGE: usize = 16 << 10;
+
+/// How many causes are kept, the nearest of them; the last then says how many there were more.
+const MAX_CAUSES: usize = 32;
+
+/// How many bytes of each cause are kept.
+const MAX_CAUSE: usize = 4 << 10;
+
+/// How many frames of a stack are kept, the innermost of them.
+const MAX_FRAMES: usize = 256;
+
+/// How many bytes of a function's or a file's name are kept.
+const MAX_NAME: usize = 1 << 10;
+
 /// Whose doing an end without a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -11,11 +28,17 @@ pub enum FailureKind {
     Function,
     /// The function panicked.
     Panic,
-    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a stack
-    /// that overflowed.
+    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a
+    /// division by zero.
     Trap,
     /// It needed more memory than it was allowed.
     Memory,
+    /// It called functions deeper than its stack reaches.
+    Stack,
+    /// It had more of something else than it was allowed: tables, instances, handles, open files.
+    Resources,
+    /// Its value is larger than allowed.
+    Result,
     /// It ran longer than its timeout.
     Deadline,
     /// It tried what the environment doesn't grant.
@@ -36,6 +59,9 @@ impl FailureKind {
             Self::Panic => "panic",
             Self::Trap => "trap",
             Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::Resources => "resources",
+            Self::Result => "result",
             Self::Deadline => "deadline",
             Self::Power => "power",
             Self::Incompatible => "incompatible",
@@ -101,6 +127,22 @@ impl Failure {
         self.backtrace = backtrace;
         self
     }
+
+    /// The same failure with no more than a person would read, whatever a guest wrote into it. What
+    /// is left out is counted.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.message = shortened(self.message, MAX_MESSAGE);
+        if self.causes.len() > MAX_CAUSES {
+            let left_out = self.causes.split_off(MAX_CAUSES - 1).len();
+            self.causes.push(format!("{left_out} causes more"));
+        }
+        self.causes = self.causes.into_iter().map(|cause| shortened(cause, MAX_CAUSE)).collect();
+        self.location = self.location.map(Location::shortened);
+        self.backtrace.truncate(MAX_FRAMES);
+        self.backtrace = self.backtrace.into_iter().map(Frame::shortened).collect();
+        self
+    }
 }
 
 impl fmt::Display for Failure {
@@ -118,6 +160,12 @@ pub struct Location {
     pub line: u32,
 }
 
+impl Location {
+    fn shortened(self) -> Self {
+        Self { file: shortened(self.file, MAX_NAME), line: self.line }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
@@ -132,6 +180,15 @@ pub struct Frame {
     /// Where it was, when the component carries line tables.
     #[serde(default)]
     pub location: Option<Location>,
+}
+
+impl Frame {
+    fn shortened(self) -> Self {
+        Self {
+            function: shortened(self.function, MAX_NAME),
+            location: self.location.map(Location::shortened),
+        }
+    }
 }
 
 impl fmt::Display for Frame {

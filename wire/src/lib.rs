@@ -8,6 +8,7 @@
 //! - [`RunManifest`]: what to run, written by the submitter.
 //! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
 //! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
+//! - [`seal`]: how it vouches for one without that line.
 //! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
 //! - [`codec`]: MessagePack as hype writes and reads it; [`Bytes`], byte strings in one copy.
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
@@ -20,6 +21,9 @@ mod failure;
 mod guest_path;
 mod manifest;
 mod outcome;
+mod seal;
+mod shape;
+mod shorten;
 mod termination;
 mod version;
 
@@ -36,6 +40,7 @@ pub use manifest::{
     Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
 };
 pub use outcome::{Code, End, Outcome, Statistics};
+pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;
 pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

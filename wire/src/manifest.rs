@@ -4,10 +4,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::codec;
 use crate::digest::Digest;
 use crate::error::WireError;
-use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read};
+use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
 /// All that a runner needs to know of a run, written by the submitter before it starts.
 ///
@@ -34,6 +33,10 @@ pub struct RunManifest {
     pub env: BTreeMap<String, String>,
     /// Staged files that the guest sees, read-only.
     pub files: Vec<File>,
+    /// Directories that the guest sees, read-only, whether or not staged files are in them. One that
+    /// holds a file need not be named.
+    #[serde(default)]
+    pub directories: Vec<String>,
     /// Directories of the runner's machine that the guest sees.
     pub mounts: Vec<Mount>,
     /// What the run may use.
@@ -41,6 +44,10 @@ pub struct RunManifest {
 }
 
 impl RunManifest {
+    /// How many bytes one can have. A file takes some hundred of them, so that this is room for
+    /// more than 50,000 files.
+    pub const MAX_SIZE: u64 = 16 << 20;
+
     /// A manifest with the defaults of this version: no files, no mounts, no limits.
     pub fn new(
         run_id: impl Into<String>,
@@ -58,14 +65,26 @@ impl RunManifest {
             arguments,
             env: BTreeMap::new(),
             files: Vec::new(),
+            directories: Vec::new(),
             mounts: Vec::new(),
             limits: Limits::default(),
         }
     }
 
+    /// The blobs that the run needs.
+    pub fn blobs(&self) -> impl Iterator<Item = Blob> {
+        let artefact = self.artefact.iter().map(|artefact| artefact.blob);
+        let files = self.files.iter().map(|file| file.blob);
+        [self.component.blob].into_iter().chain(artefact).chain(files)
+    }
+
     /// Its bytes, as they are staged.
+    ///
+    /// # Errors
+    ///
+    /// When it names so many files, mounts and variables that no runner would read it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
-        codec::to_vec(self)
+        write(self)
     }
 
     /// Reads a staged manifest, in any format that this version knows.
@@ -76,6 +95,7 @@ impl RunManifest {
 
 impl Versioned for RunManifest {
     const WHAT: &'static str = "run manifest";
+    const MAX_SIZE: u64 = Self::MAX_SIZE;
     const IF_NEWER: &'static str =
         "use a runner of hype {hype} or later (image spotify/hype:{hype})";
     const IF_OLDER: &'static str = "build the submitting program with a newer hype";
@@ -134,6 +154,9 @@ impl Payload {
     /// Up to how many bytes a payload travels along.
     pub const INLINE_LIMIT: usize = 64 << 10;
 
+    /// How many bytes one can have: a guest's memory, of which it is a part, has no more.
+    pub const MAX_SIZE: u64 = 4 << 30;
+
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         match self {
@@ -173,13 +196,19 @@ pub enum Access {
     ReadWrite,
 }
 
-/// What a run may use; `None` leaves it to WebAssembly's own bounds.
+/// What a run may use; `None` leaves it to the runner's own bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// How long the function may run, in milliseconds.
+    /// How long the function may run, in milliseconds; making its machine code counts too.
     pub timeout_ms: Option<u64>,
     /// How much linear memory it may have, in bytes.
     pub memory: Option<u64>,
+    /// How large its value may be, in bytes.
+    #[serde(default)]
+    pub result: Option<u64>,
+    /// How much its `/tmp` may hold, in bytes.
+    #[serde(default)]
+    pub tmp: Option<u64>,
 }
 
 impl Limits {

@@ -7,9 +7,20 @@
 //! runs/RUN/outcome                 the run's one Outcome; the first that is written stays
 //! runs/RUN/attempts/N/outcome      an attempt that ended before the function could
 //! runs/RUN/attempts/N/result       the value, when it is too large for the outcome
+//! runs/RUN/detached                its owner let it go on alone: it stays until somebody collects it
+//! clock                            written by each collection, to see what time the store has
 //! ```
 
 use crate::digest::Digest;
+
+/// The prefix of all blobs.
+pub const BLOBS: &str = "blobs";
+
+/// The prefix of all runs.
+pub const RUNS: &str = "runs";
+
+/// What is written to see what time the store has.
+pub const CLOCK: &str = "clock";
 
 /// The immutable object with this digest.
 pub fn blob(digest: &Digest) -> String {
@@ -44,6 +55,26 @@ pub fn attempt_outcome(run_id: &str, attempt: u32) -> String {
 /// The value that an attempt gave.
 pub fn result(run_id: &str, attempt: u32) -> String {
     format!("runs/{run_id}/attempts/{attempt}/result")
+}
+
+/// The word of a run's owner that it still wants the run, written again and again.
+pub fn lease(run_id: &str) -> String {
+    format!("runs/{run_id}/lease")
+}
+
+/// The mark of a run that its owner let go on alone.
+pub fn detached(run_id: &str) -> String {
+    format!("runs/{run_id}/detached")
+}
+
+/// The digest in the name of a blob.
+pub fn split_blob(name: &str) -> Option<Digest> {
+    name.strip_prefix("blobs/")?.parse().ok()
+}
+
+/// The run that an object of this name belongs to.
+pub fn split_run(name: &str) -> Option<&str> {
+    name.strip_prefix("runs/")?.split_once('/').map(|(run_id, _)| run_id)
 }
 
 /// The stage's URL and the run's name, from the URL of a manifest.

@@ -1,11 +1,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::codec;
 use crate::error::WireError;
 use crate::failure::Failure;
 use crate::manifest::Payload;
-use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read};
+use crate::shorten::shortened;
+use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
+
+/// How many bytes of the reason for compiling are kept.
+const MAX_REASON: usize = 4 << 10;
 
 /// How an attempt at a run ended, written by the runner when it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +36,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// An outcome in this version's format.
+    /// How many bytes one can have: 64 KiB of value, twice 64 KiB of output, and what is kept of a
+    /// failure. A larger object is not the work of a runner, and is not read.
+    pub const MAX_SIZE: u64 = 1 << 20;
+
+    /// An outcome in this version's format, with as much of a failure as fits.
     pub fn new(run_id: impl Into<String>, attempt: u32, end: End, statistics: Statistics) -> Self {
+        let (end, statistics) = (end.shortened(), statistics.shortened());
         Self {
             format: WIRE_FORMAT,
             hype: HYPE_VERSION.to_owned(),
@@ -50,17 +58,21 @@ impl Outcome {
 
     /// Its bytes, as they are staged.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
-        codec::to_vec(self)
+        write(self)
     }
 
     /// Reads a staged outcome, in any format that this version knows.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        read(bytes)
+        let mut outcome: Self = read(bytes)?;
+        outcome.end = outcome.end.shortened();
+        outcome.statistics = outcome.statistics.shortened();
+        Ok(outcome)
     }
 }
 
 impl Versioned for Outcome {
     const WHAT: &'static str = "outcome";
+    const MAX_SIZE: u64 = Self::MAX_SIZE;
     const IF_NEWER: &'static str = "build the submitting program with hype {hype} or later";
     const IF_OLDER: &'static str =
         "use a newer runner (image spotify/hype of the submitting program's version)";
@@ -74,6 +86,15 @@ pub enum End {
     Value(Payload),
     /// Why there is none.
     Failure(Failure),
+}
+
+impl End {
+    fn shortened(self) -> Self {
+        match self {
+            Self::Failure(failure) => Self::Failure(failure.shortened()),
+            value => value,
+        }
+    }
 }
 
 /// What an attempt took. Times are in microseconds, sizes in bytes.
@@ -100,6 +121,13 @@ pub struct Statistics {
     pub code: Code,
     /// Why the staged machine code was not used, where there was some.
     pub why_compiled: Option<String>,
+}
+
+impl Statistics {
+    fn shortened(mut self) -> Self {
+        self.why_compiled = self.why_compiled.map(|why| shortened(why, MAX_REASON));
+        self
+    }
 }
 
 /// Where the machine code of a component came from.

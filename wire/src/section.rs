@@ -15,7 +15,8 @@
 use std::fmt;
 
 use crate::error::WireError;
-use crate::version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};
+use crate::shorten::shortened;
+use crate::version::{HYPE_VERSION, MAX_VERSION, OLDEST_FORMAT, WIRE_FORMAT};
 
 /// The custom section that holds the records.
 pub const SECTION: &str = "hype:functions";
@@ -227,6 +228,7 @@ impl<'a> Reader<'a> {
         let format = self.number()?;
         let sdk = self.text()?;
         if !(OLDEST_FORMAT..=WIRE_FORMAT).contains(&format) {
+            let sdk = shortened(sdk, MAX_VERSION);
             return Err(WireError::new(format!(
                 "the component was built with hype {sdk}, whose format {format} this hype \
                  {HYPE_VERSION} doesn't read: use the same version in both, and build again"

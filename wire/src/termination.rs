@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::WireError;
+use crate::shorten::shortened;
 use crate::version::{OLDEST_FORMAT, WIRE_FORMAT};
 
 /// The one line by which a runner names its outcome and vouches for it.
@@ -20,6 +21,12 @@ pub struct TerminationLine {
 
 const NAME: &str = "hype-outcome/";
 
+/// How many bytes a line can have: Kubernetes keeps as much of what a container leaves.
+const MAX_LINE: usize = 4096;
+
+/// How many bytes of a text are quoted that is no such line.
+const MAX_QUOTED: usize = 256;
+
 impl fmt::Display for TerminationLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{NAME}{WIRE_FORMAT} {} {}", self.outcome, self.digest)
@@ -30,11 +37,14 @@ impl FromStr for TerminationLine {
     type Err = WireError;
 
     fn from_str(line: &str) -> Result<Self, WireError> {
-        let strange =
-            || WireError::new(format!("`{}` is no termination line of hype", line.trim()));
-        let (format, rest) = line
-            .trim()
-            .strip_prefix(NAME)
+        let line = line.trim();
+        let strange = || {
+            let quoted = shortened(line.to_owned(), MAX_QUOTED);
+            WireError::new(format!("`{quoted}` is no termination line of hype"))
+        };
+        let (format, rest) = Some(line)
+            .filter(|line| line.len() <= MAX_LINE)
+            .and_then(|line| line.strip_prefix(NAME))
             .and_then(|rest| rest.split_once(' '))
             .ok_or_else(strange)?;
         let format: u32 = format.parse().map_err(|_| strange())?;
@@ -80,6 +90,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_quoted_back() {
+        let long = line().to_string().replace("/a b/", &format!("/{}/", "a".repeat(MAX_LINE)));
+        let error = long.parse::<TerminationLine>().unwrap_err().to_string();
+        assert!(error.starts_with("`hype-outcome/1 file:///aaa") && error.len() < 300, "{error}");
         for strange in ["", "Error", "hype-outcome/1", "hype-outcome/x a b", "hype-outcome/1 a b"] {
             let error = strange.parse::<TerminationLine>().unwrap_err().to_string();
             assert!(error.contains(strange), "{error}");

@@ -1,8 +1,8 @@
 //! Manifests and outcomes across versions, and MessagePack as other languages see it.
 
 use hype_wire::{
-    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Outcome, Payload, RunManifest,
-    Statistics, codec,
+    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Frame, Location, Outcome, Payload,
+    RunManifest, Statistics, codec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,17 +67,37 @@ fn a_format_may_gain_fields() {
 }
 
 #[test]
-fn lists_of_bytes_cross_as_bin() {
-    for bytes in [
-        codec::to_vec(&vec![1u8, 2, 3]).unwrap(),
-        codec::to_vec([1u8, 2, 3].as_slice()).unwrap(),
-        codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap(),
-    ] {
+fn whole_byte_strings_cross_as_bin() {
+    let mut whole = Vec::new();
+    codec::append_owned(&mut whole, &vec![1u8, 2, 3]).unwrap();
+    for bytes in [whole, codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap()] {
         assert_eq!(bytes, [0xc4, 3, 1, 2, 3]);
         assert_eq!(codec::from_slice::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
+        assert_eq!(codec::from_slice_owned::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
         assert_eq!(codec::from_slice::<Bytes>(&bytes).unwrap().0, [1, 2, 3]);
         assert_eq!(codec::from_slice::<[u8; 3]>(&bytes).unwrap(), [1, 2, 3]);
     }
+}
+
+#[test]
+fn bytes_come_back_from_enums_of_every_form() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Message {
+        Image { pixels: Vec<u8>, icon: Bytes },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Answer {
+        Grade(u8),
+        Text(String),
+    }
+    let image = Message::Image { pixels: vec![1, 200], icon: Bytes(vec![3]) };
+    let bytes = codec::to_vec(&image).unwrap();
+    assert_eq!(codec::from_slice::<Message>(&bytes).unwrap(), image);
+    let answers = vec![Answer::Grade(1), Answer::Text("none".into())];
+    let bytes = codec::to_vec(&answers).unwrap();
+    assert_eq!(codec::from_slice::<Vec<Answer>>(&bytes).unwrap(), answers);
 }
 
 #[test]
@@ -131,4 +151,107 @@ fn a_length_without_its_bytes_allocates_nothing() {
     assert!(codec::from_slice::<Vec<u8>>(&claims_4_gib).is_err());
     let claims_4_gi_items = [0xdd, 0xff, 0xff, 0xff, 0xff, 1];
     assert!(codec::from_slice::<Vec<u64>>(&claims_4_gi_items).is_err());
+}
+
+#[test]
+fn an_unfinished_value_behind_another_is_an_error() {
+    for follows in [&[0x91][..], &[0x81], &[0x92, 1], &[0xc4], &[0xcd, 1]] {
+        let bytes = [&[1], follows].concat();
+        let error = codec::from_slice::<u8>(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "something follows the value's end", "{bytes:x?}");
+    }
+}
+
+/// An expression, as user's types have them: its levels are variants, not lists.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Expression {
+    Number(u8),
+    Not(Box<Expression>),
+}
+
+fn negated(times: usize) -> Expression {
+    (0..times).fold(Expression::Number(1), |inner, _| Expression::Not(Box::new(inner)))
+}
+
+#[test]
+fn variants_count_as_levels() {
+    let deepest = negated(codec::MAX_DEPTH - 1);
+    let bytes = codec::to_vec(&deepest).unwrap();
+    assert_eq!(codec::from_slice::<Expression>(&bytes).unwrap(), deepest);
+    // Enough for any stack, were they followed.
+    let bytes = [b"\x81\xa3Not".repeat(1_000_000), b"\x81\xa6Number\x01".to_vec()].concat();
+    let error = codec::from_slice::<Expression>(&bytes).unwrap_err();
+    assert!(error.to_string().contains("depth limit"), "{error}");
+}
+
+#[test]
+fn what_a_message_quotes_is_cut() {
+    let bytes = codec::to_vec(&"x".repeat(1 << 20)).unwrap();
+    let message = codec::from_slice::<Vec<String>>(&bytes).unwrap_err().to_string();
+    assert!(message.starts_with("invalid type: string \"xxx"), "{message}");
+    assert!(message.ends_with("bytes more)") && message.len() <= 1 << 10, "{message}");
+
+    let map = std::collections::BTreeMap::from([("k".repeat(1 << 20), "text")]);
+    let bytes = codec::to_vec(&map).unwrap();
+    let error = codec::from_slice::<std::collections::BTreeMap<String, u8>>(&bytes).unwrap_err();
+    assert!(error.to_string().len() <= 2100, "{} bytes", error.to_string().len());
+    assert!(error.to_string().ends_with("expected a number or a boolean, found a string"));
+}
+
+/// A failure with more of everything than a person would read.
+fn endless() -> Failure {
+    let long = || "ü".repeat(10_000);
+    let location = Location { file: long(), line: u32::MAX };
+    let frame = Frame { function: long(), location: Some(location.clone()) };
+    Failure {
+        causes: vec![long(); 100],
+        location: Some(location),
+        ..Failure::new(FailureKind::Infrastructure, long()).with_backtrace(vec![frame; 500])
+    }
+}
+
+#[test]
+fn the_largest_outcome_is_small_enough_to_be_read() {
+    let statistics =
+        Statistics { why_compiled: Some("x".repeat(1 << 20)), ..Statistics::default() };
+    let mut largest = Outcome::new("r".repeat(1000), 1, End::Failure(endless()), statistics);
+    largest.stdout = Bytes(vec![0; 64 << 10]);
+    largest.stderr = Bytes(vec![0; 64 << 10]);
+    let bytes = largest.to_bytes().unwrap();
+    let size = bytes.len() as u64 + Payload::INLINE_LIMIT as u64;
+    assert!(size <= Outcome::MAX_SIZE, "{size} bytes");
+    assert!(Outcome::from_bytes(&bytes).unwrap() == largest);
+    let End::Failure(failure) = &largest.end else { panic!("a failure") };
+    assert!(failure.message.starts_with('ü') && failure.message.ends_with("bytes more)"));
+    assert_eq!(failure.causes.last().unwrap(), "69 causes more");
+}
+
+#[test]
+fn a_failure_is_also_shortened_when_it_is_read() {
+    let mut outcome = outcome();
+    outcome.end = End::Failure(Failure {
+        causes: vec!["why".into(); 1000],
+        ..Failure::new(FailureKind::Function, "x".repeat(100_000))
+    });
+    let read = Outcome::from_bytes(&outcome.to_bytes().unwrap()).unwrap();
+    let End::Failure(failure) = read.end else { panic!("a failure") };
+    assert!((16_000..=16 << 10).contains(&failure.message.len()));
+    assert_eq!(failure.causes.len(), 32);
+}
+
+#[test]
+fn what_is_too_large_is_neither_written_nor_read() {
+    let mut outcome = outcome();
+    outcome.stdout = Bytes(vec![0; 1 << 20]);
+    let written = outcome.to_bytes().unwrap_err().to_string();
+    assert!(written.starts_with("the outcome has 1048"), "{written}");
+    let read = Outcome::from_bytes(&codec::to_vec(&outcome).unwrap()).unwrap_err().to_string();
+    assert_eq!(read, written);
+
+    let mut manifest = manifest();
+    manifest.env.insert("LONG".into(), "x".repeat(16 << 20));
+    let written = manifest.to_bytes().unwrap_err().to_string();
+    assert!(written.ends_with("of 16777216 that it can have"), "{written}");
+    let bytes = codec::to_vec(&manifest).unwrap();
+    assert_eq!(RunManifest::from_bytes(&bytes).unwrap_err().to_string(), written);
 }

@@ -34,6 +34,22 @@ fn the_value_alone_goes_to_the_standard_output() {
 }
 
 #[test]
+fn progress_is_shown_as_it_was_chosen() {
+    let call =
+        |choice| call("hello.wasm", &["example", "hello"]).with_env("HYPE_PROGRESS", choice).seen();
+    assert_snapshot!(call("off"), @r#"
+    status 0
+    --- stdout
+    "hello world!"
+    "#);
+    assert_eq!(call("plain").to_string(), call("auto").to_string());
+    let lines = call("loud").stderr;
+    let (warning, others) = lines.split_once('\n').unwrap();
+    assert_snapshot!(warning, @"hype: HYPE_PROGRESS is `loud`, which is taken for `auto`; it can be `auto`, `plain` or `off`");
+    assert_eq!(others, call("plain").stderr);
+}
+
+#[test]
 fn what_is_json_is_given_as_such() {
     assert_snapshot!(result("wordcount.wasm", &["count", "a b a", "2"]), @r#"
     status 0
@@ -131,6 +147,13 @@ fn options_that_cannot_be_read_show_how_they_are_written() {
     status 2
     --- stderr
     error: invalid value '/data' for '--mount <HOST:GUEST[:ro]>': write HOST:GUEST or HOST:GUEST:ro, e.g. ./data:/data:ro
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(call(&["--dir", "/data"]), @r#"
+    status 2
+    --- stderr
+    error: invalid value '/data' for '--dir <HOST:GUEST>': write HOST:GUEST, e.g. ./data:/data
 
     For more information, try '--help'.
     "#);

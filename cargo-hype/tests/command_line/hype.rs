@@ -4,9 +4,12 @@
 //! but for what would change the output. What differs from run to run or from machine to machine is
 //! blurred in one place, [`blurred`](crate::blurred).
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::rc::Rc;
 
 use tempfile::TempDir;
 
@@ -16,8 +19,8 @@ use crate::package::{self, Package};
 /// One `cargo hype ..`, yet to be run.
 pub(crate) struct Hype {
     command: Command,
-    /// The stage, of this command alone.
-    scratch: TempDir,
+    /// Holds the stage, of this command alone.
+    scratch: Rc<TempDir>,
 }
 
 /// What came of it, blurred.
@@ -29,7 +32,7 @@ pub(crate) struct Seen {
 
 /// `cargo hype` with these arguments, at the root of the workspace.
 pub(crate) fn hype(arguments: &[&str]) -> Hype {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = Rc::new(tempfile::tempdir().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
     command.args(arguments).current_dir(workspace());
     for (name, _) in std::env::vars_os() {
@@ -59,23 +62,51 @@ impl Hype {
         self
     }
 
+    /// Its stage.
+    pub(crate) fn stage(&self) -> PathBuf {
+        self.scratch.path().join("stage")
+    }
+
+    /// The directory that holds its stage, which goes when this and the command are gone.
+    pub(crate) fn scratch(&self) -> Rc<TempDir> {
+        Rc::clone(&self.scratch)
+    }
+
     /// The same in the directory of `package`.
     pub(crate) fn in_package(self, package: &Package) -> Self {
         self.sharing_target().in_directory(package.directory())
     }
 
+    /// The same in the directory of `package`, which has a program.
+    pub(crate) fn in_program(self, package: &Package) -> Self {
+        self.with_env("CARGO_TARGET_DIR", target_directory()).in_directory(package.directory())
+    }
+
     /// The same with a stage that cannot be written: a file stands where its blobs should.
     pub(crate) fn with_broken_stage(self) -> Self {
-        let stage = self.scratch.path().join("stage");
+        let stage = self.stage();
         std::fs::create_dir(&stage).unwrap();
         std::fs::write(stage.join("blobs"), "").unwrap();
         self
     }
 
     /// The same with the target directory of all packages that tests write.
-    pub(crate) fn sharing_target(mut self) -> Self {
-        self.command.env("CARGO_TARGET_DIR", package::target_directory());
+    pub(crate) fn sharing_target(self) -> Self {
+        self.with_env("CARGO_TARGET_DIR", package::target_directory())
+    }
+
+    /// The same with this variable.
+    pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
         self
+    }
+
+    /// Starts it.
+    pub(crate) fn start(mut self) -> Running {
+        let command = self.command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Running { child, lines, scratch: self.scratch }
     }
 
     /// Runs it.
@@ -87,6 +118,53 @@ impl Hype {
             stdout: blur(output.stdout),
             stderr: blur(output.stderr),
         }
+    }
+}
+
+/// One `cargo hype ..` that runs. Dropping it ends it.
+pub(crate) struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    scratch: Rc<TempDir>,
+}
+
+impl Running {
+    /// Waits until it writes a line with `text` to the standard error.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let mut seen = Vec::new();
+        while let Some(line) = self.lines.next() {
+            let line = line.unwrap();
+            if line.contains(text) {
+                return;
+            }
+            seen.push(line);
+        }
+        panic!("it ended without {text:?}:\n{}", seen.join("\n"));
+    }
+
+    /// How many runs are in its stage.
+    pub(crate) fn runs(&self) -> usize {
+        std::fs::read_dir(self.scratch.path().join("stage/runs")).map_or(0, Iterator::count)
+    }
+
+    /// Presses Ctrl-C.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end, and gives its exit status.
+    pub(crate) fn status(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

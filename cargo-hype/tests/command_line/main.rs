@@ -10,7 +10,11 @@ mod package;
 
 mod build;
 mod call;
+mod embed;
+mod gc;
 mod inspect;
+mod interrupt;
 mod new;
+mod refusal;
 mod run;
 mod usage;

@@ -15,10 +15,20 @@ impl Package {
     ///
     /// It always stands at the same place, so that cargo replaces what it made of it before.
     pub(crate) fn write(name: &str, library: &str) -> Self {
+        Self::of_manifest(name, library, &format!("{}, default-features = false", hype()), "")
+    }
+
+    /// The same with `main` as its src/main.rs, and with the profiles of our workspace: in its target
+    /// directory most of what the program needs is there already.
+    pub(crate) fn write_program(name: &str, library: &str, main: &str) -> Self {
+        let ours = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+        let (_, profiles) = ours.split_once("[profile.dev]\n").unwrap();
+        Self::of_manifest(name, library, &hype(), &format!("[profile.dev]\n{profiles}"))
+            .with_file("src/main.rs", main)
+    }
+
+    fn of_manifest(name: &str, library: &str, hype: &str, profiles: &str) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written packages").join(name);
-        let host = workspace().join("host");
-        // A string of JSON is one of TOML too.
-        let host = serde_json::to_string(&host).unwrap();
         let manifest = format!(
             "[package]\n\
              name = \"{name}\"\n\
@@ -26,17 +36,17 @@ impl Package {
              edition = \"2024\"\n\
              \n\
              [dependencies]\n\
-             hype = {{ package = \"spotify-hype\", path = {host}, default-features = false }}\n\
+             hype = {{ {hype} }}\n\
              \n\
              # A workspace of its own, wherever it stands.\n\
-             [workspace]\n"
+             [workspace]\n\
+             {profiles}"
         );
-        fs::create_dir_all(directory.join("src")).unwrap();
-        fs::write(directory.join("Cargo.toml"), manifest).unwrap();
-        fs::write(directory.join("src/lib.rs"), library).unwrap();
+        let package = Self { directory };
+        let package = package.with_file("Cargo.toml", &manifest).with_file("src/lib.rs", library);
         // The same versions as ours, which are there already.
-        fs::copy(workspace().join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
-        Self { directory }
+        fs::copy(workspace().join("Cargo.lock"), package.directory.join("Cargo.lock")).unwrap();
+        package
     }
 
     /// Where it stands.
@@ -46,9 +56,42 @@ impl Package {
 
     /// Writes one more of its files.
     pub(crate) fn with_file(self, path: &str, text: &str) -> Self {
-        fs::write(self.directory.join(path), text).unwrap();
+        let path = self.directory.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
         self
     }
+
+    /// Lets it depend on a package of its own, whose `src/lib.rs` is `library`.
+    pub(crate) fn with_dependency(self, name: &str, library: &str) -> Self {
+        let manifest = fs::read_to_string(self.directory.join("Cargo.toml")).unwrap();
+        let dependency = format!("[dependencies]\n{name} = {{ path = \"{name}\" }}\n");
+        self.with_file("Cargo.toml", &manifest.replace("[dependencies]\n", &dependency))
+            .with_file(&format!("{name}/Cargo.toml"), &manifest_of(name, ""))
+            .with_file(&format!("{name}/src/lib.rs"), library)
+    }
+
+    /// The same for one that defines functions.
+    pub(crate) fn with_definer(self, name: &str, library: &str) -> Self {
+        let dependency = format!("hype = {{ {} }}\n", hype());
+        self.with_dependency(name, library)
+            .with_file(&format!("{name}/Cargo.toml"), &manifest_of(name, &dependency))
+    }
+}
+
+/// The manifest of a dependency.
+pub(crate) fn manifest_of(name: &str, dependencies: &str) -> String {
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"2024\"\n\n\
+         [dependencies]\n{dependencies}"
+    )
+}
+
+/// How a package depends on hype.
+fn hype() -> String {
+    // A string of JSON is one of TOML too.
+    let host = serde_json::to_string(&workspace().join("host")).unwrap();
+    format!("package = \"spotify-hype\", path = {host}")
 }
 
 /// The target directory of all of them, so that hype is compiled for them once.

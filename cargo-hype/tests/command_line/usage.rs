@@ -19,6 +19,7 @@ fn help_tells_the_commands_and_exit_statuses() {
       run      Build a program and the components whose functions it calls, then run it
       call     Call a function of a component and print its value as JSON
       inspect  Print what a component is, without running it
+      gc       Remove what old runs left in the stage, and the blobs that no run needs any more
       help     Print this message or the help of the given subcommand(s)
 
     Options:
@@ -139,6 +140,8 @@ fn call_has_help() {
     Options:
           --env <NAME=VALUE>         An environment variable for the function
           --mount <HOST:GUEST[:ro]>  A directory for the function; `:ro` for reading only
+          --file <HOST:GUEST>        A file of this machine, staged for the function to read
+          --dir <HOST:GUEST>         A directory of this machine, staged with all that is in it for the function to read
           --timeout <DURATION>       How long it may run, e.g. 30s or 5m
           --memory <SIZE>            How much memory it may have, e.g. 512MiB
       -h, --help                     Print help

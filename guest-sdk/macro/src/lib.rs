@@ -1,11 +1,13 @@
-//! The attributes of hype: [`hype::function`](macro@function) and [`hype::main`](macro@main).
+//! The macros of hype: the attributes [`hype::function`](macro@function) and
+//! [`hype::main`](macro@main), and [`hype::embed!`](embed!).
 //!
-//! Both are pure functions from tokens to tokens, so that their expansions are pinned as files in
+//! They are pure functions from tokens to tokens, so that their expansions are pinned as files in
 //! `tests/expansions`, and their diagnostics in the `tests/ui` of `hype-guest`. What an expansion
 //! does at run time stands in that crate and in `hype`; here is only what the compiler must see.
 //!
 //! - `function`: a checked function to its closure, its plain body and its registration.
 //! - `main_attribute`: a `main` to one that hands itself to the runtime.
+//! - `embed`: the components inside a program, where it was asked for any.
 //! - `item`: an annotated function, its body left unread.
 //! - `options`: what may stand in the attribute's parentheses.
 //! - `signature`, `crossing`: whether a function can run elsewhere, judged by its looks.
@@ -14,6 +16,7 @@
 //! - `record`, `type_name`: what tools show of a function.
 //! - `spans`: where the compiler reports what is wrong with generated code.
 
+mod embed;
 mod function;
 mod main_attribute;
 
@@ -94,4 +97,21 @@ pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     main_attribute::expand(options.into(), item.into()).into()
+}
+
+/// Takes the components that `cargo hype build --embed` puts into the program; any other build puts
+/// none there, and then it does nothing.
+///
+/// [`hype::main`](macro@main) does it. A program with another `main` does it there, before its first
+/// closure:
+///
+/// ```ignore (this crate cannot depend on hype)
+/// fn main() {
+///     hype::embed!();
+///     ..
+/// }
+/// ```
+#[proc_macro]
+pub fn embed(options: TokenStream) -> TokenStream {
+    embed::expand(options.into(), std::env::var(embed::VARIABLE).ok().as_deref()).into()
 }

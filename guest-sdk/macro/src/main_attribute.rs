@@ -69,6 +69,7 @@ fn wrap(item: &Item) -> TokenStream {
         #(#attributes)*
         #visibility fn #name() -> ::std::process::ExitCode {
             #signature #body
+            ::hype::embed!();
             #run
         }
     }

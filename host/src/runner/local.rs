@@ -11,11 +11,11 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::volumes::Volumes;
 use super::{Attempt, Runner};
-use crate::background::Owned;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogStream};
 use crate::mount::{Source, VolumeMount};
+use crate::owned::Owned;
 
 /// How many closures run at once for each core; some of them wait.
 const PER_CORE: usize = 8;

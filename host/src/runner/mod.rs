@@ -11,10 +11,10 @@ pub use local::LocalRunner;
 use futures::future::BoxFuture;
 use hype_wire::{Digest, Mount, TerminationLine};
 
-use crate::background::Owned;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 use crate::log::Log;
+use crate::owned::Owned;
 
 /// One try at a run, as a runner is told of it. All else stands in the manifest.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::background::Owned;
 use crate::error::{Error, Result};
 use crate::mount::VolumeRequest;
+use crate::owned::Owned;
 
 /// A directory that holds one directory for each volume.
 #[derive(Debug)]
@@ -72,7 +72,8 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn remove(volume: &Path) -> Result<()> {
-    match fs::remove_dir_all(volume) {
+    // A closure could write there.
+    match hype_run::remove_tree(volume) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::runner(format!("cannot remove the volume {}", volume.display()), error))
         }
@@ -94,7 +95,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let volumes = Volumes::new(directory.path().to_owned());
         let background = Background::start().unwrap();
-        let owned = background.owned();
+        let owned = Owned::of_submitter(&background);
         let request = VolumeRequest::transient("ssd", "1Gi");
         let data = volumes.directory(&request, &owned).unwrap();
         fs::write(data.join("word"), "one").unwrap();
@@ -111,7 +112,7 @@ mod tests {
         for _ in 0..2 {
             let volumes = Volumes::new(directory.path().to_owned());
             let background = Background::start().unwrap();
-            let owned = background.owned();
+            let owned = Owned::of_submitter(&background);
             let request = VolumeRequest::persistent("models", "ssd", "1Gi");
             let data = volumes.directory(&request, &owned).unwrap();
             fs::write(data.join("word"), "one").unwrap();

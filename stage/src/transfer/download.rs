@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use hype_wire::{Blob, BlobHasher};
+use hype_wire::{Blob, BlobHasher, Digest};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ pub(crate) enum DownloadError {
     /// The object has another size.
     Size(u64),
     /// The object is another.
-    Digest(Blob),
+    Digest(Digest),
     /// The work broke off.
     Broken(StageError),
 }
@@ -51,22 +51,44 @@ impl From<StageError> for DownloadError {
 /// How many parts are asked for before the first of them is hashed.
 const AHEAD: usize = 8;
 
+/// How many bytes are hashed in no time.
+const AT_ONCE: usize = 1 << 20;
+
 impl Download<'_> {
     /// All bytes of the blob, in memory once.
     pub(crate) async fn bytes(&self) -> Result<Bytes, DownloadError> {
         let size = usize::try_from(self.blob.size).map_err(|_| DownloadError::Size(u64::MAX))?;
         // Zeroed memory that nobody has touched is none.
-        let mut rest = BytesMut::zeroed(size);
+        let mut room = BytesMut::zeroed(size);
+        let (bytes, found) = if size <= PART {
+            let _turn = self.turns.wait(size).await;
+            self.range(0).read(&mut room).await?;
+            hashed(room.freeze()).await?
+        } else {
+            self.parts(room).await?
+        };
+        if found == self.blob { Ok(bytes) } else { Err(DownloadError::Digest(found.digest)) }
+    }
+
+    /// Fills `room` part by part, each hashed while others are on their way.
+    async fn parts(&self, mut room: BytesMut) -> Result<(Bytes, Blob), DownloadError> {
         let (mut whole, mut hasher) = (BytesMut::new(), BlobHasher::default());
         let (mut parts, mut asked) = (VecDeque::new(), 0);
         loop {
-            while parts.len() < AHEAD && !rest.is_empty() {
-                let part = rest.split_to(PART.min(rest.len()));
-                let range = asked..asked + part.len() as u64;
-                asked = range.end;
-                parts.push_back(self.ask(range, part).await);
+            while parts.len() < AHEAD && !room.is_empty() {
+                let mut part = room.split_to(PART.min(room.len()));
+                let turn = self.turns.wait(part.len()).await;
+                let range = self.range(asked);
+                asked += part.len() as u64;
+                parts.push_back(Part(tokio::spawn(async move {
+                    range.read(&mut part).await?;
+                    drop(turn);
+                    Ok(part)
+                })));
             }
-            let Some(part) = parts.pop_front() else { break };
+            let Some(part) = parts.pop_front() else {
+                return Ok((whole.freeze(), hasher.finish()));
+            };
             let part = part.await?;
             (hasher, whole) = blocking(move || {
                 hasher.update(&part);
@@ -76,28 +98,52 @@ impl Download<'_> {
             })
             .await?;
         }
-        match hasher.finish() {
-            found if found == self.blob => Ok(whole.freeze()),
-            found => Err(DownloadError::Digest(found)),
-        }
     }
 
-    /// Begins to fill `part` with this range of the object.
-    async fn ask(&self, range: Range<u64>, mut part: BytesMut) -> Part {
-        let turn = self.turns.wait(part.len()).await;
-        let (store, path) = (Arc::clone(self.store), self.path.clone());
-        let (persistence, size) = (self.persistence, self.blob.size);
-        Part(tokio::spawn(async move {
-            let mut tries = persistence.begin();
-            let found = loop {
-                match fill(&store, &path, range.clone(), &mut part).await {
-                    Err(error) if tries.again(&error).await => {}
-                    end => break end?,
-                }
-            };
-            drop(turn);
-            if found == size { Ok(part) } else { Err(DownloadError::Size(found)) }
-        }))
+    fn range(&self, start: u64) -> RangeOf {
+        RangeOf {
+            store: Arc::clone(self.store),
+            persistence: self.persistence,
+            path: self.path.clone(),
+            size: self.blob.size,
+            start,
+        }
+    }
+}
+
+async fn hashed(bytes: Bytes) -> Result<(Bytes, Blob), StageError> {
+    if bytes.len() <= AT_ONCE {
+        let found = Blob::of(&bytes);
+        return Ok((bytes, found));
+    }
+    blocking(move || {
+        let found = Blob::of(&bytes);
+        Ok((bytes, found))
+    })
+    .await
+}
+
+/// A range of an object that should have `size` bytes.
+struct RangeOf {
+    store: Arc<dyn ObjectStore>,
+    persistence: Persistence,
+    path: Path,
+    size: u64,
+    start: u64,
+}
+
+impl RangeOf {
+    /// Fills `part` with as many bytes from the start of the range as it has room for.
+    async fn read(&self, part: &mut BytesMut) -> Result<(), DownloadError> {
+        let range = self.start..self.start + part.len() as u64;
+        let mut tries = self.persistence.begin();
+        let found = loop {
+            match fill(&self.store, &self.path, range.clone(), part).await {
+                Err(error) if tries.again(&error).await => {}
+                end => break end?,
+            }
+        };
+        if found == self.size { Ok(()) } else { Err(DownloadError::Size(found)) }
     }
 }
 

@@ -74,9 +74,11 @@ pub async fn trap(submitter: &Submitter) {
 
 pub async fn stack_overflow(submitter: &Submitter) {
     let result = submitter.submit(ends::overflow(), &RunEnvironment::new()).await;
-    let (error, failure) = failure(result, FailureKind::Trap);
-    assert_eq!(failure.message, "`overflow` trapped");
+    let (error, failure) = failure(result, FailureKind::Stack);
+    assert_eq!(failure.message, "`overflow` called too deep for its stack");
     assert!(passes_through(&failure, "descend"), "{error:?}");
+    assert!(error.report().contains("recurse less deeply"), "{error:?}");
+    assert_eq!(error.exit_code(), 1);
 }
 
 pub async fn exit(submitter: &Submitter) {

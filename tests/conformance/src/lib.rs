@@ -43,7 +43,8 @@ macro_rules! suite {
                 a_detached_run_can_be_collected
             }
             surroundings {
-                variables_are_those_named nothing_else files mounts tmp_is_empty_and_writable
+                variables_are_those_named nothing_else a_hint_tells_how_files_are_shown files directories
+                a_directory_of_many_files what_cannot_be_staged_is_named mounts tmp_is_empty_and_writable
                 attempts_are_counted no_network output_is_no_value
                 a_volume_outlives_its_writer ten_readers_at_once
             }

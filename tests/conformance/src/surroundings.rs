@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use hype::{FailureKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
-use test_guests::surroundings::{connect, list, read, say, variables, write};
+use hype::{ErrorKind, FailureKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
+use test_guests::surroundings::{connect, list, read, read_surely, say, variables, write};
 
 use crate::failure;
 
@@ -36,6 +36,15 @@ pub async fn nothing_else(submitter: &Submitter) {
     failure(submitter.submit(list("/".into()), &env).await, FailureKind::Function);
 }
 
+pub async fn a_hint_tells_how_files_are_shown(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let path = || "/data/words.txt".to_owned();
+    let (error, _) = failure(submitter.submit(read(path()), &env).await, FailureKind::Function);
+    assert!(error.report().contains("RunEnvironment::with_mount"), "{error:?}");
+    let (error, _) = failure(submitter.submit(read_surely(path()), &env).await, FailureKind::Panic);
+    assert!(error.report().contains("RunEnvironment::with_mount"), "{error:?}");
+}
+
 pub async fn files(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("model.bin");
@@ -49,6 +58,71 @@ pub async fn files(submitter: &Submitter) {
     }
     assert_eq!(submitter.submit(list("/models".into()), &env).await.unwrap(), ["b", "deep"]);
     assert_eq!(std::fs::read_to_string(&source).unwrap(), "weights");
+}
+
+pub async fn directories(submitter: &Submitter) {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    std::fs::create_dir_all(source.join("sub/none")).unwrap();
+    std::fs::write(source.join("a"), "one").unwrap();
+    std::fs::write(source.join("sub/b"), "two").unwrap();
+    let empty = directory.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    // The files stand beside directories, and one above them.
+    let env = RunEnvironment::new()
+        .with_dir(&source, "/models/small")
+        .with_dir(&empty, "/models/empty")
+        .with_dir(&empty, "/alone")
+        .with_file(source.join("a"), "/models/file");
+    for (path, names) in [
+        ("/models", &["empty", "file", "small"][..]),
+        ("/models/small", &["a", "sub"]),
+        ("/models/small/sub", &["b", "none"]),
+        ("/models/small/sub/none", &[]),
+        ("/models/empty", &[]),
+        ("/alone", &[]),
+    ] {
+        assert_eq!(submitter.submit(list(path.into()), &env).await.unwrap(), names, "{path}");
+    }
+    for (path, text) in [("/models/small/a", "one"), ("/models/small/sub/b", "two")] {
+        assert_eq!(submitter.submit(read(path.into()), &env).await.unwrap(), text);
+    }
+    for path in ["/models/small/a", "/models/small/new", "/alone/new"] {
+        let result = submitter.submit(write(path.into(), "other".into()), &env).await;
+        failure(result, FailureKind::Function);
+    }
+    // Its content counts, as it is when it is submitted.
+    std::fs::write(source.join("a"), "changed").unwrap();
+    let now = submitter.submit(read("/models/small/a".into()), &env).await.unwrap();
+    assert_eq!(now, "changed");
+}
+
+pub async fn a_directory_of_many_files(submitter: &Submitter) {
+    let directory = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (100..400).map(|number| number.to_string()).collect();
+    for name in &names {
+        std::fs::write(directory.path().join(name), name).unwrap();
+    }
+    let env = RunEnvironment::new().with_dir(directory.path(), "/many");
+    assert_eq!(submitter.submit(list("/many".into()), &env).await.unwrap(), names);
+    assert_eq!(submitter.submit(read("/many/123".into()), &env).await.unwrap(), "123");
+}
+
+pub async fn what_cannot_be_staged_is_named(submitter: &Submitter) {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let env = RunEnvironment::new();
+    for (env, path) in [
+        (env.with_file(&missing, "/file"), &missing),
+        (env.with_dir(&missing, "/dir"), &missing),
+        (env.with_dir(&file, "/dir"), &file),
+    ] {
+        let error = submitter.submit(list("/".into()), &env).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert!(error.to_string().contains(&path.display().to_string()), "{error:?}");
+    }
 }
 
 pub async fn mounts(submitter: &Submitter) {

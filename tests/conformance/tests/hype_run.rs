@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use cargo_hype::cargo::Cargo;
 use conformance::values::component;
 use hype_stage::Stage;
 use hype_wire::{
@@ -70,8 +71,9 @@ fn program() -> &'static Path {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         // Together with what this test depends on, so that both find one wasmtime compiled.
         let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
-        let build = build.map(Into::into);
-        let artifacts = cargo_hype::compile::cargo(root, &build).expect("hype-run compiles");
+        let arguments = build.map(Into::into).into();
+        let cargo = Cargo { directory: root, arguments, variable: None };
+        let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
         let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
         program.expect("hype-run").into()
     })

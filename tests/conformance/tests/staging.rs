@@ -88,6 +88,11 @@ fn alter(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
+/// No machine has the memory to read it, and it takes no room on the disk.
+fn make_huge(path: &Path) {
+    fs::File::options().write(true).open(path).unwrap().set_len(1 << 42).unwrap();
+}
+
 fn assert_refused(error: &Error, what: &str, problem: &str) {
     let failure = error.failure().expect("a failure");
     assert_eq!(failure.kind, FailureKind::Infrastructure, "{error:?}");
@@ -138,54 +143,94 @@ fn an_altered_manifest_is_refused() {
 }
 
 #[test]
+fn a_manifest_that_is_too_large_is_refused_unread() {
+    let error = refused(|stage, attempt| {
+        make_huge(&stage.join("runs").join(&attempt.run_id).join("manifest"));
+    });
+    assert_refused(&error, "the run manifest", "is too large: it has 4398046511104 bytes");
+}
+
+#[test]
+fn arguments_of_another_size_are_refused_unread() {
+    let error = refused(|stage, attempt| {
+        make_huge(&stage.join("runs").join(&attempt.run_id).join("arguments"));
+    });
+    assert_refused(&error, "the arguments", "was altered: its size is 4398046511104");
+}
+
+#[test]
 fn machine_code_can_be_done_without() {
     let stage = tempfile::tempdir().unwrap();
     let greeting = meddled(stage.path(), |stage, _| fs::remove_file(machine_code(stage)).unwrap());
     assert_eq!(greeting.unwrap().len(), "hello ".len() + 100_000);
 }
 
-#[test]
-fn an_altered_result_is_refused() {
-    conformance::build_guests();
+/// A local runner that lets somebody at an object of the run once that has ended.
+#[derive(Debug)]
+struct Altering {
+    runner: LocalRunner,
+    stage: PathBuf,
+    object: &'static str,
+    alter: fn(&Path),
+}
 
-    /// Alters the result once the run has ended.
-    #[derive(Debug)]
-    struct Altering(LocalRunner, PathBuf);
-
-    impl Runner for Altering {
-        fn place(&self) -> String {
-            "where results are altered".to_owned()
-        }
-
-        fn platform(&self, env: &RunEnvironment) -> Option<String> {
-            self.0.platform(env)
-        }
-
-        fn mounts<'a>(
-            &'a self,
-            env: &'a RunEnvironment,
-            owned: &'a Owned,
-        ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-            self.0.mounts(env, owned)
-        }
-
-        fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
-            let result = self.1.join("runs").join(&attempt.run_id).join("attempts/1/result");
-            let run = self.0.run(attempt);
-            Box::pin(async move {
-                let line = run.await?;
-                alter(&result);
-                Ok(line)
-            })
-        }
+impl Runner for Altering {
+    fn place(&self) -> String {
+        "where results are altered".to_owned()
     }
 
+    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+        self.runner.platform(env)
+    }
+
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+        self.runner.mounts(env, owned)
+    }
+
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+        let object = self.stage.join("runs").join(&attempt.run_id).join(self.object);
+        let (run, alter) = (self.runner.run(attempt), self.alter);
+        Box::pin(async move {
+            let line = run.await?;
+            alter(&object);
+            Ok(line)
+        })
+    }
+}
+
+/// The error of a closure with a large result, after `alter` at `object` of its run.
+fn refused_afterwards(object: &'static str, alter: fn(&Path)) -> Error {
+    conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
-    let runner = Altering(LocalRunner::new().unwrap(), directory.path().to_owned());
+    let runner = LocalRunner::new().unwrap();
+    let runner = Altering { runner, stage: directory.path().to_owned(), object, alter };
     let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner).unwrap();
-    let error = wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err();
+    wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err()
+}
+
+#[test]
+fn an_altered_result_is_refused() {
+    let error = refused_afterwards("attempts/1/result", alter);
     assert_eq!(error.kind(), ErrorKind::Stage);
-    assert!(error.report().contains("attempts/1/result was altered"), "{error:?}");
+    assert!(error.report().contains("attempts/1/result was altered: its digest"), "{error:?}");
+}
+
+#[test]
+fn a_result_of_another_size_is_refused_unread() {
+    let error = refused_afterwards("attempts/1/result", make_huge);
+    assert_eq!(error.kind(), ErrorKind::Stage);
+    assert!(error.report().contains("its size is 4398046511104"), "{error:?}");
+}
+
+#[test]
+fn an_outcome_that_is_too_large_is_refused_unread() {
+    let error = refused_afterwards("outcome", make_huge);
+    assert!(error.is_lost(), "{error:?}");
+    assert!(error.report().contains("outcome is too large: it has 43980465"), "{error:?}");
 }
 
 #[test]

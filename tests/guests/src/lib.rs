@@ -4,5 +4,7 @@
 #![expect(clippy::expect_used, reason = "a guest without an output shall panic")]
 
 pub mod ends;
+pub mod escapes;
+pub mod space;
 pub mod surroundings;
 pub mod values;

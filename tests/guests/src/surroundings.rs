@@ -15,6 +15,12 @@ pub fn read(path: String) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
+/// The same for a file that must be there.
+#[hype::function]
+pub fn read_surely(path: String) -> String {
+    std::fs::read_to_string(path).expect("the file")
+}
+
 /// Writes a file.
 #[hype::function]
 pub fn write(path: String, text: String) -> io::Result<()> {
@@ -48,6 +54,18 @@ pub fn say_then_wait_for(text: String, path: String) -> String {
     }
     writeln!(io::stdout(), "going").expect("an output");
     "gone".to_owned()
+}
+
+/// Writes `text` to all of `paths`, says `last`, and waits for ever.
+#[hype::function]
+pub fn write_all_then_wait(paths: Vec<String>, text: String, last: String) -> io::Result<()> {
+    for path in paths {
+        std::fs::write(path, &text)?;
+    }
+    writeln!(io::stdout(), "{last}")?;
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
 }
 
 /// Connects to an address.

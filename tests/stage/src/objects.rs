@@ -16,7 +16,7 @@ pub async fn what_is_written_is_read(stage: &Stage) {
     let name = names::manifest("written");
     stage.put(&name, text("first")).await.expect("a write");
     stage.put(&name, text("second")).await.expect("another");
-    assert_eq!(stage.get(&name).await.expect("a read"), "second");
+    assert_eq!(stage.get(&name, 1000).await.expect("a read"), "second");
 }
 
 /// Whoever comes later gets what the first wrote.
@@ -24,8 +24,8 @@ pub async fn the_first_creation_stays(stage: &Stage) {
     let outcome = names::outcome("created");
     let first = stage.create(&outcome, text("first")).await.expect("a creation");
     let second = stage.create(&outcome, text("second")).await.expect("no creation");
-    assert_eq!((first, second), (Created::Now, Created::Before(text("first"))));
-    assert_eq!(stage.get(&outcome).await.expect("a read"), "first");
+    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!(stage.get(&outcome, 1000).await.expect("a read"), "first");
 }
 
 /// Of many at once.
@@ -38,9 +38,9 @@ pub async fn one_of_many_creations_wins(stage: &Stage) {
     let won: Vec<_> = created.iter().zip(&bytes).filter(|(end, _)| **end == Created::Now).collect();
     let [(_, winner)] = &won[..] else { panic!("{} won", won.len()) };
     for end in created.iter().filter(|end| **end != Created::Now) {
-        assert_eq!(*end, Created::Before((*winner).clone()));
+        assert_eq!(*end, Created::Before);
     }
-    assert_eq!(stage.get(&outcome).await.expect("a read"), **winner);
+    assert_eq!(stage.get(&outcome, 1000).await.expect("a read"), **winner);
 }
 
 /// The very bytes that we wrote are ours, as after an answer that was lost.
@@ -61,10 +61,10 @@ pub async fn a_run_is_removed_whole_and_alone(stage: &Stage) {
     }
     stage.remove_run("run-1").await.expect("a removal");
     for name in &of_run {
-        let error = stage.get(name).await.expect_err("it was removed");
+        let error = stage.get(name, 1000).await.expect_err("it was removed");
         assert_eq!(error.kind(), StageErrorKind::NotFound);
     }
-    assert_eq!(stage.get(&other).await.expect("a read"), "bytes");
+    assert_eq!(stage.get(&other, 1000).await.expect("a read"), "bytes");
 }
 
 /// One after the other, and at once.
@@ -77,7 +77,7 @@ pub async fn a_run_is_removed_twice(stage: &Stage) {
         end.expect("a removal");
     }
     for number in 1..20 {
-        assert!(stage.get(&names::result("twice", number)).await.is_err());
+        assert!(stage.get(&names::result("twice", number), 1000).await.is_err());
     }
     stage.remove_run("twice").await.expect("nothing to remove");
 }
@@ -86,7 +86,7 @@ pub async fn a_run_is_removed_twice(stage: &Stage) {
 pub async fn names_are_those_that_were_asked_for(stage: &Stage) {
     let name = "runs/a-b_c.d~1/attempts/1/outcome";
     stage.put(name, text("bytes")).await.expect("a write");
-    assert_eq!(stage.get(name).await.expect("a read"), "bytes");
+    assert_eq!(stage.get(name, 1000).await.expect("a read"), "bytes");
     assert_eq!(stage.url_of(name), format!("{}/{name}", stage.url()));
 }
 
@@ -96,6 +96,6 @@ pub async fn a_large_object_is_put_over_another(stage: &Stage) {
     stage.put(&name, text("of an earlier attempt")).await.expect("a write");
     let bytes = some((8 << 20) + 1, 11);
     let blob = Blob::of(&bytes);
-    stage.put_as(&name, &blob, &Source::bytes(bytes.clone())).await.expect("an upload");
-    assert_same(&stage.get_as(&name, &blob).await.expect("a download"), &bytes);
+    stage.put_blob_at(&name, &blob, &Source::bytes(bytes.clone())).await.expect("an upload");
+    assert_same(&stage.get_blob_at(&name, &blob).await.expect("a download"), &bytes);
 }

@@ -4,6 +4,7 @@ fn main() -> ::std::process::ExitCode {
         example("hello".into(), 3).await?;
         Ok(())
     }
+    ::hype::embed!();
     ::hype::__internal::run_main(main())
 }
 #[expect(unused_variables, reason = "for later")]
@@ -11,5 +12,6 @@ fn blocking() -> ::std::process::ExitCode {
     fn blocking() {
         let greeting = hype::blocking::submit(example("hello".into(), 3));
     }
+    ::hype::embed!();
     ::hype::__internal::run_blocking_main(blocking)
 }

@@ -1,0 +1,91 @@
+//! `cargo hype build` of what cannot be a component: which crate is to blame, and what to do.
+
+use insta::assert_snapshot;
+
+use crate::hype::hype;
+use crate::package::{Package, manifest_of};
+
+const FUNCTION: &str = "#[hype::function]\npub fn open() {}\n";
+
+/// What `cargo hype` itself says when it builds `package`, which must fail; cargo says `cause` before.
+fn refused(package: &Package, cause: &str) -> String {
+    let seen = hype(&["build"]).in_package(package).seen();
+    assert_eq!((seen.status, seen.stdout.as_str()), (2, ""), "{seen}");
+    let (cargos, ours) = seen.stderr.rsplit_once("\nerror: ").unwrap();
+    assert_eq!(cargos.matches(cause).count(), 1, "{seen}");
+    ours.to_owned()
+}
+
+#[test]
+fn a_dependency_that_is_not_for_wasm_is_named() {
+    let package = Package::write("needs-sockets", FUNCTION).with_dependency(
+        "sockets",
+        "#[cfg(target_family = \"wasm\")]\ncompile_error!(\"there are no sockets in wasm\");\n",
+    );
+    assert_snapshot!(refused(&package, "error: there are no sockets in wasm"), @r#"
+    `sockets` 1.2.3, which `needs-sockets` needs, doesn't compile for wasm32-wasip1
+    Caused by:
+       0: there are no sockets in wasm
+    Hint: use another crate in the library, or this one in the program alone, under [target.'cfg(not(target_family = "wasm"))'.dependencies]; what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
+}
+
+#[test]
+fn so_is_one_that_came_with_another() {
+    let package = Package::write("needs-client", FUNCTION)
+        .with_dependency("client", "")
+        .with_file(
+            "client/Cargo.toml",
+            &manifest_of("client", "socket2 = { path = \"socket2\" }\n"),
+        )
+        .with_file("client/socket2/Cargo.toml", &manifest_of("socket2", ""))
+        .with_file("client/socket2/src/lib.rs", "pub fn f() { std::os::unix::nothing() }\n");
+    assert_snapshot!(refused(&package, "could not find `unix` in `os`"), @r#"
+    `socket2` 1.2.3, which `needs-client` needs for `client`, doesn't compile for wasm32-wasip1
+    Caused by:
+       0: cannot find `unix` in `os`
+    Hint: closures have no network yet: connect in the program, and give them what came; more of what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
+}
+
+#[test]
+fn a_build_script_that_fails_is_named() {
+    let package = Package::write("needs-c", FUNCTION).with_dependency("stone-sys", "").with_file(
+        "stone-sys/build.rs",
+        "fn main() {\n\
+             \x20   let target = std::env::var(\"TARGET\").unwrap();\n\
+             \x20   eprintln!(\"compiling stone.c\");\n\
+             \x20   eprintln!(\"error occurred: there is no C compiler for {target}\");\n\
+             \x20   std::process::exit(1);\n}\n",
+    );
+    let cause = "error occurred: there is no C compiler for wasm32-wasip1";
+    assert_snapshot!(refused(&package, cause), @r#"
+    the build script of `stone-sys` 1.2.3, which `needs-c` needs, fails for wasm32-wasip1
+    Caused by:
+       0: error occurred: there is no C compiler for wasm32-wasip1
+    Hint: use another crate in the library, or this one in the program alone, under [target.'cfg(not(target_family = "wasm"))'.dependencies]; what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
+}
+
+#[test]
+fn code_that_wasm_lacks_is_told_where_to_go() {
+    let package = Package::write(
+        "own-fault",
+        "#[hype::function]\npub fn owner() -> u32 {\n    \
+         std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(\"/\").unwrap())\n}\n",
+    );
+    assert_snapshot!(refused(&package, "could not find `unix` in `os`"), @r#"
+    the library of `own-fault` doesn't compile for wasm32-wasip1
+    Hint: keep what it lacks out of the component with #[cfg(not(target_family = "wasm"))], or in src/main.rs; what to use instead: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
+}
+
+#[test]
+fn a_function_of_c_that_is_nowhere_is_named() {
+    let package = Package::write(
+        "calls-c",
+        "unsafe extern \"C\" {\n    fn sqlite3_open() -> i32;\n}\n\n\
+         #[hype::function]\npub fn open() -> i32 {\n    unsafe { sqlite3_open() }\n}\n",
+    );
+    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @"");
+}

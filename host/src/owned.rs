@@ -1,0 +1,265 @@
+//! What is made outside this process, and must be removed.
+//!
+//! Rust has no asynchronous drop, so whatever is made outside this process (objects of a run,
+//! later Pods and claims) is entered into an [`Owned`] *before* it is made. When the last handle of
+//! that goes, by whatever way, the submitter's thread removes all of it, and whoever drops the
+//! submitter waits for it, inside a runtime or outside any.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::future::{BoxFuture, join_all};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::background::{Background, PATIENCE, Worker};
+use crate::error::{Error, Result};
+
+/// What a run, or a submitter, makes outside this process and must remove. Clones are one list; when
+/// the last of them goes, all that is entered is removed, the newest first.
+#[derive(Clone)]
+pub struct Owned(Arc<List>);
+
+struct List {
+    worker: Worker,
+    whose: Whose,
+    things: Mutex<Vec<Thing>>,
+}
+
+struct Thing {
+    what: String,
+    removal: BoxFuture<'static, Result<()>>,
+}
+
+/// What a list belongs to. What a submitter made, such as a volume, its runs may still use: it goes
+/// after all that is theirs.
+enum Whose {
+    /// With the lists of its runs, of which each has a token.
+    Submitter(TaskTracker),
+    Run(TaskTrackerToken),
+}
+
+/// All lists of this process, for the case that it is told to end.
+static LISTS: Mutex<Vec<Weak<List>>> = Mutex::new(Vec::new());
+
+impl Owned {
+    /// The list of the submitter whose thread this is.
+    pub(crate) fn of_submitter(background: &Background) -> Self {
+        Self::new(background.worker(), Whose::Submitter(TaskTracker::new()))
+    }
+
+    /// The list of a run of the submitter whose list this is.
+    pub(crate) fn of_run(&self) -> Self {
+        let token = match &self.0.whose {
+            Whose::Submitter(runs) => runs.token(),
+            Whose::Run(token) => token.clone(),
+        };
+        Self::new(&self.0.worker, Whose::Run(token))
+    }
+
+    fn new(worker: &Worker, whose: Whose) -> Self {
+        let list = Arc::new(List { worker: worker.clone(), whose, things: Mutex::default() });
+        let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|list| list.strong_count() > 0);
+        lists.push(Arc::downgrade(&list));
+        Self(list)
+    }
+
+    /// Enters a thing that is about to be made, and how to remove it; one that isn't there must be
+    /// no error.
+    pub fn enter(
+        &self,
+        what: impl Into<String>,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let thing = Thing { what: what.into(), removal: Box::pin(removal) };
+        self.0.things.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+    }
+
+    /// Leaves all that is entered to others.
+    pub(crate) fn forget(&self) {
+        drop(self.0.take());
+    }
+
+    /// Removes all that is entered.
+    ///
+    /// # Errors
+    ///
+    /// The first thing's that could not be removed; the others were tried all the same.
+    pub(crate) async fn remove(&self) -> Result<()> {
+        let removal = self.0.worker.remove(remove(self.0.take()));
+        removal.await.map_err(|error| Error::runner("a removal broke down", error))?
+    }
+
+    /// Begins to remove all that is entered, once nothing can enter more.
+    fn stop_and_remove(self) -> JoinHandle<Result<()>> {
+        let worker = self.0.worker.clone();
+        self.remove_after(async move { worker.stop_drivers().await })
+    }
+
+    fn remove_after(
+        self,
+        before: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<Result<()>> {
+        let worker = self.0.worker.clone();
+        worker.remove(async move {
+            before.await;
+            remove(self.0.take()).await
+        })
+    }
+}
+
+impl fmt::Debug for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let things = self.0.things.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_list().entries(things.iter().map(|thing| &thing.what)).finish()
+    }
+}
+
+impl List {
+    fn take(&self) -> Vec<Thing> {
+        std::mem::take(&mut *self.things.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        let things = self.take();
+        if things.is_empty() {
+            return;
+        }
+        match &self.whose {
+            Whose::Run(token) => {
+                let token = token.clone();
+                drop(self.worker.remove(async move {
+                    // What could not be removed has been told.
+                    let _ = remove(things).await;
+                    drop(token);
+                }));
+            }
+            Whose::Submitter(runs) => {
+                let runs = runs.clone();
+                runs.close();
+                drop(self.worker.remove(async move {
+                    runs.wait().await;
+                    remove(things).await
+                }));
+            }
+        }
+    }
+}
+
+/// Stops all runs of this process and removes all that it made, whoever still holds it, and waits for
+/// that a while.
+pub(crate) async fn remove_everything() {
+    let lists = std::mem::take(&mut *LISTS.lock().unwrap_or_else(PoisonError::into_inner));
+    let lists: Vec<_> = lists.iter().filter_map(Weak::upgrade).map(Owned).collect();
+    let (runs, submitters): (Vec<_>, Vec<_>) =
+        lists.into_iter().partition(|owned| matches!(owned.0.whose, Whose::Run(_)));
+    let runs_are_gone = CancellationToken::new();
+    // All is begun at once: a thread stays for what it has begun, whoever drops its submitter.
+    let runs: Vec<_> = runs.into_iter().map(Owned::stop_and_remove).collect();
+    let submitters: Vec<_> = submitters
+        .into_iter()
+        .map(|owned| owned.remove_after(runs_are_gone.clone().cancelled_owned()))
+        .collect();
+    let removal = async {
+        // What could not be removed has been told.
+        join_all(runs).await;
+        runs_are_gone.cancel();
+        join_all(submitters).await;
+    };
+    if tokio::time::timeout(PATIENCE, removal).await.is_err() {
+        tracing::warn!("gave up after {PATIENCE:?} on things that were still being removed");
+    }
+}
+
+async fn remove(things: Vec<Thing>) -> Result<()> {
+    let mut result = Ok(());
+    for thing in things.into_iter().rev() {
+        if let Err(error) = thing.removal.await {
+            tracing::warn!("{} could not be removed: {}", thing.what, error.report());
+            result = result.and(Err(error));
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn thing(
+        order: &Arc<Mutex<Vec<u32>>>,
+        number: u32,
+    ) -> impl Future<Output = Result<()>> + use<> {
+        let order = Arc::clone(order);
+        async move {
+            tokio::task::yield_now().await;
+            order.lock().unwrap().push(number);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_last_handle_removes_all_the_newest_first() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = Background::start().unwrap();
+        let owned = Owned::of_submitter(&background);
+        owned.enter("one", thing(&order, 1));
+        let other = owned.clone();
+        other.enter("two", thing(&order, 2));
+        drop(owned);
+        assert!(order.lock().unwrap().is_empty());
+        drop(other);
+        drop(background);
+        assert_eq!(*order.lock().unwrap(), [2, 1]);
+    }
+
+    #[tokio::test]
+    async fn it_works_inside_a_runtime_too() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = Background::start().unwrap();
+        let owned = Owned::of_submitter(&background);
+        owned.enter("one", thing(&order, 1));
+        drop(owned);
+        drop(background);
+        assert_eq!(*order.lock().unwrap(), [1]);
+    }
+
+    #[test]
+    fn what_runs_may_use_goes_after_all_that_is_theirs() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = Background::start().unwrap();
+        let submitter = Owned::of_submitter(&background);
+        let run = submitter.of_run();
+        submitter.enter("volume", thing(&order, 1));
+        for number in 2..10 {
+            run.enter("of the run", thing(&order, number));
+        }
+        drop(submitter);
+        drop(run);
+        drop(background);
+        assert_eq!(*order.lock().unwrap(), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn one_failure_stops_no_other_removal() {
+        let removed = Arc::new(AtomicUsize::new(0));
+        let background = Background::start().unwrap();
+        let owned = Owned::of_submitter(&background);
+        for number in 0..3 {
+            let removed = Arc::clone(&removed);
+            owned.enter(format!("thing {number}"), async move {
+                removed.fetch_add(1, Ordering::Relaxed);
+                if number == 1 { Err(Error::input("it is stuck")) } else { Ok(()) }
+            });
+        }
+        let error = owned.remove().await.unwrap_err();
+        assert_eq!(error.to_string(), "it is stuck");
+        assert_eq!(removed.load(Ordering::Relaxed), 3);
+    }
+}

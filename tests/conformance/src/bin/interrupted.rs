@@ -1,0 +1,102 @@
+//! A program whose closure waits for ever, for the tests that interrupt it.
+//!
+//! `interrupted WAY DIRECTORY`, where everything that it makes is below the directory.
+
+#![expect(clippy::unwrap_used, reason = "a test's program fails by panicking")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use futures::future::BoxFuture;
+use hype::{
+    Attempt, Closure, LocalRunner, Owned, RunEnvironment, Runner, Stage, Submitter,
+    TerminationLine, VolumeRequest,
+};
+use hype_wire::Mount;
+use test_guests::surroundings::write_all_then_wait;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).unwrap().as_str() {
+        "async" => in_async_main(),
+        "task" => in_a_task(),
+        "plain" | "stuck" => in_plain_main(),
+        way => panic!("there is no way {way}"),
+    }
+}
+
+#[hype::main]
+async fn in_async_main() -> hype::Result<()> {
+    run(submitter()?).await
+}
+
+/// The run is in other hands than `main`'s.
+#[hype::main]
+async fn in_a_task() -> hype::Result<()> {
+    tokio::spawn(run(submitter()?)).await.unwrap()
+}
+
+#[hype::main]
+fn in_plain_main() -> hype::Result<()> {
+    let submitter = hype::blocking::Submitter::from(submitter()?);
+    submitter.submit(write_then_wait(), &environment())
+}
+
+async fn run(submitter: Submitter) -> hype::Result<()> {
+    submitter.submit(write_then_wait(), &environment()).await
+}
+
+fn write_then_wait() -> Closure<()> {
+    let paths = ["/transient/word", "/persistent/word"].map(str::to_owned);
+    write_all_then_wait(paths.into(), "word".into(), "waiting".into())
+}
+
+fn directory() -> PathBuf {
+    std::env::args_os().nth(2).unwrap().into()
+}
+
+fn submitter() -> hype::Result<Submitter> {
+    let runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
+    let stage = Stage::in_directory(&directory().join("stage"))?;
+    if std::env::args().nth(1).unwrap() == "stuck" {
+        return Submitter::new(stage, Stuck(runner));
+    }
+    Submitter::new(stage, runner)
+}
+
+fn environment() -> RunEnvironment {
+    let transient = VolumeRequest::transient("local-disk", "10Mi");
+    let persistent = VolumeRequest::persistent("kept", "local-disk", "10Mi");
+    RunEnvironment::new()
+        .with_mount(transient.mount_read_write("/transient"))
+        .with_mount(persistent.mount_read_write("/persistent"))
+}
+
+/// A local runner that can't remove what it made for the closure that waits.
+#[derive(Debug)]
+struct Stuck(LocalRunner);
+
+impl Runner for Stuck {
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
+    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+        self.0.platform(env)
+    }
+
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+        self.0.mounts(env, owned)
+    }
+
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+        attempt.owned.enter("what stays", async {
+            eprintln!("stuck");
+            std::future::pending().await
+        });
+        self.0.run(attempt)
+    }
+}
