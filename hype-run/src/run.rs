@@ -112,7 +112,7 @@ async fn attempt(
     )
     .await?;
     statistics.fetch_us = micros(started).saturating_sub(loaded.took_us);
-    statistics.fetched = loaded.fetched + inputs.size();
+    statistics.fetched = loaded.fetched + inputs.size;
     statistics.compile_us = loaded.took_us;
     statistics.code = loaded.code;
     statistics.why_compiled = loaded.why_compiled;

@@ -132,7 +132,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Source`] when a file cannot be read or hasn't the bytes of `blob` any more.
+    /// [`StageErrorKind::File`] when a file cannot be read or hasn't the bytes of `blob` any more.
     pub async fn put_blob(&self, blob: &Blob, source: &Source) -> Result<Staged, StageError> {
         self.put_blob_now(blob, source, SystemTime::now()).await
     }
@@ -187,30 +187,50 @@ impl Stage {
     /// The bytes of the object `name`, after making sure that they are those of `blob`. Large ones
     /// come in parts, in parallel. One of another size is refused before it is read.
     pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
-        let download = Download {
-            store: &self.store,
-            turns: &self.turns,
-            persistence: self.persistence,
-            path: &Path::from(name),
-            blob: *blob,
-        };
-        let error = match download.bytes().await {
-            Ok(bytes) => return Ok(bytes),
-            Err(DownloadError::Store(error)) => error,
-            Err(DownloadError::Broken(error)) => return Err(error),
-            Err(DownloadError::Size(found)) => {
-                return Err(self.altered(name, "size", found, blob.size));
-            }
-            Err(DownloadError::Digest(found)) => {
-                return Err(self.altered(name, "digest", found.short(), blob.digest.short()));
+        let path = Path::from(name);
+        match self.download(&path, blob).bytes().await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.not_read(name, blob, error).await),
+        }
+    }
+
+    /// Writes the bytes of a blob to a new file at `to`, which only this user can read, after making
+    /// sure that they are those that its digest names. Little of it is in memory at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::File`] when there is such a file, or it cannot be written. On any error
+    /// there is none but what was there.
+    pub async fn save_blob(&self, blob: &Blob, to: &FilePath) -> Result<(), StageError> {
+        let name = names::blob(&blob.digest);
+        let path = Path::from(name.as_str());
+        match self.download(&path, blob).save(to.to_owned()).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.not_read(&name, blob, error).await),
+        }
+    }
+
+    fn download<'a>(&'a self, path: &'a Path, blob: &Blob) -> Download<'a> {
+        let (store, turns, persistence) = (&self.store, &self.turns, self.persistence);
+        Download { store, turns, persistence, path, blob: *blob }
+    }
+
+    /// Why the object `name` wasn't read as `blob`.
+    async fn not_read(&self, name: &str, blob: &Blob, error: DownloadError) -> StageError {
+        let error = match error {
+            DownloadError::Store(error) => error,
+            DownloadError::Here(error) => return error,
+            DownloadError::Size(found) => return self.altered(name, "size", found, blob.size),
+            DownloadError::Digest(found) => {
+                return self.altered(name, "digest", found.short(), blob.digest.short());
             }
         };
         // Of an object that is too short, a part cannot be asked for.
         match self.head(name).await {
             Ok(Some(object)) if object.size != blob.size => {
-                Err(self.altered(name, "size", object.size, blob.size))
+                self.altered(name, "size", object.size, blob.size)
             }
-            _ => Err(self.failed(Request::Read, name, error)),
+            _ => self.failed(Request::Read, name, error),
         }
     }
 

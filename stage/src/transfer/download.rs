@@ -1,7 +1,10 @@
 //! A blob on its way out of a store, verified over the very bytes that are handed on.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
 use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::source::blocking;
 use super::{PART, Persistence, Turns};
-use crate::error::StageError;
+use crate::error::{StageError, StageErrorKind};
 
 /// What a download needs of its stage.
 pub(crate) struct Download<'a> {
@@ -32,8 +35,8 @@ pub(crate) enum DownloadError {
     Size(u64),
     /// The object is another.
     Digest(Digest),
-    /// The work broke off.
-    Broken(StageError),
+    /// The work here broke off.
+    Here(StageError),
 }
 
 impl From<object_store::Error> for DownloadError {
@@ -44,7 +47,7 @@ impl From<object_store::Error> for DownloadError {
 
 impl From<StageError> for DownloadError {
     fn from(error: StageError) -> Self {
-        Self::Broken(error)
+        Self::Here(error)
     }
 }
 
@@ -65,38 +68,59 @@ impl Download<'_> {
             self.range(0).read(&mut room).await?;
             hashed(room.freeze()).await?
         } else {
-            self.parts(room).await?
+            let whole = Whole::default();
+            let whole = self.in_order(|size| room.split_to(size), whole, Whole::append).await?;
+            (whole.bytes.freeze(), whole.hasher.finish())
         };
-        if found == self.blob { Ok(bytes) } else { Err(DownloadError::Digest(found.digest)) }
+        self.verify(found)?;
+        Ok(bytes)
     }
 
-    /// Fills `room` part by part, each hashed while others are on their way.
-    async fn parts(&self, mut room: BytesMut) -> Result<(Bytes, Blob), DownloadError> {
-        let (mut whole, mut hasher) = (BytesMut::new(), BlobHasher::default());
+    /// Writes all bytes of the blob to a new file that is this user's alone. On an error there is
+    /// none.
+    pub(crate) async fn save(&self, path: PathBuf) -> Result<(), DownloadError> {
+        let opened = path.clone();
+        let saved = blocking(move || Saved::create(&opened)).await?;
+        let saved = self.in_order(BytesMut::zeroed, saved, Saved::append).await;
+        let end = saved.and_then(|saved| self.verify(saved.hasher.finish()));
+        if end.is_err() {
+            // What made it fail is told rather than that it cannot be removed.
+            let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
+        }
+        end
+    }
+
+    fn verify(&self, found: Blob) -> Result<(), DownloadError> {
+        if found == self.blob { Ok(()) } else { Err(DownloadError::Digest(found.digest)) }
+    }
+
+    /// Reads the blob part by part into what `room` gives, and has `take` put them into `sink` in
+    /// their order, each while others are on their way.
+    async fn in_order<S: Send + 'static>(
+        &self,
+        mut room: impl FnMut(usize) -> BytesMut,
+        mut sink: S,
+        take: fn(&mut S, BytesMut) -> Result<(), StageError>,
+    ) -> Result<S, DownloadError> {
         let (mut parts, mut asked) = (VecDeque::new(), 0);
         loop {
-            while parts.len() < AHEAD && !room.is_empty() {
-                let mut part = room.split_to(PART.min(room.len()));
-                let turn = self.turns.wait(part.len()).await;
-                let range = self.range(asked);
-                asked += part.len() as u64;
+            while parts.len() < AHEAD && asked < self.blob.size {
+                let left = usize::try_from(self.blob.size - asked).unwrap_or(usize::MAX);
+                let (size, range) = (left.min(PART), self.range(asked));
+                let turn = self.turns.wait(size).await;
+                let mut part = room(size);
                 parts.push_back(Part(tokio::spawn(async move {
                     range.read(&mut part).await?;
                     drop(turn);
                     Ok(part)
                 })));
+                asked += size as u64;
             }
             let Some(part) = parts.pop_front() else {
-                return Ok((whole.freeze(), hasher.finish()));
+                return Ok(sink);
             };
             let part = part.await?;
-            (hasher, whole) = blocking(move || {
-                hasher.update(&part);
-                // They are neighbours in one buffer, and nothing is copied.
-                whole.unsplit(part);
-                Ok((hasher, whole))
-            })
-            .await?;
+            sink = blocking(move || take(&mut sink, part).map(|()| sink)).await?;
         }
     }
 
@@ -109,6 +133,50 @@ impl Download<'_> {
             start,
         }
     }
+}
+
+/// The parts of a blob, put together in memory.
+#[derive(Default)]
+struct Whole {
+    bytes: BytesMut,
+    hasher: BlobHasher,
+}
+
+impl Whole {
+    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
+        self.hasher.update(&part);
+        // They are neighbours in one buffer, and nothing is copied.
+        self.bytes.unsplit(part);
+        Ok(())
+    }
+}
+
+/// The parts of a blob, put together in a file.
+struct Saved {
+    path: PathBuf,
+    file: File,
+    hasher: BlobHasher,
+}
+
+impl Saved {
+    fn create(path: &FilePath) -> Result<Self, StageError> {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| unwritable(path, error))?;
+        Ok(Self { path: path.to_owned(), file, hasher: BlobHasher::default() })
+    }
+
+    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
+        self.hasher.update(&part);
+        self.file.write_all(&part).map_err(|error| unwritable(&self.path, error))
+    }
+}
+
+fn unwritable(path: &FilePath, error: std::io::Error) -> StageError {
+    let message = format!("cannot write the file {}", path.display());
+    StageError::because(StageErrorKind::File, message, error)
 }
 
 async fn hashed(bytes: Bytes) -> Result<(Bytes, Blob), StageError> {

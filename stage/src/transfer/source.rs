@@ -147,12 +147,12 @@ impl OpenFile {
 
 fn unreadable(path: &Path, error: std::io::Error) -> StageError {
     let message = format!("cannot read the file {}", path.display());
-    StageError::because(StageErrorKind::Source, message, error)
+    StageError::because(StageErrorKind::File, message, error)
 }
 
 fn changed(path: &Path) -> StageError {
     let message = format!("the file {} changed while it was being staged", path.display());
-    StageError::new(StageErrorKind::Source, message)
+    StageError::new(StageErrorKind::File, message)
         .with_hint("submit again when nothing writes to it")
 }
 

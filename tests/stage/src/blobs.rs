@@ -80,10 +80,46 @@ pub async fn a_file_that_changed_is_not_staged(stage: &Stage) {
 
 async fn refuses_source(stage: &Stage, blob: &Blob, source: &Source, problem: &str) {
     let error = stage.put_blob(blob, source).await.expect_err("it is another file");
-    assert_eq!(error.kind(), StageErrorKind::Source, "{error}");
+    assert_eq!(error.kind(), StageErrorKind::File, "{error}");
     assert!(error.to_string().contains(problem), "{error}");
     let absent = stage.get_blob(blob).await.expect_err("nothing is there");
     assert_eq!(absent.kind(), StageErrorKind::NotFound, "{absent}");
+}
+
+/// What is saved is what was staged, for this user alone.
+pub async fn a_blob_is_saved_to_a_file(stage: &Stage) {
+    let directory = tempfile::tempdir().expect("a directory");
+    for size in [0, 10, LARGE] {
+        let bytes = some(size, 12);
+        let (blob, _) = put(stage, &bytes).await;
+        let path = directory.path().join(format!("{size}"));
+        stage.save_blob(&blob, &path).await.expect("a download");
+        assert_same(&std::fs::read(&path).expect("the file"), &bytes);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &path.metadata().expect("the file").permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let error = stage.save_blob(&blob, &path).await.expect_err("there is a file");
+        assert_eq!(error.kind(), StageErrorKind::File, "{error}");
+    }
+}
+
+/// What isn't the blob isn't left on the disk for somebody to use.
+pub async fn what_is_not_the_blob_is_not_saved(stage: &Stage) {
+    let directory = tempfile::tempdir().expect("a directory");
+    for size in [10, LARGE] {
+        let bytes = some(size, 13);
+        let (blob, _) = put(stage, &bytes).await;
+        let mut altered = bytes.to_vec();
+        altered[size - 1] ^= 1;
+        let name = names::blob(&blob.digest);
+        let (other, altered) = (Blob::of(&altered), Source::bytes(altered));
+        stage.put_blob_at(&name, &other, &altered).await.expect("an alteration");
+        let path = directory.path().join("file");
+        let error = stage.save_blob(&blob, &path).await.expect_err("it was altered");
+        assert_eq!(error.kind(), StageErrorKind::Altered, "{error}");
+        assert!(!path.exists());
+    }
 }
 
 /// What somebody cut short isn't taken for what it was.

@@ -93,7 +93,7 @@ async fn a_file_that_changes_under_way_leaves_nothing() {
 
     let blob = Blob::of(&some(SIZE, 1));
     let error = stage.put_blob(&blob, &source).await.unwrap_err();
-    assert_eq!(error.kind(), StageErrorKind::Source, "{error}");
+    assert_eq!(error.kind(), StageErrorKind::File, "{error}");
     assert!(server.names(BUCKET).is_empty());
     assert!(server.unfinished_uploads(BUCKET).is_empty());
     busy.iter().for_each(tokio::task::JoinHandle::abort);
