@@ -212,7 +212,7 @@ async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
         Payload::Staged { name, blob } if blob.size <= Payload::MAX_SIZE => {
-            Ok(stage.get_as(&name, &blob).await?)
+            Ok(stage.get_blob_at(&name, &blob).await?)
         }
         Payload::Staged { name, blob } => {
             let url = stage.url_of(&name);

@@ -258,7 +258,7 @@ impl From<StageError> for Error {
     fn from(error: StageError) -> Self {
         let (kind, message) = match error.kind() {
             StageErrorKind::Location => (ErrorKind::Input, "the stage cannot be opened"),
-            StageErrorKind::Source => (ErrorKind::Input, "a file cannot be staged"),
+            StageErrorKind::File => (ErrorKind::Input, "a file cannot be staged"),
             _ => (ErrorKind::Stage, "the stage failed"),
         };
         Self::new(kind, message).because(error)

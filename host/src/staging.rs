@@ -115,6 +115,6 @@ async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<
     }
     let name = names::arguments(run_id);
     let blob = Blob::of(&arguments);
-    stage.put_as(&name, &blob, &Source::bytes(arguments)).await?;
+    stage.put_blob_at(&name, &blob, &Source::bytes(arguments)).await?;
     Ok(Payload::Staged { name, blob })
 }

@@ -1,6 +1,7 @@
 //! Blobs on their way into the stage.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,8 +13,8 @@ use tracing::Instrument;
 use crate::error::{Error, Result};
 use crate::progress::{STEP, UPLOADED};
 
-/// How many blobs of a run are uploaded at once. What is read from disk is in memory meanwhile.
-const AT_ONCE: usize = 16;
+/// How many blobs of a run are uploaded at once. The stage bounds how much of them is in memory.
+const AT_ONCE: usize = 32;
 
 /// A blob that a run needs, and where its bytes are if the stage lacks them.
 #[derive(Debug, Clone)]
@@ -53,14 +54,18 @@ impl Uploads {
 
     async fn finish_one(&self, stage: &Stage, upload: Upload) -> Result<Staged> {
         let mut staged = Staged::Cached;
-        let blob = upload.blob;
+        let (blob, told) = (upload.blob, Arc::new(AtomicU64::new(0)));
+        let source = upload.source.with_progress({
+            let told = Arc::clone(&told);
+            move |sent| tell(&blob, sent.saturating_sub(told.swap(sent, Ordering::Relaxed)))
+        });
         let put = async || {
-            staged = stage.put_blob(&blob, &upload.source).await?;
+            staged = stage.put_blob(&blob, &source).await?;
             Ok::<_, Error>(())
         };
         // When another's upload fails or is given up, the next of those who wait does it.
         self.way(&blob.digest).get_or_try_init(put).await?;
-        tracing::debug!(target: UPLOADED, bytes = blob.size, "{} is in the stage", blob.digest);
+        tell(&blob, blob.size.saturating_sub(told.load(Ordering::Relaxed)));
         Ok(staged)
     }
 
@@ -73,6 +78,13 @@ impl Uploads {
         let way = Arc::default();
         under_way.insert(*digest, Arc::downgrade(&way));
         way
+    }
+}
+
+/// Tells that so many bytes more of `blob` are in the stage.
+fn tell(blob: &Blob, bytes: u64) {
+    if bytes > 0 {
+        tracing::debug!(target: UPLOADED, bytes, "more of {} is in the stage", blob.digest);
     }
 }
 
@@ -90,12 +102,13 @@ mod tests {
         let stage = Stage::in_directory(&directory.path().join("stage")).unwrap();
         let path = directory.path().join("file");
         std::fs::write(&path, "one").unwrap();
-        let upload = Upload { blob: Blob::of(b"one"), source: Source::file(path.clone()) };
+        let upload = Upload { blob: Blob::of(b"one"), source: Source::file(&path) };
         std::fs::write(&path, "two").unwrap();
         let uploads = Uploads::default();
         let error = uploads.finish(&stage, vec![upload.clone()]).await.unwrap_err();
         let expected = format!("the file {} changed while it was being staged", path.display());
-        assert_eq!(error.to_string(), expected);
+        assert!(error.report().contains(&expected), "{error:?}");
+        assert_eq!(error.exit_code(), 2);
         assert!(stage.get_blob(&upload.blob).await.is_err());
     }
 

@@ -1,24 +1,33 @@
 //! What a run needs from the stage, each object verified over the very bytes that are then used.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use futures::future::try_join;
 use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, StageError, StageErrorKind};
 use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
 
+use crate::scratch::Scratch;
+
 /// The arguments and files that a manifest names.
 pub(crate) struct Inputs {
     /// The arguments.
     pub(crate) arguments: Bytes,
-    /// The staged files, in the manifest's order.
-    pub(crate) files: Vec<Bytes>,
+    /// The staged files.
+    pub(crate) files: FetchedFiles,
+    /// How many bytes were read.
+    pub(crate) size: u64,
 }
 
-impl Inputs {
-    /// How many bytes were read.
-    pub(crate) fn size(&self) -> u64 {
-        let files = self.files.iter().map(|bytes| bytes.len() as u64);
-        self.arguments.len() as u64 + files.sum::<u64>()
+/// Files that were read from the stage, in a directory of this run's own. They never are in memory
+/// as a whole.
+pub(crate) struct FetchedFiles(Scratch);
+
+impl FetchedFiles {
+    /// Where the file is that stands at `index` in the manifest.
+    pub(crate) fn path(&self, index: usize) -> PathBuf {
+        self.0.path().join(index.to_string())
     }
 }
 
@@ -50,24 +59,36 @@ const AT_ONCE: usize = 64;
 
 /// The arguments and files that `manifest` names, read in parallel.
 pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files: Vec<_> = manifest.files.iter().map(|file| read(stage, file)).collect();
-    let files = stream::iter(files).buffered(AT_ONCE).try_collect();
+    let files = FetchedFiles(Scratch::new().map_err(|error| {
+        let what = "cannot make a directory for staged files";
+        Failure {
+            causes: vec![error.to_string()],
+            ..Failure::new(FailureKind::Infrastructure, what)
+        }
+    })?);
+    let saved: Vec<_> = (0..)
+        .zip(&manifest.files)
+        .map(|(index, file)| save(stage, file, files.path(index)))
+        .collect();
+    let saved = stream::iter(saved).buffer_unordered(AT_ONCE).try_collect::<()>();
     let arguments = async {
         payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
-    let (files, arguments) = try_join(files, arguments).await?;
-    Ok(Inputs { arguments, files })
+    let ((), arguments) = try_join(saved, arguments).await?;
+    let sizes = manifest.files.iter().map(|file| file.blob.size);
+    let size = arguments.len() as u64 + sizes.sum::<u64>();
+    Ok(Inputs { arguments, files, size })
 }
 
-async fn read(stage: &Stage, file: &File) -> Result<Bytes, Failure> {
-    let read = stage.get_blob(&file.blob).await;
-    read.map_err(|error| refused(&format!("file {}", file.path), &error))
+async fn save(stage: &Stage, file: &File, to: PathBuf) -> Result<(), Failure> {
+    let saved = stage.save_blob(&file.blob, &to).await;
+    saved.map_err(|error| refused(&format!("file {}", file.path), &error))
 }
 
 async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_as(name, blob).await,
+        Payload::Staged { name, blob } => stage.get_blob_at(name, blob).await,
     }
 }
 

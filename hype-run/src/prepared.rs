@@ -61,7 +61,7 @@ impl<'a> Prepared<'a> {
     pub(crate) fn statistics(&self) -> Statistics {
         Statistics {
             fetch_us: self.fetch_us,
-            fetched: self.loaded.fetched + self.inputs.size(),
+            fetched: self.loaded.fetched + self.inputs.size,
             compile_us: self.loaded.took_us,
             code: self.loaded.code,
             why_compiled: self.loaded.why_compiled.clone(),

@@ -130,7 +130,7 @@ async fn put_value(
     }
     let name = names::result(run_id, attempt);
     let blob = Blob::of(&value);
-    let put = stage.put_as(&name, &blob, &Source::bytes(value)).await;
+    let put = stage.put_blob_at(&name, &blob, &Source::bytes(value)).await;
     put.map_err(|error| fetch::infrastructure(&error))?;
     Ok((Payload::Staged { name, blob }, blob.size))
 }
@@ -150,7 +150,7 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
         return Ok(finished(stage, &name, &bytes, outcome));
     }
     let name = names::outcome(&outcome.run_id);
-    match stage.create(&name, bytes.clone(), Outcome::MAX_SIZE).await? {
+    match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
         Created::Before(first) => {
             let outcome = Outcome::from_bytes(&first)

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use hype_wire::{Access, Failure, FailureKind, RunManifest, check_guest_path, is_below};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
+use crate::fetch::FetchedFiles;
 use crate::files::Files;
 use crate::filesystem::SharedFiles;
 use crate::limits::Bounds;
@@ -20,11 +20,12 @@ pub(crate) struct Sandbox {
     _scratch: Scratch,
 }
 
-/// Makes the surroundings that `manifest` names; `files` holds the bytes of its files, in order.
+/// Makes the surroundings that `manifest` names. Its files are moved away from where they are in
+/// `files`.
 pub(crate) fn prepare(
     manifest: &RunManifest,
     attempt: u32,
-    files: &[Bytes],
+    files: &FetchedFiles,
     output: &Output,
 ) -> Result<Sandbox, Failure> {
     let mut wasi = WasiCtxBuilder::new();
@@ -57,11 +58,11 @@ pub(crate) fn prepare(
     Ok(Sandbox { wasi: wasi.build(), files, _scratch: scratch })
 }
 
-/// Writes the staged files and makes the directories that are named, and gives those that show all
+/// Moves the staged files and makes the directories that are named, and gives those that show all
 /// of it: guest path, real path.
 fn lay_out<'a>(
     manifest: &'a RunManifest,
-    files: &[Bytes],
+    files: &FetchedFiles,
     scratch: &Scratch,
 ) -> Result<Vec<(&'a str, PathBuf)>, Failure> {
     let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
@@ -82,18 +83,18 @@ fn lay_out<'a>(
             .map_or(Ok(()), std::fs::create_dir_all)
             .map_err(|error| unprepared(&format!("cannot make the directory {path}"), &error))?;
     }
-    for (path, bytes) in paths.into_iter().zip(files) {
+    for (index, path) in paths.into_iter().enumerate() {
         check(path)?;
         real(path)
-            .map_or(Ok(()), |real| write(&real, bytes))
+            .map_or(Ok(()), |real| move_to(&real, &files.path(index)))
             .map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
     }
     Ok(shown)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn move_to(path: &Path, file: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    std::fs::write(path, bytes)
+    std::fs::rename(file, path)
 }
 
 /// The directories of the files at `paths` and those that are `named`, without those that lie below

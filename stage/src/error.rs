@@ -16,8 +16,8 @@ pub enum StageErrorKind {
     TooLarge,
     /// The store refuses us, or nobody says who we are.
     Denied,
-    /// What is to be staged cannot be read, or changed meanwhile.
-    Source,
+    /// A file of this machine cannot be read or written, or changed while it was being staged.
+    File,
     /// The store failed for as long as it was tried, and trying later may help.
     Unavailable,
 }

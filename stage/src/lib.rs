@@ -5,8 +5,8 @@
 //! [`hype_wire::names`]; here they are bytes.
 //!
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
-//! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
+//! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
 //! - [`StageError`]: what went wrong with which object, and what to do about it.
 //!

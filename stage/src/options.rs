@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// For how long a request that fails for a passing reason is tried again.
-const RETRY_FOR: Duration = Duration::from_secs(3 * 60);
+use crate::transfer::Persistence;
 
 /// What a stage is opened with: variables that say where the providers' services are and who we
 /// are, and how long to try.
@@ -24,7 +23,10 @@ impl StageOptions {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self { variables: std::env::vars_os().filter_map(utf8).collect(), retry_for: RETRY_FOR }
+        Self {
+            variables: std::env::vars_os().filter_map(utf8).collect(),
+            retry_for: Persistence::DEFAULT,
+        }
     }
 
     /// With these variables and no others.

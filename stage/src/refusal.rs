@@ -177,6 +177,7 @@ fn permission(provider: Provider, request: Request) -> Option<String> {
         (Provider::Google, Request::Write) => {
             ("storage.objects.create and storage.objects.delete", GOOGLE_ROLE)
         }
+        (Provider::Google, Request::List) => ("storage.objects.list", GOOGLE_ROLE),
         (Provider::Google, Request::Remove) => {
             ("storage.objects.list and storage.objects.delete", GOOGLE_ROLE)
         }
@@ -187,6 +188,7 @@ fn permission(provider: Provider, request: Request) -> Option<String> {
         (Provider::Amazon, Request::Write) => {
             ("s3:PutObject and s3:AbortMultipartUpload", AMAZON_ROLE)
         }
+        (Provider::Amazon, Request::List) => ("s3:ListBucket", AMAZON_ROLE),
         (Provider::Amazon, Request::Remove) => ("s3:ListBucket and s3:DeleteObject", AMAZON_ROLE),
         (Provider::Azure, _) => ("Storage Blob Data Contributor", AZURE_ROLE),
     };

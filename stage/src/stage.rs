@@ -40,12 +40,12 @@ pub enum Staged {
 }
 
 /// Whether an object that must be written once was written now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
     /// We wrote it.
     Now,
-    /// Somebody had written it, and theirs, which is this, stays.
-    Before(Bytes),
+    /// Somebody had written it, and theirs stays.
+    Before,
 }
 
 impl Stage {
@@ -83,22 +83,21 @@ impl Stage {
     }
 
     fn at(url: &str, location: &Location, options: &StageOptions) -> Result<Self, StageError> {
-        let store = store::open(url, location, options)?;
-        Ok(Self::of(store, location.provider(), url, options))
+        Ok(Self {
+            provider: location.provider(),
+            persistence: Persistence::new(options.retry_for()),
+            ..Self::of(store::open(url, location, options)?, url.trim_end_matches('/'))
+        })
     }
 
-    pub(crate) fn of(
-        store: Arc<dyn ObjectStore>,
-        provider: Provider,
-        url: &str,
-        options: &StageOptions,
-    ) -> Self {
+    /// The stage whose objects `store` keeps, here unless it is said.
+    pub(crate) fn of(store: Arc<dyn ObjectStore>, url: &str) -> Self {
         Self {
             store,
-            provider,
-            url: url.trim_end_matches('/').into(),
+            provider: Provider::Here,
+            url: url.into(),
             turns: Turns::new(),
-            persistence: Persistence::new(options.retry_for()),
+            persistence: Persistence::default(),
         }
     }
 
@@ -133,12 +132,12 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Source`] when a file cannot be read or hasn't the bytes of `blob` any more.
+    /// [`StageErrorKind::File`] when a file cannot be read or hasn't the bytes of `blob` any more.
     pub async fn put_blob(&self, blob: &Blob, source: &Source) -> Result<Staged, StageError> {
-        self.put_blob_at(blob, source, SystemTime::now()).await
+        self.put_blob_now(blob, source, SystemTime::now()).await
     }
 
-    pub(crate) async fn put_blob_at(
+    pub(crate) async fn put_blob_now(
         &self,
         blob: &Blob,
         source: &Source,
@@ -151,7 +150,7 @@ impl Stage {
         {
             return Ok(Staged::Cached);
         }
-        self.put_as(&name, blob, source).await?;
+        self.put_blob_at(&name, blob, source).await?;
         Ok(Staged::New)
     }
 
@@ -161,7 +160,12 @@ impl Stage {
     /// # Errors
     ///
     /// As [`put_blob`](Self::put_blob).
-    pub async fn put_as(&self, name: &str, blob: &Blob, source: &Source) -> Result<(), StageError> {
+    pub async fn put_blob_at(
+        &self,
+        name: &str,
+        blob: &Blob,
+        source: &Source,
+    ) -> Result<(), StageError> {
         let upload = Upload {
             store: &self.store,
             turns: &self.turns,
@@ -176,34 +180,57 @@ impl Stage {
     }
 
     /// The bytes of a blob, after making sure that they are those that its digest names.
-    ///
-    /// Large ones come in parts, in parallel. An object of another size isn't read.
     pub async fn get_blob(&self, blob: &Blob) -> Result<Bytes, StageError> {
-        self.get_as(&names::blob(&blob.digest), blob).await
+        self.get_blob_at(&names::blob(&blob.digest), blob).await
     }
 
-    /// The bytes of the object `name`, after making sure that they are those of `blob`.
-    pub async fn get_as(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
-        let download = Download {
-            store: &self.store,
-            turns: &self.turns,
-            persistence: self.persistence,
-            path: &Path::from(name),
-            blob: *blob,
-        };
-        let error = match download.bytes().await {
-            Ok(bytes) => return Ok(bytes),
-            Err(DownloadError::Broken(error)) => return Err(error),
-            Err(DownloadError::Digest(found)) => {
-                return Err(self.altered(name, &found.digest, &blob.digest));
+    /// The bytes of the object `name`, after making sure that they are those of `blob`. Large ones
+    /// come in parts, in parallel. One of another size is refused before it is read.
+    pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+        let path = Path::from(name);
+        match self.download(&path, blob).bytes().await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.not_read(name, blob, error).await),
+        }
+    }
+
+    /// Writes the bytes of a blob to a new file at `to`, which only this user can read, after making
+    /// sure that they are those that its digest names. Little of it is in memory at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::File`] when there is such a file, or it cannot be written. On any error
+    /// there is none but what was there.
+    pub async fn save_blob(&self, blob: &Blob, to: &FilePath) -> Result<(), StageError> {
+        let name = names::blob(&blob.digest);
+        let path = Path::from(name.as_str());
+        match self.download(&path, blob).save(to.to_owned()).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.not_read(&name, blob, error).await),
+        }
+    }
+
+    fn download<'a>(&'a self, path: &'a Path, blob: &Blob) -> Download<'a> {
+        let (store, turns, persistence) = (&self.store, &self.turns, self.persistence);
+        Download { store, turns, persistence, path, blob: *blob }
+    }
+
+    /// Why the object `name` wasn't read as `blob`.
+    async fn not_read(&self, name: &str, blob: &Blob, error: DownloadError) -> StageError {
+        let error = match error {
+            DownloadError::Store(error) => error,
+            DownloadError::Here(error) => return error,
+            DownloadError::Size(found) => return self.altered(name, "size", found, blob.size),
+            DownloadError::Digest(found) => {
+                return self.altered(name, "digest", found.short(), blob.digest.short());
             }
-            Err(DownloadError::Size(found)) => return Err(self.resized(name, found, blob.size)),
-            Err(DownloadError::Store(error)) => error,
         };
         // Of an object that is too short, a part cannot be asked for.
-        match self.size(name).await {
-            Ok(Some(found)) if found != blob.size => Err(self.resized(name, found, blob.size)),
-            _ => Err(self.failed(Request::Read, name, error)),
+        match self.head(name).await {
+            Ok(Some(object)) if object.size != blob.size => {
+                self.altered(name, "size", object.size, blob.size)
+            }
+            _ => self.failed(Request::Read, name, error),
         }
     }
 
@@ -216,30 +243,50 @@ impl Stage {
         at_most: u64,
     ) -> Result<Bytes, StageError> {
         let bytes = self.get(name, at_most).await?;
-        let found = Digest::of(&bytes);
-        if found == *digest {
-            return Ok(bytes);
+        match Digest::of(&bytes) {
+            found if found == *digest => Ok(bytes),
+            found => Err(self.altered(name, "digest", found.short(), digest.short())),
         }
-        Err(self.altered(name, &found, digest))
     }
 
     /// The bytes of the object `name`. One with more than `at_most` bytes is refused before it is
     /// read.
     pub async fn get(&self, name: &str, at_most: u64) -> Result<Bytes, StageError> {
+        match self.get_if(name, |size| size <= at_most).await? {
+            Ok(bytes) => Ok(bytes),
+            Err(size) => Err(StageError::too_large(&self.url_of(name), size, at_most)),
+        }
+    }
+
+    /// The bytes of the object `name` if their number `is_right`, else that number.
+    async fn get_if(
+        &self,
+        name: &str,
+        is_right: impl Fn(u64) -> bool,
+    ) -> Result<Result<Bytes, u64>, StageError> {
         let _turn = self.turns.wait(0).await;
         let path = Path::from(name);
         let read = || async {
             let object = self.store.get(&path).await?;
             match object.meta.size {
-                size if size > at_most => Ok(Err(size)),
-                _ => object.bytes().await.map(Ok),
+                size if is_right(size) => object.bytes().await.map(Ok),
+                size => Ok(Err(size)),
             }
         };
-        match self.persistence.of(read).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(size)) => Err(StageError::too_large(&self.url_of(name), size, at_most)),
-            Err(error) => Err(self.failed(Request::Read, name, error)),
-        }
+        let read = self.persistence.of(read).await;
+        read.map_err(|error| self.failed(Request::Read, name, error))
+    }
+
+    fn altered(
+        &self,
+        name: &str,
+        what: &str,
+        found: impl fmt::Display,
+        wanted: impl fmt::Display,
+    ) -> StageError {
+        let url = self.url_of(name);
+        let problem = format!("{url} was altered: its {what} is {found} and should be {wanted}");
+        StageError::new(StageErrorKind::Altered, problem)
     }
 
     /// Writes the object `name`, over another if there is one.
@@ -254,14 +301,8 @@ impl Stage {
     /// Writes the object `name` unless there is one, in one step.
     ///
     /// When the answer to a write is lost, asking again finds the object there. So `bytes` must be
-    /// like nobody else's: an object that has them is ours. One that was there is read if it has at
-    /// most `at_most` bytes.
-    pub async fn create(
-        &self,
-        name: &str,
-        bytes: Bytes,
-        at_most: u64,
-    ) -> Result<Created, StageError> {
+    /// like nobody else's: an object that has them is ours.
+    pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, StageError> {
         let path = Path::from(name);
         let write = || {
             let payload = PutPayload::from(bytes.clone());
@@ -270,8 +311,8 @@ impl Stage {
         match self.persistence.of(write).await {
             Ok(_) => Ok(Created::Now),
             Err(object_store::Error::AlreadyExists { .. }) => {
-                let found = self.get(name, at_most).await?;
-                Ok(if found == bytes { Created::Now } else { Created::Before(found) })
+                let found = self.get_if(name, |size| size == bytes.len() as u64).await?;
+                Ok(if found == Ok(bytes) { Created::Now } else { Created::Before })
             }
             Err(error) => Err(self.failed(Request::Write, name, error)),
         }
@@ -295,10 +336,6 @@ impl Stage {
         removed.map_err(|error| self.failed(Request::Remove, &prefix, error))
     }
 
-    async fn size(&self, name: &str) -> Result<Option<u64>, StageError> {
-        Ok(self.head(name).await?.map(|object| object.size))
-    }
-
     pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {
         let _turn = self.turns.wait(0).await;
         let path = Path::from(name);
@@ -309,6 +346,7 @@ impl Stage {
         }
     }
 
+    /// The error of a request for the object `name`.
     pub(crate) fn failed(
         &self,
         request: Request,
@@ -316,22 +354,6 @@ impl Stage {
         error: object_store::Error,
     ) -> StageError {
         request.failed(self.provider, &self.url_of(name), error)
-    }
-
-    fn altered(&self, name: &str, found: &Digest, expected: &Digest) -> StageError {
-        let (url, found, expected) = (self.url_of(name), found.short(), expected.short());
-        StageError::new(
-            StageErrorKind::Altered,
-            format!("{url} was altered: its digest is {found} and should be {expected}"),
-        )
-    }
-
-    fn resized(&self, name: &str, found: u64, expected: u64) -> StageError {
-        let url = self.url_of(name);
-        StageError::new(
-            StageErrorKind::Altered,
-            format!("{url} was altered: it has {found} bytes and should have {expected}"),
-        )
     }
 }
 

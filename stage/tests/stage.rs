@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use hype_stage::{Created, Source, Stage, StageErrorKind, Staged};
+use hype_stage::{Created, Source, Stage, StageErrorKind, StageOptions, Staged};
 use hype_wire::{Blob, names};
 
 fn stage() -> (tempfile::TempDir, Stage) {
@@ -88,21 +88,21 @@ async fn a_blob_of_another_size_is_refused_unread() {
     put_huge(&directory, &name, 1 << 42);
     let error = stage.get_blob(&blob).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Altered);
-    let problem = "was altered: it has 4398046511104 bytes and should have 9";
+    let problem = "was altered: its size is 4398046511104 and should be 9";
     assert_eq!(error.to_string(), format!("{} {problem}", stage.url_of(&name)));
     // What is short enough to be read, too.
     stage.put(&name, Bytes::from_static(b"comp")).await.unwrap();
-    let error = stage.get_as(&name, &blob).await.unwrap_err();
-    assert!(error.to_string().ends_with("it has 4 bytes and should have 9"), "{error}");
+    let error = stage.get_blob_at(&name, &blob).await.unwrap_err();
+    assert!(error.to_string().ends_with("its size is 4 and should be 9"), "{error}");
 }
 
 #[tokio::test]
 async fn the_first_creation_stays() {
     let (_directory, stage) = stage();
     let outcome = names::outcome("run-1");
-    let first = stage.create(&outcome, Bytes::from_static(b"first"), 6).await.unwrap();
-    let second = stage.create(&outcome, Bytes::from_static(b"second"), 6).await.unwrap();
-    assert_eq!((first, second), (Created::Now, Created::Before(Bytes::from_static(b"first"))));
+    let first = stage.create(&outcome, Bytes::from_static(b"first")).await.unwrap();
+    let second = stage.create(&outcome, Bytes::from_static(b"second")).await.unwrap();
+    assert_eq!((first, second), (Created::Now, Created::Before));
     assert_eq!(stage.get(&outcome, 5).await.unwrap(), "first");
 }
 
@@ -115,8 +115,8 @@ async fn a_run_is_removed_whole_and_alone() {
     }
     stage.remove_run("run-1").await.unwrap();
     stage.remove_run("run-1").await.unwrap();
-    assert!(stage.get(&names::result("run-1", 2), 9).await.is_err());
-    assert!(stage.get(&other, 9).await.is_ok());
+    assert!(stage.get(&names::result("run-1", 2), 5).await.is_err());
+    assert!(stage.get(&other, 5).await.is_ok());
     assert!(!directory.path().join("runs/run-1").exists());
 }
 
@@ -127,7 +127,7 @@ async fn a_stage_in_a_path_with_spaces_works() {
     assert!(stage.url().ends_with("/my%20stage"), "{}", stage.url());
     let again = Stage::open(stage.url()).unwrap();
     stage.put("runs/r/outcome", Bytes::from_static(b"bytes")).await.unwrap();
-    assert_eq!(again.get("runs/r/outcome", 9).await.unwrap(), "bytes");
+    assert_eq!(again.get("runs/r/outcome", 5).await.unwrap(), "bytes");
 }
 
 #[test]
@@ -152,4 +152,23 @@ fn only_a_submitter_makes_a_stage() {
     assert!(error.to_string().contains("cannot use the directory"), "{error}");
     Stage::open_or_make(&url).unwrap();
     Stage::open(&url).unwrap();
+}
+
+#[test]
+fn a_scheme_that_is_not_built_in_names_its_feature() {
+    for (url, feature, is_built_in) in [
+        ("gs://bucket", "gcs", cfg!(feature = "gcs")),
+        ("s3://bucket", "aws", cfg!(feature = "aws")),
+        ("az://container", "azure", cfg!(feature = "azure")),
+    ] {
+        let Err(error) = Stage::open_with(url, &StageOptions::new().with_variables([("", "")]))
+        else {
+            assert!(is_built_in, "{url} was opened");
+            continue;
+        };
+        let problem = format!("{url} needs the feature `{feature}`, which isn't built in");
+        assert_eq!(error.to_string() == problem, !is_built_in, "{error}");
+        let hint = error.hint().unwrap();
+        assert_eq!(hint.contains(&format!("features = [\"{feature}\"]")), !is_built_in, "{hint}");
+    }
 }

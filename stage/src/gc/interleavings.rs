@@ -22,8 +22,6 @@ use object_store::{
 
 use super::{Collected, LEAST_AGE, Removal};
 use crate::error::StageErrorKind;
-use crate::location::Provider;
-use crate::options::StageOptions;
 use crate::stage::Stage;
 use crate::transfer::Source;
 
@@ -193,12 +191,7 @@ impl World {
             written: Mutex::default(),
         };
         Self {
-            stage: Stage::of(
-                Arc::new(store),
-                Provider::Here,
-                "memory://simulated",
-                &StageOptions::new(),
-            ),
+            stage: Stage::of(Arc::new(store), "memory://simulated"),
             clock,
             blobs: (0..6).map(|number| Bytes::from(format!("blob {number}"))).collect(),
             queued: RefCell::default(),
@@ -249,7 +242,7 @@ impl World {
     async fn put_blobs(&self, used: &[&Bytes]) {
         for bytes in used {
             let source = Source::bytes(Bytes::clone(bytes));
-            self.stage.put_blob_at(&Blob::of(bytes), &source, self.clock.now()).await.unwrap();
+            self.stage.put_blob_now(&Blob::of(bytes), &source, self.clock.now()).await.unwrap();
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStore;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
@@ -51,6 +51,10 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
         let machine = builder
             .clone()
             .with_retry(client::metadata_retries(bucket.options))
+            .with_config(
+                AzureConfigKey::Client(ClientConfigKey::Timeout),
+                client::metadata_timeout(),
+            )
             .build()
             .map_err(|error| client::unusable(bucket.url, error))?;
         let machine = Arc::clone(machine.credentials());
@@ -81,6 +85,6 @@ fn builder(bucket: &Bucket<'_>) -> MicrosoftAzureBuilder {
 
 /// What the URL says, or is decided by the endpoint.
 fn is_decided_here(key: &AzureConfigKey) -> bool {
-    let allow_http = AzureConfigKey::Client(object_store::ClientConfigKey::AllowHttp);
+    let allow_http = AzureConfigKey::Client(ClientConfigKey::AllowHttp);
     *key == AzureConfigKey::ContainerName || *key == allow_http
 }

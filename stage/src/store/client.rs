@@ -15,8 +15,9 @@ const REQUEST: Duration = Duration::from_secs(120);
 /// For a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// For how long a metadata server that doesn't answer is asked again. One that is there may need
-/// some seconds after its Pod has started; where there is none, nobody wants to wait.
+/// For how long a metadata server that doesn't answer is asked again, and how long one answer may
+/// take. One that is there may need some seconds after its Pod has started; where there is none,
+/// nobody wants to wait.
 const METADATA: Duration = Duration::from_secs(4);
 
 pub(super) fn options() -> ClientOptions {
@@ -41,6 +42,11 @@ pub(super) fn retries(options: &StageOptions) -> RetryConfig {
 /// The same for servers that tell a machine who it is.
 pub(super) fn metadata_retries(options: &StageOptions) -> RetryConfig {
     RetryConfig { retry_timeout: METADATA.min(options.retry_for()), ..retries(options) }
+}
+
+/// The longest that one answer of such a server may take, as the value of a setting.
+pub(super) fn metadata_timeout() -> String {
+    format!("{}s", METADATA.as_secs())
 }
 
 fn backoff() -> BackoffConfig {

@@ -93,6 +93,10 @@ fn with_credentials(
             let machine = builder
                 .clone()
                 .with_retry(client::metadata_retries(bucket.options))
+                .with_config(
+                    GoogleConfigKey::Client(ClientConfigKey::Timeout),
+                    client::metadata_timeout(),
+                )
                 .build()
                 .map_err(|error| client::unusable(bucket.url, error))?;
             let machine = Arc::clone(machine.credentials());

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
@@ -42,13 +42,17 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
         }
     }
     if is_plain {
-        let allow = AmazonS3ConfigKey::Client(object_store::ClientConfigKey::AllowHttp);
+        let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
         builder = builder.with_config(allow, "true");
     }
     if !is_elsewhere {
         let machine = builder
             .clone()
             .with_retry(client::metadata_retries(bucket.options))
+            .with_config(
+                AmazonS3ConfigKey::Client(ClientConfigKey::Timeout),
+                client::metadata_timeout(),
+            )
             .build()
             .map_err(|error| client::unusable(bucket.url, error))?;
         let machine = Arc::clone(machine.credentials());
@@ -71,7 +75,7 @@ fn builder(bucket: &Bucket<'_>) -> AmazonS3Builder {
 
 /// What the URL says, or is decided by the endpoint.
 fn is_decided_here(key: &AmazonS3ConfigKey) -> bool {
-    let allow_http = AmazonS3ConfigKey::Client(object_store::ClientConfigKey::AllowHttp);
+    let allow_http = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
     *key == AmazonS3ConfigKey::Bucket || *key == allow_http
 }
 

@@ -1,19 +1,22 @@
 //! A blob on its way out of a store, verified over the very bytes that are handed on.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
 use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use hype_wire::{Blob, BlobHasher};
+use hype_wire::{Blob, BlobHasher, Digest};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
 use tokio::task::JoinHandle;
 
 use super::source::blocking;
 use super::{PART, Persistence, Turns};
-use crate::error::StageError;
+use crate::error::{StageError, StageErrorKind};
 
 /// What a download needs of its stage.
 pub(crate) struct Download<'a> {
@@ -31,9 +34,9 @@ pub(crate) enum DownloadError {
     /// The object has another size.
     Size(u64),
     /// The object is another.
-    Digest(Blob),
-    /// The work broke off.
-    Broken(StageError),
+    Digest(Digest),
+    /// The work here broke off.
+    Here(StageError),
 }
 
 impl From<object_store::Error> for DownloadError {
@@ -44,60 +47,171 @@ impl From<object_store::Error> for DownloadError {
 
 impl From<StageError> for DownloadError {
     fn from(error: StageError) -> Self {
-        Self::Broken(error)
+        Self::Here(error)
     }
 }
 
 /// How many parts are asked for before the first of them is hashed.
 const AHEAD: usize = 8;
 
+/// How many bytes are hashed in no time.
+const AT_ONCE: usize = 1 << 20;
+
 impl Download<'_> {
     /// All bytes of the blob, in memory once.
     pub(crate) async fn bytes(&self) -> Result<Bytes, DownloadError> {
         let size = usize::try_from(self.blob.size).map_err(|_| DownloadError::Size(u64::MAX))?;
         // Zeroed memory that nobody has touched is none.
-        let mut rest = BytesMut::zeroed(size);
-        let (mut whole, mut hasher) = (BytesMut::new(), BlobHasher::default());
+        let mut room = BytesMut::zeroed(size);
+        let (bytes, found) = if size <= PART {
+            let _turn = self.turns.wait(size).await;
+            self.range(0).read(&mut room).await?;
+            hashed(room.freeze()).await?
+        } else {
+            let whole = Whole::default();
+            let whole = self.in_order(|size| room.split_to(size), whole, Whole::append).await?;
+            (whole.bytes.freeze(), whole.hasher.finish())
+        };
+        self.verify(found)?;
+        Ok(bytes)
+    }
+
+    /// Writes all bytes of the blob to a new file that is this user's alone. On an error there is
+    /// none.
+    pub(crate) async fn save(&self, path: PathBuf) -> Result<(), DownloadError> {
+        let opened = path.clone();
+        let saved = blocking(move || Saved::create(&opened)).await?;
+        let saved = self.in_order(BytesMut::zeroed, saved, Saved::append).await;
+        let end = saved.and_then(|saved| self.verify(saved.hasher.finish()));
+        if end.is_err() {
+            // What made it fail is told rather than that it cannot be removed.
+            let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
+        }
+        end
+    }
+
+    fn verify(&self, found: Blob) -> Result<(), DownloadError> {
+        if found == self.blob { Ok(()) } else { Err(DownloadError::Digest(found.digest)) }
+    }
+
+    /// Reads the blob part by part into what `room` gives, and has `take` put them into `sink` in
+    /// their order, each while others are on their way.
+    async fn in_order<S: Send + 'static>(
+        &self,
+        mut room: impl FnMut(usize) -> BytesMut,
+        mut sink: S,
+        take: fn(&mut S, BytesMut) -> Result<(), StageError>,
+    ) -> Result<S, DownloadError> {
         let (mut parts, mut asked) = (VecDeque::new(), 0);
         loop {
-            while parts.len() < AHEAD && !rest.is_empty() {
-                let part = rest.split_to(PART.min(rest.len()));
-                let range = asked..asked + part.len() as u64;
-                asked = range.end;
-                parts.push_back(self.ask(range, part).await);
+            while parts.len() < AHEAD && asked < self.blob.size {
+                let left = usize::try_from(self.blob.size - asked).unwrap_or(usize::MAX);
+                let (size, range) = (left.min(PART), self.range(asked));
+                let turn = self.turns.wait(size).await;
+                let mut part = room(size);
+                parts.push_back(Part(tokio::spawn(async move {
+                    range.read(&mut part).await?;
+                    drop(turn);
+                    Ok(part)
+                })));
+                asked += size as u64;
             }
-            let Some(part) = parts.pop_front() else { break };
+            let Some(part) = parts.pop_front() else {
+                return Ok(sink);
+            };
             let part = part.await?;
-            (hasher, whole) = blocking(move || {
-                hasher.update(&part);
-                // They are neighbours in one buffer, and nothing is copied.
-                whole.unsplit(part);
-                Ok((hasher, whole))
-            })
-            .await?;
-        }
-        match hasher.finish() {
-            found if found == self.blob => Ok(whole.freeze()),
-            found => Err(DownloadError::Digest(found)),
+            sink = blocking(move || take(&mut sink, part).map(|()| sink)).await?;
         }
     }
 
-    /// Begins to fill `part` with this range of the object.
-    async fn ask(&self, range: Range<u64>, mut part: BytesMut) -> Part {
-        let turn = self.turns.wait(part.len()).await;
-        let (store, path) = (Arc::clone(self.store), self.path.clone());
-        let (persistence, size) = (self.persistence, self.blob.size);
-        Part(tokio::spawn(async move {
-            let mut tries = persistence.begin();
-            let found = loop {
-                match fill(&store, &path, range.clone(), &mut part).await {
-                    Err(error) if tries.again(&error).await => {}
-                    end => break end?,
-                }
-            };
-            drop(turn);
-            if found == size { Ok(part) } else { Err(DownloadError::Size(found)) }
-        }))
+    fn range(&self, start: u64) -> RangeOf {
+        RangeOf {
+            store: Arc::clone(self.store),
+            persistence: self.persistence,
+            path: self.path.clone(),
+            size: self.blob.size,
+            start,
+        }
+    }
+}
+
+/// The parts of a blob, put together in memory.
+#[derive(Default)]
+struct Whole {
+    bytes: BytesMut,
+    hasher: BlobHasher,
+}
+
+impl Whole {
+    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
+        self.hasher.update(&part);
+        // They are neighbours in one buffer, and nothing is copied.
+        self.bytes.unsplit(part);
+        Ok(())
+    }
+}
+
+/// The parts of a blob, put together in a file.
+struct Saved {
+    path: PathBuf,
+    file: File,
+    hasher: BlobHasher,
+}
+
+impl Saved {
+    fn create(path: &FilePath) -> Result<Self, StageError> {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| unwritable(path, error))?;
+        Ok(Self { path: path.to_owned(), file, hasher: BlobHasher::default() })
+    }
+
+    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
+        self.hasher.update(&part);
+        self.file.write_all(&part).map_err(|error| unwritable(&self.path, error))
+    }
+}
+
+fn unwritable(path: &FilePath, error: std::io::Error) -> StageError {
+    let message = format!("cannot write the file {}", path.display());
+    StageError::because(StageErrorKind::File, message, error)
+}
+
+async fn hashed(bytes: Bytes) -> Result<(Bytes, Blob), StageError> {
+    if bytes.len() <= AT_ONCE {
+        let found = Blob::of(&bytes);
+        return Ok((bytes, found));
+    }
+    blocking(move || {
+        let found = Blob::of(&bytes);
+        Ok((bytes, found))
+    })
+    .await
+}
+
+/// A range of an object that should have `size` bytes.
+struct RangeOf {
+    store: Arc<dyn ObjectStore>,
+    persistence: Persistence,
+    path: Path,
+    size: u64,
+    start: u64,
+}
+
+impl RangeOf {
+    /// Fills `part` with as many bytes from the start of the range as it has room for.
+    async fn read(&self, part: &mut BytesMut) -> Result<(), DownloadError> {
+        let range = self.start..self.start + part.len() as u64;
+        let mut tries = self.persistence.begin();
+        let found = loop {
+            match fill(&self.store, &self.path, range.clone(), part).await {
+                Err(error) if tries.again(&error).await => {}
+                end => break end?,
+            }
+        };
+        if found == self.size { Ok(()) } else { Err(DownloadError::Size(found)) }
     }
 }
 

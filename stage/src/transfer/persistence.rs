@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 pub(crate) struct Persistence(Duration);
 
 impl Persistence {
+    /// Unless it is said.
+    pub(crate) const DEFAULT: Duration = Duration::from_secs(3 * 60);
+
     pub(crate) fn new(time: Duration) -> Self {
         Self(time)
     }
@@ -40,6 +43,12 @@ impl Persistence {
     /// Begins to try something.
     pub(crate) fn begin(self) -> Tries {
         Tries { started: Instant::now(), time: self.0, failures: 0 }
+    }
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT)
     }
 }
 

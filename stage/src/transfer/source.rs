@@ -9,7 +9,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hype_wire::{Blob, BlobHasher};
 
-use super::PART;
 use crate::error::{StageError, StageErrorKind};
 
 /// Where the bytes of a blob come from. Cloning is cheap.
@@ -42,25 +41,6 @@ impl Source {
     pub fn with_progress(mut self, told: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.told = Some(Arc::new(told));
         self
-    }
-
-    /// The blob that has these bytes. A file is read for it.
-    ///
-    /// # Errors
-    ///
-    /// [`StageErrorKind::Source`] when the file cannot be read.
-    pub async fn blob(&self) -> Result<Blob, StageError> {
-        match &self.origin {
-            Origin::Bytes(bytes) => Ok(Blob::of(bytes)),
-            Origin::File(path) => {
-                let path = path.clone();
-                blocking(move || {
-                    let mut file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                    blob_of(&mut file).map_err(|error| unreadable(&path, error))
-                })
-                .await
-            }
-        }
     }
 
     /// Says how many bytes have been sent.
@@ -165,26 +145,15 @@ impl OpenFile {
     }
 }
 
-fn blob_of(file: &mut File) -> std::io::Result<Blob> {
-    let mut hasher = BlobHasher::default();
-    let mut buffer = vec![0; PART / 8];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            size => hasher.update(&buffer[..size]),
-        }
-    }
-}
-
 fn unreadable(path: &Path, error: std::io::Error) -> StageError {
     let message = format!("cannot read the file {}", path.display());
-    StageError::because(StageErrorKind::Source, message, error)
+    StageError::because(StageErrorKind::File, message, error)
 }
 
 fn changed(path: &Path) -> StageError {
-    let message = format!("the file {} changed while it was staged", path.display());
-    StageError::new(StageErrorKind::Source, message)
-        .with_hint("submit again once nothing writes to it any more")
+    let message = format!("the file {} changed while it was being staged", path.display());
+    StageError::new(StageErrorKind::File, message)
+        .with_hint("submit again when nothing writes to it")
 }
 
 /// Has `work` done off the threads that drive futures.

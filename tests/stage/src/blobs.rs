@@ -14,8 +14,7 @@ use crate::bytes::{assert_same, some};
 const LARGE: usize = (8 << 20) + 12_345;
 
 async fn put(stage: &Stage, bytes: &Bytes) -> (Blob, Staged) {
-    let source = Source::bytes(bytes.clone());
-    let blob = source.blob().await.expect("bytes have a digest");
+    let (blob, source) = (Blob::of(bytes), Source::bytes(bytes.clone()));
     let staged = stage.put_blob(&blob, &source).await.expect("an upload");
     (blob, staged)
 }
@@ -57,9 +56,7 @@ pub async fn a_file_is_staged_like_its_bytes(stage: &Stage) {
     for size in [0, 10, LARGE] {
         let bytes = some(size, 3);
         let file = file_of(&bytes);
-        let source = Source::file(file.path());
-        let blob = source.blob().await.expect("a digest");
-        assert_eq!(blob, Blob::of(&bytes));
+        let (blob, source) = (Blob::of(&bytes), Source::file(file.path()));
         stage.put_blob(&blob, &source).await.expect("an upload");
         assert_same(&stage.get_blob(&blob).await.expect("a download"), &bytes);
     }
@@ -70,13 +67,12 @@ pub async fn a_file_that_changed_is_not_staged(stage: &Stage) {
     for size in [100, LARGE] {
         let mut bytes = some(size, 4).to_vec();
         let file = file_of(&bytes);
-        let source = Source::file(file.path());
-        let blob = source.blob().await.expect("a digest");
+        let (blob, source) = (Blob::of(&bytes), Source::file(file.path()));
         bytes[size / 2] ^= 1;
         std::fs::write(file.path(), &bytes).expect("a change");
-        refuses_source(stage, &blob, &source, "changed while it was staged").await;
+        refuses_source(stage, &blob, &source, "changed while it was being staged").await;
         std::fs::write(file.path(), &bytes[..size - 1]).expect("a cut");
-        refuses_source(stage, &blob, &source, "changed while it was staged").await;
+        refuses_source(stage, &blob, &source, "changed while it was being staged").await;
         std::fs::remove_file(file.path()).expect("a removal");
         refuses_source(stage, &blob, &source, "cannot read the file").await;
     }
@@ -84,10 +80,46 @@ pub async fn a_file_that_changed_is_not_staged(stage: &Stage) {
 
 async fn refuses_source(stage: &Stage, blob: &Blob, source: &Source, problem: &str) {
     let error = stage.put_blob(blob, source).await.expect_err("it is another file");
-    assert_eq!(error.kind(), StageErrorKind::Source, "{error}");
+    assert_eq!(error.kind(), StageErrorKind::File, "{error}");
     assert!(error.to_string().contains(problem), "{error}");
     let absent = stage.get_blob(blob).await.expect_err("nothing is there");
     assert_eq!(absent.kind(), StageErrorKind::NotFound, "{absent}");
+}
+
+/// What is saved is what was staged, for this user alone.
+pub async fn a_blob_is_saved_to_a_file(stage: &Stage) {
+    let directory = tempfile::tempdir().expect("a directory");
+    for size in [0, 10, LARGE] {
+        let bytes = some(size, 12);
+        let (blob, _) = put(stage, &bytes).await;
+        let path = directory.path().join(format!("{size}"));
+        stage.save_blob(&blob, &path).await.expect("a download");
+        assert_same(&std::fs::read(&path).expect("the file"), &bytes);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &path.metadata().expect("the file").permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let error = stage.save_blob(&blob, &path).await.expect_err("there is a file");
+        assert_eq!(error.kind(), StageErrorKind::File, "{error}");
+    }
+}
+
+/// What isn't the blob isn't left on the disk for somebody to use.
+pub async fn what_is_not_the_blob_is_not_saved(stage: &Stage) {
+    let directory = tempfile::tempdir().expect("a directory");
+    for size in [10, LARGE] {
+        let bytes = some(size, 13);
+        let (blob, _) = put(stage, &bytes).await;
+        let mut altered = bytes.to_vec();
+        altered[size - 1] ^= 1;
+        let name = names::blob(&blob.digest);
+        let (other, altered) = (Blob::of(&altered), Source::bytes(altered));
+        stage.put_blob_at(&name, &other, &altered).await.expect("an alteration");
+        let path = directory.path().join("file");
+        let error = stage.save_blob(&blob, &path).await.expect_err("it was altered");
+        assert_eq!(error.kind(), StageErrorKind::Altered, "{error}");
+        assert!(!path.exists());
+    }
 }
 
 /// What somebody cut short isn't taken for what it was.
@@ -107,10 +139,9 @@ pub async fn an_altered_blob_is_refused(stage: &Stage) {
         let (blob, _) = put(stage, &bytes).await;
         let mut altered = bytes.to_vec();
         altered[size - 1] ^= 1;
-        let altered = Source::bytes(altered);
-        let other = altered.blob().await.expect("a digest");
+        let (other, altered) = (Blob::of(&altered), Source::bytes(altered));
         let name = names::blob(&blob.digest);
-        stage.put_as(&name, &other, &altered).await.expect("an alteration");
+        stage.put_blob_at(&name, &other, &altered).await.expect("an alteration");
         let error = stage.get_blob(&blob).await.expect_err("it was altered");
         assert_eq!(error.kind(), StageErrorKind::Altered);
         assert!(error.to_string().contains(&stage.url_of(&name)), "{error}");
@@ -123,12 +154,11 @@ pub async fn a_blob_of_another_size_is_refused(stage: &Stage) {
     let blob = Blob::of(&bytes);
     let name = names::blob(&blob.digest);
     for size in [0, 5, 8 << 20, LARGE - 1] {
-        let other = Source::bytes(bytes.slice(..size));
-        let cut = other.blob().await.expect("a digest");
-        stage.put_as(&name, &cut, &other).await.expect("a cut");
+        let other = bytes.slice(..size);
+        stage.put_blob_at(&name, &Blob::of(&other), &Source::bytes(other)).await.expect("a cut");
         let error = stage.get_blob(&blob).await.expect_err("it is cut");
         assert_eq!(error.kind(), StageErrorKind::Altered, "{size} {error}");
-        let numbers = format!("it has {size} bytes and should have {LARGE}");
+        let numbers = format!("its size is {size} and should be {LARGE}");
         assert!(error.to_string().contains(&numbers), "{error}");
 
         let longer = Blob { size: size.saturating_sub(1) as u64, ..blob };
@@ -169,9 +199,10 @@ pub async fn progress_ends_with_the_size(stage: &Stage) {
     for size in [10, LARGE] {
         let told = Arc::new(Mutex::new(Vec::new()));
         let hear = Arc::clone(&told);
-        let source = Source::bytes(some(size, 10))
+        let bytes = some(size, 10);
+        let source = Source::bytes(bytes.clone())
             .with_progress(move |sent| hear.lock().expect("nobody panicked").push(sent));
-        let blob = source.blob().await.expect("a digest");
+        let blob = Blob::of(&bytes);
         stage.put_blob(&blob, &source).await.expect("an upload");
         let heard = std::mem::take(&mut *told.lock().expect("nobody panicked"));
         assert!(heard.is_sorted(), "{heard:?}");

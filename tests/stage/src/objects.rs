@@ -1,6 +1,5 @@
 //! The objects of a run: written, created once, removed together.
 
-use crate::AT_MOST;
 use bytes::Bytes;
 use futures::future::join_all;
 use hype_stage::{Created, Source, Stage, StageErrorKind};
@@ -17,39 +16,38 @@ pub async fn what_is_written_is_read(stage: &Stage) {
     let name = names::manifest("written");
     stage.put(&name, text("first")).await.expect("a write");
     stage.put(&name, text("second")).await.expect("another");
-    assert_eq!(stage.get(&name, AT_MOST).await.expect("a read"), "second");
+    assert_eq!(stage.get(&name, 1000).await.expect("a read"), "second");
 }
 
 /// Whoever comes later gets what the first wrote.
 pub async fn the_first_creation_stays(stage: &Stage) {
     let outcome = names::outcome("created");
-    let first = stage.create(&outcome, text("first"), AT_MOST).await.expect("a creation");
-    let second = stage.create(&outcome, text("second"), AT_MOST).await.expect("no creation");
-    assert_eq!((first, second), (Created::Now, Created::Before(text("first"))));
-    assert_eq!(stage.get(&outcome, AT_MOST).await.expect("a read"), "first");
+    let first = stage.create(&outcome, text("first")).await.expect("a creation");
+    let second = stage.create(&outcome, text("second")).await.expect("no creation");
+    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!(stage.get(&outcome, 1000).await.expect("a read"), "first");
 }
 
 /// Of many at once.
 pub async fn one_of_many_creations_wins(stage: &Stage) {
     let outcome = names::outcome("contended");
     let bytes: Vec<Bytes> = (0..16).map(|seed| some(100, seed)).collect();
-    let creations = bytes.iter().map(|bytes| stage.create(&outcome, bytes.clone(), AT_MOST));
+    let creations = bytes.iter().map(|bytes| stage.create(&outcome, bytes.clone()));
     let created: Vec<Created> =
         join_all(creations).await.into_iter().map(|end| end.expect("a creation")).collect();
     let won: Vec<_> = created.iter().zip(&bytes).filter(|(end, _)| **end == Created::Now).collect();
     let [(_, winner)] = &won[..] else { panic!("{} won", won.len()) };
     for end in created.iter().filter(|end| **end != Created::Now) {
-        assert_eq!(*end, Created::Before((*winner).clone()));
+        assert_eq!(*end, Created::Before);
     }
-    assert_eq!(stage.get(&outcome, AT_MOST).await.expect("a read"), **winner);
+    assert_eq!(stage.get(&outcome, 1000).await.expect("a read"), **winner);
 }
 
 /// The very bytes that we wrote are ours, as after an answer that was lost.
 pub async fn a_creation_that_was_ours_is_ours(stage: &Stage) {
     let outcome = names::outcome("answer-lost");
     for _ in 0..2 {
-        let created =
-            stage.create(&outcome, text("ours alone"), AT_MOST).await.expect("a creation");
+        let created = stage.create(&outcome, text("ours alone")).await.expect("a creation");
         assert_eq!(created, Created::Now);
     }
 }
@@ -63,10 +61,10 @@ pub async fn a_run_is_removed_whole_and_alone(stage: &Stage) {
     }
     stage.remove_run("run-1").await.expect("a removal");
     for name in &of_run {
-        let error = stage.get(name, AT_MOST).await.expect_err("it was removed");
+        let error = stage.get(name, 1000).await.expect_err("it was removed");
         assert_eq!(error.kind(), StageErrorKind::NotFound);
     }
-    assert_eq!(stage.get(&other, AT_MOST).await.expect("a read"), "bytes");
+    assert_eq!(stage.get(&other, 1000).await.expect("a read"), "bytes");
 }
 
 /// One after the other, and at once.
@@ -79,7 +77,7 @@ pub async fn a_run_is_removed_twice(stage: &Stage) {
         end.expect("a removal");
     }
     for number in 1..20 {
-        assert!(stage.get(&names::result("twice", number), AT_MOST).await.is_err());
+        assert!(stage.get(&names::result("twice", number), 1000).await.is_err());
     }
     stage.remove_run("twice").await.expect("nothing to remove");
 }
@@ -88,7 +86,7 @@ pub async fn a_run_is_removed_twice(stage: &Stage) {
 pub async fn names_are_those_that_were_asked_for(stage: &Stage) {
     let name = "runs/a-b_c.d~1/attempts/1/outcome";
     stage.put(name, text("bytes")).await.expect("a write");
-    assert_eq!(stage.get(name, AT_MOST).await.expect("a read"), "bytes");
+    assert_eq!(stage.get(name, 1000).await.expect("a read"), "bytes");
     assert_eq!(stage.url_of(name), format!("{}/{name}", stage.url()));
 }
 
@@ -98,6 +96,6 @@ pub async fn a_large_object_is_put_over_another(stage: &Stage) {
     stage.put(&name, text("of an earlier attempt")).await.expect("a write");
     let bytes = some((8 << 20) + 1, 11);
     let blob = Blob::of(&bytes);
-    stage.put_as(&name, &blob, &Source::bytes(bytes.clone())).await.expect("an upload");
-    assert_same(&stage.get_as(&name, &blob).await.expect("a download"), &bytes);
+    stage.put_blob_at(&name, &blob, &Source::bytes(bytes.clone())).await.expect("an upload");
+    assert_same(&stage.get_blob_at(&name, &blob).await.expect("a download"), &bytes);
 }

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use test_stage::AT_MOST;
 
 use hype_stage::{Source, Stage, StageErrorKind, StageOptions};
+use hype_wire::Blob;
 use test_stage::backends::BUCKET;
 use test_stage::bytes::some;
 use test_storage_server::{Settings, StorageServer};
@@ -18,8 +18,7 @@ fn open(variables: &[(&str, &str)]) -> Stage {
 }
 
 async fn assert_works(stage: &Stage) {
-    let source = Source::bytes(some(1000, 1));
-    let blob = source.blob().await.unwrap();
+    let (blob, source) = (Blob::of(&some(1000, 1)), Source::bytes(some(1000, 1)));
     stage.put_blob(&blob, &source).await.unwrap();
     assert_eq!(stage.get_blob(&blob).await.unwrap(), some(1000, 1));
 }
@@ -124,7 +123,7 @@ async fn a_federation_that_gives_no_token_is_told() {
     let file = write(directory.path(), "external.json", &file);
     let variables =
         [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
-    let error = open(&variables).get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
+    let error = open(&variables).get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
     assert!(server.requests().is_empty());
@@ -160,10 +159,13 @@ async fn the_machine_works() {
 
 #[test]
 fn where_nobody_says_who_we_are_that_is_told_soon() {
-    // A port on which nobody listens.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gone = gone.to_string();
-    let variables = [("GCE_METADATA_HOST", &*gone), ("GCE_METADATA_IP", &gone)];
+    // Whoever comes is sent away. A port that nobody has might be another test's in a moment.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = nobody.local_addr().unwrap().to_string();
+    std::thread::spawn(move || nobody.incoming().for_each(drop));
+    let url = format!("http://{host}");
+    let variables =
+        [("GCE_METADATA_HOST", &*host), ("GCE_METADATA_IP", &host), ("GOOGLE_BASE_URL", &url)];
     in_process("credentials::the_machine_is_nobody", &variables);
 }
 
@@ -171,7 +173,7 @@ fn where_nobody_says_who_we_are_that_is_told_soon() {
 #[ignore = "needs GCE_METADATA_HOST, which where_nobody_says_who_we_are_that_is_told_soon sets"]
 async fn the_machine_is_nobody() {
     let stage = Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap();
-    let error = stage.get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
+    let error = stage.get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let causes: Vec<_> = causes.map(ToString::to_string).collect();

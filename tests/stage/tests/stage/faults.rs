@@ -20,8 +20,8 @@ fn impatient(server: &StorageServer, time: Duration) -> Stage {
 }
 
 async fn put(stage: &Stage, size: usize, seed: u64) -> Blob {
-    let source = Source::bytes(some(size, seed));
-    let blob = source.blob().await.unwrap();
+    let bytes = some(size, seed);
+    let (blob, source) = (Blob::of(&bytes), Source::bytes(bytes));
     stage.put_blob(&blob, &source).await.unwrap();
     blob
 }

@@ -15,8 +15,7 @@ const SIZE: usize = 40 << 20;
 async fn begun(server: &StorageServer, stage: &Stage) -> (Blob, tokio::task::JoinHandle<()>) {
     let never = Fault::Delay(Duration::from_secs(3600));
     server.inject(Rule::new(Operation::WritePart, "*", never).first(4));
-    let source = Source::bytes(some(SIZE, 1));
-    let blob = source.blob().await.unwrap();
+    let (blob, source) = (Blob::of(&some(SIZE, 1)), Source::bytes(some(SIZE, 1)));
     let stage = stage.clone();
     let upload = tokio::spawn(async move {
         stage.put_blob(&blob, &source).await.unwrap();
@@ -63,8 +62,7 @@ async fn an_upload_of_which_a_part_is_refused_leaves_nothing() {
     let stage = gcs_stage(&server).unwrap();
     let refused = Fault::Refuse(Refusal::new(403));
     server.inject(Rule::new(Operation::WritePart, "*", refused).nth(3));
-    let source = Source::bytes(some(SIZE, 1));
-    let blob = source.blob().await.unwrap();
+    let (blob, source) = (Blob::of(&some(SIZE, 1)), Source::bytes(some(SIZE, 1)));
     let error = stage.put_blob(&blob, &source).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     assert!(server.names(BUCKET).is_empty());
@@ -93,9 +91,9 @@ async fn a_file_that_changes_under_way_leaves_nothing() {
     let busy: Vec<_> = busy.collect();
     server.wait_for(Operation::Write, "*/manifest", 4).await;
 
-    let blob = source.blob().await.unwrap();
+    let blob = Blob::of(&some(SIZE, 1));
     let error = stage.put_blob(&blob, &source).await.unwrap_err();
-    assert_eq!(error.kind(), StageErrorKind::Source, "{error}");
+    assert_eq!(error.kind(), StageErrorKind::File, "{error}");
     assert!(server.names(BUCKET).is_empty());
     assert!(server.unfinished_uploads(BUCKET).is_empty());
     busy.iter().for_each(tokio::task::JoinHandle::abort);

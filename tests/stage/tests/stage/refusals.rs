@@ -1,7 +1,6 @@
 //! What cannot pass is refused at once, with what to do about it.
 
 use std::error::Error;
-use test_stage::AT_MOST;
 
 use hype_stage::{Source, Stage, StageError, StageErrorKind, StageOptions};
 use hype_wire::{Blob, names};
@@ -35,7 +34,7 @@ async fn who_may_not_write_is_told_what_it_takes() {
          roles/storage.objectUser on the bucket gives"
     );
     assert_eq!(error.kind(), StageErrorKind::Denied);
-    let error = stage.get(&name, AT_MOST).await.unwrap_err();
+    let error = stage.get(&name, 1000).await.unwrap_err();
     assert!(told(&error).contains("hint: it takes storage.objects.get and storage.objects.list"));
     let error = stage.remove_run("run-1").await.unwrap_err();
     assert!(
@@ -75,7 +74,7 @@ async fn a_token_that_is_refused_is_told() {
     let variables = [("GOOGLE_BASE_URL", server.url()), ("GOOGLE_BEARER_TOKEN", "wrong".into())];
     let options = StageOptions::new().with_variables(variables);
     let stage = Stage::open_with(&format!("gs://{BUCKET}"), &options).unwrap();
-    let error = stage.get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
+    let error = stage.get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
     let told = told(&error);
     assert!(told.starts_with("not known to the store of gs://bucket/runs/run-1/manifest\n  401"));
@@ -92,7 +91,7 @@ async fn a_clock_that_is_wrong_is_told() {
                 </Error>";
     let refusal = Refusal::new(403).with_body(body);
     server.inject(Rule::new(Operation::Read, "*", Fault::Refuse(refusal)));
-    let error = stage.get("runs/run-1/manifest", AT_MOST).await.unwrap_err();
+    let error = stage.get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(
         told(&error),
         "not known to the store of gs://bucket/some/prefix/runs/run-1/manifest\n\
