@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use cargo_hype::build::build_all;
+use cargo_hype::cargo::Cargo;
 use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 
@@ -44,8 +45,8 @@ impl Ours {
 /// Built together with this program, so that both find one wasmtime compiled.
 fn hype_run(root: &Path) -> anyhow::Result<PathBuf> {
     let build = ["build", "--release", "-p", "hype-run", "-p", "benches", "--bin", "hype-run"];
-    let artifacts = cargo_hype::compile::cargo(root, &build.map(Into::into))
-        .map_err(|error| error.map_or_else(|| anyhow!("cargo build failed"), Into::into))?;
+    let cargo = Cargo { directory: root, arguments: build.map(Into::into).into(), variable: None };
+    let artifacts = cargo.build()?.artifacts().context("cargo build failed")?;
     let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
     program.map(Into::into).context("cargo made no program hype-run")
 }

@@ -152,7 +152,8 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
     let name = names::outcome(&outcome.run_id);
     match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
-        Created::Before(first) => {
+        Created::Before => {
+            let first = stage.get(&name, Outcome::MAX_SIZE).await?;
             let outcome = Outcome::from_bytes(&first)
                 .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
             Ok(finished(stage, &name, &first, outcome))

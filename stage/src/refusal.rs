@@ -181,14 +181,12 @@ fn permission(provider: Provider, request: Request) -> Option<String> {
         (Provider::Google, Request::Remove) => {
             ("storage.objects.list and storage.objects.delete", GOOGLE_ROLE)
         }
-        (Provider::Google, Request::List) => ("storage.objects.list", GOOGLE_ROLE),
         (Provider::Amazon, Request::List) => ("s3:ListBucket", AMAZON_ROLE),
         (Provider::Amazon, Request::Read) => ("s3:GetObject", AMAZON_ROLE),
         (Provider::Amazon, Request::LookFor) => ("s3:GetObject and s3:ListBucket", AMAZON_ROLE),
         (Provider::Amazon, Request::Write) => {
             ("s3:PutObject and s3:AbortMultipartUpload", AMAZON_ROLE)
         }
-        (Provider::Amazon, Request::List) => ("s3:ListBucket", AMAZON_ROLE),
         (Provider::Amazon, Request::Remove) => ("s3:ListBucket and s3:DeleteObject", AMAZON_ROLE),
         (Provider::Azure, _) => ("Storage Blob Data Contributor", AZURE_ROLE),
     };
