@@ -40,6 +40,3 @@ macro_rules! suite {
         }
     )*};
 }
-
-/// More than any object here has, in bytes.
-pub const AT_MOST: u64 = 1 << 20;

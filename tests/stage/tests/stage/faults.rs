@@ -1,7 +1,6 @@
 //! What passes is lived through; what doesn't is told.
 
 use std::time::Duration;
-use test_stage::AT_MOST;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Created, Source, Stage, StageErrorKind, StageOptions};
@@ -53,7 +52,7 @@ async fn a_fifth_of_all_requests_may_fail() {
     }
     for seed in 0..50 {
         let outcome = names::outcome(&format!("run-{seed}"));
-        assert_eq!(stage.create(&outcome, some(100, seed), AT_MOST).await.unwrap(), Created::Now);
+        assert_eq!(stage.create(&outcome, some(100, seed)).await.unwrap(), Created::Now);
     }
 
     let answered = server.requests();
@@ -129,6 +128,6 @@ async fn an_answer_that_does_not_come_is_asked_for_again() {
     server.inject(Rule::new(Operation::Read, "*", pause).nth(2));
     let blob = put(&stage, 1000, 1).await;
     assert_same(&stage.get_blob(&blob).await.unwrap(), &some(1000, 1));
-    let created = stage.create(&names::outcome("run-1"), some(10, 1), AT_MOST).await.unwrap();
+    let created = stage.create(&names::outcome("run-1"), some(10, 1)).await.unwrap();
     assert_eq!(created, Created::Now);
 }
