@@ -91,16 +91,30 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     let ended = catch_unwind(AssertUnwindSafe(main));
     if told.borrow().is_some() {
         // Its runs were stopped, and so how it ended means nothing.
-        runtime.block_on(std::future::pending::<()>());
+        loop {
+            std::thread::park();
+        }
     }
     let ended = catch_unwind(AssertUnwindSafe(|| match ended {
         Ok(output) => output.conclude(),
         Err(panic) => resume_unwind(panic),
     }));
     ambient::forget_default();
-    runtime.block_on(remove_everything());
+    wait_for(&runtime, remove_everything());
     runtime.shutdown_background();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Waits for `future`, also where a thread of another runtime calls a plain `main`.
+fn wait_for(runtime: &Runtime, future: impl Future<Output = ()> + Send + 'static) {
+    let (done, waiting) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        future.await;
+        // Nobody but us waits.
+        let _ = done.send(());
+    });
+    // An error says that it broke down, and was told.
+    let _ = waiting.recv();
 }
 
 /// What a program has around its `main`.

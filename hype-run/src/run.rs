@@ -10,7 +10,6 @@ use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, Termin
 
 use tokio_util::sync::CancellationToken;
 
-use crate::brevity;
 use crate::deadline;
 use crate::executor::Executor;
 use crate::fetch;
@@ -85,7 +84,7 @@ pub async fn run(
     let attempt = attempt(executor, &stage, run_id, request, &output, &mut statistics);
     let end = match deadline::unless_interrupted(&request.interrupt, attempt).await {
         Ok(value) => End::Value(value),
-        Err(failure) => End::Failure(brevity::cut(failure)),
+        Err(failure) => End::Failure(failure),
     };
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
     outcome.nonce = nonce();

@@ -79,7 +79,7 @@ pub fn shapes() -> Vec<Shape> {
             "out of bounds",
         ),
         Shape::new("a message that is long", LONG, Function, "bytes more"),
-        Shape::new("causes that are many", MANY, Function, "and 999968 causes more"),
+        Shape::new("causes that are many", MANY, Function, "999969 causes more"),
         Shape::new("a panic that is long", LOUD, Panic, "bytes more"),
         Shape::new(
             "a million panics and a trap",
