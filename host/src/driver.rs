@@ -112,10 +112,16 @@ impl Core {
         let function = call.component_function()?;
         let arguments = call.arguments()?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
-        let platform = self.runner.platform(env);
         self.own_run(order);
-        let ingredients =
-            Ingredients { run_id: id, function: &function, arguments, env, mounts, platform };
+        let ingredients = Ingredients {
+            run_id: id,
+            function: &function,
+            arguments,
+            env,
+            mounts,
+            #[cfg(feature = "local")]
+            platform: self.runner.platform(env),
+        };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
         staged.put_blobs(&self.stage, &self.uploads).await?;
         tracing::info!(target: STEP, "submitting {} to {env:?}", staged.manifest_url);

@@ -36,6 +36,7 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) env: &'a RunEnvironment,
     pub(crate) mounts: Vec<Mount>,
     /// The platform that machine code is wanted for.
+    #[cfg(feature = "local")]
     pub(crate) platform: Option<String>,
 }
 
