@@ -32,8 +32,9 @@ pub fn sha256_of_the_crate(mebibytes: usize) -> u64 {
 /// The product of two matrices of `side` × `side`.
 #[hype::function]
 pub fn matrix(side: usize) -> f64 {
-    let make = |seed: usize| -> Vec<f64> {
-        (0..side * side).map(|index| ((index * seed) % 1000) as f64 / 1000.0).collect()
+    let make = |seed: u64| -> Vec<f64> {
+        let count = (side * side) as u64;
+        (0..count).map(|index| ((index * seed) % 1000) as f64 / 1000.0).collect()
     };
     let (left, right) = (make(7919), make(104_729));
     let mut product = vec![0.0; side * side];
