@@ -12,7 +12,7 @@ use crate::backtrace;
 use crate::deadline::{self, DeadlineExceeded, Interrupted};
 use crate::execution::{Guest, Panic};
 use crate::executor::bindings::exports::spotify::hype::closure;
-use crate::filesystem::TooMany;
+use crate::filesystem::{NoFiles, TooMany};
 use crate::limiter::Refused;
 use crate::limits::Bounds;
 
@@ -47,6 +47,7 @@ pub(crate) fn early(error: &wasmtime::Error, guest: Guest, manifest: &RunManifes
     let (function, limits) = (section::plain_name(&manifest.function), &manifest.limits);
     let frames = backtrace::frames(error);
     let failure = stopped(error, function, limits)
+        .or_else(|| error.downcast_ref().map(|NoFiles(failure)| failure.clone()))
         .or_else(|| misfit(error, &manifest.component.name))
         .or_else(|| panicked(error, guest.panic))
         .or_else(|| too_deep(error, function))

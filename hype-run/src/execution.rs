@@ -6,24 +6,22 @@ use hype_wire::{Failure, Location, RunManifest, section};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::deadline;
 use crate::end::{self, Misfit};
 use crate::executor::{Closures, ClosuresPre, Executor};
 use crate::fetch::Inputs;
-use crate::filesystem::SharedFiles;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::Output;
 use crate::run::micros;
-use crate::sandbox;
+use crate::sandbox::{self, Sandbox};
 
 /// What belongs to one guest; it goes when the call has ended.
 pub(crate) struct Guest {
-    wasi: WasiCtx,
+    pub(crate) sandbox: Sandbox,
     table: ResourceTable,
-    pub(crate) files: SharedFiles,
     pub(crate) limiter: Limiter,
     pub(crate) panic: Option<Panic>,
 }
@@ -36,7 +34,7 @@ pub(crate) struct Panic {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView { ctx: &mut self.sandbox.wasi, table: &mut self.table }
     }
 }
 
@@ -84,7 +82,7 @@ pub(crate) async fn execute(
     table.set_max_capacity(HANDLES);
     let bounds = Bounds::from(&manifest.limits);
     let limiter = Limiter::new(bounds.memory);
-    let guest = Guest { wasi: sandbox.wasi, table, files: sandbox.files, limiter, panic: None };
+    let guest = Guest { sandbox, table, limiter, panic: None };
     let mut store = Store::new(component.engine(), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_max_component_handles(HANDLES);

@@ -23,7 +23,8 @@ pub(crate) const BLOCK: u64 = 4 << 10;
 /// is room again. Sparse files count as if they were not.
 #[derive(Debug)]
 pub(crate) struct Files {
-    tmp: PathBuf,
+    /// Where `/tmp` is, once there is one.
+    tmp: Option<PathBuf>,
     limit: u64,
     used: u64,
     /// By their addresses, which nothing else has as long as they are here.
@@ -37,9 +38,14 @@ struct Open {
 }
 
 impl Files {
-    /// Nothing is open, and nothing in the directory `tmp`, which may hold `limit` bytes.
-    pub(crate) fn new(tmp: PathBuf, limit: u64) -> Self {
-        Self { tmp, limit, used: 0, open: HashMap::new() }
+    /// Nothing is open, and there is no `/tmp`, which may hold `limit` bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { tmp: None, limit, used: 0, open: HashMap::new() }
+    }
+
+    /// Makes the empty directory `tmp` the guest's `/tmp`.
+    pub(crate) fn show_tmp(&mut self, tmp: PathBuf) {
+        self.tmp = Some(tmp);
     }
 
     /// Whether a guest may open one more.
@@ -97,7 +103,7 @@ impl Files {
     fn measure(&self) -> io::Result<u64> {
         let mut seen = HashSet::new();
         let mut used = 0_u64;
-        let mut directories = vec![self.tmp.clone()];
+        let mut directories: Vec<_> = self.tmp.iter().cloned().collect();
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(directory)? {
                 let entry = entry?;
@@ -167,7 +173,8 @@ mod tests {
     /// A `/tmp` of ten blocks.
     fn tmp() -> (tempfile::TempDir, Files) {
         let directory = tempfile::tempdir().unwrap();
-        let files = Files::new(directory.path().to_owned(), 10 * BLOCK);
+        let mut files = Files::new(10 * BLOCK);
+        files.show_tmp(directory.path().to_owned());
         (directory, files)
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use hype_wire::Failure;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::WasiView;
@@ -37,7 +38,7 @@ impl SharedFiles {
         Self(Arc::new(Mutex::new(files)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Files> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Files> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,6 +63,18 @@ impl fmt::Display for TooMany {
 
 impl std::error::Error for TooMany {}
 
+/// The error that a guest is stopped with when it cannot be shown its files.
+#[derive(Debug)]
+pub(crate) struct NoFiles(pub(crate) Failure);
+
+impl fmt::Display for NoFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for NoFiles {}
+
 /// What a call gives its guest.
 type Told<T> = (Result<T, ErrorCode>,);
 
@@ -71,10 +84,11 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
     preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, Guest>, ()| {
         let guest = store.data_mut();
+        guest.sandbox.make_tmp().map_err(NoFiles)?;
         let directories = preopens::Host::get_directories(&mut guest.filesystem())?;
         for (directory, path) in &directories {
             let directory = guest.ctx().table.get(directory)?.clone();
-            guest.files.lock().enter(&directory, path == "/tmp");
+            guest.sandbox.files.lock().enter(&directory, path == "/tmp");
         }
         Ok((directories,))
     })?;
@@ -92,7 +106,7 @@ fn link_opening(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
             Box::new(async move {
                 let guest = store.data_mut();
                 let in_tmp = guest.in_tmp(&directory)?;
-                if !guest.files.lock().has_room() {
+                if !guest.sandbox.files.lock().has_room() {
                     return Err(TooMany::OpenFiles.into());
                 }
                 if how.contains(OpenFlags::CREATE)
@@ -103,7 +117,7 @@ fn link_opening(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
                 let opened = guest.filesystem().open_at(directory, at, path, how, flags).await;
                 if let Ok(opened) = &opened {
                     let opened = guest.ctx().table.get(opened)?.clone();
-                    guest.files.lock().enter(&opened, in_tmp);
+                    guest.sandbox.files.lock().enter(&opened, in_tmp);
                 }
                 told(opened)
             })
@@ -224,13 +238,13 @@ fn told<T>(result: FsResult<T>) -> wasmtime::Result<Told<T>> {
 impl Guest {
     fn in_tmp(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<bool> {
         let descriptor = self.ctx().table.get(descriptor)?.clone();
-        Ok(self.files.lock().is_in_tmp(&descriptor))
+        Ok(self.sandbox.files.lock().is_in_tmp(&descriptor))
     }
 
     /// Why there may be nothing new in the directory.
     fn no_entry(&mut self, at: &Resource<Descriptor>) -> wasmtime::Result<Option<ErrorCode>> {
         Ok(match self.in_tmp(at)? {
-            true => self.files.lock().add_entry().err().map(ErrorCode::from),
+            true => self.sandbox.files.lock().add_entry().err().map(ErrorCode::from),
             false => None,
         })
     }
@@ -242,7 +256,7 @@ impl Guest {
         end: u64,
     ) -> wasmtime::Result<Option<ErrorCode>> {
         let descriptor = self.ctx().table.get(file)?.clone();
-        let mut files = self.files.lock();
+        let mut files = self.sandbox.files.lock();
         Ok(match files.is_in_tmp(&descriptor) {
             true => files.grow(opened(&descriptor), end).err().map(ErrorCode::from),
             false => None,
@@ -257,10 +271,10 @@ impl Guest {
     ) -> wasmtime::Result<Option<Resource<DynOutputStream>>> {
         let descriptor = self.ctx().table.get(file)?.clone();
         let Descriptor::File(file) = &descriptor else { return Ok(None) };
-        if !self.files.lock().is_in_tmp(&descriptor) {
+        if !self.sandbox.files.lock().is_in_tmp(&descriptor) {
             return Ok(None);
         }
-        let stream = FileStream { file: Arc::clone(&file.file), at, files: self.files.clone() };
+        let stream = FileStream { file: Arc::clone(&file.file), at, files: self.sandbox.files.clone() };
         let stream: DynOutputStream = Box::new(stream);
         Ok(Some(self.ctx().table.push(stream)?))
     }

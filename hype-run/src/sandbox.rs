@@ -17,7 +17,22 @@ pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) files: SharedFiles,
     /// What of it was made for this run alone; it goes when this is dropped.
-    _scratch: Scratch,
+    scratch: Option<Scratch>,
+}
+
+impl Sandbox {
+    /// Makes `/tmp`, unless it is there.
+    ///
+    /// Making and removing directories takes longer than all else of a short call, and most guests
+    /// never ask for theirs.
+    pub(crate) fn make_tmp(&mut self) -> Result<(), Failure> {
+        if self.scratch.is_none() {
+            let mut wasi = WasiCtxBuilder::new();
+            self.scratch = Some(scratch_with_tmp(&mut wasi, &self.files)?);
+            *self.wasi.filesystem() = wasi.build().filesystem().clone();
+        }
+        Ok(())
+    }
 }
 
 /// Makes the surroundings that `manifest` names. Its files are moved away from where they are in
@@ -39,10 +54,12 @@ pub(crate) fn prepare(
     wasi.env("HYPE_EXECUTION_ID", &manifest.run_id);
     wasi.env("HYPE_ATTEMPT", attempt.to_string());
 
-    let scratch =
-        Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
-    let tmp = make(&scratch, "tmp")?;
-    preopen(&mut wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
+    let shared = SharedFiles::new(Files::new(Bounds::from(&manifest.limits).tmp));
+    // Who is shown something will look at it, and so ask for its directories.
+    if manifest.files.is_empty() && manifest.directories.is_empty() && manifest.mounts.is_empty() {
+        return Ok(Sandbox { wasi: wasi.build(), files: shared, scratch: None });
+    }
+    let scratch = scratch_with_tmp(&mut wasi, &shared)?;
     for (path, directory) in lay_out(manifest, files, &scratch)? {
         preopen(&mut wasi, &directory, path, FsPerms::ReadOnly)?;
     }
@@ -54,8 +71,17 @@ pub(crate) fn prepare(
         };
         preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
     }
-    let files = SharedFiles::new(Files::new(tmp, Bounds::from(&manifest.limits).tmp));
-    Ok(Sandbox { wasi: wasi.build(), files, _scratch: scratch })
+    Ok(Sandbox { wasi: wasi.build(), files: shared, scratch: Some(scratch) })
+}
+
+/// A directory for one run, in which is what `wasi` shows as `/tmp` and `files` counts.
+fn scratch_with_tmp(wasi: &mut WasiCtxBuilder, files: &SharedFiles) -> Result<Scratch, Failure> {
+    let scratch =
+        Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
+    let tmp = make(&scratch, "tmp")?;
+    preopen(wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
+    files.lock().show_tmp(tmp);
+    Ok(scratch)
 }
 
 /// Moves the staged files and makes the directories that are named, and gives those that show all
