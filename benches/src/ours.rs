@@ -16,6 +16,8 @@ pub(crate) struct Ours {
     pub(crate) tools: PathBuf,
     /// The command `hype-run`.
     pub(crate) hype_run: PathBuf,
+    /// The component of the example `hello`.
+    pub(crate) hello: PathBuf,
     /// The component of the functions in `closures/`.
     pub(crate) closures: PathBuf,
     /// The component of the example `thumbnails`.
@@ -27,7 +29,8 @@ impl Ours {
     pub(crate) fn build() -> anyhow::Result<Self> {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?;
         let project = Project::at(&root)?;
-        let packages = project.select(&["bench-closures", "thumbnails"].map(str::to_owned))?;
+        let packages =
+            project.select(&["hello", "bench-closures", "thumbnails"].map(str::to_owned))?;
         let selection = Selection { release: true, ..Selection::default() };
         build_all(&project, &packages, &selection)?;
         let components = project.components();
@@ -35,6 +38,7 @@ impl Ours {
         Ok(Self {
             hype_run: hype_run(&root)?,
             tools: components.with_file_name("bench-tools"),
+            hello: component("hello"),
             closures: component("bench-closures"),
             thumbnails: component("thumbnails"),
             root,

@@ -51,10 +51,10 @@ pub(crate) fn componentize_py(ours: &Ours) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// A component for `wasmtime run` that does what the closure `greet` does.
-pub(crate) fn greeting(ours: &Ours) -> anyhow::Result<PathBuf> {
-    let source = ours.root.join("benches/peer/greet.rs");
-    let component = ours.tools.join("greet.wasm");
+/// A component for `wasmtime run` that does what the closure of the example `hello` does.
+pub(crate) fn hello(ours: &Ours) -> anyhow::Result<PathBuf> {
+    let source = ours.root.join("benches/peer/hello.rs");
+    let component = ours.tools.join("hello.wasm");
     if is_older(&component, &[&source])? {
         run(Command::new("rustup").args(["target", "add", "wasm32-wasip2"]))?;
         run(Command::new("rustc")

@@ -20,11 +20,11 @@ const ROUNDS: usize = 30;
 const ENTRY: f64 = 0.040;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
-    let component = component(ours)?;
+    let (component, peer) = (component(ours, "closures")?, component(ours, "peer")?);
     let runtime = runtime()?;
     runtime.block_on(check(&component))?;
     let wasmtime = peers::wasmtime(ours)?;
-    let code = peers::precompiled(ours, &component)?;
+    let code = peers::precompiled(ours, &peer)?;
     let staged = runtime.block_on(Staged::new(&component))?;
     let arguments = argument(&"you".to_owned())?;
     let call = format!("call(\"greet\", {arguments:?})");
@@ -39,8 +39,8 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
         },
         || {
             let mut command = Command::new(&wasmtime);
-            command.args(["run", "--allow-precompiled", "-W", "unknown-imports-trap=y"]);
-            process::to_the_first_byte(command.args(["--invoke", &call]).arg(&code))
+            command.args(["run", "--allow-precompiled", "--invoke", &call]).arg(&code);
+            process::to_the_first_byte(&mut command)
         },
     )?;
     let row = |what: &str, ours: f64, peer: f64| Row {
@@ -50,19 +50,17 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     Ok(vec![row("median", ours.median(), peer.median()), row("least", ours.least(), peer.least())])
 }
 
-/// The component of `python/`, built unless it is there.
-pub(crate) fn component(ours: &Ours) -> anyhow::Result<PathBuf> {
+/// The component of `python/` in `world`, built unless it is there.
+fn component(ours: &Ours, world: &str) -> anyhow::Result<PathBuf> {
     let (sources, wit) = (ours.root.join("benches/python"), ours.root.join("wit"));
-    let component = ours.tools.join("app.wasm");
-    let (app, codec) = (sources.join("app.py"), sources.join("messagepack.py"));
-    if is_older(&component, &[&app, &codec, &wit.join("closure.wit")])? {
-        run(Command::new(componentize_py(ours)?)
-            .arg("-d")
-            .arg(&wit)
-            .args(["-w", "closures", "componentize", "app", "-p"])
-            .arg(&sources)
-            .arg("-o")
-            .arg(&component))?;
+    let component = ours.tools.join(format!("python-{world}.wasm"));
+    let files = ["app.py", "messagepack.py", "peer/peer.wit"].map(|file| sources.join(file));
+    let interface = wit.join("closure.wit");
+    if is_older(&component, &[&files[0], &files[1], &files[2], &interface])? {
+        let mut command = Command::new(componentize_py(ours)?);
+        command.arg("-d").arg(&wit).arg("-d").arg(sources.join("peer")).args(["-w", world]);
+        command.args(["componentize", "app", "-p"]).arg(&sources).arg("-o").arg(&component);
+        run(&mut command)?;
     }
     Ok(component)
 }

@@ -12,10 +12,10 @@ const ROUNDS: usize = 60;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let wasmtime = peers::wasmtime(ours)?;
-    let program = peers::precompiled(ours, &peers::greeting(ours)?)?;
+    let program = peers::precompiled(ours, &peers::hello(ours)?)?;
     let runtime = runtime()?;
-    let staged = runtime.block_on(Staged::new(&ours.closures))?;
-    let arguments = argument(&"you".to_owned())?;
+    let staged = runtime.block_on(Staged::new(&ours.hello))?;
+    let arguments = argument(&"hello".to_owned())?;
     let mut number = 0;
     let (ours, peer) = alternate(
         ROUNDS,
@@ -23,12 +23,12 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             // A run has one outcome, so each start is a run of its own.
             number += 1;
             let run_id = format!("run-{number}");
-            let request = runtime.block_on(staged.run(&run_id, "greet", arguments.clone()))?;
+            let request = runtime.block_on(staged.run(&run_id, "example", arguments.clone()))?;
             process::to_the_end(&mut start(&ours.hype_run, &request))
         },
         || {
             let mut command = Command::new(&wasmtime);
-            command.args(["run", "--allow-precompiled"]).arg(&program).arg("you");
+            command.args(["run", "--allow-precompiled"]).arg(&program).arg("hello");
             process::to_the_end(&mut command)
         },
     )?;

@@ -112,8 +112,9 @@ fn execute(options: Options) -> Result<(), BoxError> {
         });
         run(&executor, &options.request, output).await
     });
-    // A component that took too long to compile is still being compiled.
-    runtime.shutdown_background();
+    // The process ends now: the system takes all of it back at once, and what is still being compiled
+    // is not waited for.
+    std::mem::forget((runtime, executor));
     let finished = finished?;
     if let Some(mut log) = options.termination_log {
         writeln!(log, "{}", finished.line)?;
