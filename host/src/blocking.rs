@@ -64,7 +64,7 @@ impl Submitter {
         crate::Submitter::local().map(Self)
     }
 
-    /// Runs closures in this process, through the stage at a `file://` URL.
+    /// Runs closures in this process, through the stage at a URL.
     ///
     /// # Errors
     ///

@@ -77,8 +77,8 @@ impl Submitter {
         Self::local_in(Stage::in_directory(&crate::local_stage::directory()?)?)
     }
 
-    /// Runs closures in this process, through the stage at a `file://` URL, whose directory is
-    /// made if absent.
+    /// Runs closures in this process, through the stage at a URL, such as `file:///directory` or,
+    /// with the feature of its provider, `gs://bucket/prefix`. A directory is made if absent.
     ///
     /// # Errors
     ///

@@ -60,7 +60,7 @@ const AT_ONCE: usize = 1 << 20;
 impl Download<'_> {
     /// All bytes of the blob, in memory once.
     pub(crate) async fn bytes(&self) -> Result<Bytes, DownloadError> {
-        let size = usize::try_from(self.blob.size).map_err(|_| DownloadError::Size(u64::MAX))?;
+        let size = self.room()?;
         // Zeroed memory that nobody has touched is none.
         let mut room = BytesMut::zeroed(size);
         let (bytes, found) = if size <= PART {
@@ -88,6 +88,16 @@ impl Download<'_> {
             let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
         }
         end
+    }
+
+    /// The size of the blob, which somebody may have made up, if there is memory for it. Without it
+    /// the process would be aborted.
+    fn room(&self) -> Result<usize, StageError> {
+        let size = usize::try_from(self.blob.size).unwrap_or(usize::MAX);
+        Vec::<u8>::new().try_reserve_exact(size).map(|()| size).map_err(|error| {
+            let message = format!("there is no memory for the {size} bytes of {}", self.path);
+            StageError::because(StageErrorKind::TooLarge, message, error)
+        })
     }
 
     fn verify(&self, found: Blob) -> Result<(), DownloadError> {

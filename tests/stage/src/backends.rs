@@ -71,6 +71,15 @@ pub fn gcs_stage(server: &StorageServer) -> Result<Stage, StageError> {
     Stage::open_with(&format!("gs://{BUCKET}/some/prefix"), &options)
 }
 
+/// A stage in the container that the variables of this process name, below a prefix of its own.
+pub fn azure() -> Backend {
+    let container = std::env::var("AZURE_CONTAINER_NAME").expect("AZURE_CONTAINER_NAME");
+    let prefix = TempDir::new().expect("a name that nobody has");
+    let name = prefix.path().file_name().expect("a name").to_string_lossy();
+    let stage = Stage::open(&format!("az://{container}/{name}")).expect("a stage");
+    Backend::new(stage, prefix)
+}
+
 /// A stage in a bucket of a server that speaks S3.
 pub fn s3() -> Backend {
     let server = S3Server::start(BUCKET).expect("a server");

@@ -169,6 +169,14 @@ pub async fn a_blob_of_another_size_is_refused(stage: &Stage) {
     }
 }
 
+/// A size that somebody made up is no reason to die.
+pub async fn a_size_beyond_all_memory_is_refused(stage: &Stage) {
+    let blob = Blob { size: 1 << 60, ..Blob::of(b"small") };
+    stage.put(&names::blob(&blob.digest), Bytes::from_static(b"small")).await.expect("a write");
+    let error = stage.get_blob(&blob).await.expect_err("no machine has that much");
+    assert_eq!(error.kind(), StageErrorKind::TooLarge, "{error}");
+}
+
 /// An object that isn't there is named by its digest.
 pub async fn a_missing_blob_is_named(stage: &Stage) {
     for size in [10, LARGE] {

@@ -16,6 +16,13 @@ mod s3 {
     test_stage::suite!(test_stage::backends::s3);
 }
 
+mod azure {
+    test_stage::suite!(
+        test_stage::backends::azure,
+        #[ignore = "needs a server that speaks Azure: tests/end-to-end/azure starts one"]
+    );
+}
+
 /// A case that stands in no list is never run.
 #[test]
 fn every_case_is_in_the_suite() {

@@ -24,6 +24,8 @@ const OWNERS: &[(&str, &str)] = &[("wasmtime", "hype-run"), ("object_store", "hy
 const TESTED_WITH: &[(&str, &str)] = &[
     // The server is proven by object_store's own suite, over its client for Google Cloud Storage.
     ("test-storage-server", "object_store"),
+    // What a stage takes is compared with what the crate alone takes.
+    ("bench-stage", "object_store"),
 ];
 
 /// Where packages stand that nobody is meant to depend on.

@@ -1,0 +1,3 @@
+//! What the benchmark of the stage measures with.
+
+pub mod measure;
