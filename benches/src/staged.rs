@@ -47,6 +47,7 @@ impl Staged {
         Ok(Request {
             manifest_url: self.stage.url_of(&name),
             digest: Some(digest),
+            key: None,
             attempt: 1,
             interrupt: CancellationToken::new(),
         })

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::StageErrorKind;
-use hype_wire::{Outcome, RunManifest, names};
+use hype_wire::{Origin, Outcome, RunManifest, names, unseal};
 
 use crate::driver::{Core, Order};
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ impl Attached<'_> {
             let is_abandoned = self.look_at_lease().await?;
             // Looked for last: one that comes before the owner goes is found.
             if let Some(bytes) = self.core.find(&name, Outcome::MAX_SIZE).await? {
-                return Ok(Outcome::from_bytes(&bytes)?);
+                return self.verified(bytes).await;
             }
             if is_abandoned {
                 return Err(self.abandoned());
@@ -122,6 +122,28 @@ impl Attached<'_> {
         if !std::mem::replace(&mut self.is_ours, true) {
             self.core.own_run(self.order);
         }
+    }
+
+    /// The outcome in `bytes`, if somebody vouches for it, or nobody needs to.
+    async fn verified(&self, bytes: Bytes) -> Result<Outcome> {
+        let Order { id, is_strict, .. } = self.order;
+        let key = self.core.runner.key(id).await?;
+        let (bytes, origin) =
+            unseal(Vec::from(bytes), key.as_ref()).map_err(|error| Error::lost(id, error))?;
+        match origin {
+            Origin::Verified => {}
+            Origin::Unverified if *is_strict => return Err(self.unverified()),
+            Origin::Unverified => tracing::warn!(
+                "the outcome of {id} is unverified: whoever can write to {} could have written it",
+                self.core.stage.url()
+            ),
+        }
+        Ok(Outcome::from_bytes(&bytes)?)
+    }
+
+    fn unverified(&self) -> Error {
+        Error::lost(&self.order.id, "its outcome is unverified: the run's key is not known here")
+            .hint("attach to it where it began, or by a submitter without strict results")
     }
 
     async fn check_that_it_is_there(&self) -> Result<()> {

@@ -29,7 +29,12 @@ pub(crate) struct Worker {
     /// Tells the drivers to stop.
     stop_drivers: CancellationToken,
     removals: TaskTracker,
+    /// How many of them are not done.
+    pending: watch::Sender<usize>,
 }
+
+/// One removal that is not done, by whatever way it will be.
+struct Pending(watch::Sender<usize>);
 
 impl Background {
     /// Starts the thread.
@@ -40,6 +45,7 @@ impl Background {
             drivers: TaskTracker::new(),
             stop_drivers: CancellationToken::new(),
             removals: TaskTracker::new(),
+            pending: watch::Sender::new(0),
         };
         let (stop, mut told_to_stop) = watch::channel(false);
         let (tell_stopped, stopped) = mpsc::channel();
@@ -84,7 +90,18 @@ impl Worker {
         &self,
         removal: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
+        let pending = Pending::new(&self.pending);
+        let removal = async move {
+            let _pending = pending;
+            removal.await
+        };
         self.removals.spawn_on(removal, &self.handle)
+    }
+
+    /// Waits until nothing is being removed.
+    pub(crate) async fn nothing_to_remove(&self) {
+        // An error would say that this worker is gone.
+        let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 
     /// Stops what drives runs, and waits until it holds nothing any more.
@@ -92,6 +109,19 @@ impl Worker {
         self.stop_drivers.cancel();
         self.drivers.close();
         self.drivers.wait().await;
+    }
+}
+
+impl Pending {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|pending| *pending += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.send_modify(|pending| *pending -= 1);
     }
 }
 

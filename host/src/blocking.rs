@@ -74,6 +74,12 @@ impl Submitter {
         crate::Submitter::local_with(staging).map(Self)
     }
 
+    /// [`hype::Submitter::with_strict_results`](crate::Submitter::with_strict_results).
+    #[must_use]
+    pub fn with_strict_results(self) -> Self {
+        Self(self.0.with_strict_results())
+    }
+
     /// Runs `closure` in `env` and gives its value.
     ///
     /// # Errors

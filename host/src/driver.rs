@@ -4,18 +4,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::{Stage, StageError};
-use hype_wire::{Code, End, Outcome, Payload, Statistics, TerminationLine, names};
+use hype_wire::{Code, End, Outcome, Payload, RunKey, Statistics, TerminationLine, names, unseal};
 use tokio::sync::watch;
 use tracing::Span;
 
 use crate::closure::Call;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
+use crate::keys;
 use crate::lease::Lease;
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::progress::STEP;
 use crate::run::Status;
+use crate::run_objects::RunObjects;
 use crate::runner::{Attempt, Runner};
 use crate::staging::{Ingredients, StagedRun};
 use crate::upload::Uploads;
@@ -49,6 +51,9 @@ pub(crate) struct Order {
     pub(crate) log: Log,
     pub(crate) owned: Owned,
     pub(crate) lease: Lease,
+    pub(crate) objects: RunObjects,
+    /// Whether an outcome that nobody vouches for is refused.
+    pub(crate) is_strict: bool,
     pub(crate) fate: watch::Receiver<Fate>,
 }
 
@@ -63,7 +68,8 @@ pub(crate) enum Fate {
 }
 
 impl Core {
-    /// Brings what is ordered to its end, and removes what that made once the value is wanted.
+    /// Brings what is ordered to its end. What that made goes once the value is wanted: without
+    /// anybody waiting for it, but where the value can be taken once.
     pub(crate) async fn drive(&self, order: &Order, beginning: Beginning) -> Result<Bytes> {
         let result = match beginning {
             Beginning::Staging => tokio::select! {
@@ -80,9 +86,14 @@ impl Core {
         if *order.fate.borrow() == Fate::Detached {
             return self.leave(order, result).await;
         }
-        let removed = order.owned.remove().await;
-        let value = result?;
-        removed.map(|()| value)
+        match beginning {
+            Beginning::Staging => result,
+            Beginning::Elsewhere => {
+                let removed = order.owned.remove().await;
+                let value = result?;
+                removed.map(|()| value)
+            }
+        }
     }
 
     /// Leaves a detached run's outcome to be collected; without one there is nothing to leave.
@@ -90,7 +101,7 @@ impl Core {
         match &result {
             Err(error) if error.failure().is_none() => {
                 tracing::warn!("the detached run {} was lost: {}", order.id, error.report());
-                remove_run(&self.stage, &order.lease, &order.id).await?;
+                order.objects.remove().await?;
             }
             _ => order.lease.detach().await,
         }
@@ -99,10 +110,9 @@ impl Core {
 
     /// Makes the run's objects in the stage go with it.
     pub(crate) fn own_run(&self, order: &Order) {
-        let (stage, id, lease) = (self.stage.clone(), order.id.clone(), order.lease.clone());
-        order.owned.enter(format!("run {id} in {}", stage.url()), async move {
-            remove_run(&stage, &lease, &id).await
-        });
+        let objects = order.objects.clone();
+        let what = format!("run {} in {}", order.id, self.stage.url());
+        order.owned.enter(what, async move { objects.remove().await });
     }
 
     /// The MessagePack of the value.
@@ -113,6 +123,7 @@ impl Core {
         let arguments = call.arguments()?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
+        let key = keys::make(id)?;
         let ingredients = Ingredients {
             run_id: id,
             function: &function,
@@ -130,7 +141,7 @@ impl Core {
         loop {
             order.status.send_replace(Status::Running(number));
             Span::current().record("attempt", number);
-            match self.attempt(order, &staged, number).await {
+            match self.attempt(order, &staged, &key, number).await {
                 Err(error) if error.misses_object() && !restaged => {
                     tracing::warn!(
                         "{id} is staged again, since a collection came between: {error}"
@@ -152,7 +163,13 @@ impl Core {
         }
     }
 
-    async fn attempt(&self, order: &Order, staged: &StagedRun, number: u32) -> Result<Bytes> {
+    async fn attempt(
+        &self,
+        order: &Order,
+        staged: &StagedRun,
+        key: &RunKey,
+        number: u32,
+    ) -> Result<Bytes> {
         let Order { id, call, env, .. } = order;
         let started = Instant::now();
         let attempt = Attempt {
@@ -160,13 +177,17 @@ impl Core {
             number,
             manifest_url: staged.manifest_url.clone(),
             manifest_digest: staged.manifest_digest,
+            key: key.clone(),
             image: call.image().or(env.image()).map(str::to_owned),
             env: env.clone(),
             log: order.log.clone(),
             owned: order.owned.clone(),
         };
         let line = self.runner.run(attempt).await?;
-        let outcome = read_outcome(&self.stage, id, &line).await?;
+        let (name, outcome) = read_outcome(&self.stage, id, &line).await?;
+        if number == 1 {
+            order.objects.are_known(&staged.objects, name, &outcome);
+        }
         let ending = match &outcome.end {
             End::Value(_) => "a value".to_owned(),
             End::Failure(failure) => format!("a failure ({})", failure.kind),
@@ -187,18 +208,17 @@ impl Core {
     }
 }
 
-async fn remove_run(stage: &Stage, lease: &Lease, id: &str) -> Result<()> {
-    lease.close().await;
-    Ok(stage.remove_run(id).await?)
-}
-
 /// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(1 << (attempt - 1).min(6)).min(Duration::from_secs(60))
 }
 
-/// The outcome that `line` vouches for.
-async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Result<Outcome> {
+/// The outcome that `line` vouches for, and its name.
+async fn read_outcome<'a>(
+    stage: &Stage,
+    run_id: &str,
+    line: &'a TerminationLine,
+) -> Result<(&'a str, Outcome)> {
     let name = line
         .outcome
         .strip_prefix(stage.url())
@@ -211,7 +231,8 @@ async fn read_outcome(stage: &Stage, run_id: &str, line: &TerminationLine) -> Re
         .get_verified(name, &line.digest, Outcome::MAX_SIZE)
         .await
         .map_err(|error| Error::lost(run_id, error))?;
-    Ok(Outcome::from_bytes(&bytes)?)
+    let (bytes, _) = unseal(Vec::from(bytes), None)?;
+    Ok((name, Outcome::from_bytes(&bytes)?))
 }
 
 async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {

@@ -91,9 +91,11 @@ impl Lease {
         WeakLease(Arc::downgrade(&self.0))
     }
 
-    /// Makes sure that it is not written any more.
-    pub(crate) async fn close(&self) {
-        self.0.state.lock().await.is_closed = true;
+    /// Makes sure that it is not written any more, and says whether it ever was.
+    pub(crate) async fn close(&self) -> bool {
+        let mut state = self.0.state.lock().await;
+        state.is_closed = true;
+        state.record.renewals > 0
     }
 
     /// Writes it as `change` leaves it, if that says so.

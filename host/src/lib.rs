@@ -66,6 +66,8 @@ mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
+mod keys;
+#[cfg(not(target_family = "wasm"))]
 mod known;
 #[cfg(not(target_family = "wasm"))]
 mod lease;
@@ -83,6 +85,8 @@ mod program;
 mod progress;
 #[cfg(not(target_family = "wasm"))]
 mod run;
+#[cfg(not(target_family = "wasm"))]
+mod run_objects;
 #[cfg(not(target_family = "wasm"))]
 mod runner;
 #[cfg(not(target_family = "wasm"))]

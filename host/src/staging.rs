@@ -22,6 +22,8 @@ use crate::upload::{Upload, Uploads};
 pub(crate) struct StagedRun {
     pub(crate) manifest_url: String,
     pub(crate) manifest_digest: Digest,
+    /// What stands in the stage for this run alone.
+    pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
     #[cfg(feature = "local")]
     kept: Option<CachedArtefact>,
@@ -72,9 +74,14 @@ impl StagedRun {
         let bytes = Bytes::from(manifest.to_bytes()?);
         let name = names::manifest(run.run_id);
         stage.put(&name, bytes.clone()).await?;
+        let mut objects = vec![name.clone()];
+        if let Payload::Staged { name, .. } = manifest.arguments {
+            objects.push(name);
+        }
         Ok(Self {
             manifest_url: stage.url_of(&name),
             manifest_digest: Digest::of(&bytes),
+            objects,
             blobs,
             #[cfg(feature = "local")]
             kept,

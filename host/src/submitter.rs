@@ -22,6 +22,7 @@ use crate::lease::{self, Lease};
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::run::{Parts, Run, Status};
+use crate::run_objects::RunObjects;
 use crate::runner::Runner;
 use crate::upload::Uploads;
 
@@ -30,7 +31,10 @@ use crate::upload::Uploads;
 /// What it makes outside this process it removes, at the latest when its last clone goes, which
 /// waits for that up to 10 seconds; [`close`](Self::close) does it in time and tells of errors.
 #[derive(Clone)]
-pub struct Submitter(Arc<Inner>);
+pub struct Submitter {
+    inner: Arc<Inner>,
+    is_strict: bool,
+}
 
 struct Inner {
     core: Arc<Core>,
@@ -63,7 +67,7 @@ impl Submitter {
             lease_term,
             owned,
         });
-        Ok(Self(Arc::new(Inner { core, background })))
+        Ok(Self { inner: Arc::new(Inner { core, background }), is_strict: false })
     }
 
     /// Runs closures in this process, through a stage in the user's cache directory, or where that
@@ -114,9 +118,20 @@ impl Submitter {
         Ok(self.stage().collect(age, removal).await?)
     }
 
+    /// Refuses outcomes that nobody vouches for, rather than to warn of them.
+    ///
+    /// Whoever can write to the stage could have written an outcome. Those of the runs that this
+    /// program drives are vouched for by their runner, and those that it attaches to by the run's
+    /// key, where the runner or this process still has it.
+    #[must_use]
+    pub fn with_strict_results(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
     /// What artefacts and results go through.
     pub fn stage(&self) -> &Stage {
-        &self.0.core.stage
+        &self.inner.core.stage
     }
 
     /// Runs `closure` in `env` and gives its value. Dropping the future cancels the run.
@@ -154,7 +169,9 @@ impl Submitter {
     /// that; then it is an error if the owner was faster.
     ///
     /// Its log stays where it began, and its status says nothing of attempts. When it was lost with its
-    /// owner, that is known after the owner's lease, which is a minute.
+    /// owner, that is known after the owner's lease, which is a minute. An outcome that nobody vouches
+    /// for is told by a warning, or refused by a submitter
+    /// [with strict results](Self::with_strict_results).
     pub fn attach<T>(&self, run_id: &str) -> Run<T> {
         let id = run_id.to_owned();
         let (order, fate) = self.order(id, Call::unknown(), &RunEnvironment::new());
@@ -162,18 +179,19 @@ impl Submitter {
     }
 
     /// Removes what this submitter made outside this process and still has, such as transient
-    /// volumes.
+    /// volumes, and waits until nothing is there any more of the runs that have ended.
     ///
     /// # Errors
     ///
-    /// When something could not be removed.
+    /// When something of the submitter's own could not be removed.
     pub async fn close(self) -> Result<()> {
-        self.0.core.owned.remove().await
+        self.inner.background.worker().nothing_to_remove().await;
+        self.inner.core.owned.remove().await
     }
 
     fn order(&self, id: String, call: Call, env: &RunEnvironment) -> (Order, watch::Sender<Fate>) {
         let log = Log::new(format!("{} {id}", call.function()));
-        let owned = self.0.core.owned.of_run();
+        let owned = self.inner.core.owned.of_run();
         // Removed last, when whoever could write is gone.
         let end = log.clone();
         owned.enter("the log", async move {
@@ -181,17 +199,19 @@ impl Submitter {
             Ok(())
         });
         let status = watch::Sender::new(Status::Staging);
-        let core = &self.0.core;
+        let core = &self.inner.core;
         let lease = Lease::new(&core.stage, &id, call.function(), core.lease_term);
         let (decide, fate) = watch::channel(Fate::Undecided);
-        (Order { id, call, env: env.clone(), status, log, owned, lease, fate }, decide)
+        let objects = RunObjects::new(&id, &core.stage, &lease);
+        let (env, is_strict) = (env.clone(), self.is_strict);
+        (Order { id, call, env, status, log, owned, lease, objects, is_strict, fate }, decide)
     }
 
     fn start<T>(&self, order: Order, fate: watch::Sender<Fate>, beginning: Beginning) -> Run<T> {
         let (send, ended) = oneshot::channel();
         let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
         let (log, owned, lease) = (order.log.clone(), order.owned.clone(), order.lease.clone());
-        let core = Arc::clone(&self.0.core);
+        let core = Arc::clone(&self.inner.core);
         let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
         let driving = async move {
             let result = core.drive(&order, beginning).await;
@@ -201,7 +221,7 @@ impl Submitter {
         };
         // What is told of the run goes where the caller's own events go.
         let driving = driving.instrument(span).with_current_subscriber();
-        let abort = self.0.background.spawn(driving);
+        let abort = self.inner.background.spawn(driving);
         let (id, function, status) = parts;
         let parts = Parts { id, function, status, log, ended, abort, owned, lease, fate };
         Run::new(parts, self.clone())
@@ -210,7 +230,7 @@ impl Submitter {
 
 impl fmt::Debug for Submitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Core { stage, runner, .. } = &*self.0.core;
+        let Core { stage, runner, .. } = &*self.inner.core;
         write!(f, "Submitter({}, {})", runner.place(), stage.url())
     }
 }

@@ -2,19 +2,24 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use hype_run::{CancellationToken, Executor, Output, Request, Stream, run};
 use hype_stage::StageError;
+use hype_wire::{RunKey, WireError};
 
 const USAGE: &str = "\
-usage: hype-run MANIFEST_URL [--digest HEX] [--termination-log PATH]
+usage: hype-run MANIFEST_URL [--digest HEX] [--key-file PATH]
+                [--termination-log PATH]
 
 Runs the closure whose manifest stands at MANIFEST_URL (STAGE/runs/RUN/manifest)
 and writes its outcome to the same stage.
 
   --digest HEX            the manifest's BLAKE3 digest; without it the manifest
                           is taken as it is
+  --key-file PATH         a file with the run's key, 64 hexadecimal digits, by
+                          which the outcome is sealed
   --termination-log PATH  where to write the line that names the outcome and
                           its digest
 
@@ -57,11 +62,12 @@ fn main() -> ExitCode {
 fn options() -> Result<Option<Options>, BoxError> {
     use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-    let (mut manifest_url, mut digest, mut termination_log) = (None, None, None);
+    let (mut manifest_url, mut digest, mut key, mut termination_log) = (None, None, None, None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("digest") => digest = Some(arguments.value()?.parse()?),
+            Long("key-file") => key = Some(read_key(Path::new(&arguments.value()?))?),
             Long("termination-log") => {
                 let path = arguments.value()?;
                 let open = File::options().append(true).create(true).open(&path);
@@ -84,11 +90,18 @@ fn options() -> Result<Option<Options>, BoxError> {
         request: Request {
             manifest_url: manifest_url.ok_or("the manifest's URL is missing")?,
             digest,
+            key,
             attempt,
             interrupt: CancellationToken::new(),
         },
         termination_log,
     }))
+}
+
+fn read_key(path: &Path) -> Result<RunKey, BoxError> {
+    let cannot = |error: BoxError| format!("cannot read the key file {}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.into()))?;
+    Ok(text.parse().map_err(|error: WireError| cannot(error.into()))?)
 }
 
 fn execute(options: Options) -> Result<(), BoxError> {

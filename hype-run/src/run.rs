@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hype_stage::{Created, Source, Stage, StageError};
-use hype_wire::{Blob, Digest, End, Failure, Outcome, Payload, Statistics, TerminationLine, names};
-
+use hype_wire::{
+    Blob, Digest, End, Failure, Outcome, Payload, RunKey, Statistics, TerminationLine, WireError,
+    names, seal, unseal,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline;
@@ -23,6 +25,8 @@ pub struct Request {
     pub manifest_url: String,
     /// The manifest's digest, when a trusted way told it.
     pub digest: Option<Digest>,
+    /// What the outcome is sealed with, when a trusted way told it.
+    pub key: Option<RunKey>,
     /// Which attempt at the run this is, counted from 1.
     pub attempt: u32,
     /// Cancelling it stops the run at once; the outcome then says so.
@@ -61,7 +65,8 @@ impl std::error::Error for RunError {
 ///
 /// # Errors
 ///
-/// Only when no outcome could be written: the URL names no manifest, or the stage is out of reach.
+/// Only when no outcome could be written: the URL names no manifest, the stage is out of reach, or
+/// somebody else wrote an outcome before.
 pub async fn run(
     executor: &Executor,
     request: &Request,
@@ -90,7 +95,7 @@ pub async fn run(
     outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
-    conclude(&stage, outcome).await.map_err(no_outcome)
+    conclude(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
 }
 
 async fn attempt(
@@ -136,11 +141,14 @@ async fn put_value(
 
 /// Writes the outcome where the first of a run stays, or with its attempt if the function had no
 /// part in it, since another attempt may still reach an end of the function's own.
-async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageError> {
-    let bytes = outcome.to_bytes().map(Bytes::from).map_err(|error| {
-        // An outcome is made of strings, numbers and bytes, which all have a MessagePack form.
-        StageError::from_encoding(&stage.url_of(&names::outcome(&outcome.run_id)), error)
-    })?;
+async fn conclude(
+    stage: &Stage,
+    key: Option<&RunKey>,
+    outcome: Outcome,
+) -> Result<Finished, StageError> {
+    let name = names::outcome(&outcome.run_id);
+    let strange = |error| StageError::from_encoding(&stage.url_of(&name), error);
+    let bytes = Bytes::from(sealed(&outcome, key).map_err(strange)?);
     if let End::Failure(failure) = &outcome.end
         && failure.kind.is_infrastructure()
     {
@@ -148,15 +156,23 @@ async fn conclude(stage: &Stage, outcome: Outcome) -> Result<Finished, StageErro
         stage.put(&name, bytes.clone()).await?;
         return Ok(finished(stage, &name, &bytes, outcome));
     }
-    let name = names::outcome(&outcome.run_id);
     match stage.create(&name, bytes.clone()).await? {
         Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
         Created::Before => {
+            // We vouch for it: without a key, for whatever stands there.
             let first = stage.get(&name, Outcome::MAX_SIZE).await?;
-            let outcome = Outcome::from_bytes(&first)
-                .map_err(|error| StageError::from_encoding(&stage.url_of(&name), error))?;
+            let (opened, _) = unseal(first.to_vec(), key).map_err(strange)?;
+            let outcome = Outcome::from_bytes(&opened).map_err(strange)?;
             Ok(finished(stage, &name, &first, outcome))
         }
+    }
+}
+
+fn sealed(outcome: &Outcome, key: Option<&RunKey>) -> Result<Vec<u8>, WireError> {
+    let bytes = outcome.to_bytes()?;
+    match key {
+        Some(key) => seal(bytes, key),
+        None => Ok(bytes),
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, future};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, future, stream};
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -322,10 +323,30 @@ impl Stage {
     pub async fn remove_run(&self, run_id: &str) -> Result<(), StageError> {
         let prefix = names::run(run_id);
         let path = Path::from(prefix.as_str());
-        let remove = || {
+        let listed = || {
             let objects = self.store.list(Some(&path));
-            let names = objects.map_ok(|object| object.location).boxed();
-            let removed = self.store.delete_stream(names);
+            objects.map_ok(|object| object.location).boxed()
+        };
+        self.remove_all(&prefix, listed).await
+    }
+
+    /// Removes the objects with these names. One that is gone already is no error.
+    pub async fn remove(&self, names: &[String]) -> Result<(), StageError> {
+        let Some(first) = names.first() else { return Ok(()) };
+        let paths = || {
+            let paths: Vec<_> = names.iter().map(|name| Ok(Path::from(name.as_str()))).collect();
+            stream::iter(paths).boxed()
+        };
+        self.remove_all(first, paths).await
+    }
+
+    async fn remove_all(
+        &self,
+        what: &str,
+        paths: impl Fn() -> BoxStream<'static, object_store::Result<Path>>,
+    ) -> Result<(), StageError> {
+        let remove = || {
+            let removed = self.store.delete_stream(paths());
             let removed = removed.filter(|end| {
                 let is_gone = matches!(end, Err(object_store::Error::NotFound { .. }));
                 future::ready(!is_gone)
@@ -333,7 +354,7 @@ impl Stage {
             removed.try_for_each(|_| future::ready(Ok(())))
         };
         let removed = self.persistence.of(remove).await;
-        removed.map_err(|error| self.failed(Request::Remove, &prefix, error))
+        removed.map_err(|error| self.failed(Request::Remove, what, error))
     }
 
     pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {

@@ -110,10 +110,14 @@ impl Runner for LocalRunner {
             let threads = inner.threads.0.as_ref().ok_or_else(|| {
                 Error::runner("the local runner is shut down", "its threads are gone")
             })?;
-            let Attempt { run_id, number, manifest_url, manifest_digest, log, owned, .. } = attempt;
-            let digest = Some(manifest_digest);
-            let interrupt = CancellationToken::new();
-            let request = Request { manifest_url, digest, attempt: number, interrupt };
+            let Attempt { run_id, log, owned, .. } = attempt;
+            let request = Request {
+                manifest_url: attempt.manifest_url,
+                digest: Some(attempt.manifest_digest),
+                key: Some(attempt.key),
+                attempt: attempt.number,
+                interrupt: CancellationToken::new(),
+            };
             let (here, gone) = oneshot::channel::<()>();
             let closure = run(Arc::clone(&inner), run_id, request, log);
             let running = threads.spawn(async move {

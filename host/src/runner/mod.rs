@@ -9,10 +9,11 @@ mod volumes;
 pub use local::LocalRunner;
 
 use futures::future::BoxFuture;
-use hype_wire::{Digest, Mount, TerminationLine};
+use hype_wire::{Digest, Mount, RunKey, TerminationLine};
 
 use crate::environment::RunEnvironment;
 use crate::error::Result;
+use crate::keys;
 use crate::known;
 use crate::log::Log;
 use crate::owned::Owned;
@@ -32,6 +33,9 @@ pub struct Attempt {
     pub image: Option<String>,
     /// The environment.
     pub env: RunEnvironment,
+    /// What the runner process seals its outcome with. It goes to that process by a way that is
+    /// trusted and that the closure can't look at.
+    pub key: RunKey,
     /// Where the closure's output goes.
     pub log: Log,
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
@@ -72,5 +76,15 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(std::future::ready(Ok(known::find(run_id).is_some())))
+    }
+
+    /// The key of this run, begun here or by another process; none when nobody has it any more. A runner
+    /// that keeps keys where other processes find them looks there.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
+        Box::pin(std::future::ready(Ok(keys::find(run_id))))
     }
 }

@@ -9,6 +9,7 @@
 pub mod ends;
 pub mod runs;
 pub mod surroundings;
+pub mod told;
 pub mod values;
 
 use std::sync::OnceLock;

@@ -12,8 +12,8 @@ use cargo_hype::cargo::Cargo;
 use conformance::values::component;
 use hype_stage::Stage;
 use hype_wire::{
-    Access, Blob, Code, ComponentRef, Digest, End, FailureKind, Mount, Outcome, Payload,
-    RunManifest, TerminationLine, codec, names,
+    Access, Blob, Code, ComponentRef, Digest, End, FailureKind, Mount, Origin, Outcome, Payload,
+    RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
 const RUN: &str = "run-1";
@@ -59,6 +59,36 @@ impl Prepared {
     fn outcome(&self, name: &str) -> Outcome {
         Outcome::from_bytes(&std::fs::read(self.directory.path().join(name)).unwrap()).unwrap()
     }
+}
+
+#[test]
+fn an_outcome_is_sealed_with_the_key_of_a_file() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let (path, key) = (prepared.directory.path().join("key"), RunKey::new([7; 32]));
+    std::fs::write(&path, format!("{}\n", key.reveal())).unwrap();
+    let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let sealed = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert!(Outcome::from_bytes(&sealed).is_err());
+    let (outcome, origin) = unseal(sealed, Some(&key)).unwrap();
+    assert_eq!(origin, Origin::Verified);
+    assert!(matches!(Outcome::from_bytes(&outcome).unwrap().end, End::Value(_)));
+}
+
+#[test]
+fn a_file_that_holds_no_key_is_refused() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let path = prepared.directory.path().join("key");
+    let refused = || {
+        let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+        assert_eq!(ended.status.code(), Some(2));
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let told = refused();
+    assert!(told.contains(&format!("cannot read the key file {}: No such", path.display())));
+    std::fs::write(&path, "0123").unwrap();
+    let told = refused();
+    assert!(told.contains("it has 64 hexadecimal digits") && !told.contains("0123"), "{told}");
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -260,6 +260,7 @@ fn nothing_of_a_run_stays_however_it_ends() {
     wait(submitter.submit(text_of(1 << 20), &env)).unwrap();
     wait(submitter.submit(bake(false), &env)).unwrap_err();
     wait(submitter.submit(trap(), &env)).unwrap_err();
+    wait(submitter.close()).unwrap();
     let left = fs::read_dir(directory.path().join("runs")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
 }

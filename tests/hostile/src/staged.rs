@@ -55,6 +55,7 @@ impl Staged {
         let request = Request {
             manifest_url: self.stage.url_of(&name),
             digest,
+            key: None,
             attempt: 1,
             interrupt: CancellationToken::new(),
         };

@@ -1,0 +1,38 @@
+//! What hype tells of its work while something is done.
+
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+/// What `future` gives, and the lines that are told meanwhile.
+pub fn told<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
+    let lines = Lines::default();
+    let seen = Arc::clone(&lines.0);
+    let subscriber = tracing_subscriber::registry().with(lines);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let value = tracing::subscriber::with_default(subscriber, || runtime.block_on(future));
+    let seen = seen.lock().expect("nobody panics in it").clone();
+    (value, seen)
+}
+
+/// Remembers what is told.
+#[derive(Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        struct Message(String);
+
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().expect("nobody panics in it").push(message.0);
+    }
+}
