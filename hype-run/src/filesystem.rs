@@ -274,7 +274,8 @@ impl Guest {
         if !self.sandbox.files.lock().is_in_tmp(&descriptor) {
             return Ok(None);
         }
-        let stream = FileStream { file: Arc::clone(&file.file), at, files: self.sandbox.files.clone() };
+        let stream =
+            FileStream { file: Arc::clone(&file.file), at, files: self.sandbox.files.clone() };
         let stream: DynOutputStream = Box::new(stream);
         Ok(Some(self.ctx().table.push(stream)?))
     }
