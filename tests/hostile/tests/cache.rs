@@ -114,8 +114,12 @@ fn a_forged_component_is_replaced() {
     let mut cached = Cached::new();
     cached.staged.manifest.artefact = None;
     let blob = cached.staged.manifest.component.blob;
-    std::fs::write(cached.path_of(&blob), Guest::calling("unreachable").component()).unwrap();
-    assert_value(&cached.run(), Code::Compiled, blob.size);
+    let mut altered = Guest::GOOD.component();
+    *altered.last_mut().unwrap() ^= 1;
+    for bytes in [Guest::calling("unreachable").component(), altered] {
+        std::fs::write(cached.path_of(&blob), bytes).unwrap();
+        assert_value(&cached.run(), Code::Compiled, blob.size);
+    }
     cached.remove_from_stage(&blob);
     assert_value(&cached.run(), Code::Compiled, 0);
 }
