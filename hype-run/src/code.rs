@@ -1,10 +1,11 @@
-//! Where the machine code of a run comes from: this process, the stage, or the compiler.
+//! Where the machine code of a run comes from: this process, the submitter, or the compiler.
 
 use std::time::Instant;
 
-use hype_stage::{Stage, StageErrorKind};
+use hype_stage::StageErrorKind;
 use hype_wire::{Artefact, Code, Failure, RunManifest};
 
+use crate::blobs::Blobs;
 use crate::engine::Platform;
 use crate::execution::Guest;
 use crate::executor::{ClosuresPre, Executor};
@@ -19,8 +20,6 @@ pub(crate) struct Loaded {
     pub(crate) why_compiled: Option<String>,
     /// How long compiling or loading took, in microseconds.
     pub(crate) took_us: u64,
-    /// How many bytes were read from the stage.
-    pub(crate) fetched: u64,
 }
 
 /// The component of `manifest`, ready to run.
@@ -30,46 +29,38 @@ pub(crate) struct Loaded {
 /// another machine or by another version, is done without; one that was altered is refused.
 pub(crate) async fn load(
     executor: &Executor,
-    stage: &Stage,
+    blobs: &Blobs<'_>,
     manifest: &RunManifest,
     is_verified: bool,
 ) -> Result<Loaded, Failure> {
     if let Some(component) = executor.reuse(&manifest.component.blob.digest) {
-        return Ok(Loaded {
-            component,
-            code: Code::Reused,
-            why_compiled: None,
-            took_us: 0,
-            fetched: 0,
-        });
+        return Ok(Loaded { component, code: Code::Reused, why_compiled: None, took_us: 0 });
     }
     let why_compiled = match &manifest.artefact {
         None => None,
         Some(_) if !is_verified => Some("nobody vouches for the manifest".to_owned()),
-        Some(artefact) => match precompiled(executor, stage, manifest, artefact).await? {
+        Some(artefact) => match precompiled(executor, blobs, manifest, artefact).await? {
             Ok(loaded) => return Ok(loaded),
             Err(why) => Some(why),
         },
     };
     let component = &manifest.component;
-    let bytes = stage
-        .get_blob(&component.blob)
+    let bytes = blobs
+        .get(&component.blob)
         .await
         .map_err(|error| refused(&format!("component {}", component.name), &error))?;
-    let fetched = bytes.len() as u64;
     let started = Instant::now();
     Ok(Loaded {
         component: executor.compile(component, bytes, manifest.limits.timeout()).await?,
         code: Code::Compiled,
         why_compiled,
         took_us: micros(started),
-        fetched,
     })
 }
 
 async fn precompiled(
     executor: &Executor,
-    stage: &Stage,
+    blobs: &Blobs<'_>,
     manifest: &RunManifest,
     artefact: &Artefact,
 ) -> Result<Result<Loaded, String>, Failure> {
@@ -78,7 +69,7 @@ async fn precompiled(
         Ok(platform) => return Ok(Err(format!("it is for {platform}, which this machine is not"))),
         Err(error) => return Ok(Err(error.to_string())),
     }
-    let bytes = match stage.get_blob(&artefact.blob).await {
+    let bytes = match blobs.get(&artefact.blob).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == StageErrorKind::NotFound => {
             return Ok(Err(error.to_string()));
@@ -97,6 +88,5 @@ async fn precompiled(
         code: Code::Precompiled,
         why_compiled: None,
         took_us: micros(started),
-        fetched: bytes.len() as u64,
     }))
 }

@@ -10,6 +10,7 @@ use wasmtime::component::{Component, Linker, WasmStr};
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::brevity;
+use crate::cache::Cache;
 use crate::deadline::{Ticker, Ticking};
 use crate::engine::{Platform, engine};
 use crate::execution::{Guest, Panic};
@@ -39,6 +40,7 @@ pub struct Executor {
     /// As many components are compiled at once as there are cores. One whose run didn't wait for it
     /// is compiled to its end all the same, since nothing can stop that.
     compilers: Arc<Semaphore>,
+    cache: Option<Cache>,
 }
 
 impl Executor {
@@ -55,7 +57,18 @@ impl Executor {
         link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
         let ticker = Ticker::start(engine.clone())?;
         let compilers = Arc::new(Semaphore::new(cores()));
-        Ok(Self { engine, linker, ticker, ready: Mutex::default(), compilers })
+        Ok(Self { engine, linker, ticker, ready: Mutex::default(), compilers, cache: None })
+    }
+
+    /// Looks for what the runs need in `cache` first, and keeps there what they fetch.
+    #[must_use]
+    pub fn with_cache(self, cache: impl Into<Option<Cache>>) -> Self {
+        Self { cache: cache.into(), ..self }
+    }
+
+    /// Where to look for what a run needs before it is fetched.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// The component with this digest, if it was used before.

@@ -1,6 +1,6 @@
-//! What a run needs from the stage, each object verified over the very bytes that are then used.
+//! What a run needs of what its manifest names, each object verified over the very bytes that are then used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures::future::try_join;
@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, StageError, StageErrorKind};
 use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
 
+use crate::blobs::Blobs;
 use crate::scratch::Scratch;
 
 /// The arguments and files that a manifest names.
@@ -16,18 +17,29 @@ pub(crate) struct Inputs {
     pub(crate) arguments: Bytes,
     /// The staged files.
     pub(crate) files: FetchedFiles,
-    /// How many bytes were read.
-    pub(crate) size: u64,
 }
 
-/// Files that were read from the stage, in a directory of this run's own. They never are in memory
-/// as a whole.
-pub(crate) struct FetchedFiles(Scratch);
+/// Files that were read, in a directory of this run's own if there are any. They never are in
+/// memory as a whole.
+pub(crate) struct FetchedFiles {
+    paths: Vec<PathBuf>,
+    _scratch: Option<Scratch>,
+}
 
 impl FetchedFiles {
-    /// Where the file is that stands at `index` in the manifest.
-    pub(crate) fn path(&self, index: usize) -> PathBuf {
-        self.0.path().join(index.to_string())
+    /// Places for as many files as `manifest` names.
+    fn of(manifest: &RunManifest) -> std::io::Result<Self> {
+        let count = manifest.files.len();
+        let scratch = (count > 0).then(Scratch::new).transpose()?;
+        let paths = scratch
+            .iter()
+            .flat_map(|scratch| (0..count).map(|index| scratch.path().join(index.to_string())));
+        Ok(Self { paths: paths.collect(), _scratch: scratch })
+    }
+
+    /// Where the files are, in the manifest's order.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
 }
 
@@ -58,37 +70,33 @@ pub(crate) async fn manifest(
 const AT_ONCE: usize = 64;
 
 /// The arguments and files that `manifest` names, read in parallel.
-pub(crate) async fn inputs(stage: &Stage, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files = FetchedFiles(Scratch::new().map_err(|error| {
+pub(crate) async fn inputs(blobs: &Blobs<'_>, manifest: &RunManifest) -> Result<Inputs, Failure> {
+    let files = FetchedFiles::of(manifest).map_err(|error| {
         let what = "cannot make a directory for staged files";
         Failure {
             causes: vec![error.to_string()],
             ..Failure::new(FailureKind::Infrastructure, what)
         }
-    })?);
-    let saved: Vec<_> = (0..)
-        .zip(&manifest.files)
-        .map(|(index, file)| save(stage, file, files.path(index)))
-        .collect();
+    })?;
+    let places = manifest.files.iter().zip(files.paths());
+    let saved: Vec<_> = places.map(|(file, to)| save(blobs, file, to)).collect();
     let saved = stream::iter(saved).buffer_unordered(AT_ONCE).try_collect::<()>();
     let arguments = async {
-        payload(stage, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
+        payload(blobs, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
     };
     let ((), arguments) = try_join(saved, arguments).await?;
-    let sizes = manifest.files.iter().map(|file| file.blob.size);
-    let size = arguments.len() as u64 + sizes.sum::<u64>();
-    Ok(Inputs { arguments, files, size })
+    Ok(Inputs { arguments, files })
 }
 
-async fn save(stage: &Stage, file: &File, to: PathBuf) -> Result<(), Failure> {
-    let saved = stage.save_blob(&file.blob, &to).await;
+async fn save(blobs: &Blobs<'_>, file: &File, to: &Path) -> Result<(), Failure> {
+    let saved = blobs.save(&file.blob, to).await;
     saved.map_err(|error| refused(&format!("file {}", file.path), &error))
 }
 
-async fn payload(stage: &Stage, payload: &Payload) -> Result<Bytes, StageError> {
+async fn payload(blobs: &Blobs<'_>, payload: &Payload) -> Result<Bytes, StageError> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::copy_from_slice(bytes)),
-        Payload::Staged { name, blob } => stage.get_blob_at(name, blob).await,
+        Payload::Staged { name, blob } => blobs.get_own(name, blob).await,
     }
 }
 

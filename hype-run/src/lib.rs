@@ -7,11 +7,14 @@
 //! - [`run`]: the flow, from a manifest's URL to an outcome and the line that vouches for it.
 //! - [`Prepared`]: a run with all that it needs, to be called once or many times.
 //! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
+//! - [`Cache`]: blobs on a disk of this machine, for runs after the first.
 //! - [`precompile`]: machine code for a [`Platform`], to be staged with a component.
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
 
 mod backtrace;
+mod blobs;
 mod brevity;
+mod cache;
 mod code;
 mod deadline;
 mod end;
@@ -30,6 +33,7 @@ mod run;
 mod sandbox;
 mod scratch;
 
+pub use cache::Cache;
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use execution::Execution;
 pub use executor::Executor;

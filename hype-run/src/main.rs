@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hype_run::{CancellationToken, Executor, Output, Request, Stream, run};
+use hype_run::{Cache, CancellationToken, Executor, Output, Request, Stream, run};
 use hype_stage::StageError;
 use hype_wire::{RunKey, WireError};
 
@@ -25,6 +25,10 @@ and writes its outcome to the same stage.
 
 HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
 closure, and the outcome then says so.
+
+HYPE_CACHE names a directory for what runs fetch, up to 4 GiB of it: components,
+their machine code, and staged files. What is there and has the digest that the
+manifest names isn't fetched again. Who can name a blob's digest can read it there.
 
 Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
 3 no outcome could be written.";
@@ -107,7 +111,7 @@ fn read_key(path: &Path) -> Result<RunKey, BoxError> {
 fn execute(options: Options) -> Result<(), BoxError> {
     // One closure needs one thread: it yields at each tick, and what waits for a disk has others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let executor = Executor::new()?;
+    let executor = Executor::new()?.with_cache(Cache::from_env());
     let output = Output::new(|stream, bytes| {
         // A reader of our output that is gone is no reason to stop the closure.
         let _ = match stream {

@@ -6,6 +6,7 @@ use futures::future::try_join;
 use hype_stage::Stage;
 use hype_wire::{Failure, FailureKind, RunManifest, Statistics, names};
 
+use crate::blobs::Blobs;
 use crate::code::{self, Loaded};
 use crate::execution::{Execution, Surroundings, execute};
 use crate::executor::Executor;
@@ -22,6 +23,7 @@ pub struct Prepared<'a> {
     loaded: Loaded,
     inputs: Inputs,
     fetch_us: u64,
+    fetched: u64,
 }
 
 impl<'a> Prepared<'a> {
@@ -48,20 +50,22 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, Failure> {
         let started = Instant::now();
         let manifest = fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
+        let blobs = Blobs::new(stage, executor.cache());
         let (loaded, inputs) = try_join(
-            code::load(executor, stage, &manifest, request.digest.is_some()),
-            fetch::inputs(stage, &manifest),
+            code::load(executor, &blobs, &manifest, request.digest.is_some()),
+            fetch::inputs(&blobs, &manifest),
         )
         .await?;
         let fetch_us = micros(started).saturating_sub(loaded.took_us);
-        Ok(Self { executor, request, manifest, loaded, inputs, fetch_us })
+        let fetched = blobs.fetched();
+        Ok(Self { executor, request, manifest, loaded, inputs, fetch_us, fetched })
     }
 
     /// What it took so far.
     pub(crate) fn statistics(&self) -> Statistics {
         Statistics {
             fetch_us: self.fetch_us,
-            fetched: self.loaded.fetched + self.inputs.size,
+            fetched: self.fetched,
             compile_us: self.loaded.took_us,
             code: self.loaded.code,
             why_compiled: self.loaded.why_compiled.clone(),

@@ -109,10 +109,10 @@ fn lay_out<'a>(
             .map_or(Ok(()), std::fs::create_dir_all)
             .map_err(|error| unprepared(&format!("cannot make the directory {path}"), &error))?;
     }
-    for (index, path) in paths.into_iter().enumerate() {
+    for (path, file) in paths.into_iter().zip(files.paths()) {
         check(path)?;
         real(path)
-            .map_or(Ok(()), |real| move_to(&real, &files.path(index)))
+            .map_or(Ok(()), |real| move_to(&real, file))
             .map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
     }
     Ok(shown)

@@ -101,7 +101,7 @@ impl End {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Statistics {
-    /// Reading manifest, component, arguments and files from the stage.
+    /// Reading manifest, component, arguments and files, from the stage or the runner's cache.
     pub fetch_us: u64,
     /// Making machine code of the component, or loading what was made before.
     pub compile_us: u64,
@@ -113,7 +113,8 @@ pub struct Statistics {
     pub upload_us: u64,
     /// The most linear memory that the guest had.
     pub peak_memory: u64,
-    /// How many bytes were read from the stage.
+    /// How many bytes were read from the stage, the manifest not counted; what the runner's cache
+    /// had was not read from there.
     pub fetched: u64,
     /// How many bytes were written to it, the outcome not counted.
     pub uploaded: u64,

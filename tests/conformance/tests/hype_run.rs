@@ -16,6 +16,9 @@ use hype_wire::{
     RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
+#[path = "hype_run/cache.rs"]
+mod cache;
+
 const RUN: &str = "run-1";
 
 /// A stage with one run in it that is ready to start.
@@ -134,6 +137,17 @@ fn a_value_is_left_in_the_outcome() {
     assert_eq!((outcome.run_id.as_str(), outcome.attempt), (RUN, 1));
     assert_eq!(outcome.statistics.code, Code::Compiled);
     assert!(outcome.statistics.compile_us > 0 && outcome.statistics.peak_memory > 0);
+}
+
+/// Making and removing directories takes longer than all else of a short call.
+#[test]
+fn a_run_without_files_needs_no_directory_of_its_own() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let digest = prepared.digest.to_string();
+    let nowhere = [("TMPDIR", "/no/such/directory")];
+    let output = hype_run(&[&prepared.url(), "--digest", &digest], &nowhere);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(value(&prepared.outcome("runs/run-1/outcome")), "hello you");
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! A cache can be altered by others: what comes of that is at worst that something is fetched again.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+
+use hostile::shape::runtime;
+use hostile::{Guest, Staged};
+use hype_run::{Cache, Executor, Output, Platform, precompile};
+use hype_wire::{Artefact, Blob, Code, End, Outcome, Payload, names};
+
+/// A run with machine code, and a cache for it.
+struct Cached {
+    staged: Staged,
+    artefact: Blob,
+    cache: tempfile::TempDir,
+}
+
+impl Cached {
+    fn new() -> Self {
+        let component = Guest::GOOD.component();
+        let code = precompile(&component, here()).unwrap();
+        let (staged, artefact) = runtime().block_on(async {
+            let mut staged = Staged::new(&component).await;
+            let blob = staged.put(&code).await;
+            staged.manifest.artefact = Some(Artefact { platform: here().name().into(), blob });
+            (staged, blob)
+        });
+        Self { staged, artefact, cache: tempfile::tempdir().unwrap() }
+    }
+
+    /// The run in a process of its own, as far as the executor knows.
+    fn run(&self) -> Outcome {
+        self.run_if(true)
+    }
+
+    fn run_if(&self, is_vouched_for: bool) -> Outcome {
+        let cache = Cache::in_directory(self.cache.path());
+        let executor = Executor::new().unwrap().with_cache(cache);
+        let output = Output::new(|_, _| {});
+        let outcome = runtime().block_on(self.staged.run_with(&executor, output, is_vouched_for));
+        // A first outcome of the function's own would stay, and be given instead of later ones.
+        let _ = std::fs::remove_file(self.staged.directory.path().join(names::outcome("run-1")));
+        outcome
+    }
+
+    fn path_of(&self, blob: &Blob) -> PathBuf {
+        self.cache.path().join(format!("{}.hype-blob", blob.digest))
+    }
+
+    /// The names of the files in the cache.
+    fn kept(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.cache.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn remove_from_stage(&self, blob: &Blob) {
+        let path = self.staged.directory.path().join(names::blob(&blob.digest));
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+fn here() -> Platform {
+    Platform::here().expect("tests run where machine code can be made for")
+}
+
+/// Machine code that would run, if it were loaded: it is that of another guest.
+fn forged() -> Vec<u8> {
+    precompile(&Guest::calling("unreachable").component(), here()).unwrap()
+}
+
+#[track_caller]
+fn assert_value(outcome: &Outcome, code: Code, fetched: u64) {
+    let end = &outcome.end;
+    assert!(matches!(end, End::Value(Payload::Inline(bytes)) if bytes[..] == [0xc0]), "{end:?}");
+    let statistics = &outcome.statistics;
+    assert_eq!((statistics.code, statistics.fetched), (code, fetched), "{statistics:?}");
+}
+
+#[test]
+fn machine_code_is_fetched_once() {
+    let cached = Cached::new();
+    assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
+    cached.remove_from_stage(&cached.artefact);
+    assert_value(&cached.run(), Code::Precompiled, 0);
+}
+
+#[test]
+fn forged_machine_code_is_replaced() {
+    let cached = Cached::new();
+    let path = cached.path_of(&cached.artefact);
+    let mut of_the_same_size = forged();
+    of_the_same_size.resize(usize::try_from(cached.artefact.size).unwrap(), 0);
+    for bytes in [forged(), of_the_same_size, Vec::new()] {
+        std::fs::write(&path, bytes).unwrap();
+        assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
+        assert_eq!(Blob::of(&std::fs::read(&path).unwrap()), cached.artefact);
+    }
+}
+
+/// The cache has it, byte by byte as the manifest says; but anybody may have written that manifest.
+#[test]
+fn machine_code_that_nobody_vouches_for_is_not_loaded() {
+    let cached = Cached::new();
+    assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
+    let outcome = cached.run_if(false);
+    assert_value(&outcome, Code::Compiled, cached.staged.manifest.component.blob.size);
+    let why = outcome.statistics.why_compiled.unwrap();
+    assert!(why.contains("nobody vouches for the manifest"), "{why}");
+}
+
+#[test]
+fn a_forged_component_is_replaced() {
+    let mut cached = Cached::new();
+    cached.staged.manifest.artefact = None;
+    let blob = cached.staged.manifest.component.blob;
+    let mut altered = Guest::GOOD.component();
+    *altered.last_mut().unwrap() ^= 1;
+    for bytes in [Guest::calling("unreachable").component(), altered] {
+        std::fs::write(cached.path_of(&blob), bytes).unwrap();
+        assert_value(&cached.run(), Code::Compiled, blob.size);
+    }
+    cached.remove_from_stage(&blob);
+    assert_value(&cached.run(), Code::Compiled, 0);
+}
+
+/// Its digest is nothing that anybody else vouches for.
+#[test]
+fn machine_code_that_a_runner_made_is_not_kept() {
+    let mut cached = Cached::new();
+    cached.staged.manifest.artefact = None;
+    let blob = cached.staged.manifest.component.blob;
+    assert_value(&cached.run(), Code::Compiled, blob.size);
+    assert_eq!(cached.kept(), [cached.path_of(&blob)]);
+}
+
+/// The bytes are read once: what is put there afterwards, or while they are read, is never seen. Some
+/// come under their name at once, some are written over those that are there.
+#[cfg(unix)]
+#[test]
+fn machine_code_that_is_swapped_all_the_time_is_never_run() {
+    use std::os::unix::fs::FileExt;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let cached = Cached::new();
+    let code = precompile(&Guest::GOOD.component(), here()).unwrap();
+    let mut forged = forged();
+    forged.resize(code.len(), 0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let swapping = std::thread::spawn({
+        let (stop, path) = (Arc::clone(&stop), cached.path_of(&cached.artefact));
+        let new = cached.cache.path().join("new");
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                for bytes in [&forged, &code] {
+                    std::fs::write(&new, bytes).unwrap();
+                    std::fs::rename(&new, &path).unwrap();
+                }
+                let file = std::fs::File::options().write(true).open(&path).unwrap();
+                for bytes in [&forged, &code] {
+                    file.write_all_at(bytes, 0).unwrap();
+                }
+            }
+        }
+    });
+    let (mut cache, mut stage) = (0, 0);
+    while cache < 20 || stage < 20 {
+        let outcome = cached.run();
+        assert_value(&outcome, Code::Precompiled, outcome.statistics.fetched);
+        match outcome.statistics.fetched {
+            0 => cache += 1,
+            _ => stage += 1,
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    swapping.join().unwrap();
+}
