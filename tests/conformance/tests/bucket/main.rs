@@ -1,13 +1,19 @@
-//! Runs through a bucket of Google Cloud Storage, and how many requests they take.
+//! Runs through a bucket of Google Cloud Storage: how many requests they take, what is refused, and what
+//! they live through.
 //!
 //! Where that is, is said by a variable of the process, in which submitter and runner find it. So
-//! each test has a process of its own: it runs a test of this file that is for nobody else.
+//! each test has a process of its own: it runs a test of this program that is for nobody else.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Command;
+mod altered;
+mod faults;
+mod together;
 
-use hype::{RunEnvironment, Submitter};
+use std::process::{Child, Command, Stdio};
+
+use conformance::values::component;
+use hype::{Component, RunEnvironment, Submitter};
 use test_guests::surroundings::read_surely;
 use test_guests::values::{greet, reverse};
 use test_storage_server::{Fault, Operation, Refusal, Request, Rule, Settings, StorageServer};
@@ -18,16 +24,35 @@ fn server() -> StorageServer {
     StorageServer::start(&Settings::new().with_bucket(BUCKET)).unwrap()
 }
 
-fn in_process(test: &str, server: &StorageServer) {
+/// Runs the test in a process that finds `server`, and gives what it told.
+fn in_process(test: &str, server: &StorageServer) -> String {
+    ended(start(test, server))
+}
+
+fn start(test: &str, server: &StorageServer) -> Child {
     conformance::build_guests();
-    let output = Command::new(std::env::current_exe().unwrap())
+    Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .env("STORAGE_EMULATOR_HOST", server.url())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What the process told, which must end well.
+fn ended(process: Child) -> String {
+    let output = process.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("1 passed"), "{told}\n{errors}");
+    told
+}
+
+/// The name of the object that holds the component of the guests.
+fn component_object() -> String {
+    let component = Component::open(component("test-guests")).unwrap();
+    format!("some/prefix/blobs/{}", component.digest())
 }
 
 /// Runs `work` with a submitter whose stage is in the bucket.
