@@ -8,6 +8,7 @@
 
 mod altered;
 mod faults;
+mod progress;
 mod together;
 
 use std::process::{Child, Command, Stdio};
