@@ -56,13 +56,9 @@ impl StageOptions {
 #[cfg(feature = "cloud")]
 impl StageOptions {
     /// The variable `name`, unless it is empty.
+    #[cfg(any(feature = "gcs", feature = "aws"))]
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    /// Whether one of these variables is there.
-    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.variable(name).is_some())
     }
 
     /// The variables whose names begin with `prefix`, as lower-case names.

@@ -17,6 +17,7 @@ pub(super) struct Bucket<'a> {
     /// The stage's URL, for messages.
     pub(super) url: &'a str,
     pub(super) name: &'a str,
+    #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "only Azure's URLs name one"))]
     pub(super) account: Option<&'a str>,
     pub(super) options: &'a StageOptions,
 }

@@ -26,7 +26,7 @@ const SOURCES: &[&str] = &[
 ];
 
 pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
-    let is_elsewhere = bucket.options.has_any(SOURCES);
+    let is_elsewhere = SOURCES.iter().any(|name| bucket.options.variable(name).is_some());
     if !is_elsewhere {
         refuse_files(bucket)?;
     }

@@ -6,6 +6,7 @@ mod ambiguity;
 mod credentials;
 mod faults;
 mod interrupted;
+mod killed;
 mod refusals;
 mod suite;
 mod variables;

@@ -51,6 +51,30 @@ fn tests_have_the_same_engine_as_programs() {
     );
 }
 
+/// What speaks to a cloud, and what that is made of.
+const CLOUD: [&str; 5] = ["google-cloud-auth", "hyper", "quick-xml", "reqwest", "rustls"];
+
+#[test]
+fn clouds_are_built_only_where_they_are_asked_for() {
+    let problems: Vec<_> =
+        cloud_in(&[]).iter().map(|name| format!("spotify-hype brings {name} unasked")).collect();
+    assert_none(
+        &problems,
+        "a program that stages in a directory doesn't build what speaks to clouds: bring it by the \
+         features `gcs`, `aws` and `azure` alone; what brings it is told by \
+         `cargo tree -p spotify-hype -e normal -i PACKAGE`",
+    );
+    // Else the names above are no longer what clouds are made of.
+    assert_eq!(cloud_in(&["--features", "full"]), CLOUD);
+}
+
+/// Which of [`CLOUD`] hype is made of.
+fn cloud_in(features: &[&str]) -> Vec<&'static str> {
+    let all = tree(&[&["-p", "spotify-hype", "-e", "normal"], features].concat());
+    let has = |name: &&str| all.keys().any(|package| package.split(' ').next() == Some(*name));
+    CLOUD.into_iter().filter(has).collect()
+}
+
 /// What a program is made of.
 struct Built {
     /// What is linked into it.
