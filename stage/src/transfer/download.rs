@@ -68,8 +68,7 @@ impl Download<'_> {
             self.range(0).read(&mut room).await?;
             hashed(room.freeze()).await?
         } else {
-            let whole = Whole::default();
-            let whole = self.in_order(|size| room.split_to(size), whole, Whole::append).await?;
+            let whole = self.in_order(Whole { room, ..Whole::default() }).await?;
             (whole.bytes.freeze(), whole.hasher.finish())
         };
         self.verify(found)?;
@@ -81,7 +80,7 @@ impl Download<'_> {
     pub(crate) async fn save(&self, path: PathBuf) -> Result<(), DownloadError> {
         let opened = path.clone();
         let saved = blocking(move || Saved::create(&opened)).await?;
-        let saved = self.in_order(BytesMut::zeroed, saved, Saved::append).await;
+        let saved = self.in_order(saved).await;
         let end = saved.and_then(|saved| self.verify(saved.hasher.finish()));
         if end.is_err() {
             // What made it fail is told rather than that it cannot be removed.
@@ -104,21 +103,16 @@ impl Download<'_> {
         if found == self.blob { Ok(()) } else { Err(DownloadError::Digest(found.digest)) }
     }
 
-    /// Reads the blob part by part into what `room` gives, and has `take` put them into `sink` in
-    /// their order, each while others are on their way.
-    async fn in_order<S: Send + 'static>(
-        &self,
-        mut room: impl FnMut(usize) -> BytesMut,
-        mut sink: S,
-        take: fn(&mut S, BytesMut) -> Result<(), StageError>,
-    ) -> Result<S, DownloadError> {
+    /// Reads the blob part by part and puts them into `sink` in their order, each while others are on
+    /// their way.
+    async fn in_order<S: Sink>(&self, mut sink: S) -> Result<S, DownloadError> {
         let (mut parts, mut asked) = (VecDeque::new(), 0);
         loop {
             while parts.len() < AHEAD && asked < self.blob.size {
                 let left = usize::try_from(self.blob.size - asked).unwrap_or(usize::MAX);
                 let (size, range) = (left.min(PART), self.range(asked));
                 let turn = self.turns.wait(size).await;
-                let mut part = room(size);
+                let mut part = sink.room(size);
                 parts.push_back(Part(tokio::spawn(async move {
                     range.read(&mut part).await?;
                     drop(turn);
@@ -130,7 +124,7 @@ impl Download<'_> {
                 return Ok(sink);
             };
             let part = part.await?;
-            sink = blocking(move || take(&mut sink, part).map(|()| sink)).await?;
+            sink = blocking(move || sink.append(part).map(|()| sink)).await?;
         }
     }
 
@@ -145,14 +139,28 @@ impl Download<'_> {
     }
 }
 
+/// Where the parts of a blob are put together.
+trait Sink: Send + 'static {
+    /// Room for the next part, which has so many bytes. What is in it doesn't matter.
+    fn room(&mut self, size: usize) -> BytesMut;
+
+    /// Takes the part that comes next, in the room that was given for it.
+    fn append(&mut self, part: BytesMut) -> Result<(), StageError>;
+}
+
 /// The parts of a blob, put together in memory.
 #[derive(Default)]
 struct Whole {
+    room: BytesMut,
     bytes: BytesMut,
     hasher: BlobHasher,
 }
 
-impl Whole {
+impl Sink for Whole {
+    fn room(&mut self, size: usize) -> BytesMut {
+        self.room.split_to(size)
+    }
+
     fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
         self.hasher.update(&part);
         // They are neighbours in one buffer, and nothing is copied.
@@ -166,6 +174,9 @@ struct Saved {
     path: PathBuf,
     file: File,
     hasher: BlobHasher,
+    /// The room of parts that were written. Memory that is new costs as much as hashing what comes
+    /// into it.
+    spent: Vec<BytesMut>,
 }
 
 impl Saved {
@@ -175,12 +186,22 @@ impl Saved {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|error| unwritable(path, error))?;
-        Ok(Self { path: path.to_owned(), file, hasher: BlobHasher::default() })
+        Ok(Self { path: path.to_owned(), file, hasher: BlobHasher::default(), spent: Vec::new() })
+    }
+}
+
+impl Sink for Saved {
+    fn room(&mut self, size: usize) -> BytesMut {
+        let mut room = self.spent.pop().unwrap_or_default();
+        room.resize(size, 0);
+        room
     }
 
     fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
         self.hasher.update(&part);
-        self.file.write_all(&part).map_err(|error| unwritable(&self.path, error))
+        self.file.write_all(&part).map_err(|error| unwritable(&self.path, error))?;
+        self.spent.push(part);
+        Ok(())
     }
 }
 
