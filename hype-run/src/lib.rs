@@ -29,6 +29,7 @@ mod prepared;
 mod run;
 mod sandbox;
 mod scratch;
+mod variables;
 
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use execution::Execution;
@@ -40,4 +41,6 @@ pub use tokio_util::sync::CancellationToken;
 pub use scratch::remove_tree;
 
 pub use prepared::Prepared;
+pub use variables::Variables;
+
 pub use run::{Finished, Request, RunError, run};

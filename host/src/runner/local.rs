@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream};
+use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
 use hype_wire::{Access, Mount, TerminationLine};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
@@ -116,6 +116,7 @@ impl Runner for LocalRunner {
                 digest: Some(attempt.manifest_digest),
                 key: Some(attempt.key),
                 attempt: attempt.number,
+                variables: Variables::none(),
                 interrupt: CancellationToken::new(),
             };
             let (here, gone) = oneshot::channel::<()>();
