@@ -1,6 +1,7 @@
 //! Which submitter a user chose from outside the program: variables, then `hype.toml`, then local.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -8,6 +9,15 @@ use crate::error::{Error, Result};
 use crate::submitter::Submitter;
 
 const FILE: &str = "hype.toml";
+
+/// The submitter that this program's own command line chose.
+static CHOSEN: OnceLock<String> = OnceLock::new();
+
+/// Makes `submitter` the one that is used where the program names none, whatever variables and files
+/// say. The first choice stays.
+pub fn choose_submitter(submitter: &str) {
+    CHOSEN.get_or_init(|| submitter.to_owned());
+}
 
 /// What may be chosen, in a file or by variables.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -47,7 +57,7 @@ impl Configuration {
         };
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let variables = Self {
-            submitter: variable("HYPE_SUBMITTER"),
+            submitter: CHOSEN.get().cloned().or_else(|| variable("HYPE_SUBMITTER")),
             staging: variable("HYPE_STAGING"),
             image: variable("HYPE_IMAGE"),
         };

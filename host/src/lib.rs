@@ -140,6 +140,7 @@ pub use native::*;
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::closure::bind;
+    pub use crate::configuration::choose_submitter;
     pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
     pub use crate::submitter::submitter_with_lease_term;
