@@ -6,14 +6,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use futures::StreamExt;
-use hype::{
-    DockerRunner, ErrorKind, HostDirectory, RunEnvironment, Stage, Submitter, VolumeRequest,
-};
-use test_guests::surroundings::{read, say, say_then_wait_for, variables, write};
+use hype::__internal::submitter_with_lease_term;
+use hype::VolumeRequest;
+use hype::{DockerRunner, ErrorKind, HostDirectory, Removal, RunEnvironment, Stage, Submitter};
+use test_guests::surroundings::{read, say_then_wait_for, variables, write};
 use test_guests::values::greet;
 
 /// One stage for all cases: they must not disturb each other. Each has a submitter, with which its
@@ -230,4 +234,212 @@ fn an_image_that_cannot_be_pulled_says_why() {
     assert_eq!(error.to_string(), "cannot pull the image 127.0.0.1:1/none:1");
     assert!(error.report().contains("connection refused"), "{error:?}");
     assert!(error.report().contains("Hint: hype pulls without credentials"), "{error:?}");
+}
+
+/// The lease term of the program that is killed, and of who takes its run over.
+const TERM: Duration = Duration::from_secs(1);
+
+/// The name of a run that `test` began in a process of its own, which was killed.
+fn left_by(test: &str, stage: &Path) -> String {
+    conformance::build_guests();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("TEST_STAGE", stage)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut names = lines.map(Result::unwrap).filter(|line| line.starts_with("hype-run-"));
+    let name = names.next().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    name
+}
+
+/// What that process does until it is killed.
+fn wait_in_a_container(stage: &Path) {
+    let signal = stage.join("signal");
+    std::fs::create_dir(&signal).unwrap();
+    let stage = Stage::in_directory(stage).unwrap();
+    let submitter = submitter_with_lease_term(stage, DockerRunner::new().unwrap(), TERM).unwrap();
+    wait(async {
+        let mount = HostDirectory::new(&signal).mount_read_only("/signal");
+        let closure = say_then_wait_for("waiting".into(), "/signal/go".into());
+        let run = submitter.spawn(closure, &RunEnvironment::new().with_mount(mount));
+        run.logs().next().await.unwrap();
+        println!("\n{}", run.id());
+        std::future::pending::<()>().await;
+    });
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn what_a_killed_program_left_is_taken_over() {
+    if let Some(stage) = std::env::var_os("TEST_STAGE") {
+        return wait_in_a_container(Path::new(&stage));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let run = left_by("what_a_killed_program_left_is_taken_over", directory.path());
+    assert_eq!(containers(&run), format!("{run}-1"));
+
+    let stage = Stage::in_directory(directory.path()).unwrap();
+    let submitter = submitter_with_lease_term(stage, DockerRunner::new().unwrap(), TERM).unwrap();
+    let lease = || std::fs::read(directory.path().join("runs").join(&run).join("lease")).ok();
+    let before = lease();
+    // The container has the key by which the outcome is verified.
+    let attached = submitter.clone().with_strict_results().attach::<String>(&run);
+    // Who takes it over renews its lease.
+    while lease() == before {
+        std::thread::yield_now();
+    }
+    std::fs::write(directory.path().join("signal/go"), "").unwrap();
+    assert_eq!(wait(attached.wait()).unwrap(), "gone");
+    assert_gone(&run);
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_detached_container_goes_with_who_attaches() {
+    let (_stage, submitter) = submitter(|runner| runner);
+    let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
+    wait(run.logs().collect::<Vec<_>>());
+    let run = run.detach();
+    assert_eq!(containers(&run), format!("{run}-1"));
+    assert_eq!(wait(submitter.attach::<String>(&run).wait()).unwrap(), "hello you");
+    assert_gone(&run);
+}
+
+/// A container or a volume that a test makes by hand.
+struct Thing(&'static str, String);
+
+impl Drop for Thing {
+    fn drop(&mut self) {
+        // What was collected is gone.
+        let _ = Command::new("docker").args([self.0, "rm", "--force", &self.1]).output();
+    }
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn what_expired_is_collected() {
+    let (_stage, submitter) = submitter(|runner| runner);
+    let image = std::env::var("HYPE_IMAGE").unwrap();
+    let far = "com.spotify.hype/expiry=99999999999";
+    let past = "com.spotify.hype/expiry=1";
+    let container = |name: &str, expiry: &str| {
+        let label = format!("com.spotify.hype/run={name}");
+        told(&["create", "--name", name, "--label", &label, "--label", expiry, &image]);
+        Thing("container", name.to_owned())
+    };
+    let volume = |name: &str, life: &str| {
+        let label = format!("com.spotify.hype/volume={life}");
+        told(&["volume", "create", "--label", &label, "--label", past, name]);
+        Thing("volume", name.to_owned())
+    };
+    let _things = [
+        container("hype-test-old", past),
+        container("hype-test-young", far),
+        volume("hype-test-transient", "transient"),
+        volume("hype-test-persistent", "persistent"),
+    ];
+    let expired = ["container hype-test-old", "volume hype-test-transient"];
+    let there = || {
+        let containers =
+            told(&["ps", "--all", "--filter", "name=hype-test-", "--format", "{{.Names}}"]);
+        let volumes =
+            told(&["volume", "ls", "--filter", "name=hype-test-", "--format", "{{.Name}}"]);
+        format!("{containers}\n{volumes}").lines().count()
+    };
+    assert_eq!(wait(submitter.collect_leftovers(Removal::DryRun)).unwrap(), expired);
+    assert_eq!(there(), 4);
+    assert_eq!(wait(submitter.collect_leftovers(Removal::Real)).unwrap(), expired);
+    assert_eq!(there(), 2);
+    assert_eq!(wait(submitter.collect_leftovers(Removal::Real)).unwrap(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn persistent_volumes_are_found_again() {
+    let name = format!("hype-test-kept-{}", std::process::id());
+    let _volume = Thing("volume", name.clone());
+    let env = |size: &str| {
+        let volume = VolumeRequest::persistent(&name, "local-disk", size);
+        RunEnvironment::new().with_mount(volume.mount_read_write("/volume"))
+    };
+    let (_stage, one) = submitter(|runner| runner);
+    wait(one.submit(write("/volume/word".into(), "one".into()), &env("1Gi"))).unwrap();
+    drop(one);
+    let (_stage, other) = submitter(|runner| runner);
+    assert_eq!(wait(other.submit(read("/volume/word".into()), &env("1Gi"))).unwrap(), "one");
+    let error = wait(other.submit(read("/volume/word".into()), &env("2Gi"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("local-disk 1Gi, and local-disk 2Gi were"), "{error:?}");
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn secrets_are_the_guests_or_the_stages() {
+    let secrets = tempfile::tempdir().unwrap();
+    for name in ["gcp-key", "stage"] {
+        std::fs::create_dir(secrets.path().join(name)).unwrap();
+        std::fs::write(secrets.path().join(name).join("key.json"), name).unwrap();
+    }
+    let (_stage, submitter) = submitter(|runner| runner.with_secrets(secrets.path()).unwrap());
+    let env = RunEnvironment::new().with_secret("gcp-key", "/etc/gcloud");
+    let key = || "/etc/gcloud/key.json".to_owned();
+    assert_eq!(wait(submitter.submit(read(key()), &env)).unwrap(), "gcp-key");
+    wait(submitter.submit(write(key(), "other".into()), &env)).unwrap_err();
+    let seen = wait(submitter.submit(variables(), &env)).unwrap();
+    assert_eq!(seen["GOOGLE_APPLICATION_CREDENTIALS"], key());
+
+    let submitter = submitter.with_stage_secret("stage", "/etc/stage");
+    let seen = wait(submitter.submit(variables(), &env)).unwrap();
+    assert!(!seen.contains_key("GOOGLE_APPLICATION_CREDENTIALS"), "{seen:?}");
+    wait(submitter.submit(read("/etc/stage/key.json".into()), &env)).unwrap_err();
+    let around = RunEnvironment::new().with_secret("gcp-key", "/etc");
+    let error = wait(submitter.submit(variables(), &around)).unwrap_err();
+    assert!(error.to_string().contains("that of the stage's secret, `/etc/stage`"), "{error:?}");
+}
+
+/// The guest's surroundings are tested by the suite; these are those of `hype-run`.
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_container_has_what_was_asked_for_and_no_more() {
+    wait(async {
+        let env = RunEnvironment::new().with_request("cpu", "500m").with_request("memory", "256Mi");
+        let waiting = Waiting::start(&env).await;
+        let format = "{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} \
+                      {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} \
+                      {{.HostConfig.SecurityOpt}} {{.HostConfig.NetworkMode}} {{.Config.User}}";
+        let user = std::fs::metadata(waiting._directories[0].path()).unwrap();
+        let (uid, gid) = (user.uid(), user.gid());
+        assert_eq!(
+            told(&["inspect", "--format", format, &waiting.container]),
+            format!(
+                "500000000 268435456 268435456 true [ALL] [no-new-privileges] none {uid}:{gid}"
+            )
+        );
+        waiting.run.cancel().await.unwrap();
+        assert_gone(waiting.container.trim_end_matches("-1"));
+    });
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_program_that_panics_leaves_no_container() {
+    let (_stage, submitter) = submitter(|runner| runner);
+    let mut run = String::new();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait(async {
+            let closure = say_then_wait_for("waiting".into(), "/never".into());
+            let spawned = submitter.spawn(closure, &RunEnvironment::new());
+            spawned.logs().next().await.unwrap();
+            run = spawned.id().to_owned();
+            assert_eq!(containers(&run), format!("{run}-1"));
+            let _owned = submitter;
+            panic!("in the middle");
+        });
+    }));
+    assert!(unwound.is_err());
+    assert_gone(&run);
 }
