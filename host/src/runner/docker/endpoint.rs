@@ -102,6 +102,15 @@ pub(crate) fn find(
     }
 }
 
+/// The daemon at `host`, written as in `DOCKER_HOST`.
+///
+/// # Errors
+///
+/// [`Input`](crate::ErrorKind::Input) when that is a way to a daemon that hype doesn't know.
+pub(crate) fn at(host: &str) -> Result<Endpoint> {
+    parse(host, "the daemon's address", false)
+}
+
 fn of_context(directory: &Path, name: &str, chosen_by: &str) -> Result<Endpoint> {
     let contexts = directory.join("contexts");
     let Ok(entries) = std::fs::read_dir(contexts.join("meta")) else {

@@ -11,6 +11,7 @@ use hype_wire::{Access, Mount, RunKey, names};
 use super::container::{self, Bind, NOBODY, Parts};
 use super::daemon::{Daemon, Reached};
 use super::end::Ended;
+use super::endpoint::Endpoint;
 use super::image::{Image, Images};
 use super::limits::Limits;
 use super::reach::{Place, Reach, STAGE, reach};
@@ -70,7 +71,21 @@ impl DockerRunner {
     /// daemon that hype doesn't know.
     pub fn new() -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok();
-        let endpoint = endpoint::find(variable, dirs::home_dir().as_deref())?;
+        Self::of(endpoint::find(variable, dirs::home_dir().as_deref())?)
+    }
+
+    /// The same for the daemon at `host`, written as in `DOCKER_HOST`: `unix:///path/of/socket` or
+    /// `tcp://host:port`.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when that is a way to a daemon that hype doesn't know, or
+    /// `hype.toml` can't be read.
+    pub fn at(host: &str) -> Result<Self> {
+        Self::of(endpoint::at(host)?)
+    }
+
+    fn of(endpoint: Endpoint) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             daemon: Daemon::new(endpoint),
             image: Configuration::here()?.image(),
