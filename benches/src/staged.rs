@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use hype_run::{CancellationToken, Platform, Request, precompile};
+use hype_run::{CancellationToken, Platform, Request, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{Artefact, Blob, ComponentRef, Digest, Payload, RunManifest, codec, names};
 
@@ -49,6 +49,7 @@ impl Staged {
             digest: Some(digest),
             key: None,
             attempt: 1,
+            variables: Variables::none(),
             interrupt: CancellationToken::new(),
         })
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use hype::{ArgumentList, Component, HostDirectory, RunEnvironment, VolumeMount};
 use serde::{Deserialize, Deserializer};
 
+use crate::choice::Choice;
 use crate::error::{Error, Result};
 
 /// What to call, with what, where.
@@ -34,6 +35,8 @@ pub struct CallOptions {
     /// A directory of this machine, staged with all that is in it for the function to read
     #[arg(long, value_name = "HOST:GUEST", value_parser = host_and_guest)]
     dir: Vec<(String, String)>,
+    #[command(flatten)]
+    choice: Choice,
     /// How long it may run, e.g. 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -57,6 +60,7 @@ pub fn call(
     let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
     let closure = function.bind::<Json>(ArgumentList(&arguments));
     let env = environment(options);
+    options.choice.choose();
     Ok(hype::__internal::run_main(async move {
         let value = closure.in_env(&env).await;
         conclude(value.map(|json| json.0).map_err(Error::from))

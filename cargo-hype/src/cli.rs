@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
+use crate::choice::Choice;
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
 use crate::gc::{GcOptions, Report, gc};
@@ -60,6 +61,8 @@ enum Command {
         /// The program to run, if the package has several
         #[arg(long, value_name = "NAME")]
         bin: Option<String>,
+        #[command(flatten)]
+        choice: Choice,
         /// What to hand to the program
         #[arg(value_name = "ARG", trailing_var_arg = true)]
         arguments: Vec<OsString>,
@@ -155,8 +158,8 @@ fn execute(command: Command) -> Result<ExitCode> {
             let told = |program| (program_line(program), program_json(program, &components));
             tell(message_format, programs.iter().map(told))
         }
-        Command::Run { selection, bin, arguments } => {
-            run(&Project::here()?, &selection, bin.as_deref(), &arguments)
+        Command::Run { selection, bin, choice, arguments } => {
+            run(&Project::here()?, &selection, bin.as_deref(), (&choice, &arguments))
         }
         Command::Call(options) => {
             let print = |value: String| print_line(&value).map(|()| ExitCode::SUCCESS);

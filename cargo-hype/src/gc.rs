@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use hype::{Collected, LEAST_AGE, Removal, Submitter};
 
+use crate::choice::Choice;
 use crate::error::Result;
 
 /// What to remove.
@@ -19,6 +20,8 @@ pub struct GcOptions {
     /// How old it must be, at least 24h
     #[arg(long, value_name = "AGE", default_value = "7d", value_parser = age)]
     older_than: Duration,
+    #[command(flatten)]
+    choice: Choice,
     /// Tell what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -27,7 +30,8 @@ pub struct GcOptions {
 /// What was removed, a line each, and a line that sums it up.
 #[derive(Debug)]
 pub struct Report {
-    /// For the standard output: `run NAME` and `blob DIGEST`.
+    /// For the standard output: `run NAME` and `blob DIGEST`, and before them what a runner had:
+    /// `container NAME` and `volume NAME`.
     pub lines: Vec<String>,
     /// For a person.
     pub summary: String,
@@ -37,16 +41,18 @@ pub struct Report {
 /// hands a report of it on, and gives the exit status: that of `conclude`, or 130 after Ctrl-C.
 pub fn gc(options: &GcOptions, conclude: impl FnOnce(Result<Report>) -> ExitCode) -> ExitCode {
     let removal = if options.dry_run { Removal::DryRun } else { Removal::Real };
+    options.choice.choose();
     hype::__internal::run_main(async move { conclude(collect(options.older_than, removal).await) })
 }
 
 async fn collect(older_than: Duration, removal: Removal) -> Result<Report> {
     let submitter = Submitter::ambient()?;
+    let leftovers = submitter.collect_leftovers(removal).await?;
     let collected = submitter.collect(older_than, removal).await?;
-    Ok(report(submitter.stage().url(), &collected, removal))
+    Ok(report(submitter.stage().url(), &collected, leftovers, removal))
 }
 
-fn report(stage: &str, collected: &Collected, removal: Removal) -> Report {
+fn report(stage: &str, collected: &Collected, leftovers: Vec<String>, removal: Removal) -> Report {
     let runs = collected.runs.iter().map(|run| format!("run {run}"));
     let blobs = collected.blobs.iter().map(|blob| format!("blob {blob}"));
     let (removed, kept) = match removal {
@@ -60,13 +66,17 @@ fn report(stage: &str, collected: &Collected, removal: Removal) -> Report {
         ByteSize(collected.bytes),
         counted(collected.kept_runs, "run"),
     );
+    if !leftovers.is_empty() {
+        let expired = counted(leftovers.len(), "thing");
+        summary.push_str(&format!("; {removed} {expired} that expired with their submitters"));
+    }
     if !collected.unreadable.is_empty() {
         summary.push_str(&format!(
             "\nall blobs stay, since this version of hype cannot read what these name: {}",
             collected.unreadable.join(", ")
         ));
     }
-    Report { lines: runs.chain(blobs).collect(), summary }
+    Report { lines: leftovers.into_iter().chain(runs).chain(blobs).collect(), summary }
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -104,11 +114,13 @@ mod tests {
             unreadable: vec!["file:///s/runs/r2/manifest".into()],
             ..Collected::default()
         };
-        let report = report("file:///s", &collected, Removal::DryRun);
-        assert_eq!(report.lines, ["run r1"]);
+        let leftovers = vec!["container r3-1".into(), "volume v".into()];
+        let report = report("file:///s", &collected, leftovers, Removal::DryRun);
+        assert_eq!(report.lines, ["container r3-1", "volume v", "run r1"]);
         assert_eq!(
             report.summary,
-            "would remove 1 run and 0 blobs (2.0 KiB) of file:///s, and keep 2 runs\nall blobs stay, \
+            "would remove 1 run and 0 blobs (2.0 KiB) of file:///s, and keep 2 runs; would \
+             remove 2 things that expired with their submitters\nall blobs stay, \
              since this version of hype cannot read what these name: file:///s/runs/r2/manifest"
         );
     }

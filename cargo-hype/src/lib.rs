@@ -18,6 +18,7 @@
 pub mod build;
 pub mod call;
 pub mod cargo;
+pub mod choice;
 pub mod cli;
 pub mod compile;
 pub mod componentize;

@@ -1,11 +1,11 @@
 //! A package's program, once the components whose functions it may call are built.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use cargo_metadata::Package;
 
+use crate::choice::Choice;
 use crate::cli::Selection;
 use crate::error::{Error, Result};
 use crate::program::{self, build_components, build_program};
@@ -20,13 +20,18 @@ pub fn run(
     project: &Project,
     selection: &Selection,
     bin: Option<&str>,
-    arguments: &[OsString],
+    (choice, arguments): (&Choice, &[OsString]),
 ) -> Result<ExitCode> {
     let package = project.select_one(&selection.packages)?;
     let bin = choose(package, bin)?;
     build_components(project, package, selection)?;
     let program = build_program(project, package, selection, bin, None)?;
-    execute(&program.path, arguments)
+    let mut command = Command::new(&program.path);
+    command.args(arguments);
+    if let Some(submitter) = &choice.submitter {
+        command.env("HYPE_SUBMITTER", submitter);
+    }
+    execute(command)
 }
 
 fn choose<'a>(package: &'a Package, bin: Option<&'a str>) -> Result<&'a str> {
@@ -43,19 +48,22 @@ fn choose<'a>(package: &'a Package, bin: Option<&'a str>) -> Result<&'a str> {
 
 /// Gives this process over to the program, so that signals and its exit status are its own.
 #[cfg(unix)]
-fn execute(program: &PathBuf, arguments: &[OsString]) -> Result<ExitCode> {
+fn execute(mut program: Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
-    let error = Command::new(program).args(arguments).exec();
-    Err(Error::machinery(format!("cannot run {}", program.display())).because(error))
+    let error = program.exec();
+    Err(unstarted(&program, error))
 }
 
 #[cfg(not(unix))]
-fn execute(program: &PathBuf, arguments: &[OsString]) -> Result<ExitCode> {
-    let status = Command::new(program).args(arguments).status().map_err(|error| {
-        Error::machinery(format!("cannot run {}", program.display())).because(error)
-    })?;
+fn execute(mut program: Command) -> Result<ExitCode> {
+    let status = program.status().map_err(|error| unstarted(&program, error))?;
     Ok(status
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn unstarted(program: &Command, error: std::io::Error) -> Error {
+    let path = program.get_program().display();
+    Error::machinery(format!("cannot run {path}")).because(error)
 }

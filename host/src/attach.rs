@@ -120,7 +120,10 @@ impl Attached<'_> {
 
     fn own(&mut self) {
         if !std::mem::replace(&mut self.is_ours, true) {
-            self.core.own_run(self.order);
+            let Self { core, order, .. } = self;
+            core.own_run(order);
+            let what = format!("what runs of {} {}", order.id, core.runner.place());
+            order.owned.enter(what, core.runner.remove(&order.id));
         }
     }
 

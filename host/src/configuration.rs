@@ -1,6 +1,7 @@
 //! Which submitter a user chose from outside the program: variables, then `hype.toml`, then local.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -9,15 +10,42 @@ use crate::submitter::Submitter;
 
 const FILE: &str = "hype.toml";
 
+/// The submitter that this program's own command line chose.
+static CHOSEN: OnceLock<String> = OnceLock::new();
+
+/// Makes `submitter` the one that is used where the program names none, whatever variables and files
+/// say. The first choice stays.
+pub fn choose_submitter(submitter: &str) {
+    CHOSEN.get_or_init(|| submitter.to_owned());
+}
+
 /// What may be chosen, in a file or by variables.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
-    /// Which runner: `local`. Variable `HYPE_SUBMITTER`.
+    /// Which runner: `local` or `docker`. Variable `HYPE_SUBMITTER`.
     submitter: Option<String>,
     /// The stage's URL. Variable `HYPE_STAGING`.
     staging: Option<String>,
+    /// The container image where nothing else names one. Variable `HYPE_IMAGE`.
+    image: Option<String>,
 }
+
+/// The submitters that this program has.
+const SUBMITTERS: &[&str] = &[
+    #[cfg(feature = "local")]
+    "local",
+    #[cfg(feature = "docker")]
+    "docker",
+];
+
+/// Those that another program may have, each with the feature of its name.
+const OTHERS: &[&str] = &[
+    #[cfg(not(feature = "local"))]
+    "local",
+    #[cfg(not(feature = "docker"))]
+    "docker",
+];
 
 impl Configuration {
     /// The choice that holds for a program started here, now.
@@ -28,21 +56,36 @@ impl Configuration {
             None => Self::default(),
         };
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Ok(file.overridden(variable("HYPE_SUBMITTER"), variable("HYPE_STAGING")))
+        let variables = Self {
+            submitter: CHOSEN.get().cloned().or_else(|| variable("HYPE_SUBMITTER")),
+            staging: variable("HYPE_STAGING"),
+            image: variable("HYPE_IMAGE"),
+        };
+        Ok(file.overridden(variables))
     }
 
     fn read(path: &Path) -> Result<Self> {
         let malformed = |source: Box<dyn std::error::Error + Send + Sync>| {
             Error::input(format!("cannot use {}", path.display()))
                 .because(source)
-                .hint("it may hold `submitter = \"local\"` and `staging = \"file:///directory\"`")
+                .hint("it may hold `submitter = \"local\"`, `staging = \"file:///directory\"` and `image = \"name:tag\"`")
         };
         let text = std::fs::read_to_string(path).map_err(|error| malformed(error.into()))?;
         toml::from_str(&text).map_err(|error| malformed(error.into()))
     }
 
-    fn overridden(self, submitter: Option<String>, staging: Option<String>) -> Self {
-        Self { submitter: submitter.or(self.submitter), staging: staging.or(self.staging) }
+    fn overridden(self, other: Self) -> Self {
+        Self {
+            submitter: other.submitter.or(self.submitter),
+            staging: other.staging.or(self.staging),
+            image: other.image.or(self.image),
+        }
+    }
+
+    /// The image that was chosen, or else that of this very version.
+    #[cfg(feature = "docker")]
+    pub(crate) fn image(self) -> String {
+        self.image.unwrap_or_else(|| format!("spotify/hype:{}", env!("CARGO_PKG_VERSION")))
     }
 
     /// The submitter that was chosen.
@@ -53,17 +96,37 @@ impl Configuration {
                 Some(staging) => Submitter::local_with(staging),
                 None => Submitter::local(),
             },
+            #[cfg(feature = "docker")]
+            Some("docker") => match &self.staging {
+                Some(staging) => Submitter::docker_with(staging),
+                None => Submitter::docker(),
+            },
             #[cfg(not(feature = "local"))]
-            None => Err(Error::input("no submitter was chosen")
-                .hint("set one with hype::set_default, or enable the feature `local` of hype")),
-            Some(other) => Err(Error::input(format!(
-                "there is no submitter `{other}` in this program"
-            ))
-            .hint(if cfg!(feature = "local") {
-                "it has: local; set HYPE_SUBMITTER or `submitter` in hype.toml to it"
-            } else {
-                "it has none; enable the feature `local` of hype"
-            })),
+            None => Err(Error::input("no submitter was chosen").hint(format!(
+                "set one with hype::set_default, or name one: {}",
+                ways_to_name_one()
+            ))),
+            Some(other) => Err(unknown(other)),
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let error = Error::input(format!("there is no submitter `{name}` in this program"));
+    if OTHERS.contains(&name) {
+        return error.hint(format!(
+            "enable the feature `{name}` of hype; for cargo hype itself: cargo install cargo-hype \
+             --features {name}"
+        ));
+    }
+    error.hint(ways_to_name_one())
+}
+
+fn ways_to_name_one() -> String {
+    match SUBMITTERS {
+        [] => "it has none: enable the feature `local` or `docker` of hype".to_owned(),
+        some => {
+            format!("it has: {}; set HYPE_SUBMITTER or `submitter` in hype.toml", some.join(", "))
         }
     }
 }
@@ -80,13 +143,14 @@ mod tests {
         Configuration {
             submitter: submitter.map(str::to_owned),
             staging: staging.map(str::to_owned),
+            image: None,
         }
     }
 
     #[test]
     fn variables_come_before_the_file() {
         let file = configuration(Some("local"), Some("file:///file"));
-        let chosen = file.overridden(None, Some("file:///variable".into()));
+        let chosen = file.overridden(configuration(None, Some("file:///variable")));
         assert_eq!(chosen, configuration(Some("local"), Some("file:///variable")));
     }
 

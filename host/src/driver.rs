@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::{Stage, StageError};
-use hype_wire::{Code, End, Outcome, Payload, RunKey, Statistics, TerminationLine, names, unseal};
+use hype_wire::{Code, End, Outcome, Payload, RunKey, Statistics};
 use tokio::sync::watch;
 use tracing::Span;
 
 use crate::closure::Call;
+use crate::component::ComponentFunction;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::keys;
@@ -18,9 +19,10 @@ use crate::owned::Owned;
 use crate::progress::STEP;
 use crate::run::Status;
 use crate::run_objects::RunObjects;
-use crate::runner::{Attempt, Runner};
+use crate::runner::{Attempt, Runner, StageSecret, Voucher};
 use crate::staging::{Ingredients, StagedRun};
 use crate::upload::Uploads;
+use crate::vouched::{outcome_by_key, outcome_by_line};
 
 /// What all runs of a submitter share.
 pub(crate) struct Core {
@@ -52,6 +54,8 @@ pub(crate) struct Order {
     pub(crate) owned: Owned,
     pub(crate) lease: Lease,
     pub(crate) objects: RunObjects,
+    /// What the runner reaches the stage with.
+    pub(crate) stage_secret: Option<StageSecret>,
     /// Whether an outcome that nobody vouches for is refused.
     pub(crate) is_strict: bool,
     pub(crate) fate: watch::Receiver<Fate>,
@@ -131,7 +135,7 @@ impl Core {
             env,
             mounts,
             #[cfg(feature = "local")]
-            platform: self.runner.platform(env),
+            platform: self.runner.platform(env).await?,
         };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
         staged.put_blobs(&self.stage, &self.uploads).await?;
@@ -141,7 +145,7 @@ impl Core {
         loop {
             order.status.send_replace(Status::Running(number));
             Span::current().record("attempt", number);
-            match self.attempt(order, &staged, &key, number).await {
+            match self.attempt(order, &function, &staged, (number, &key)).await {
                 Err(error) if error.misses_object() && !restaged => {
                     tracing::warn!(
                         "{id} is staged again, since a collection came between: {error}"
@@ -166,27 +170,32 @@ impl Core {
     async fn attempt(
         &self,
         order: &Order,
+        function: &ComponentFunction,
         staged: &StagedRun,
-        key: &RunKey,
-        number: u32,
+        (number, key): (u32, &RunKey),
     ) -> Result<Bytes> {
         let Order { id, call, env, .. } = order;
         let started = Instant::now();
         let attempt = Attempt {
             run_id: id.clone(),
             number,
+            function: call.function().to_owned(),
+            component: function.component().name().to_owned(),
             manifest_url: staged.manifest_url.clone(),
             manifest_digest: staged.manifest_digest,
             key: key.clone(),
             image: call.image().or(env.image()).map(str::to_owned),
             env: env.clone(),
+            stage_secret: order.stage_secret.clone(),
             log: order.log.clone(),
             owned: order.owned.clone(),
         };
-        let line = self.runner.run(attempt).await?;
-        let (name, outcome) = read_outcome(&self.stage, id, &line).await?;
+        let (name, outcome) = match self.runner.run(attempt).await? {
+            Voucher::Line(line) => outcome_by_line(&self.stage, id, &line).await?,
+            Voucher::Key => outcome_by_key(&self.stage, id, number, key).await?,
+        };
         if number == 1 {
-            order.objects.are_known(&staged.objects, name, &outcome);
+            order.objects.are_known(&staged.objects, &name, &outcome);
         }
         let ending = match &outcome.end {
             End::Value(_) => "a value".to_owned(),
@@ -211,28 +220,6 @@ impl Core {
 /// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.
 fn backoff(attempt: u32) -> Duration {
     Duration::from_secs(1 << (attempt - 1).min(6)).min(Duration::from_secs(60))
-}
-
-/// The outcome that `line` vouches for, and its name.
-async fn read_outcome<'a>(
-    stage: &Stage,
-    run_id: &str,
-    line: &'a TerminationLine,
-) -> Result<(&'a str, Outcome)> {
-    let name = line
-        .outcome
-        .strip_prefix(stage.url())
-        .and_then(|name| name.strip_prefix('/'))
-        .filter(|name| name.starts_with(&format!("{}/", names::run(run_id))))
-        .ok_or_else(|| {
-            Error::lost(run_id, format!("its runner named a foreign outcome, {}", line.outcome))
-        })?;
-    let bytes = stage
-        .get_verified(name, &line.digest, Outcome::MAX_SIZE)
-        .await
-        .map_err(|error| Error::lost(run_id, error))?;
-    let (bytes, _) = unseal(Vec::from(bytes), None)?;
-    Ok((name, Outcome::from_bytes(&bytes)?))
 }
 
 async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {

@@ -26,6 +26,12 @@ const FIRST_AFTER: Duration = Duration::from_secs(5);
 /// How this process calls itself.
 static OWNER: LazyLock<String> = LazyLock::new(|| unique_name("hype-owner"));
 
+/// How this process calls itself, as the owner of runs.
+#[cfg(feature = "docker")]
+pub(crate) fn owner() -> &'static str {
+    OWNER.as_str()
+}
+
 /// The lease of one run, as its owner has it. Clones are one lease.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease(Arc<Inner>);

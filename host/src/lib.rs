@@ -71,7 +71,7 @@ mod keys;
 mod known;
 #[cfg(not(target_family = "wasm"))]
 mod lease;
-#[cfg(all(feature = "local", not(target_family = "wasm")))]
+#[cfg(all(any(feature = "local", feature = "docker"), not(target_family = "wasm")))]
 mod local_stage;
 #[cfg(not(target_family = "wasm"))]
 mod log;
@@ -99,6 +99,8 @@ mod submitter;
 mod terminal;
 #[cfg(not(target_family = "wasm"))]
 mod upload;
+#[cfg(not(target_family = "wasm"))]
+mod vouched;
 
 /// serde, for packages whose only dependency is hype: derive with
 /// `#[serde(crate = "hype::serde")]`.
@@ -119,9 +121,11 @@ mod native {
     pub use crate::owned::Owned;
     pub use crate::progress::show_progress;
     pub use crate::run::{Run, Status};
+    #[cfg(feature = "docker")]
+    pub use crate::runner::DockerRunner;
     #[cfg(feature = "local")]
     pub use crate::runner::LocalRunner;
-    pub use crate::runner::{Attempt, Runner};
+    pub use crate::runner::{Attempt, Runner, StageSecret, Voucher};
     pub use crate::submitter::Submitter;
     pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
@@ -136,6 +140,7 @@ pub use native::*;
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::closure::bind;
+    pub use crate::configuration::choose_submitter;
     pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
     pub use crate::submitter::submitter_with_lease_term;

@@ -112,6 +112,14 @@ impl Log {
         }
     }
 
+    /// The last lines, at most so many.
+    #[cfg(feature = "docker")]
+    pub(crate) fn last(&self, count: usize) -> Vec<String> {
+        let state = self.lock();
+        let skipped = state.lines.len().saturating_sub(count);
+        state.lines.iter().skip(skipped).map(|line| line.text.clone()).collect()
+    }
+
     /// All lines from the first that is kept, and then each as it comes, until the run's end.
     pub(crate) fn follow(&self) -> impl Stream<Item = LogLine> + Send + use<> {
         let written = self.0.written.subscribe();

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use hype_wire::Access;
 
+#[cfg(any(feature = "local", feature = "docker"))]
+use crate::error::{Error, Result};
+
 /// A place in the guest, what stands there, and what may be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
@@ -115,6 +118,26 @@ impl VolumeRequest {
     }
 }
 
+/// What runners ask of it.
+#[cfg(any(feature = "local", feature = "docker"))]
+impl VolumeRequest {
+    /// Makes sure that its name can be a directory's, a Docker volume's and a claim's on a cluster.
+    pub(crate) fn check_name(&self) -> Result<()> {
+        let name = self.name();
+        let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !name.is_empty()
+            && name.len() <= 63
+            && name.chars().all(is_fine)
+            && !name.starts_with('-')
+        {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "`{name}` cannot be a volume's name: it must be 1 to 63 lower-case letters, digits and `-`"
+        )))
+    }
+}
+
 impl fmt::Debug for VolumeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} {}", self.name(), self.storage_class(), self.size())
@@ -123,4 +146,20 @@ impl fmt::Debug for VolumeRequest {
 
 fn mount(source: Source, path: impl Into<String>, access: Access) -> VolumeMount {
     VolumeMount { source, path: path.into(), access }
+}
+
+#[cfg(all(test, any(feature = "local", feature = "docker")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volumes_name_is_no_path() {
+        for name in ["", "..", "a/b", "A", "-a", &"a".repeat(64)] {
+            let request = VolumeRequest::persistent(name, "ssd", "1Gi");
+            let error = request.check_name().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{name}`")), "{error}");
+        }
+        assert!(VolumeRequest::persistent("my-volume-2", "ssd", "1Gi").check_name().is_ok());
+        assert!(VolumeRequest::transient("ssd", "1Gi").check_name().is_ok());
+    }
 }

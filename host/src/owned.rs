@@ -42,6 +42,26 @@ enum Whose {
     Run(TaskTrackerToken),
 }
 
+/// Removes what nothing else of a list needs to wait for. It goes before what its submitter made all
+/// the same.
+#[cfg(feature = "docker")]
+pub(crate) struct Beside {
+    worker: Worker,
+    of_run: Option<TaskTrackerToken>,
+}
+
+#[cfg(feature = "docker")]
+impl Beside {
+    pub(crate) fn remove(self, what: String, removal: BoxFuture<'static, Result<()>>) {
+        let Self { worker, of_run } = self;
+        drop(worker.remove(async move {
+            // What could not be removed has been told.
+            let _ = remove(vec![Thing { what, removal }]).await;
+            drop(of_run);
+        }));
+    }
+}
+
 /// All lists of this process, for the case that it is told to end.
 static LISTS: Mutex<Vec<Weak<List>>> = Mutex::new(Vec::new());
 
@@ -80,6 +100,16 @@ impl Owned {
         if let Some(things) = &mut *self.0.lock() {
             things.push(thing);
         }
+    }
+
+    /// A way to remove things beside the list.
+    #[cfg(feature = "docker")]
+    pub(crate) fn beside(&self) -> Beside {
+        let of_run = match &self.0.whose {
+            Whose::Submitter(_) => None,
+            Whose::Run(token) => Some(token.clone()),
+        };
+        Beside { worker: self.0.worker.clone(), of_run }
     }
 
     /// Leaves to others all that is entered, and all that will be. The submitter's thread stays until
@@ -254,6 +284,32 @@ mod tests {
         drop(run);
         drop(background);
         assert_eq!(*order.lock().unwrap(), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    }
+
+    #[cfg(feature = "docker")]
+    #[test]
+    fn what_is_removed_beside_a_run_goes_before_what_is_the_submitters() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = Background::start().unwrap();
+        let submitter = Owned::of_submitter(&background);
+        let run = submitter.of_run();
+        submitter.enter("volume", thing(&order, 3));
+        run.enter("objects", thing(&order, 1));
+        let (beside, slow) = (run.beside(), Arc::clone(&order));
+        run.enter("container", async move {
+            let removal = async move {
+                while slow.lock().unwrap().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                thing(&slow, 2).await
+            };
+            beside.remove("container".into(), Box::pin(removal));
+            Ok(())
+        });
+        drop(submitter);
+        drop(run);
+        drop(background);
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
     }
 
     #[tokio::test]

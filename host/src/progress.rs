@@ -2,7 +2,7 @@
 //!
 //! All of it is told as `tracing` events and spans, so that a program with a subscriber of its own
 //! sees the same. The spans are `run` (fields `run`, `closure`, `attempt`), `upload` (`files`,
-//! `bytes`) and `compile` (`component`, `platform`).
+//! `bytes`), `compile` (`component`, `platform`) and `pull` (`image`, `layers`).
 
 mod bars;
 mod fields;

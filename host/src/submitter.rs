@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::owned::Owned;
 use crate::run::{Parts, Run, Status};
 use crate::run_objects::RunObjects;
-use crate::runner::Runner;
+use crate::runner::{Runner, StageSecret};
 use crate::upload::Uploads;
 
 /// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
@@ -34,6 +34,7 @@ use crate::upload::Uploads;
 pub struct Submitter {
     inner: Arc<Inner>,
     is_strict: bool,
+    stage_secret: Option<StageSecret>,
 }
 
 struct Inner {
@@ -67,7 +68,8 @@ impl Submitter {
             lease_term,
             owned,
         });
-        Ok(Self { inner: Arc::new(Inner { core, background }), is_strict: false })
+        let inner = Arc::new(Inner { core, background });
+        Ok(Self { inner, is_strict: false, stage_secret: None })
     }
 
     /// Runs closures in this process, through a stage in the user's cache directory, or where that
@@ -95,6 +97,30 @@ impl Submitter {
     #[cfg(feature = "local")]
     fn local_in(stage: Stage) -> Result<Self> {
         Self::new(stage, crate::runner::LocalRunner::new()?)
+    }
+
+    /// Runs closures in containers of the Docker daemon that the `docker` command would use, through
+    /// the same stage as [`local`](Self::local), which the containers are shown.
+    ///
+    /// # Errors
+    ///
+    /// When there is no directory for a stage, or variables and files say of no daemon that can be
+    /// used.
+    #[cfg(feature = "docker")]
+    pub fn docker() -> Result<Self> {
+        let stage = Stage::in_directory(&crate::local_stage::directory()?)?;
+        Self::new(stage, crate::runner::DockerRunner::new()?)
+    }
+
+    /// The same through the stage at a URL, such as `gs://bucket/prefix`; see
+    /// [`with_stage_secret`](Self::with_stage_secret).
+    ///
+    /// # Errors
+    ///
+    /// When there can be no such stage, or variables and files say of no daemon that can be used.
+    #[cfg(feature = "docker")]
+    pub fn docker_with(staging: &str) -> Result<Self> {
+        Self::new(Stage::open_or_make(staging)?, crate::runner::DockerRunner::new()?)
     }
 
     /// The submitter that is used where a program names none (see
@@ -127,6 +153,27 @@ impl Submitter {
     pub fn with_strict_results(mut self) -> Self {
         self.is_strict = true;
         self
+    }
+
+    /// Lets `hype-run` reach the stage with the secret called `name`, whose files stand at the absolute
+    /// path `path` for it alone: closures see neither them nor variables that name them. A file
+    /// `key.json` in it is a key of Google's.
+    ///
+    /// That is for runs in containers. Those in this process reach the stage as this process does.
+    #[must_use]
+    pub fn with_stage_secret(mut self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.stage_secret = Some(StageSecret { name: name.into(), path: path.into() });
+        self
+    }
+
+    /// Removes what submitters that are gone left with the runner, such as containers and volumes,
+    /// once it has expired, and gives the names of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
+    pub async fn collect_leftovers(&self, removal: Removal) -> Result<Vec<String>> {
+        self.inner.core.runner.collect(removal).await
     }
 
     /// What artefacts and results go through.
@@ -203,8 +250,22 @@ impl Submitter {
         let lease = Lease::new(&core.stage, &id, call.function(), core.lease_term);
         let (decide, fate) = watch::channel(Fate::Undecided);
         let objects = RunObjects::new(&id, &core.stage, &lease);
-        let (env, is_strict) = (env.clone(), self.is_strict);
-        (Order { id, call, env, status, log, owned, lease, objects, is_strict, fate }, decide)
+        let (env, is_strict, stage_secret) =
+            (env.clone(), self.is_strict, self.stage_secret.clone());
+        let order = Order {
+            id,
+            call,
+            env,
+            status,
+            log,
+            owned,
+            lease,
+            objects,
+            stage_secret,
+            is_strict,
+            fate,
+        };
+        (order, decide)
     }
 
     fn start<T>(&self, order: Order, fate: watch::Sender<Fate>, beginning: Beginning) -> Run<T> {

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use hype_wire::{Failure, Location, RunManifest, section};
-use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -15,7 +14,7 @@ use crate::fetch::Inputs;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::Output;
-use crate::run::micros;
+use crate::run::{Request, micros};
 use crate::sandbox::{self, Sandbox};
 
 /// What belongs to one guest; it goes when the call has ended.
@@ -53,25 +52,24 @@ pub struct Execution {
 
 /// What an attempt gives its guest besides what stands in the manifest.
 pub(crate) struct Surroundings<'a> {
-    pub(crate) attempt: u32,
+    pub(crate) request: &'a Request,
     pub(crate) inputs: &'a Inputs,
     pub(crate) output: &'a Output,
     /// How much of its time is over, spent on its machine code.
     pub(crate) spent: Duration,
 }
 
-/// Calls the function that `manifest` names, until `interrupt` is cancelled.
+/// Calls the function that `manifest` names, until the request is interrupted.
 pub(crate) async fn execute(
     executor: &Executor,
     component: &ClosuresPre<Guest>,
     manifest: &RunManifest,
     surroundings: Surroundings<'_>,
-    interrupt: &CancellationToken,
 ) -> Execution {
-    let Surroundings { attempt, inputs, output, spent } = surroundings;
+    let Surroundings { request, inputs, output, spent } = surroundings;
     let started = Instant::now();
     let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
-    let sandbox = match sandbox::prepare(manifest, attempt, &inputs.files, output) {
+    let sandbox = match sandbox::prepare(manifest, request, &inputs.files, output) {
         Ok(sandbox) => sandbox,
         Err(failure) => {
             execution.value = Err(failure);
@@ -90,7 +88,7 @@ pub(crate) async fn execute(
     let timeout = manifest.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
     // One that no clock will ever reach is none.
     let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
-    deadline::watch(&mut store, deadline, interrupt.clone());
+    deadline::watch(&mut store, deadline, request.interrupt.clone());
     let _ticking = executor.tick();
 
     let mut called = None;

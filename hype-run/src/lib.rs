@@ -32,6 +32,7 @@ mod prepared;
 mod run;
 mod sandbox;
 mod scratch;
+mod variables;
 
 pub use cache::Cache;
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
@@ -44,4 +45,6 @@ pub use tokio_util::sync::CancellationToken;
 pub use scratch::remove_tree;
 
 pub use prepared::Prepared;
+pub use variables::Variables;
+
 pub use run::{Finished, Request, RunError, run};

@@ -1,11 +1,11 @@
 //! The command that every image of hype carries: runs one closure and leaves its outcome.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use hype_run::{Cache, CancellationToken, Executor, Output, Request, Stream, run};
+use hype_run::{Cache, CancellationToken, Executor, Output, Request, Stream, Variables, run};
 use hype_stage::StageError;
 use hype_wire::{RunKey, WireError};
 
@@ -19,12 +19,14 @@ and writes its outcome to the same stage.
   --digest HEX            the manifest's BLAKE3 digest; without it the manifest
                           is taken as it is
   --key-file PATH         a file with the run's key, 64 hexadecimal digits, by
-                          which the outcome is sealed
+                          which the outcome is sealed; `-` is a line of the
+                          standard input
   --termination-log PATH  where to write the line that names the outcome and
                           its digest
 
 HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
-closure, and the outcome then says so.
+closure, and the outcome then says so. The closure sees the variables of this
+process, but for those that hold keys or lead to what the closure doesn't see.
 
 HYPE_CACHE names a directory for what runs fetch, up to 4 GiB of it: components,
 their machine code, and staged files. What is there and has the digest that the
@@ -32,6 +34,9 @@ manifest names isn't fetched again. Who can name a blob's digest can read it the
 
 Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
 3 no outcome could be written.";
+
+/// How many bytes of the standard input are looked at for a key, more than one has.
+const LONGEST_KEY: u64 = 128;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -96,6 +101,7 @@ fn options() -> Result<Option<Options>, BoxError> {
             digest,
             key,
             attempt,
+            variables: Variables::of_process(),
             interrupt: CancellationToken::new(),
         },
         termination_log,
@@ -103,9 +109,19 @@ fn options() -> Result<Option<Options>, BoxError> {
 }
 
 fn read_key(path: &Path) -> Result<RunKey, BoxError> {
-    let cannot = |error: BoxError| format!("cannot read the key file {}: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.into()))?;
+    let is_stdin = path == Path::new("-");
+    let shown = if is_stdin { "on the standard input".into() } else { path.display().to_string() };
+    let cannot = |error: BoxError| format!("cannot read the key file {shown}: {error}");
+    let text = if is_stdin { read_line() } else { std::fs::read_to_string(path) };
+    let text = text.map_err(|error| cannot(error.into()))?;
     Ok(text.parse().map_err(|error: WireError| cannot(error.into()))?)
+}
+
+/// One line, after which whoever wrote it may keep the other end open.
+fn read_line() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(LONGEST_KEY).read_line(&mut line)?;
+    Ok(line)
 }
 
 fn execute(options: Options) -> Result<(), BoxError> {

@@ -77,8 +77,8 @@ impl<'a> Prepared<'a> {
     pub async fn call(&self, output: &Output) -> Execution {
         let Self { executor, request, manifest, loaded, inputs, .. } = self;
         let spent = Duration::from_micros(loaded.took_us);
-        let surroundings = Surroundings { attempt: request.attempt, inputs, output, spent };
-        execute(executor, &loaded.component, manifest, surroundings, &request.interrupt).await
+        let surroundings = Surroundings { request, inputs, output, spent };
+        execute(executor, &loaded.component, manifest, surroundings).await
     }
 }
 

@@ -17,6 +17,7 @@ use crate::executor::Executor;
 use crate::fetch;
 use crate::output::{Output, Stream};
 use crate::prepared::Prepared;
+use crate::variables::Variables;
 
 /// What a runner is told.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Request {
     pub key: Option<RunKey>,
     /// Which attempt at the run this is, counted from 1.
     pub attempt: u32,
+    /// Variables of the runner's machine, for the guest to see so far as they hold no keys.
+    pub variables: Variables,
     /// Cancelling it stops the run at once; the outcome then says so.
     pub interrupt: CancellationToken,
 }

@@ -10,6 +10,7 @@ use crate::files::Files;
 use crate::filesystem::SharedFiles;
 use crate::limits::Bounds;
 use crate::output::{Output, Stream};
+use crate::run::Request;
 use crate::scratch::Scratch;
 
 /// A guest's surroundings.
@@ -39,20 +40,16 @@ impl Sandbox {
 /// `files`.
 pub(crate) fn prepare(
     manifest: &RunManifest,
-    attempt: u32,
+    request: &Request,
     files: &FetchedFiles,
     output: &Output,
 ) -> Result<Sandbox, Failure> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.stream(Stream::Stdout));
     wasi.stderr(output.stream(Stream::Stderr));
-    wasi.env("HOME", "/");
-    wasi.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    for (name, value) in &manifest.env {
+    for (name, value) in request.variables.seen(manifest, request.attempt) {
         wasi.env(name, value);
     }
-    wasi.env("HYPE_EXECUTION_ID", &manifest.run_id);
-    wasi.env("HYPE_ATTEMPT", attempt.to_string());
 
     let shared = SharedFiles::new(Files::new(Bounds::from(&manifest.limits).tmp));
     // Who is shown something will look at it, and so ask for its directories.

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -113,6 +113,18 @@ impl Stage {
             StageError::new(StageErrorKind::Location, message)
         })?;
         Self::open_or_make(url.as_str())
+    }
+
+    /// The directory of this machine that `url` names as a stage; none if the stage is elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::Location`] when there is no such stage.
+    pub fn directory_of(url: &str) -> Result<Option<PathBuf>, StageError> {
+        match Location::parse(url)? {
+            Location::Directory(path) => Ok(Some(path)),
+            _ => Ok(None),
+        }
     }
 
     /// Its URL, without a slash at the end.

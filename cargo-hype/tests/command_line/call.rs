@@ -192,3 +192,12 @@ fn machinery_that_fails_has_a_status_of_its_own() {
     assert_eq!(report[..2], ["error: the stage failed", "Caused by:"], "{seen}");
     assert!(report[2].starts_with("   0: cannot look for file://[SCRATCH]/stage/blobs/"), "{seen}");
 }
+
+#[test]
+fn the_submitter_is_chosen_before_all_else() {
+    let call = call("hello.wasm", &["--submitter", "abacus", "example", "hello"]);
+    let seen = call.with_env("HYPE_SUBMITTER", "local").seen();
+    assert_eq!((seen.status, seen.stdout.as_str()), (2, ""), "{seen}");
+    assert!(seen.stderr.starts_with("error: there is no submitter `abacus` in this"), "{seen}");
+    assert!(seen.stderr.contains("Hint: it has: local"), "{seen}");
+}

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::hype::hype;
+use crate::package::Package;
 
 #[test]
 fn the_program_runs_with_its_arguments() {
@@ -65,4 +66,24 @@ fn a_workspace_with_several_programs_asks_for_one() {
         lines[1].starts_with("Hint: choose one with -p: ") && lines[1].contains("hello"),
         "{seen}"
     );
+}
+
+const AMBIENT: &str = "\
+#[hype::main]
+async fn main() -> hype::Result<()> {
+    let five = ambient::five().await?;
+    println!(\"{five}\");
+    Ok(())
+}
+";
+
+#[test]
+fn the_programs_submitter_can_be_chosen() {
+    let library = "#[hype::function]\npub fn five() -> u8 {\n    5\n}\n";
+    let package = Package::write_program("ambient", library, AMBIENT);
+    let seen = hype(&["run", "--submitter", "local"]).in_program(&package).seen();
+    assert_eq!((seen.status, seen.stdout.as_str()), (0, "5\n"), "{seen}");
+    let seen = hype(&["run", "--submitter", "abacus"]).in_program(&package).seen();
+    assert_eq!((seen.status, seen.stdout.as_str()), (2, ""), "{seen}");
+    assert!(seen.stderr.contains("error: there is no submitter `abacus` in this"), "{seen}");
 }

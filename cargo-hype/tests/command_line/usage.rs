@@ -124,6 +124,9 @@ fn run_has_help() {
           --bin <NAME>
               The program to run, if the package has several
 
+          --submitter <NAME>
+              Where closures run: local or docker [default: HYPE_SUBMITTER, hype.toml, local]
+
       -h, --help
               Print help (see a summary with '-h')
     "#);
@@ -148,6 +151,7 @@ fn call_has_help() {
           --mount <HOST:GUEST[:ro]>  A directory for the function; `:ro` for reading only
           --file <HOST:GUEST>        A file of this machine, staged for the function to read
           --dir <HOST:GUEST>         A directory of this machine, staged with all that is in it for the function to read
+          --submitter <NAME>         Where closures run: local or docker [default: HYPE_SUBMITTER, hype.toml, local]
           --timeout <DURATION>       How long it may run, e.g. 30s or 5m
           --memory <SIZE>            How much memory it may have, e.g. 512MiB
       -h, --help                     Print help

@@ -55,6 +55,7 @@ struct Run {
 enum Doing {
     Uploading,
     Compiling(ProgressBar),
+    Pulling { image: String, line: ProgressBar },
     Running { closure: String, name: String },
 }
 
@@ -92,9 +93,9 @@ impl Bars {
         }
     }
 
-    fn start_compiling(&self, component: &str, platform: &str) -> ProgressBar {
+    fn start_line(&self, message: String) -> ProgressBar {
         let line = self.drawn.add(line(Duration::ZERO));
-        line.set_message(format!("compiling {component} for {platform}"));
+        line.set_message(message);
         line.enable_steady_tick(TICK);
         line
     }
@@ -200,9 +201,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bars {
                 self.start_upload(fields.number("files"), fields.number("bytes"));
                 Doing::Uploading
             }
-            "compile" => Doing::Compiling(
-                self.start_compiling(fields.text("component"), fields.text("platform")),
-            ),
+            "compile" => {
+                let (component, platform) = (fields.text("component"), fields.text("platform"));
+                Doing::Compiling(self.start_line(format!("compiling {component} for {platform}")))
+            }
+            "pull" => {
+                let image = fields.text("image").to_owned();
+                let line = self.start_line(format!("pulling {image}"));
+                Doing::Pulling { image, line }
+            }
             "run" => Doing::Running {
                 closure: fields.text("closure").to_owned(),
                 name: fields.text("run").to_owned(),
@@ -220,8 +227,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bars {
         };
         let mut fields = Fields::default();
         values.record(&mut fields);
-        if let Some(Doing::Running { closure, name }) = span.extensions().get() {
-            self.start_attempt(id, closure, name, fields.number("attempt"));
+        match span.extensions().get() {
+            Some(Doing::Running { closure, name }) => {
+                self.start_attempt(id, closure, name, fields.number("attempt"));
+            }
+            Some(Doing::Pulling { image, line }) => {
+                line.set_message(format!("pulling {image}: {}", fields.text("layers")));
+            }
+            _ => {}
         }
     }
 
@@ -244,7 +257,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Bars {
         };
         match span.extensions_mut().remove::<Doing>() {
             Some(Doing::Uploading) => self.end_upload(),
-            Some(Doing::Compiling(line)) => self.erase(&line),
+            Some(Doing::Compiling(line) | Doing::Pulling { line, .. }) => self.erase(&line),
             Some(Doing::Running { .. }) => self.end_run(&id),
             None => {}
         }
@@ -338,6 +351,19 @@ mod tests {
             tracing::debug!(target: UPLOADED, bytes = 2048, "done");
             assert!(screen.lines()[0].ends_with("4.00 KiB/8.00 KiB"), "{:?}", screen.lines());
             drop(two);
+            assert_eq!(screen.lines(), [""; 0]);
+        });
+    }
+
+    #[test]
+    fn a_pull_tells_how_much_of_the_layers_is_here() {
+        with_bars(80, |screen| {
+            let pull =
+                info_span!(target: "hype::test", "pull", image = "spotify/hype:1", layers = Empty);
+            assert_eq!(screen.texts(), ["pulling spotify/hype:1"]);
+            pull.record("layers", "1.00 MiB/3.00 MiB");
+            assert_eq!(screen.texts(), ["pulling spotify/hype:1: 1.00 MiB/3.00 MiB"]);
+            drop(pull);
             assert_eq!(screen.lines(), [""; 0]);
         });
     }

@@ -1,16 +1,17 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream};
-use hype_wire::{Access, Mount, TerminationLine};
+use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
+use hype_wire::{Access, Mount};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::secrets::{Secrets, shown};
 use super::volumes::Volumes;
-use super::{Attempt, Runner};
+use super::{Attempt, Runner, Voucher};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogStream};
@@ -33,7 +34,7 @@ struct Inner {
     threads: Threads,
     turns: Semaphore,
     volumes: Option<Volumes>,
-    secrets: Option<PathBuf>,
+    secrets: Secrets,
 }
 
 impl LocalRunner {
@@ -53,7 +54,7 @@ impl LocalRunner {
             turns: Semaphore::new(cores * PER_CORE),
             volumes: dirs::data_local_dir()
                 .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
-            secrets: dirs::config_dir().map(|directory| directory.join("hype").join("secrets")),
+            secrets: Secrets::of_user("LocalRunner::with_secrets(\"/path\")"),
         })))
     }
 
@@ -74,7 +75,7 @@ impl LocalRunner {
     ///
     /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
     pub fn with_secrets(self, directory: impl Into<PathBuf>) -> Result<Self> {
-        self.change(|inner| inner.secrets = Some(directory.into()))
+        self.change(|inner| inner.secrets.set_directory(directory.into()))
     }
 
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
@@ -90,8 +91,9 @@ impl Runner for LocalRunner {
         "in this process".to_owned()
     }
 
-    fn platform(&self, _: &RunEnvironment) -> Option<String> {
-        Platform::here().map(|platform| platform.name().to_owned())
+    fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
+        let here = Platform::here().map(|platform| platform.name().to_owned());
+        Box::pin(std::future::ready(Ok(here)))
     }
 
     fn mounts<'a>(
@@ -104,7 +106,7 @@ impl Runner for LocalRunner {
         Box::pin(std::future::ready(mounts.chain(secrets).collect()))
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let threads = inner.threads.0.as_ref().ok_or_else(|| {
@@ -116,6 +118,7 @@ impl Runner for LocalRunner {
                 digest: Some(attempt.manifest_digest),
                 key: Some(attempt.key),
                 attempt: attempt.number,
+                variables: Variables::none(),
                 interrupt: CancellationToken::new(),
             };
             let (here, gone) = oneshot::channel::<()>();
@@ -136,12 +139,7 @@ impl Runner for LocalRunner {
     }
 }
 
-async fn run(
-    inner: Arc<Inner>,
-    run_id: String,
-    request: Request,
-    log: Log,
-) -> Result<TerminationLine> {
+async fn run(inner: Arc<Inner>, run_id: String, request: Request, log: Log) -> Result<Voucher> {
     // The semaphore is never closed.
     let _turn = inner.turns.acquire().await;
     let output = Output::new(move |stream, bytes| match stream {
@@ -151,7 +149,7 @@ async fn run(
     let finished = hype_run::run(&inner.executor, &request, output)
         .await
         .map_err(|error| Error::lost(&run_id, error))?;
-    Ok(finished.line)
+    Ok(Voucher::Line(finished.line))
 }
 
 impl Inner {
@@ -164,20 +162,7 @@ impl Inner {
     }
 
     fn secret(&self, name: &str, path: &str) -> Result<Mount> {
-        let directory = self.secrets.as_ref().map(|secrets| secrets.join(name));
-        match directory {
-            Some(directory) if is_name(name) && directory.is_dir() => {
-                shown(&directory, path, Access::ReadOnly)
-            }
-            directory => Err(Error::input(format!("there is no secret `{name}` for {path}")).hint(
-                match directory {
-                    Some(directory) => {
-                        format!("put its files into the directory {}", directory.display())
-                    }
-                    None => "name a directory: LocalRunner::with_secrets(\"/path\")".to_owned(),
-                },
-            )),
-        }
+        shown(&self.secrets.directory(name, path)?, path, Access::ReadOnly)
     }
 
     fn volumes(&self) -> Result<&Volumes> {
@@ -186,22 +171,6 @@ impl Inner {
                 .hint("name one: LocalRunner::new()?.with_volumes(\"/var/tmp/volumes\")")
         })
     }
-}
-
-/// A mount of `directory` at `path`, the directory being there.
-fn shown(directory: &Path, path: &str, access: Access) -> Result<Mount> {
-    let source = directory.canonicalize().map_err(|error| {
-        Error::input(format!("cannot mount {} at {path}", directory.display())).because(error)
-    })?;
-    let source = source
-        .to_str()
-        .ok_or_else(|| Error::input(format!("the path {} is not UTF-8", source.display())))?;
-    Ok(Mount { source: source.to_owned(), path: path.to_owned(), access })
-}
-
-/// Whether `name` is one directory's, and no way out of the directory of all.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains('/')
 }
 
 /// A runtime that may be dropped anywhere, inside another runtime too.

@@ -1,14 +1,23 @@
 //! Where runs run.
 
+#[cfg(feature = "docker")]
+mod docker;
+#[cfg(feature = "docker")]
+mod labels;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(any(feature = "local", feature = "docker"))]
+mod secrets;
 #[cfg(feature = "local")]
 mod volumes;
 
+#[cfg(feature = "docker")]
+pub use docker::DockerRunner;
 #[cfg(feature = "local")]
 pub use local::LocalRunner;
 
 use futures::future::BoxFuture;
+use hype_stage::Removal;
 use hype_wire::{Digest, Mount, RunKey, TerminationLine};
 
 use crate::environment::RunEnvironment;
@@ -25,6 +34,10 @@ pub struct Attempt {
     pub run_id: String,
     /// Which try it is, counted from 1.
     pub number: u32,
+    /// The function's name, for a person.
+    pub function: String,
+    /// The component's name, for a person.
+    pub component: String,
     /// Where the manifest stands.
     pub manifest_url: String,
     /// The manifest's digest, to be handed to the runner process by a way that is trusted.
@@ -36,11 +49,31 @@ pub struct Attempt {
     /// What the runner process seals its outcome with. It goes to that process by a way that is
     /// trusted and that the closure can't look at.
     pub key: RunKey,
+    /// A secret for the runner process alone, by which it reaches the stage.
+    pub stage_secret: Option<StageSecret>,
     /// Where the closure's output goes.
     pub log: Log,
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
     /// it starts must not hold this: it is removed when the last handle goes.
     pub owned: Owned,
+}
+
+/// A secret that the runner process reaches the stage with, and that the closure doesn't see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageSecret {
+    /// Its name.
+    pub name: String,
+    /// Where the runner process finds its files, an absolute path.
+    pub path: String,
+}
+
+/// Who vouches for the outcome of an attempt that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Voucher {
+    /// The line that the runner process left, read where nobody else could write it.
+    Line(TerminationLine),
+    /// The run's key: the runner process says that it left an outcome, which must be sealed with it.
+    Key,
 }
 
 /// Starts `hype-run` on a manifest somewhere and waits for its end.
@@ -50,7 +83,11 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
 
     /// The platform whose machine code runs in `env`, as `hype-run` names it; none where it will
     /// compile for itself.
-    fn platform(&self, env: &RunEnvironment) -> Option<String>;
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when whoever must be asked can't be reached.
+    fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>>;
 
     /// The mounts of `env` as `hype-run` will find them. What is made for them and outlives the run
     /// is entered into `owned`, the submitter's.
@@ -64,9 +101,9 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         owned: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>>;
 
-    /// Runs `attempt` to its end, and gives the line by which the outcome is known. Dropping the
-    /// future stops the run.
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<TerminationLine>>;
+    /// Runs `attempt` to its end, and says who vouches for its outcome. Dropping the future stops the
+    /// run.
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
 
     /// Whether something of this run, begun here or by another process, is still there and may leave an
     /// outcome. A runner whose runs may outlive the process that began them must be able to tell.
@@ -86,5 +123,24 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
     fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
         Box::pin(std::future::ready(Ok(keys::find(run_id))))
+    }
+
+    /// Removes what is left of a run outside the stage, once it has ended or is abandoned: that of one
+    /// that was detached, or whose owner is gone. What isn't there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when it is there and can't be removed.
+    fn remove(&self, _run_id: &str) -> BoxFuture<'static, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Removes what submitters that are gone left outside the stage, and gives the names of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
+    fn collect(&self, _removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

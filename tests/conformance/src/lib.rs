@@ -19,11 +19,12 @@ use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 use hype::{Error, Failure, FailureKind, Submitter};
 
-/// Makes a test of each case, for the submitter that `$submitter` gives.
+/// Makes a test of each case, for the submitter that `$submitter` gives. An attribute behind it is that
+/// of each test: `#[ignore = "needs .."]`.
 #[macro_export]
 macro_rules! suite {
-    ($submitter:expr) => {
-        $crate::suite! { @ $submitter;
+    ($submitter:expr $(, #[$attribute:meta])?) => {
+        $crate::suite! { @ $submitter, [$(#[$attribute])?];
             values {
                 text no_arguments_and_no_value twelve_arguments everything_that_serde_knows bytes
                 more_than_travels_along a_result_of_200_mib composition a_dependency_has_its_own_component
@@ -54,18 +55,20 @@ macro_rules! suite {
             }
         }
     };
-    (@ $submitter:expr; $($module:ident { $($case:ident)* })*) => {$(
+    (@ $submitter:expr, $attributes:tt; $($module:ident { $($case:ident)* })*) => {$(
         mod $module {
             use super::*;
 
-            $(
-                #[test]
-                fn $case() {
-                    $crate::run(|| $submitter, $crate::$module::$case);
-                }
-            )*
+            $($crate::suite! { @case $submitter, $attributes, $module, $case })*
         }
     )*};
+    (@case $submitter:expr, [$($attribute:tt)*], $module:ident, $case:ident) => {
+        #[test]
+        $($attribute)*
+        fn $case() {
+            $crate::run(|| $submitter, $crate::$module::$case);
+        }
+    };
 }
 
 /// Runs one case, once the components of the guests are built.

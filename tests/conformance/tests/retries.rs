@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::BoxFuture;
 use hype::blocking::Submitter;
-use hype::{Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, TerminationLine};
+use hype::{Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, Voucher};
 use hype_wire::Mount;
 use test_guests::ends::bake;
 use test_guests::surroundings::variables;
@@ -24,7 +24,10 @@ impl Runner for Losing {
         "where first attempts are lost".to_owned()
     }
 
-    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
         self.runner.platform(env)
     }
 
@@ -36,7 +39,7 @@ impl Runner for Losing {
         self.runner.mounts(env, owned)
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         if self.started.fetch_add(1, Ordering::Relaxed) == 0 {
             let lost = Error::lost(&attempt.run_id, "its machine is gone");
             return Box::pin(std::future::ready(Err(lost)));

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
 use hype::{
     Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, Owned, RunEnvironment, Runner,
-    Stage, Submitter, TerminationLine,
+    Stage, Submitter, Voucher,
 };
 use hype_wire::Mount;
 use test_guests::ends::{bake, trap};
@@ -29,7 +29,10 @@ impl Runner for Meddling {
         "where somebody meddles".to_owned()
     }
 
-    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
         self.runner.platform(env)
     }
 
@@ -41,7 +44,7 @@ impl Runner for Meddling {
         self.runner.mounts(env, owned)
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         (self.meddle)(&self.stage, &attempt);
         self.runner.run(attempt)
     }
@@ -195,7 +198,10 @@ impl Runner for Altering {
         "where results are altered".to_owned()
     }
 
-    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
         self.runner.platform(env)
     }
 
@@ -207,7 +213,7 @@ impl Runner for Altering {
         self.runner.mounts(env, owned)
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         let object = self.stage.join("runs").join(&attempt.run_id).join(self.object);
         let (run, alter) = (self.runner.run(attempt), self.alter);
         Box::pin(async move {

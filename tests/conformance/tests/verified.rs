@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use conformance::told::told;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use hype::{
-    Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, Submitter, TerminationLine,
-};
+use hype::{Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, Submitter, Voucher};
 use hype_wire::{End, Mount, Outcome, Payload, RunKey, Statistics, codec};
 use test_guests::values::greet;
 
@@ -29,7 +27,10 @@ impl Runner for Strange {
         "where not all is as it should be".to_owned()
     }
 
-    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
         self.runner.platform(env)
     }
 
@@ -41,7 +42,7 @@ impl Runner for Strange {
         self.runner.mounts(env, owned)
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         (self.meddle)(&self.stage, &attempt);
         self.runner.run(attempt)
     }

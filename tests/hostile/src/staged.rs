@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use hype_run::{CancellationToken, Executor, Finished, Output, Request};
+use hype_run::{CancellationToken, Executor, Finished, Output, Request, Variables};
 use hype_stage::Stage;
 use hype_wire::{Blob, ComponentRef, Digest, Failure, Outcome, Payload, RunManifest, names};
 
@@ -57,6 +57,7 @@ impl Staged {
             digest,
             key: None,
             attempt: 1,
+            variables: Variables::none(),
             interrupt: CancellationToken::new(),
         };
         let Finished { outcome, .. } =

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
 use hype::{
     Attempt, Closure, LocalRunner, Owned, RunEnvironment, Runner, Stage, Status, Submitter,
-    TerminationLine, VolumeRequest,
+    VolumeRequest, Voucher,
 };
 use hype_wire::Mount;
 use test_guests::ends::sleep;
@@ -97,7 +97,10 @@ impl Runner for Stuck {
         self.0.place()
     }
 
-    fn platform(&self, env: &RunEnvironment) -> Option<String> {
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
         self.0.platform(env)
     }
 
@@ -109,7 +112,7 @@ impl Runner for Stuck {
         self.0.mounts(env, owned)
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<TerminationLine>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         attempt.owned.enter("what stays", async {
             eprintln!("stuck");
             std::future::pending().await

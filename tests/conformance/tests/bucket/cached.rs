@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use conformance::values::component;
-use hype_run::{Cache, CancellationToken, Executor, Output, Platform, precompile};
+use hype_run::{Cache, CancellationToken, Executor, Output, Platform, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{
     Artefact, Blob, ComponentRef, Digest, End, File, Payload, RunManifest, codec, names,
@@ -33,6 +33,7 @@ fn one_cached_run() {
             digest: Some(Digest::of(&manifest)),
             key: None,
             attempt: 1,
+            variables: Variables::none(),
             interrupt: CancellationToken::new(),
         };
         let executor = Executor::new().unwrap().with_cache(Cache::from_env());

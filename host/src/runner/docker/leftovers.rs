@@ -1,0 +1,146 @@
+//! What of hype's is there without a submitter in this process: containers by their run, and what
+//! expired.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use bollard::Docker;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Volume};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use futures::StreamExt;
+use hype_stage::Removal;
+use hype_wire::RunKey;
+
+use super::daemon::refused;
+use super::run::remove_container;
+use super::volumes::remove_volume;
+use crate::error::Result;
+use crate::runner::labels;
+
+/// How long a container whose outcome is there may take to end by itself.
+const END: Duration = Duration::from_secs(10);
+
+/// Whether a container of this run still runs.
+pub(crate) async fn is_alive(docker: &Docker, run_id: &str) -> Result<bool> {
+    Ok(of_run(docker, run_id).await?.iter().any(is_running))
+}
+
+/// The key of this run, if a container of it is there.
+pub(crate) async fn key(docker: &Docker, run_id: &str) -> Result<Option<RunKey>> {
+    let containers = of_run(docker, run_id).await?;
+    let mut keys = containers.iter().filter_map(|container| label(container, labels::KEY));
+    Ok(keys.find_map(|key| key.parse().ok()))
+}
+
+/// Removes the containers of this run, once they have ended or didn't for a while.
+pub(crate) async fn remove_run(docker: &Docker, run_id: &str) -> Result<()> {
+    for container in of_run(docker, run_id).await? {
+        let Some(id) = container.id else { continue };
+        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+        let mut waiting = Box::pin(docker.wait_container(&id, Some(options)));
+        // However it ends, and whether it does: it goes now.
+        let _ = tokio::time::timeout(END, waiting.next()).await;
+        drop(waiting);
+        remove_container(docker.clone(), id).await?;
+    }
+    Ok(())
+}
+
+async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {
+    containers(docker, &format!("{}={run_id}", labels::RUN)).await
+}
+
+async fn containers(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary>> {
+    let filters = HashMap::from([("label", vec![label.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    docker
+        .list_containers(Some(options))
+        .await
+        .map_err(|error| refused("cannot list the containers of hype", error))
+}
+
+/// Removes the containers and transient volumes that have expired and that nothing uses, and gives
+/// their names.
+pub(crate) async fn collect(docker: &Docker, removal: Removal) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for container in containers(docker, labels::RUN).await?.iter().filter(|it| is_left(it)) {
+        let Some(name) = container.names.iter().flatten().next() else { continue };
+        let name = name.trim_start_matches('/');
+        if removal == Removal::Real {
+            remove_container(docker.clone(), name.to_owned()).await?;
+        }
+        names.push(format!("container {name}"));
+    }
+    for volume in transient_volumes(docker).await? {
+        let expiry = volume.labels.get(labels::EXPIRY).map(String::as_str);
+        if !labels::is_over(expiry, SystemTime::now()) || is_used(docker, &volume.name).await? {
+            continue;
+        }
+        if removal == Removal::Real {
+            remove_volume(docker, &volume.name).await?;
+        }
+        names.push(format!("volume {}", volume.name));
+    }
+    Ok(names)
+}
+
+fn is_left(container: &ContainerSummary) -> bool {
+    !is_running(container) && labels::is_over(label(container, labels::EXPIRY), SystemTime::now())
+}
+
+fn is_running(container: &ContainerSummary) -> bool {
+    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING};
+    matches!(container.state, Some(RUNNING | PAUSED | RESTARTING))
+}
+
+fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {
+    container.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+async fn transient_volumes(docker: &Docker) -> Result<Vec<Volume>> {
+    let label = format!("{}=transient", labels::VOLUME);
+    let filters = HashMap::from([("label", vec![label])]);
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let listed = docker.list_volumes(Some(options)).await;
+    let listed = listed.map_err(|error| refused("cannot list the volumes of hype", error))?;
+    Ok(listed.volumes.unwrap_or_default())
+}
+
+/// Whether a container is there that has it, running or not.
+async fn is_used(docker: &Docker, volume: &str) -> Result<bool> {
+    let filters = HashMap::from([("volume", vec![volume.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let using = docker.list_containers(Some(options)).await;
+    let using =
+        using.map_err(|error| refused(format!("cannot look who uses volume {volume}"), error))?;
+    Ok(!using.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(state: ContainerSummaryStateEnum, expiry: Option<&str>) -> ContainerSummary {
+        let labels = expiry.map(|expiry| (labels::EXPIRY.to_owned(), expiry.to_owned()));
+        ContainerSummary {
+            state: Some(state),
+            labels: Some(labels.into_iter().collect()),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_runs_or_has_not_expired_stays() {
+        use ContainerSummaryStateEnum::{CREATED, DEAD, EXITED, PAUSED, RUNNING};
+        let later = labels::expiry(None);
+        for state in [CREATED, EXITED, DEAD] {
+            assert!(is_left(&container(state, Some("1"))), "{state}");
+            assert!(!is_left(&container(state, Some(&later))), "{state}");
+            assert!(!is_left(&container(state, None)), "{state}");
+        }
+        assert!(!is_left(&container(RUNNING, Some("1"))));
+        assert!(!is_left(&container(PAUSED, Some("1"))));
+    }
+}

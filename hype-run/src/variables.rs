@@ -1,0 +1,174 @@
+//! Which variables of its machine a guest may see.
+//!
+//! In a container they are those of the image and of whoever started it, which a function may well
+//! want; but the same environment tells this process who it is, and that is nobody else's to know.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hype_wire::{RunManifest, is_below};
+
+/// Variables whose values are keys, or lead to whoever hands out keys.
+const KEYS: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FABRIC_SESSION_TOKEN",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_CLIENT_SECRET",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_ENCRYPTION_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
+    "GOOGLE_BEARER_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "IDENTITY_HEADER",
+];
+
+/// Variables whose values are paths of files with keys.
+const PATHS: &[&str] = &[
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+];
+
+/// Environment variables of the runner's machine, which a guest sees so far as they hold no keys.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// None at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Those of this process that are text.
+    pub fn of_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(utf8).collect())
+    }
+
+    /// The environment of the guest of `manifest`: of these variables those that it may see, then
+    /// those that it asked for, then what is told of the run.
+    pub(crate) fn seen(&self, manifest: &RunManifest, attempt: u32) -> BTreeMap<String, String> {
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let mut seen = BTreeMap::from([("PATH".to_owned(), path.to_owned())]);
+        let may_be_seen = |(name, value): &(&String, &String)| match name.as_str() {
+            name if KEYS.contains(&name) => false,
+            name if PATHS.contains(&name) => is_shown(value, manifest),
+            _ => true,
+        };
+        let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
+        seen.extend(self.0.iter().filter(may_be_seen).map(owned));
+        // The home directory of the runner's user is no place in the guest.
+        seen.insert("HOME".to_owned(), "/".to_owned());
+        seen.extend(manifest.env.iter().map(owned));
+        seen.insert("HYPE_EXECUTION_ID".to_owned(), manifest.run_id.clone());
+        seen.insert("HYPE_ATTEMPT".to_owned(), attempt.to_string());
+        seen
+    }
+}
+
+/// Whether the guest sees the file at `path` of its machine, and at that very path.
+fn is_shown(path: &str, manifest: &RunManifest) -> bool {
+    let mut mounts = manifest.mounts.iter().filter(|mount| mount.source == mount.path);
+    mounts.any(|mount| is_below(path, &mount.path))
+}
+
+impl fmt::Debug for Variables {
+    /// Names alone, since values are keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hype_wire::{Access, Blob, ComponentRef, Mount, Payload};
+
+    fn manifest() -> RunManifest {
+        let component = ComponentRef { name: "a.wasm".into(), blob: Blob::of(b"a") };
+        let mut manifest =
+            RunManifest::new("run-1", component, "f", Payload::Inline(Vec::new().into()));
+        manifest.mounts = vec![Mount {
+            source: "/etc/gcloud".into(),
+            path: "/etc/gcloud".into(),
+            access: Access::ReadOnly,
+        }];
+        manifest
+    }
+
+    fn seen(variables: &[(&str, &str)], manifest: &RunManifest) -> BTreeMap<String, String> {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let mut seen = Variables(variables.collect()).seen(manifest, 2);
+        assert_eq!(seen.remove("HYPE_EXECUTION_ID").as_deref(), Some("run-1"));
+        assert_eq!(seen.remove("HYPE_ATTEMPT").as_deref(), Some("2"));
+        seen
+    }
+
+    #[test]
+    fn keys_are_not_seen() {
+        for name in KEYS {
+            assert!(!seen(&[(name, "hush")], &manifest()).contains_key(*name), "{name}");
+        }
+        let names: Vec<_> = KEYS.iter().map(|name| (*name, "hush")).collect();
+        assert!(!format!("{:?}", seen(&names, &manifest())).contains("hush"));
+    }
+
+    #[test]
+    fn a_path_to_keys_is_seen_where_the_keys_are() {
+        for name in PATHS {
+            let seen = |value| seen(&[(name, value)], &manifest()).contains_key(*name);
+            assert!(seen("/etc/gcloud/key.json"), "{name}");
+            assert!(!seen("/etc/gcloud-of-the-stage/key.json"), "{name}");
+        }
+    }
+
+    #[test]
+    fn others_are_seen_and_those_of_the_manifest_count() {
+        let mut manifest = manifest();
+        manifest.env =
+            [("GREETING", "theirs"), ("HYPE_ATTEMPT", "9"), ("AWS_ACCESS_KEY_ID", "theirs")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+        let of_machine = [
+            ("HOSTNAME", "h"),
+            ("HOME", "/root"),
+            ("PATH", "/opt/bin"),
+            ("GREETING", "ours"),
+            ("AWS_ACCESS_KEY_ID", "ours"),
+        ];
+        let expected = [
+            ("AWS_ACCESS_KEY_ID", "theirs"),
+            ("GREETING", "theirs"),
+            ("HOME", "/"),
+            ("HOSTNAME", "h"),
+            ("PATH", "/opt/bin"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(seen(&of_machine, &manifest), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let variables = Variables([("KEY".to_owned(), "hush".to_owned())].into());
+        assert_eq!(format!("{variables:?}"), r#"{"KEY"}"#);
+    }
+}
