@@ -1,7 +1,5 @@
 //! The progress that is told. One test alone: what listens to progress is the whole process's.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 
 use conformance::told::told;
