@@ -4,7 +4,7 @@
 //! `HYPE_IMAGE` names an image with this version's `hype-run`, and the daemon is that of the `docker`
 //! command, which the tests use to provoke what befalls containers.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
@@ -246,10 +246,10 @@ fn left_by(test: &str, stage: &Path) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .env("TEST_STAGE", stage)
-        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut names = lines.map(Result::unwrap).filter(|line| line.starts_with("hype-run-"));
     let name = names.next().unwrap();
     child.kill().unwrap();
@@ -268,7 +268,7 @@ fn wait_in_a_container(stage: &Path) {
         let closure = say_then_wait_for("waiting".into(), "/signal/go".into());
         let run = submitter.spawn(closure, &RunEnvironment::new().with_mount(mount));
         run.logs().next().await.unwrap();
-        println!("\n{}", run.id());
+        eprintln!("\n{}", run.id());
         std::future::pending::<()>().await;
     });
 }
