@@ -33,7 +33,7 @@ pub(crate) struct Worker {
     pending: watch::Sender<usize>,
 }
 
-/// One removal that is not done, by whatever way it will be.
+/// Counts a removal until it is done or dropped.
 struct Pending(watch::Sender<usize>);
 
 impl Background {

@@ -5,49 +5,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures::future::BoxFuture;
+use conformance::disturbed::Disturbed;
 use hype::blocking::Submitter;
-use hype::{Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, Voucher};
-use hype_wire::Mount;
+use hype::{Error, RunEnvironment, Stage};
 use test_guests::ends::bake;
 use test_guests::surroundings::variables;
 
-/// A local runner whose first attempt is lost.
-#[derive(Debug)]
-struct Losing {
-    runner: LocalRunner,
-    started: Arc<AtomicU32>,
-}
-
-impl Runner for Losing {
-    fn place(&self) -> String {
-        "where first attempts are lost".to_owned()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.runner.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.runner.mounts(env, owned)
-    }
-
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
-        if self.started.fetch_add(1, Ordering::Relaxed) == 0 {
-            let lost = Error::lost(&attempt.run_id, "its machine is gone");
-            return Box::pin(std::future::ready(Err(lost)));
-        }
-        self.runner.run(attempt)
-    }
-}
-
+/// A submitter whose first attempts are lost.
 struct Lost {
     _stage: tempfile::TempDir,
     submitter: Submitter,
@@ -59,7 +23,13 @@ impl Lost {
         conformance::build_guests();
         let directory = tempfile::tempdir().unwrap();
         let started = Arc::new(AtomicU32::new(0));
-        let runner = Losing { runner: LocalRunner::new().unwrap(), started: Arc::clone(&started) };
+        let counted = Arc::clone(&started);
+        let runner = Disturbed::new().unwrap().before(move |attempt| {
+            match counted.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(Error::lost(&attempt.run_id, "its machine is gone")),
+                _ => Ok(()),
+            }
+        });
         let stage = Stage::in_directory(directory.path()).unwrap();
         let submitter = Submitter::new(stage, runner).unwrap();
         Self { _stage: directory, submitter, started }

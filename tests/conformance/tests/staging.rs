@@ -5,50 +5,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::disturbed::Disturbed;
 use conformance::values::component;
-use futures::future::BoxFuture;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
 use hype::{
-    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, Owned, RunEnvironment, Runner,
-    Stage, Submitter, Voucher,
+    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Stage,
+    Submitter,
 };
-use hype_wire::Mount;
 use test_guests::ends::{bake, trap};
 use test_guests::values::{greet, text_of};
-
-/// A local runner that lets somebody at the stage's directory first.
-#[derive(Debug)]
-struct Meddling {
-    runner: LocalRunner,
-    stage: PathBuf,
-    meddle: fn(&Path, &Attempt),
-}
-
-impl Runner for Meddling {
-    fn place(&self) -> String {
-        "where somebody meddles".to_owned()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.runner.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.runner.mounts(env, owned)
-    }
-
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
-        (self.meddle)(&self.stage, &attempt);
-        self.runner.run(attempt)
-    }
-}
 
 /// The error of a closure with large arguments, after `meddle` between staging and running.
 fn refused(meddle: fn(&Path, &Attempt)) -> Error {
@@ -58,7 +23,11 @@ fn refused(meddle: fn(&Path, &Attempt)) -> Error {
 
 fn meddled(stage: &Path, meddle: fn(&Path, &Attempt)) -> hype::Result<String> {
     conformance::build_guests();
-    let runner = Meddling { runner: LocalRunner::new()?, stage: stage.to_owned(), meddle };
+    let directory = stage.to_owned();
+    let runner = Disturbed::new()?.before(move |attempt| {
+        meddle(&directory, attempt);
+        Ok(())
+    });
     let submitter = Submitter::new(Stage::in_directory(stage)?, runner)?;
     let closure = greet("x".repeat(100_000));
     wait(submitter.submit(closure, &RunEnvironment::new()))
@@ -184,52 +153,13 @@ fn machine_code_can_be_done_without() {
     assert_eq!(greeting.unwrap().len(), "hello ".len() + 100_000);
 }
 
-/// A local runner that lets somebody at an object of the run once that has ended.
-#[derive(Debug)]
-struct Altering {
-    runner: LocalRunner,
-    stage: PathBuf,
-    object: &'static str,
-    alter: fn(&Path),
-}
-
-impl Runner for Altering {
-    fn place(&self) -> String {
-        "where results are altered".to_owned()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.runner.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.runner.mounts(env, owned)
-    }
-
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
-        let object = self.stage.join("runs").join(&attempt.run_id).join(self.object);
-        let (run, alter) = (self.runner.run(attempt), self.alter);
-        Box::pin(async move {
-            let line = run.await?;
-            alter(&object);
-            Ok(line)
-        })
-    }
-}
-
 /// The error of a closure with a large result, after `alter` at `object` of its run.
 fn refused_afterwards(object: &'static str, alter: fn(&Path)) -> Error {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
-    let runner = LocalRunner::new().unwrap();
-    let runner = Altering { runner, stage: directory.path().to_owned(), object, alter };
+    let runs = directory.path().join("runs");
+    let runner =
+        Disturbed::new().unwrap().after(move |run_id| alter(&runs.join(run_id).join(object)));
     let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner).unwrap();
     wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err()
 }

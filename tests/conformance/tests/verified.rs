@@ -5,55 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::disturbed::Disturbed;
 use conformance::told::told;
 use futures::StreamExt;
-use futures::future::BoxFuture;
-use hype::{Attempt, Error, LocalRunner, Owned, RunEnvironment, Runner, Stage, Submitter, Voucher};
-use hype_wire::{End, Mount, Outcome, Payload, RunKey, Statistics, codec};
+use hype::{Error, RunEnvironment, Stage, Submitter};
+use hype_wire::{End, Outcome, Payload, Statistics, codec};
 use test_guests::values::greet;
-
-/// A local runner that lets somebody at the stage's directory first, and may not keep the keys of its
-/// runs.
-#[derive(Debug)]
-struct Strange {
-    runner: LocalRunner,
-    stage: PathBuf,
-    meddle: fn(&Path, &Attempt),
-    is_forgetful: bool,
-}
-
-impl Runner for Strange {
-    fn place(&self) -> String {
-        "where not all is as it should be".to_owned()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.runner.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.runner.mounts(env, owned)
-    }
-
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
-        (self.meddle)(&self.stage, &attempt);
-        self.runner.run(attempt)
-    }
-
-    fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, hype::Result<Option<RunKey>>> {
-        match self.is_forgetful {
-            true => Box::pin(std::future::ready(Ok(None))),
-            false => self.runner.key(run_id),
-        }
-    }
-}
 
 /// A submitter with a stage of its own.
 struct Setting {
@@ -62,13 +19,16 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(is_forgetful: bool, meddle: fn(&Path, &Attempt)) -> Self {
+    fn new(change: impl FnOnce(Disturbed, PathBuf) -> Disturbed) -> Self {
         conformance::build_guests();
         let stage = tempfile::tempdir().unwrap();
-        let (runner, directory) = (LocalRunner::new().unwrap(), stage.path().to_owned());
-        let runner = Strange { runner, stage: directory, meddle, is_forgetful };
+        let runner = change(Disturbed::new().unwrap(), stage.path().to_owned());
         let submitter = Submitter::new(Stage::in_directory(stage.path()).unwrap(), runner).unwrap();
         Self { stage, submitter }
+    }
+
+    fn undisturbed() -> Self {
+        Self::new(|runner, _| runner)
     }
 
     /// The name of a detached run that has ended.
@@ -78,8 +38,6 @@ impl Setting {
         run.detach()
     }
 }
-
-fn honest(_: &Path, _: &Attempt) {}
 
 /// Puts an outcome of somebody else's where that of `run_id` is or will be.
 fn forge(stage: &Path, run_id: &str) {
@@ -101,7 +59,7 @@ fn assert_not_sealed(error: &Error) {
 
 #[test]
 fn an_outcome_is_verified_where_the_run_began() {
-    let setting = Setting::new(false, honest);
+    let setting = Setting::undisturbed();
     let (value, told) = told(async {
         let id = setting.ended().await;
         let submitter = setting.submitter.clone().with_strict_results();
@@ -113,7 +71,7 @@ fn an_outcome_is_verified_where_the_run_began() {
 
 #[test]
 fn a_forged_outcome_is_refused_where_the_run_began() {
-    let setting = Setting::new(false, honest);
+    let setting = Setting::undisturbed();
     let error = wait(async {
         let id = setting.ended().await;
         forge(setting.stage.path(), &id);
@@ -124,7 +82,7 @@ fn a_forged_outcome_is_refused_where_the_run_began() {
 
 #[test]
 fn an_outcome_whose_key_is_gone_is_told_or_refused() {
-    let setting = Setting::new(true, honest);
+    let setting = Setting::new(|runner, _| runner.without_keys());
     let (value, told) = told(async {
         let id = setting.ended().await;
         setting.submitter.attach::<String>(&id).wait().await
@@ -146,7 +104,12 @@ fn an_outcome_whose_key_is_gone_is_told_or_refused() {
 /// A runner that finds an outcome before it has written its own takes it for an earlier attempt's.
 #[test]
 fn an_outcome_that_somebody_put_there_before_is_not_vouched_for() {
-    let setting = Setting::new(false, |stage, attempt| forge(stage, &attempt.run_id));
+    let setting = Setting::new(|runner, stage| {
+        runner.before(move |attempt| {
+            forge(&stage, &attempt.run_id);
+            Ok(())
+        })
+    });
     let closure = greet("you".into());
     let error = wait(setting.submitter.submit(closure, &RunEnvironment::new())).unwrap_err();
     assert_not_sealed(&error);
@@ -156,7 +119,7 @@ fn an_outcome_that_somebody_put_there_before_is_not_vouched_for() {
 /// A run's outcome is good for that run alone.
 #[test]
 fn the_outcome_of_another_run_is_refused() {
-    let setting = Setting::new(false, honest);
+    let setting = Setting::undisturbed();
     let error = wait(async {
         let (one, other) = (setting.ended().await, setting.ended().await);
         let outcome = |id: &str| setting.stage.path().join("runs").join(id).join("outcome");
