@@ -100,7 +100,7 @@ fn cross<T: Serialize + DeserializeOwned + PartialEq + Send + 'static>(
         ensure!(given == make(), "other bytes came back");
     }
     drop(submitter);
-    let guest = runtime.block_on(peak_of_guest(component, function, argument(&make())?))?;
+    let guest = runtime.block_on(peak_of_guest(component, function, argument(make())?))?;
     let times = Times::of(seconds);
     Ok(json!({
         "median": times.median(),
@@ -118,7 +118,7 @@ async fn peak_of_guest(
 ) -> anyhow::Result<u64> {
     let staged = Staged::new(component).await?;
     let request = staged.run("peak", function, arguments).await?;
-    let executor = Executor::new().map_err(anyhow::Error::from_boxed)?;
+    let executor = Executor::new();
     let finished = run(&executor, &request, Output::new(|_, _| {})).await?;
     Ok(finished.outcome.statistics.peak_memory)
 }

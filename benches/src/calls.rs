@@ -23,9 +23,13 @@ const GROWTH: f64 = 4.0;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let component = ours.closures.to_str().context("a path that is UTF-8")?;
-    let answer = child::ask("calls", &[component, &CALLS.to_string()])?;
-    let number = |name: &str| answer[name].as_f64().with_context(|| format!("no {name}"));
-    let (rate, before, after) = (number("rate")?, number("before")?, number("after")?);
+    let ask = |executor: &str| {
+        let answer = child::ask("calls", &[component, executor, &CALLS.to_string()])?;
+        let number = |name: &str| answer[name].as_f64().with_context(|| format!("no {name}"));
+        anyhow::Ok((number("rate")?, number("before")?, number("after")?))
+    };
+    let (on_demand, ..) = ask("on demand")?;
+    let (rate, before, after) = ask("pooled")?;
     let growth = after - before;
     Ok(vec![
         Row::alone(
@@ -33,6 +37,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             format!("{rate:.0} a second"),
             Goal::Is(format!("at least {RATE}"), rate >= RATE),
         ),
+        Row::alone("  without room set aside", format!("{on_demand:.0} a second"), Goal::None),
         Row::alone(
             format!("memory from call {} to {CALLS}", CALLS / 10),
             format!("{before:.1} to {after:.1} MiB"),
@@ -41,12 +46,19 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-pub(crate) fn in_this_process(component: &Path, count: usize) -> anyhow::Result<Value> {
+pub(crate) fn in_this_process(
+    component: &Path,
+    executor: &str,
+    count: usize,
+) -> anyhow::Result<Value> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let staged = runtime.block_on(Staged::new(component))?;
-    let executor = Executor::new().map_err(anyhow::Error::from_boxed)?;
-    let request = runtime.block_on(staged.run("calls", "greet", argument(&"you".to_owned())?))?;
+    let executor = match executor {
+        "pooled" => Executor::pooled(THREADS),
+        _ => Executor::new(),
+    };
+    let request = runtime.block_on(staged.run("calls", "greet", argument("you".to_owned())?))?;
     let (executor, request) = (&*Box::leak(Box::new(executor)), &*Box::leak(Box::new(request)));
     let prepared = runtime.block_on(Prepared::fetch(executor, request)).map_err(failed)?;
     let prepared = &*Box::leak(Box::new(prepared));

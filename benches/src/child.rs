@@ -22,8 +22,8 @@ pub(crate) fn ask(name: &str, arguments: &[&str]) -> anyhow::Result<serde_json::
 #[expect(clippy::print_stdout, reason = "the asking process reads it")]
 pub(crate) fn answer(name: &str, arguments: &[String]) -> anyhow::Result<()> {
     let answer = match (name, arguments) {
-        ("calls", [component, count]) => {
-            calls::in_this_process(component.as_ref(), count.parse()?)?
+        ("calls", [component, executor, count]) => {
+            calls::in_this_process(component.as_ref(), executor, count.parse()?)?
         }
         ("bytes", [component, kind]) => bytes::in_this_process(component.as_ref(), kind)?,
         _ => bail!("nothing called `{name}` can be measured"),

@@ -77,7 +77,7 @@ impl Closures {
     fn of(component: &Path) -> anyhow::Result<Self> {
         let runtime = runtime()?;
         let staged = runtime.block_on(Staged::new(component))?;
-        let executor = Executor::new().map_err(anyhow::Error::from_boxed)?;
+        let executor = Executor::new();
         Ok(Self { runtime, staged, executor })
     }
 

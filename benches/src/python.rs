@@ -16,17 +16,22 @@ use crate::{peers, process};
 
 const ROUNDS: usize = 30;
 
+/// The worlds that components are made for, each with the name of its file: that of hype, and one for a
+/// runtime that offers nothing of hype's.
+const CLOSURES: (&str, &str) = ("spotify:hype/closures@0.1.0", "python-closures.wasm");
+const PEER: (&str, &str) = ("bench:peer/peer", "python-peer.wasm");
+
 /// The goal, in seconds.
 const ENTRY: f64 = 0.040;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
-    let (component, peer) = (component(ours, "closures")?, component(ours, "peer")?);
+    let (component, peer) = (component(ours, CLOSURES)?, component(ours, PEER)?);
     let runtime = runtime()?;
     runtime.block_on(check(&component))?;
     let wasmtime = peers::wasmtime(ours)?;
     let code = peers::precompiled(ours, &peer)?;
     let staged = runtime.block_on(Staged::new(&component))?;
-    let arguments = argument(&"you".to_owned())?;
+    let arguments = argument("you".to_owned())?;
     let call = format!("call(\"greet\", {arguments:?})");
     let mut number = 0;
     let (ours, peer) = alternate(
@@ -51,9 +56,9 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
 }
 
 /// The component of `python/` in `world`, built unless it is there.
-fn component(ours: &Ours, world: &str) -> anyhow::Result<PathBuf> {
+fn component(ours: &Ours, (world, file): (&str, &str)) -> anyhow::Result<PathBuf> {
     let (sources, wit) = (ours.root.join("benches/python"), ours.root.join("wit"));
-    let component = ours.tools.join(format!("python-{world}.wasm"));
+    let component = ours.tools.join(file);
     let files = ["app.py", "messagepack.py", "peer/peer.wit"].map(|file| sources.join(file));
     let interface = wit.join("closure.wit");
     if is_older(&component, &[&files[0], &files[1], &files[2], &interface])? {

@@ -15,7 +15,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let program = peers::precompiled(ours, &peers::hello(ours)?)?;
     let runtime = runtime()?;
     let staged = runtime.block_on(Staged::new(&ours.hello))?;
-    let arguments = argument(&"hello".to_owned())?;
+    let arguments = argument("hello".to_owned())?;
     let mut number = 0;
     let (ours, peer) = alternate(
         ROUNDS,

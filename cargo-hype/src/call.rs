@@ -43,6 +43,18 @@ pub struct CallOptions {
     /// How much memory it may have, e.g. 512MiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
+    /// Make its runs alike: random numbers follow from this number, and time is its own
+    #[arg(long, value_name = "SEED")]
+    deterministic: Option<u64>,
+    /// Hosts that it may send HTTP requests to, e.g. api.example.com or https://*.example.com
+    #[arg(long, value_name = "HOSTS")]
+    allow_http: Vec<String>,
+    /// The same for hosts of private networks
+    #[arg(long, value_name = "HOSTS")]
+    allow_http_private: Vec<String>,
+    /// Commands that it may run, e.g. curl; they have all the rights of whoever runs the function
+    #[arg(long, value_name = "NAME")]
+    allow_command: Vec<String>,
 }
 
 /// Calls the function and hands its value on as JSON. Ctrl-C cancels the run.
@@ -99,6 +111,18 @@ fn environment(options: &CallOptions) -> RunEnvironment {
     }
     if let Some(memory) = options.memory {
         env = env.with_memory(memory.as_u64());
+    }
+    if let Some(seed) = options.deterministic {
+        env = env.deterministic(seed);
+    }
+    for hosts in &options.allow_http {
+        env = env.allow_http(hosts);
+    }
+    for hosts in &options.allow_http_private {
+        env = env.allow_http_private(hosts);
+    }
+    for name in &options.allow_command {
+        env = env.allow_command(name);
     }
     env
 }

@@ -5,7 +5,7 @@ use clap::Args;
 /// The submitter that was chosen on the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Choice {
-    /// Where closures run: local or docker [default: HYPE_SUBMITTER, hype.toml, local]
+    /// Where closures run: local, docker or kubernetes [default: HYPE_SUBMITTER, hype.toml, local]
     #[arg(long, value_name = "NAME")]
     pub submitter: Option<String>,
 }

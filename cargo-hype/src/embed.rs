@@ -47,7 +47,8 @@ pub fn embed(project: &Project, selection: &Selection, bin: Option<&str>) -> Res
     let list = list.join("\n".as_ref());
     let programs = names.into_iter().map(|name| {
         let variable = Some((VARIABLE, list.clone()));
-        let program = program::build_program(project, package, selection, name, variable)?;
+        let program =
+            program::build_program(project, package, selection, (name, &components), variable)?;
         check_taken(&program, &components)?;
         Ok(program)
     });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
-use hype::{Component, Function};
+use hype::{Component, Function, PowerImport};
 use serde_json::{Value, json};
 
 use crate::call::open;
@@ -37,14 +37,21 @@ pub fn inspect(options: &InspectOptions) -> Result<String> {
 
 fn as_json(component: &Component) -> Value {
     let functions: Vec<_> = component.functions().iter().map(function_as_json).collect();
+    let powers: Vec<_> = component.powers().map(power_as_json).collect();
     json!({
         "name": component.name(),
         "size": component.bytes().len(),
         "digest": component.digest().to_string(),
         "functions": functions,
         "imports": component.imports(),
+        "powers": powers,
         "exports": component.exports(),
     })
+}
+
+fn power_as_json(power: PowerImport<'_>) -> Value {
+    let PowerImport { import, granted_by, warning } = power;
+    json!({ "import": import, "granted-by": granted_by, "warning": warning })
 }
 
 fn function_as_json(function: &Function) -> Value {
@@ -74,10 +81,22 @@ fn for_people(component: &Component) -> String {
     let parts = [
         head,
         functions(component.functions()),
-        list("Imports", component.imports()),
+        list("Imports", &imports(component)),
         list("Exports", component.exports()),
     ];
     parts.join("\n\n")
+}
+
+/// What it imports, and where that takes a power, what grants it.
+fn imports(component: &Component) -> Vec<String> {
+    let granted = |import: &String| match component.powers().find(|power| power.import == import) {
+        Some(PowerImport { granted_by, warning, .. }) => {
+            let warning = warning.map(|warning| format!("; {warning}")).unwrap_or_default();
+            format!("{import}, granted by {granted_by}{warning}")
+        }
+        None => import.clone(),
+    };
+    component.imports().iter().map(granted).collect()
 }
 
 fn functions(functions: &[Function]) -> String {

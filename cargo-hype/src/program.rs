@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cargo_metadata::Package;
+use hype::Function;
 
 use crate::build::{Built, build_all};
 use crate::cargo::Cargo;
@@ -67,7 +68,7 @@ pub(crate) fn build_components(
     Ok(built)
 }
 
-/// Builds the program `name` of `package`; the compiler sees `variable`.
+/// Builds the program `name` of `package`, beside its `components`; the compiler sees `variable`.
 ///
 /// # Errors
 ///
@@ -76,7 +77,7 @@ pub(crate) fn build_program(
     project: &Project,
     package: &Package,
     selection: &Selection,
-    name: &str,
+    (name, components): (&str, &[Built]),
     variable: Option<(&'static str, OsString)>,
 ) -> Result<Program> {
     let spec = format!("{}@{}", package.name, package.version);
@@ -86,11 +87,28 @@ pub(crate) fn build_program(
     let cargo = Cargo { directory: project.directory(), arguments, variable };
     let artifacts = cargo.build()?.artifacts().ok_or_else(|| {
         Error::input(format!("the program `{name}` of `{}` doesn't compile", package.name))
-            .hint("what cargo says above is why")
+            .hint(why_not(package, components))
     })?;
     let path = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
     let path = path.map(PathBuf::from).ok_or_else(|| {
         Error::machinery(format!("cargo made no program `{name}` of `{}`", package.name))
     })?;
     Ok(Program { name: name.to_owned(), path })
+}
+
+/// What may help where a program of `package` doesn't compile.
+fn why_not(package: &Package, components: &[Built]) -> String {
+    let crate_name = package.name.replace('-', "_");
+    let mut functions = components.iter().flat_map(|component| &component.functions);
+    let hides_crate = |function: &Function| {
+        function.package == package.name.as_str() && function.name == crate_name
+    };
+    if functions.any(hides_crate) {
+        // Of a function that runs elsewhere, its name is a type's too.
+        return format!(
+            "what cargo says above is why; where `{crate_name}` means the package and not its function \
+             `{crate_name}`, write `::{crate_name}`"
+        );
+    }
+    "what cargo says above is why".to_owned()
 }

@@ -9,7 +9,7 @@ use crate::choice::Choice;
 use crate::cli::Selection;
 use crate::error::{Error, Result};
 use crate::program::{self, build_components, build_program};
-use crate::project::Project;
+use crate::project::{HYPE_PACKAGE, Project};
 
 /// Builds and runs the program of the package that `selection` names, and gives its exit status.
 ///
@@ -24,14 +24,28 @@ pub fn run(
 ) -> Result<ExitCode> {
     let package = project.select_one(&selection.packages)?;
     let bin = choose(package, bin)?;
-    build_components(project, package, selection)?;
-    let program = build_program(project, package, selection, bin, None)?;
+    let components = build_components(project, package, selection)?;
+    let selection = &with_features(selection, package, choice)?;
+    let program = build_program(project, package, selection, (bin, &components), None)?;
     let mut command = Command::new(&program.path);
     command.args(arguments);
     if let Some(submitter) = &choice.submitter {
         command.env("HYPE_SUBMITTER", submitter);
     }
     execute(command)
+}
+
+/// `selection` with the features of hype that the program needs for the submitter and the stage that are
+/// chosen. Its component needs none of them.
+fn with_features(selection: &Selection, package: &Package, choice: &Choice) -> Result<Selection> {
+    let mut selection = selection.clone();
+    let hype = package.dependencies.iter().find(|dependency| dependency.name == HYPE_PACKAGE);
+    if let Some(hype) = hype {
+        let name = hype.rename.as_ref().unwrap_or(&hype.name);
+        let features = hype::__internal::features_for(choice.submitter.as_deref())?;
+        selection.features.extend(features.iter().map(|feature| format!("{name}/{feature}")));
+    }
+    Ok(selection)
 }
 
 fn choose<'a>(package: &'a Package, bin: Option<&'a str>) -> Result<&'a str> {

@@ -19,7 +19,7 @@ impl BoundArguments {
 
     /// With the next argument behind the others.
     #[must_use]
-    pub fn with<T: Argument>(mut self, argument: &T) -> Self {
+    pub fn with<T: Argument>(mut self, argument: T) -> Self {
         if let Ok(bytes) = &mut self.0
             && let Err(error) = codec::append_owned(bytes, argument)
         {
@@ -36,20 +36,20 @@ impl BoundArguments {
 
 /// Arguments that arrived.
 #[derive(Debug)]
-pub struct Arguments<'a> {
-    values: codec::Values<'a>,
+pub struct Arguments {
+    values: codec::Values,
     function: &'static FunctionRecord<'static>,
     taken: usize,
 }
 
-impl<'a> Arguments<'a> {
+impl Arguments {
     /// The arguments in `bytes`, of which there must be as many as `function` has parameters.
     ///
     /// # Errors
     ///
     /// A failure of the kind `incompatible`.
     pub fn new(
-        bytes: &'a [u8],
+        bytes: Vec<u8>,
         function: &'static FunctionRecord<'static>,
     ) -> Result<Self, Failure> {
         let wanted = function.parameters.len();

@@ -6,13 +6,17 @@
 //!
 //! - `bounds`: what the types of a function must be able to do.
 //! - `arguments`: arguments to MessagePack natively, and back in the guest.
+//! - [`http`]: requests to hosts that the environment grants.
 //! - `logger`: what a function logs, to its standard error.
+//! - [`process`]: commands that the environment grants.
 //! - `run`: from a call to a function and its value; panics reported.
 
 mod arguments;
 mod bounds;
+pub mod http;
 #[cfg(all(feature = "log", any(test, target_family = "wasm")))]
 mod logger;
+pub mod process;
 #[cfg(target_family = "wasm")]
 mod run;
 

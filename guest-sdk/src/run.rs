@@ -21,7 +21,7 @@ pub struct Entry {
     /// What the component says of it.
     pub record: &'static FunctionRecord<'static>,
     /// Takes the arguments, calls it, and encodes its value.
-    pub call: fn(Arguments<'_>) -> Result<Vec<u8>, Failure>,
+    pub call: fn(Arguments) -> Result<Vec<u8>, Failure>,
 }
 
 inventory::collect!(Entry);
@@ -36,7 +36,7 @@ impl closure::Guest for Closures {
         #[cfg(feature = "log")]
         install_logger();
         let result = find(&function)
-            .and_then(|entry| (entry.call)(Arguments::new(&arguments, entry.record)?))
+            .and_then(|entry| (entry.call)(Arguments::new(arguments, entry.record)?))
             .map_err(to_wit);
         flush();
         result

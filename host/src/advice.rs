@@ -21,6 +21,9 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         FailureKind::Resources => {
             Some("keep less open at once: what is dropped or closed counts no more")
         }
+        FailureKind::Power if failure.message.contains("RunEnvironment::") => {
+            Some("grant it in the environment of the run, or by --allow-http of cargo hype call")
+        }
         FailureKind::Result => {
             Some("write what is large to a volume or a file, and give back where it is")
         }
@@ -28,6 +31,10 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         FailureKind::Function | FailureKind::Panic if is_not_found(failure) => Some(
             "a closure sees only its own /tmp and what its environment shows it: a directory by \
              RunEnvironment::with_mount, a file by with_file, or --mount of cargo hype call",
+        ),
+        FailureKind::Incompatible if failure.message.contains("cannot write to the mount") => Some(
+            "in a container, let it run as a user that can: RunEnvironment::with_run_as; or mount it \
+             for reading",
         ),
         _ => None,
     }

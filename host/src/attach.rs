@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::StageErrorKind;
-use hype_wire::{Origin, Outcome, RunManifest, names, unseal};
+use hype_wire::{Digest, Origin, Outcome, RunManifest, names, unseal};
 
 use crate::driver::{Core, Order};
 use crate::error::{Error, Result};
@@ -31,17 +31,29 @@ impl Core {
             core: self,
             order,
             watch: Watch::new(Instant::now(), self.lease_term),
+            begun: false,
             is_ours: false,
             renewed: None,
         };
-        let begun = self.find(&names::manifest(id), RunManifest::MAX_SIZE).await?.is_some();
-        if !begun && known::find(id).is_none() {
-            return Err(Error::input(format!("there is no run {id} in {}", self.stage.url()))
-                .hint("its value may have been collected; of a run, that can be done once"));
+        let manifest = self.find(&names::manifest(id), RunManifest::MAX_SIZE).await?;
+        let begun = manifest.is_some();
+        // One that can't be read is told by whoever runs it.
+        let manifest = manifest.and_then(|bytes| RunManifest::from_bytes(&bytes).ok());
+        if let Some(place) = manifest.and_then(|manifest| manifest.place) {
+            self.runner.looks_in(&place);
         }
+        if !begun && known::find(id).is_none() {
+            return Err(self.none(id));
+        }
+        attached.begun = begun;
         order.status.send_replace(Status::Running(1));
         let outcome = attached.outcome().await?;
         self.conclude(order, outcome).await
+    }
+
+    fn none(&self, id: &str) -> Error {
+        Error::input(format!("there is no run {id} in {}", self.stage.url()))
+            .hint("its value may have been collected; of a run, that can be done once")
     }
 
     async fn find(&self, name: &str, at_most: u64) -> Result<Option<Bytes>> {
@@ -58,6 +70,9 @@ struct Attached<'a> {
     core: &'a Core,
     order: &'a Order,
     watch: Watch,
+    /// Whether it was in the stage when we came. A driver in this process may still be about to put it
+    /// there, or to notice that somebody has collected it.
+    begun: bool,
     /// Whether it is ours to remove.
     is_ours: bool,
     /// When we last renewed its lease, if that is ours.
@@ -131,10 +146,15 @@ impl Attached<'_> {
     async fn verified(&self, bytes: Bytes) -> Result<Outcome> {
         let Order { id, is_strict, .. } = self.order;
         let key = self.core.runner.key(id).await?;
+        let is_told = match &key {
+            Some(_) => false,
+            None => self.is_told(&bytes).await?,
+        };
         let (bytes, origin) =
             unseal(Vec::from(bytes), key.as_ref()).map_err(|error| Error::lost(id, error))?;
         match origin {
             Origin::Verified => {}
+            Origin::Unverified if is_told => {}
             Origin::Unverified if *is_strict => return Err(self.unverified()),
             Origin::Unverified => tracing::warn!(
                 "the outcome of {id} is unverified: whoever can write to {} could have written it",
@@ -142,6 +162,12 @@ impl Attached<'_> {
             ),
         }
         Ok(Outcome::from_bytes(&bytes)?)
+    }
+
+    /// Whether a line of its runner process vouches for the outcome in `bytes`.
+    async fn is_told(&self, bytes: &[u8]) -> Result<bool> {
+        let line = self.core.runner.line(&self.order.id).await?;
+        Ok(line.is_some_and(|line| line.digest == Digest::of(bytes)))
     }
 
     fn unverified(&self) -> Error {
@@ -153,6 +179,7 @@ impl Attached<'_> {
         let Self { core, order, .. } = self;
         match core.find(&names::manifest(&order.id), RunManifest::MAX_SIZE).await? {
             Some(_) => Ok(()),
+            None if !self.begun => Err(core.none(&order.id)),
             None => Err(Error::lost(&order.id, "somebody else took its value or cancelled it")),
         }
     }

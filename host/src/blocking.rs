@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::arguments::Arguments;
 use crate::closure::Closure;
 use crate::component::IntoComponentFunction;
+use crate::detach::DetachError;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::LogLine;
@@ -72,6 +73,30 @@ impl Submitter {
     #[cfg(feature = "local")]
     pub fn local_with(staging: &str) -> Result<Self> {
         crate::Submitter::local_with(staging).map(Self)
+    }
+
+    /// [`hype::Submitter::gke`](crate::Submitter::gke), waiting.
+    ///
+    /// # Errors
+    ///
+    /// As there, and inside a runtime.
+    #[cfg(all(feature = "kubernetes", feature = "gcs"))]
+    pub fn gke(project: &str, location: &str, cluster: &str, staging: &str) -> Result<Self> {
+        wait(async {})?;
+        // Asking Google takes a runtime, which the submitter's thread isn't there for yet.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::runner("cannot start a runtime", error))?;
+        let submitter = crate::Submitter::gke(project, location, cluster, staging);
+        runtime.block_on(submitter).map(Self)
+    }
+
+    /// The submitter that is used where a program names none.
+    ///
+    /// # Errors
+    ///
+    /// As [`hype::Submitter::ambient`](crate::Submitter::ambient).
+    pub fn ambient() -> Result<Self> {
+        crate::Submitter::ambient().map(Self)
     }
 
     /// [`hype::Submitter::with_strict_results`](crate::Submitter::with_strict_results).
@@ -156,8 +181,12 @@ impl<T> Run<T> {
     }
 
     /// Lets the run go on without this handle, and gives its name.
-    pub fn detach(self) -> String {
-        self.0.detach()
+    ///
+    /// # Errors
+    ///
+    /// As [`hype::Run::detach`](crate::Run::detach).
+    pub fn detach(self) -> std::result::Result<String, DetachError<Self>> {
+        self.0.detach().map_err(|refused| refused.map_run(Self))
     }
 }
 

@@ -142,9 +142,9 @@ impl Call {
         }
     }
 
-    /// The arguments, a MessagePack array.
-    pub(crate) fn arguments(&self) -> Result<Bytes> {
-        self.arguments.clone().map_err(|error| {
+    /// The arguments, a MessagePack array, which may be large: the call has none after that.
+    pub(crate) fn take_arguments(&mut self) -> Result<Bytes> {
+        std::mem::replace(&mut self.arguments, Ok(Bytes::new())).map_err(|error| {
             Error::input(format!("the arguments of `{}` cannot be sent", self.function()))
                 .because(error)
         })

@@ -77,7 +77,7 @@ impl Component {
         &self.0.sections.functions
     }
 
-    /// The names of what it needs of where it runs: `wasi:cli/environment@0.2.6`.
+    /// The names of what it needs of where it runs, sorted: `wasi:cli/environment@0.2.6`.
     pub fn imports(&self) -> &[String] {
         &self.0.sections.imports
     }
@@ -215,7 +215,7 @@ impl ComponentFunction {
         let Some(signature) = &self.signature else {
             return Ok(());
         };
-        let (given, _) = codec::Values::of_array(arguments)?;
+        let (given, _) = codec::split_array_head(arguments)?;
         let wanted = signature.parameters.len();
         if given as usize == wanted {
             return Ok(());

@@ -19,11 +19,22 @@ pub fn choose_submitter(submitter: &str) {
     CHOSEN.get_or_init(|| submitter.to_owned());
 }
 
+/// The features of hype that a program needs for what is chosen here, now: by `submitter`, if that is
+/// given, by variables and by `hype.toml`.
+///
+/// # Errors
+///
+/// [`Input`](crate::ErrorKind::Input) when `hype.toml` can't be read.
+pub fn features_for(submitter: Option<&str>) -> Result<Vec<&'static str>> {
+    let chosen = Configuration { submitter: submitter.map(str::to_owned), ..Default::default() };
+    Ok(Configuration::here()?.overridden(chosen).features())
+}
+
 /// What may be chosen, in a file or by variables.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configuration {
-    /// Which runner: `local` or `docker`. Variable `HYPE_SUBMITTER`.
+    /// Which runner: `local`, `docker` or `kubernetes`. Variable `HYPE_SUBMITTER`.
     submitter: Option<String>,
     /// The stage's URL. Variable `HYPE_STAGING`.
     staging: Option<String>,
@@ -37,6 +48,8 @@ const SUBMITTERS: &[&str] = &[
     "local",
     #[cfg(feature = "docker")]
     "docker",
+    #[cfg(feature = "kubernetes")]
+    "kubernetes",
 ];
 
 /// Those that another program may have, each with the feature of its name.
@@ -45,6 +58,8 @@ const OTHERS: &[&str] = &[
     "local",
     #[cfg(not(feature = "docker"))]
     "docker",
+    #[cfg(not(feature = "kubernetes"))]
+    "kubernetes",
 ];
 
 impl Configuration {
@@ -82,10 +97,36 @@ impl Configuration {
         }
     }
 
-    /// The image that was chosen, or else that of this very version.
-    #[cfg(feature = "docker")]
-    pub(crate) fn image(self) -> String {
-        self.image.unwrap_or_else(|| format!("spotify/hype:{}", env!("CARGO_PKG_VERSION")))
+    /// The images where neither closure nor environment names one.
+    #[cfg(any(feature = "docker", feature = "kubernetes"))]
+    pub(crate) fn images(self) -> crate::runner::DefaultImages {
+        crate::runner::DefaultImages::new(self.image)
+    }
+
+    /// The stage for Pods, which only a user can name.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn bucket(&self) -> Result<String> {
+        self.staging.clone().ok_or_else(|| {
+            Error::input("there is no stage that the Pods of a cluster could reach")
+                .hint("name a bucket: HYPE_STAGING=gs://bucket/prefix, or `staging` in hype.toml")
+        })
+    }
+
+    /// The features that this takes and that aren't there by default.
+    fn features(&self) -> Vec<&'static str> {
+        let runner = match self.submitter.as_deref() {
+            Some("docker") => Some("docker"),
+            Some("kubernetes") => Some("kubernetes"),
+            _ => None,
+        };
+        let scheme = self.staging.as_deref().and_then(|url| url.split_once("://"));
+        let provider = match scheme.map(|(scheme, _)| scheme) {
+            Some("gs") => Some("gcs"),
+            Some("s3") => Some("aws"),
+            Some("az" | "abfs" | "abfss") => Some("azure"),
+            _ => None,
+        };
+        runner.into_iter().chain(provider).collect()
     }
 
     /// The submitter that was chosen.
@@ -101,6 +142,8 @@ impl Configuration {
                 Some(staging) => Submitter::docker_with(staging),
                 None => Submitter::docker(),
             },
+            #[cfg(feature = "kubernetes")]
+            Some("kubernetes") => Submitter::kubernetes_with(&self.bucket()?),
             #[cfg(not(feature = "local"))]
             None => Err(Error::input("no submitter was chosen").hint(format!(
                 "set one with hype::set_default, or name one: {}",
@@ -124,7 +167,9 @@ fn unknown(name: &str) -> Error {
 
 fn ways_to_name_one() -> String {
     match SUBMITTERS {
-        [] => "it has none: enable the feature `local` or `docker` of hype".to_owned(),
+        [] => {
+            "it has none: enable the feature `local`, `docker` or `kubernetes` of hype".to_owned()
+        }
         some => {
             format!("it has: {}; set HYPE_SUBMITTER or `submitter` in hype.toml", some.join(", "))
         }
@@ -162,6 +207,16 @@ mod tests {
         std::fs::write(root.path().join(FILE), "staging = 'file:///s'").unwrap();
         let read = Configuration::read(&find(&inner).unwrap()).unwrap();
         assert_eq!(read, configuration(None, Some("file:///s")));
+    }
+
+    #[test]
+    fn what_is_chosen_takes_its_features_and_no_others() {
+        let features = |submitter, staging| configuration(submitter, staging).features();
+        assert_eq!(features(None, None), [] as [&str; 0]);
+        assert_eq!(features(Some("local"), Some("file:///stage")), [] as [&str; 0]);
+        assert_eq!(features(Some("kubernetes"), Some("gs://bucket")), ["kubernetes", "gcs"]);
+        assert_eq!(features(Some("docker"), Some("abfss://c@a.dfs")), ["docker", "azure"]);
+        assert_eq!(features(None, Some("s3://bucket/prefix")), ["aws"]);
     }
 
     #[test]

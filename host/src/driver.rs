@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::{Stage, StageError};
-use hype_wire::{Code, End, Outcome, Payload, RunKey, Statistics};
+use hype_wire::{Code, End, FailureKind, Outcome, Payload, RunKey, Statistics};
 use tokio::sync::watch;
 use tracing::Span;
 
@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::keys;
 use crate::lease::Lease;
 use crate::log::Log;
+use crate::log_rest;
 use crate::owned::Owned;
 use crate::progress::STEP;
 use crate::run::Status;
@@ -74,12 +75,15 @@ pub(crate) enum Fate {
 impl Core {
     /// Brings what is ordered to its end. What that made goes once the value is wanted: without
     /// anybody waiting for it, but where the value can be taken once.
-    pub(crate) async fn drive(&self, order: &Order, beginning: Beginning) -> Result<Bytes> {
+    pub(crate) async fn drive(&self, order: &mut Order, beginning: Beginning) -> Result<Bytes> {
         let result = match beginning {
-            Beginning::Staging => tokio::select! {
-                result = self.value(order) => result,
-                never = order.lease.keep() => match never {},
-            },
+            Beginning::Staging => {
+                let lease = order.lease.clone();
+                tokio::select! {
+                    result = self.value(order) => result,
+                    never = lease.keep() => match never {},
+                }
+            }
             Beginning::Elsewhere => self.collect(order).await,
         };
         order.status.send_replace(Status::Ended);
@@ -120,11 +124,13 @@ impl Core {
     }
 
     /// The MessagePack of the value.
-    async fn value(&self, order: &Order) -> Result<Bytes> {
+    async fn value(&self, order: &mut Order) -> Result<Bytes> {
+        order.env.check()?;
+        let function = order.call.component_function()?;
+        let arguments = order.call.take_arguments()?;
+        let order = &*order;
         let Order { id, call, env, .. } = order;
-        env.check()?;
-        let function = call.component_function()?;
-        let arguments = call.arguments()?;
+        env.powers().compare_with(function.component())?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
         let key = keys::make(id)?;
@@ -134,6 +140,7 @@ impl Core {
             arguments,
             env,
             mounts,
+            place: self.runner.place_of(env).await?,
             #[cfg(feature = "local")]
             platform: self.runner.platform(env).await?,
         };
@@ -187,13 +194,21 @@ impl Core {
             image: call.image().or(env.image()).map(str::to_owned),
             env: env.clone(),
             stage_secret: order.stage_secret.clone(),
+            disk: staged.disk,
             log: order.log.clone(),
             owned: order.owned.clone(),
         };
         let (name, outcome) = match self.runner.run(attempt).await? {
             Voucher::Line(line) => outcome_by_line(&self.stage, id, &line).await?,
+            Voucher::Stopped(line, why) => {
+                let (name, outcome) = outcome_by_line(&self.stage, id, &line).await?;
+                (name, because(outcome, why))
+            }
             Voucher::Key => outcome_by_key(&self.stage, id, number, key).await?,
         };
+        if let Some(cut) = order.log.take_cut() {
+            log_rest::write(&self.stage, &outcome, &order.log, cut).await;
+        }
         if number == 1 {
             order.objects.are_known(&staged.objects, &name, &outcome);
         }
@@ -215,6 +230,16 @@ impl Core {
             End::Failure(failure) => Err(Error::failed(order.call.function(), failure)),
         }
     }
+}
+
+/// An interruption says why there was one.
+fn because(mut outcome: Outcome, why: String) -> Outcome {
+    if let End::Failure(failure) = &mut outcome.end
+        && failure.kind == FailureKind::Interrupted
+    {
+        failure.causes.push(why);
+    }
+    outcome
 }
 
 /// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.

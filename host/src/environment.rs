@@ -9,7 +9,10 @@ use std::time::Duration;
 use hype_wire::{Access, check_guest_path, is_below};
 
 use crate::error::{Error, Result};
-use crate::mount::VolumeMount;
+use crate::mount::{Source, VolumeMount, VolumeRequest};
+#[cfg(feature = "kubernetes")]
+use crate::placement::Placement;
+use crate::powers::Powers;
 
 /// Where and with what a closure runs; nothing that isn't named here reaches it.
 ///
@@ -38,6 +41,10 @@ struct Inner {
     timeout: Option<Duration>,
     memory: Option<u64>,
     retries: u32,
+    seed: Option<u64>,
+    powers: Powers,
+    #[cfg(feature = "kubernetes")]
+    placement: Placement,
 }
 
 impl RunEnvironment {
@@ -50,6 +57,26 @@ impl RunEnvironment {
         let mut inner = Inner::clone(&self.0);
         change(&mut inner);
         Self(Arc::new(inner))
+    }
+
+    pub(crate) fn change_powers(&self, change: impl FnOnce(&mut Powers)) -> Self {
+        self.change(|env| change(&mut env.powers))
+    }
+
+    /// What a closure may do beyond computing.
+    pub(crate) fn powers(&self) -> &Powers {
+        &self.0.powers
+    }
+
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn change_placement(&self, change: impl FnOnce(&mut Placement)) -> Self {
+        self.change(|env| change(&mut env.placement))
+    }
+
+    /// What of it is for Kubernetes alone.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn placement(&self) -> &Placement {
+        &self.0.placement
     }
 
     /// With this container image, where there are containers.
@@ -125,6 +152,17 @@ impl RunEnvironment {
         self.change(|env| env.retries = retries)
     }
 
+    /// With runs that are all alike, as far as the closure goes: its random numbers follow from `seed`, and
+    /// its clock starts at a fixed moment, the first of the year 2000, goes on by a microsecond whenever it
+    /// is read, and jumps to the end of whatever the closure sleeps. Files tell no times.
+    ///
+    /// What it gets from outside is as it comes, and so is the order in which a directory lists its
+    /// entries. `HYPE_EXECUTION_ID` names the run. A timeout is of real time.
+    #[must_use]
+    pub fn deterministic(&self, seed: u64) -> Self {
+        self.change(|env| env.seed = Some(seed))
+    }
+
     /// The container image, if one was named.
     pub fn image(&self) -> Option<&str> {
         self.0.image.as_deref()
@@ -155,6 +193,14 @@ impl RunEnvironment {
         &self.0.mounts
     }
 
+    /// A volume among the mounts that goes with the submitter.
+    pub(crate) fn transient_volume(&self) -> Option<&VolumeRequest> {
+        self.mounts().iter().find_map(|mount| match &mount.source {
+            Source::Volume(volume) if volume.is_transient() => Some(volume),
+            _ => None,
+        })
+    }
+
     /// The secrets: from their paths in the guest to their names.
     pub fn secrets(&self) -> &BTreeMap<String, String> {
         &self.0.secrets
@@ -175,6 +221,11 @@ impl RunEnvironment {
         self.0.retries
     }
 
+    /// What the closure's random numbers follow from, where its runs are to be alike.
+    pub fn seed(&self) -> Option<u64> {
+        self.0.seed
+    }
+
     /// Makes sure that it can be had anywhere at all.
     pub(crate) fn check(&self) -> Result<()> {
         for (name, value) in self.env() {
@@ -188,6 +239,7 @@ impl RunEnvironment {
                 )));
             }
         }
+        self.powers().to_wire()?;
         self.check_paths()
     }
 
@@ -270,6 +322,17 @@ impl fmt::Debug for RunEnvironment {
         if self.retries() > 0 {
             text.field("retries", &self.retries());
         }
+        if let Some(seed) = self.seed() {
+            text.field("seed", &seed);
+        }
+        if self.http().next().is_some() {
+            text.field("http", &self.http().collect::<Vec<_>>());
+        }
+        if !self.commands().is_empty() {
+            text.field("commands", &self.commands());
+        }
+        #[cfg(feature = "kubernetes")]
+        self.placement().show(&mut text);
         text.finish()
     }
 }

@@ -52,6 +52,8 @@ mod component;
 #[cfg(not(target_family = "wasm"))]
 mod configuration;
 #[cfg(not(target_family = "wasm"))]
+mod detach;
+#[cfg(not(target_family = "wasm"))]
 mod directory;
 #[cfg(not(target_family = "wasm"))]
 mod driver;
@@ -76,9 +78,15 @@ mod local_stage;
 #[cfg(not(target_family = "wasm"))]
 mod log;
 #[cfg(not(target_family = "wasm"))]
+mod log_rest;
+#[cfg(not(target_family = "wasm"))]
 mod mount;
 #[cfg(not(target_family = "wasm"))]
 mod owned;
+#[cfg(all(feature = "kubernetes", not(target_family = "wasm")))]
+mod placement;
+#[cfg(not(target_family = "wasm"))]
+mod powers;
 #[cfg(not(target_family = "wasm"))]
 mod program;
 #[cfg(not(target_family = "wasm"))]
@@ -89,6 +97,8 @@ mod run;
 mod run_objects;
 #[cfg(not(target_family = "wasm"))]
 mod runner;
+#[cfg(all(feature = "kubernetes", not(target_family = "wasm")))]
+mod sharing;
 #[cfg(not(target_family = "wasm"))]
 mod signals;
 #[cfg(not(target_family = "wasm"))]
@@ -106,7 +116,7 @@ mod vouched;
 /// `#[serde(crate = "hype::serde")]`.
 pub use serde;
 
-pub use hype_guest::{Bytes, embed, function, main};
+pub use hype_guest::{Bytes, embed, function, http, main, process};
 
 #[cfg(not(target_family = "wasm"))]
 mod native {
@@ -114,11 +124,15 @@ mod native {
     pub use crate::arguments::{ArgumentList, Arguments};
     pub use crate::closure::{Closure, InEnvironment};
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
+    pub use crate::detach::DetachError;
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
     pub use crate::log::{Log, LogLine, LogStream};
     pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
     pub use crate::owned::Owned;
+    #[cfg(feature = "kubernetes")]
+    pub use crate::placement::Toleration;
+    pub use crate::powers::PowerImport;
     pub use crate::progress::show_progress;
     pub use crate::run::{Run, Status};
     #[cfg(feature = "docker")]
@@ -126,6 +140,10 @@ mod native {
     #[cfg(feature = "local")]
     pub use crate::runner::LocalRunner;
     pub use crate::runner::{Attempt, Runner, StageSecret, Voucher};
+    #[cfg(feature = "kubernetes")]
+    pub use crate::runner::{Graces, KubernetesRunner};
+    #[cfg(feature = "kubernetes")]
+    pub use crate::sharing::{AccessMode, Readers};
     pub use crate::submitter::Submitter;
     pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
@@ -140,7 +158,7 @@ pub use native::*;
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::closure::bind;
-    pub use crate::configuration::choose_submitter;
+    pub use crate::configuration::{choose_submitter, features_for};
     pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
     pub use crate::submitter::submitter_with_lease_term;

@@ -59,6 +59,8 @@ struct State {
     forgotten: usize,
     /// What was written of a line that has no end yet, on each stream.
     begun: [Vec<u8>; 2],
+    /// After how many lines of each stream its runner could read no more of an attempt's.
+    cut: Option<[usize; 2]>,
 }
 
 /// How many runs of this program are writing.
@@ -112,8 +114,19 @@ impl Log {
         }
     }
 
+    /// Says that of the attempt that just ended so many lines of each stream were written here, and that
+    /// its runner can't read the others. They are taken from the stage, as far as they are there.
+    pub fn is_cut_after(&self, stdout: usize, stderr: usize) {
+        self.lock().cut = Some([stdout, stderr]);
+    }
+
+    /// After how many lines of each stream the attempt that just ended was cut.
+    pub(crate) fn take_cut(&self) -> Option<[usize; 2]> {
+        self.lock().cut.take()
+    }
+
     /// The last lines, at most so many.
-    #[cfg(feature = "docker")]
+    #[cfg(any(feature = "docker", feature = "kubernetes"))]
     pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skipped = state.lines.len().saturating_sub(count);

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use hype_wire::Access;
 
-#[cfg(any(feature = "local", feature = "docker"))]
+#[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
 use crate::error::{Error, Result};
+#[cfg(feature = "kubernetes")]
+use crate::sharing::Sharing;
 
 /// A place in the guest, what stands there, and what may be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,13 @@ pub struct VolumeMount {
     pub(crate) source: Source,
     pub(crate) path: String,
     pub(crate) access: Access,
+}
+
+#[cfg(feature = "kubernetes")]
+impl VolumeMount {
+    pub(crate) fn is_volume(&self) -> bool {
+        matches!(self.source, Source::Volume(_))
+    }
 }
 
 /// What a mount shows.
@@ -51,12 +60,14 @@ impl HostDirectory {
 #[derive(Clone, PartialEq, Eq)]
 pub struct VolumeRequest(Arc<Request>);
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Request {
     name: String,
     storage_class: String,
     size: String,
     is_transient: bool,
+    #[cfg(feature = "kubernetes")]
+    sharing: Sharing,
 }
 
 impl VolumeRequest {
@@ -84,7 +95,28 @@ impl VolumeRequest {
         is_transient: bool,
     ) -> Self {
         let (storage_class, size) = (storage_class.into(), size.into());
-        Self(Arc::new(Request { name, storage_class, size, is_transient }))
+        Self(Arc::new(Request {
+            name,
+            storage_class,
+            size,
+            is_transient,
+            #[cfg(feature = "kubernetes")]
+            sharing: Sharing::default(),
+        }))
+    }
+
+    /// The same volume with what `change` makes of its sharing.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn change_sharing(&self, change: impl FnOnce(&mut Sharing)) -> Self {
+        let mut request = Request::clone(&self.0);
+        change(&mut request.sharing);
+        Self(Arc::new(request))
+    }
+
+    /// How it is shared on a cluster.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn sharing(&self) -> &Sharing {
+        &self.0.sharing
     }
 
     /// Its name; a transient volume's is made up.
@@ -119,7 +151,7 @@ impl VolumeRequest {
 }
 
 /// What runners ask of it.
-#[cfg(any(feature = "local", feature = "docker"))]
+#[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
 impl VolumeRequest {
     /// Makes sure that its name can be a directory's, a Docker volume's and a claim's on a cluster.
     pub(crate) fn check_name(&self) -> Result<()> {
@@ -148,7 +180,7 @@ fn mount(source: Source, path: impl Into<String>, access: Access) -> VolumeMount
     VolumeMount { source, path: path.into(), access }
 }
 
-#[cfg(all(test, any(feature = "local", feature = "docker")))]
+#[cfg(all(test, any(feature = "local", feature = "docker", feature = "kubernetes")))]
 mod tests {
     use super::*;
 

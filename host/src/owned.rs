@@ -44,13 +44,13 @@ enum Whose {
 
 /// Removes what nothing else of a list needs to wait for. It goes before what its submitter made all
 /// the same.
-#[cfg(feature = "docker")]
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 pub(crate) struct Beside {
     worker: Worker,
     of_run: Option<TaskTrackerToken>,
 }
 
-#[cfg(feature = "docker")]
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 impl Beside {
     pub(crate) fn remove(self, what: String, removal: BoxFuture<'static, Result<()>>) {
         let Self { worker, of_run } = self;
@@ -103,7 +103,7 @@ impl Owned {
     }
 
     /// A way to remove things beside the list.
-    #[cfg(feature = "docker")]
+    #[cfg(any(feature = "docker", feature = "kubernetes"))]
     pub(crate) fn beside(&self) -> Beside {
         let of_run = match &self.0.whose {
             Whose::Submitter(_) => None,
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(*order.lock().unwrap(), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
     }
 
-    #[cfg(feature = "docker")]
+    #[cfg(any(feature = "docker", feature = "kubernetes"))]
     #[test]
     fn what_is_removed_beside_a_run_goes_before_what_is_the_submitters() {
         let order = Arc::new(Mutex::new(Vec::new()));

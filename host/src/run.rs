@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
+use crate::detach::DetachError;
 use crate::driver::Fate;
 use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::log::{Log, LogLine};
+use crate::mount::VolumeRequest;
 use crate::owned::Owned;
 use crate::submitter::Submitter;
 
@@ -42,6 +44,8 @@ pub struct Run<T> {
     owned: Option<Owned>,
     lease: Lease,
     fate: watch::Sender<Fate>,
+    /// A volume that goes with the submitter.
+    transient_volume: Option<VolumeRequest>,
     /// It goes after the list of what is to be removed, since with it goes who removes it.
     driver: Driver,
     value: PhantomData<fn() -> T>,
@@ -64,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) owned: Owned,
     pub(crate) lease: Lease,
     pub(crate) fate: watch::Sender<Fate>,
+    pub(crate) transient_volume: Option<VolumeRequest>,
 }
 
 impl<T> Run<T> {
@@ -78,6 +83,7 @@ impl<T> Run<T> {
             owned: Some(parts.owned),
             lease: parts.lease,
             fate: parts.fate,
+            transient_volume: parts.transient_volume,
             value: PhantomData,
         }
     }
@@ -116,13 +122,21 @@ impl<T> Run<T> {
     /// Lets the run go on without this handle, and gives its name. What it leaves stays in the
     /// stage until somebody [attaches](Submitter::attach) to it. A run in this process ends with its
     /// submitter, at the latest when the process does.
-    pub fn detach(mut self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// When it uses a [transient volume](VolumeRequest::transient), which goes with its submitter. The
+    /// error has the run, which goes on.
+    pub fn detach(mut self) -> std::result::Result<String, DetachError<Self>> {
+        if let Some(volume) = self.transient_volume.clone() {
+            return Err(DetachError::of_transient_volume(&volume, self));
+        }
         self.fate.send_replace(Fate::Detached);
         if let Some(owned) = self.owned.take() {
             owned.leave(self.lease.detach());
         }
         self.driver.abort = None;
-        self.id.clone()
+        Ok(self.id.clone())
     }
 }
 

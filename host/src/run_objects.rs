@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hype_stage::Stage;
-use hype_wire::{End, Outcome, Payload};
+use hype_wire::{End, Outcome, Payload, names};
 
 use crate::error::Result;
 use crate::keys;
@@ -33,12 +33,15 @@ impl RunObjects {
     /// Takes what the submitter `staged` and the outcome called `name` for all that there is, the
     /// first attempt having ended with it.
     pub(crate) fn are_known(&self, staged: &[String], name: &str, outcome: &Outcome) {
-        let mut names = staged.to_vec();
-        names.push(name.to_owned());
+        let mut known = staged.to_vec();
+        known.push(name.to_owned());
         if let End::Value(Payload::Staged { name, .. }) = &outcome.end {
-            names.push(name.clone());
+            known.push(name.clone());
         }
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(names);
+        if outcome.log.is_some() {
+            known.push(names::log(&self.run_id, outcome.attempt));
+        }
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
     /// Removes all of them, and forgets the run's key, which is of no more use.

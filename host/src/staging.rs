@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hype_stage::{Source, Stage};
-use hype_wire::{Blob, ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names};
+use hype_wire::{ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names};
 
 #[cfg(feature = "local")]
 use crate::artefact::CachedArtefact;
@@ -25,6 +25,8 @@ pub(crate) struct StagedRun {
     /// What stands in the stage for this run alone.
     pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
+    /// How many bytes a runner writes to its disk to run it.
+    pub(crate) disk: u64,
     #[cfg(feature = "local")]
     kept: Option<CachedArtefact>,
 }
@@ -37,6 +39,7 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) arguments: Bytes,
     pub(crate) env: &'a RunEnvironment,
     pub(crate) mounts: Vec<Mount>,
+    pub(crate) place: Option<String>,
     /// The platform that machine code is wanted for.
     #[cfg(feature = "local")]
     pub(crate) platform: Option<String>,
@@ -67,10 +70,14 @@ impl StagedRun {
             manifest.artefact = Some(artefact.clone());
         }
         manifest.env = run.env.env().clone();
+        let disk = files.iter().map(|file| file.blob.size).sum();
         manifest.files = files;
         manifest.directories = directories;
         manifest.mounts = run.mounts;
+        manifest.place = run.place;
         manifest.limits = limits(run.env);
+        manifest.seed = run.env.seed();
+        manifest.powers = run.env.powers().to_wire()?;
         let bytes = Bytes::from(manifest.to_bytes()?);
         let name = names::manifest(run.run_id);
         stage.put(&name, bytes.clone()).await?;
@@ -83,6 +90,7 @@ impl StagedRun {
             manifest_digest: Digest::of(&bytes),
             objects,
             blobs,
+            disk,
             #[cfg(feature = "local")]
             kept,
         })
@@ -122,7 +130,6 @@ async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<
         return Ok(Payload::Inline(Vec::from(arguments).into()));
     }
     let name = names::arguments(run_id);
-    let blob = Blob::of(&arguments);
-    stage.put_blob_at(&name, &blob, &Source::bytes(arguments)).await?;
+    let blob = stage.put_blob_at(&name, arguments).await?;
     Ok(Payload::Staged { name, blob })
 }

@@ -123,6 +123,40 @@ impl Submitter {
         Self::new(Stage::open_or_make(staging)?, crate::runner::DockerRunner::new()?)
     }
 
+    /// Runs closures in Pods of the cluster that `kubectl` would use, through the stage that
+    /// `HYPE_STAGING` or `hype.toml` name.
+    ///
+    /// # Errors
+    ///
+    /// When they name none, or there can be no such stage.
+    #[cfg(feature = "kubernetes")]
+    pub fn kubernetes() -> Result<Self> {
+        Self::kubernetes_with(&crate::configuration::Configuration::here()?.bucket()?)
+    }
+
+    /// The same through the stage at a URL, such as `gs://bucket/prefix`. For another context or
+    /// namespace give [`new`](Self::new) a [`KubernetesRunner`](crate::KubernetesRunner).
+    ///
+    /// # Errors
+    ///
+    /// When there can be no such stage.
+    #[cfg(feature = "kubernetes")]
+    pub fn kubernetes_with(staging: &str) -> Result<Self> {
+        Self::new(Stage::open_or_make(staging)?, crate::runner::KubernetesRunner::new()?)
+    }
+
+    /// Runs closures in Pods of a cluster of Google's, through the stage at a URL such as
+    /// `gs://bucket/prefix`; see [`KubernetesRunner::gke`](crate::KubernetesRunner::gke).
+    ///
+    /// # Errors
+    ///
+    /// As there, and when there can be no such stage.
+    #[cfg(all(feature = "kubernetes", feature = "gcs"))]
+    pub async fn gke(project: &str, location: &str, cluster: &str, staging: &str) -> Result<Self> {
+        let runner = crate::KubernetesRunner::gke(project, location, cluster).await?;
+        Self::new(Stage::open_or_make(staging)?, runner)
+    }
+
     /// The submitter that is used where a program names none (see
     /// [`set_default`](crate::set_default)).
     ///
@@ -268,14 +302,20 @@ impl Submitter {
         (order, decide)
     }
 
-    fn start<T>(&self, order: Order, fate: watch::Sender<Fate>, beginning: Beginning) -> Run<T> {
+    fn start<T>(
+        &self,
+        mut order: Order,
+        fate: watch::Sender<Fate>,
+        beginning: Beginning,
+    ) -> Run<T> {
         let (send, ended) = oneshot::channel();
         let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
         let (log, owned, lease) = (order.log.clone(), order.owned.clone(), order.lease.clone());
+        let transient_volume = order.env.transient_volume().cloned();
         let core = Arc::clone(&self.inner.core);
         let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
         let driving = async move {
-            let result = core.drive(&order, beginning).await;
+            let result = core.drive(&mut order, beginning).await;
             drop(order);
             // Nobody may be waiting any more.
             let _ = send.send(result);
@@ -284,7 +324,8 @@ impl Submitter {
         let driving = driving.instrument(span).with_current_subscriber();
         let abort = self.inner.background.spawn(driving);
         let (id, function, status) = parts;
-        let parts = Parts { id, function, status, log, ended, abort, owned, lease, fate };
+        let parts =
+            Parts { id, function, status, log, ended, abort, owned, lease, fate, transient_volume };
         Run::new(parts, self.clone())
     }
 }

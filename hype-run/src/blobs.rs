@@ -1,5 +1,6 @@
 //! Where the blobs of a run come from: the cache of this machine if it has them, else the stage.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,10 +47,38 @@ impl<'a> Blobs<'a> {
         }
         self.stage.save_blob(blob, to).await?;
         self.count(blob);
-        if let Some(cache) = self.cache {
-            cache.keep_file(blob, to).await;
+        if let Some(cache) = self.cache
+            && let Ok(file) = File::open(to)
+        {
+            cache.keep_file(blob, file).await;
         }
         Ok(())
+    }
+
+    /// A file that `make` gave, empty and this process's own, with the bytes of `blob`; none if it gives
+    /// none.
+    pub(crate) async fn in_file(
+        &self,
+        blob: &Blob,
+        make: impl Fn() -> Option<File>,
+    ) -> Result<Option<File>, StageError> {
+        if let Some(cache) = self.cache
+            && let Some(file) = make()
+            && let Some(file) = cache.fill(blob, file).await
+        {
+            return Ok(Some(file));
+        }
+        let Some(file) = make() else {
+            return Ok(None);
+        };
+        let file = self.stage.fill_with_blob(blob, file).await?;
+        self.count(blob);
+        if let Some(cache) = self.cache
+            && let Ok(file) = file.try_clone()
+        {
+            cache.keep_file(blob, file).await;
+        }
+        Ok(Some(file))
     }
 
     /// The bytes of the object `name`, which belongs to this run alone: no cache has or keeps it.

@@ -10,6 +10,7 @@ use crate::engine::Platform;
 use crate::execution::Guest;
 use crate::executor::{ClosuresPre, Executor};
 use crate::fetch::refused;
+use crate::mapped::MachineCode;
 use crate::run::micros;
 
 /// A component that is ready to run.
@@ -69,8 +70,8 @@ async fn precompiled(
         Ok(platform) => return Ok(Err(format!("it is for {platform}, which this machine is not"))),
         Err(error) => return Ok(Err(error.to_string())),
     }
-    let bytes = match blobs.get(&artefact.blob).await {
-        Ok(bytes) => bytes,
+    let code = match MachineCode::fetch(blobs, &artefact.blob).await {
+        Ok(code) => code,
         Err(error) if error.kind() == StageErrorKind::NotFound => {
             return Ok(Err(error.to_string()));
         }
@@ -82,7 +83,7 @@ async fn precompiled(
     let started = Instant::now();
     // SAFETY: these bytes have the digest that stands in a manifest for which the submitter
     // vouched, and a submitter names nothing there but what it compiled itself.
-    let loaded = unsafe { executor.load(&manifest.component, &bytes)? };
+    let loaded = unsafe { executor.load(&manifest.component, &code)? };
     Ok(loaded.map(|component| Loaded {
         component,
         code: Code::Precompiled,

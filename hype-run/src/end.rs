@@ -10,11 +10,12 @@ use wasmtime_wasi::I32Exit;
 
 use crate::backtrace;
 use crate::deadline::{self, DeadlineExceeded, Interrupted};
-use crate::execution::{Guest, Panic};
-use crate::executor::bindings::exports::spotify::hype::closure;
+use crate::embedding::bindings::exports::spotify::hype::closure;
+use crate::execution::Panic;
 use crate::filesystem::{NoFiles, TooMany};
 use crate::limiter::Refused;
 use crate::limits::Bounds;
+use crate::power::Denied;
 
 /// The error of a component that has what hype calls, and of another type.
 #[derive(Debug)]
@@ -43,18 +44,25 @@ pub(crate) fn too_large(function: &str, bounds: &Bounds) -> Failure {
 }
 
 /// The failure of a guest that was stopped, or stopped itself, before it could return.
-pub(crate) fn early(error: &wasmtime::Error, guest: Guest, manifest: &RunManifest) -> Failure {
+///
+/// It may have told of a panic, and been refused something.
+pub(crate) fn early(
+    error: &wasmtime::Error,
+    (panic, was_refused): (Option<Panic>, Option<Refused>),
+    manifest: &RunManifest,
+) -> Failure {
     let (function, limits) = (section::plain_name(&manifest.function), &manifest.limits);
     let frames = backtrace::frames(error);
     let failure = stopped(error, function, limits)
         .or_else(|| error.downcast_ref().map(|NoFiles(failure)| failure.clone()))
+        .or_else(|| denied(error, function))
         .or_else(|| misfit(error, &manifest.component.name))
-        .or_else(|| panicked(error, guest.panic))
+        .or_else(|| panicked(error, panic))
         .or_else(|| too_deep(error, function))
         .or_else(|| too_many(error, function))
         .or_else(|| too_much_at_once(error, function, limits, frames.is_empty()))
         .or_else(|| left(error, function))
-        .or_else(|| refused(error, guest.limiter.refused()?, function, limits))
+        .or_else(|| refused(error, was_refused?, function, limits))
         .unwrap_or_else(|| because(error, FailureKind::Trap, format!("`{function}` trapped")));
     failure.with_backtrace(frames)
 }
@@ -66,6 +74,11 @@ fn stopped(error: &wasmtime::Error, function: &str, limits: &Limits) -> Option<F
         return Some(Failure::new(FailureKind::Deadline, message));
     }
     error.is::<Interrupted>().then(deadline::interrupted)
+}
+
+fn denied(error: &wasmtime::Error, function: &str) -> Option<Failure> {
+    let denied: &Denied = error.downcast_ref()?;
+    Some(Failure::new(FailureKind::Power, format!("`{function}` {denied}")))
 }
 
 fn misfit(error: &wasmtime::Error, component: &str) -> Option<Failure> {

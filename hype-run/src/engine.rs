@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, PoolingAllocationConfig};
+
+use crate::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
 /// An instruction set that machine code is made for, always a named one: code for just the
 /// machine that compiles might not run where it is sent.
@@ -59,10 +61,14 @@ impl Platform {
         return cfg!(all(target_os = "linux", target_arch = "aarch64")) && self == Self::Aarch64;
     }
 
+    /// Code is the same for every C library, and is loaded whichever it was made for; but wasmtime runs
+    /// none in an engine for another than this program's own.
     fn triple(self) -> &'static str {
-        match self {
-            Self::X86_64 | Self::X86_64V3 => "x86_64-unknown-linux-gnu",
-            Self::Aarch64 => "aarch64-unknown-linux-gnu",
+        match (self, cfg!(target_env = "musl")) {
+            (Self::X86_64 | Self::X86_64V3, false) => "x86_64-unknown-linux-gnu",
+            (Self::X86_64 | Self::X86_64V3, true) => "x86_64-unknown-linux-musl",
+            (Self::Aarch64, false) => "aarch64-unknown-linux-gnu",
+            (Self::Aarch64, true) => "aarch64-unknown-linux-musl",
         }
     }
 
@@ -103,10 +109,61 @@ impl FromStr for Platform {
     }
 }
 
-/// The engine for `platform`, or for just this machine when it is no platform of ours.
-pub(crate) fn engine(platform: Option<Platform>) -> wasmtime::Result<Engine> {
+/// How many guests there are at most at once, for whom room is set aside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slots(pub(crate) usize);
+
+/// How many memories and tables are set aside for each guest. Most have one memory and two tables; a few
+/// have more, and may have those that others don't use.
+const MEMORIES_EACH: usize = 4;
+const TABLES_EACH: usize = 32;
+
+/// How much of a guest's memory and tables is cleared where it is, rather than given back and asked for
+/// again: about what a small one touches.
+const KEPT_MEMORY: usize = 1 << 20;
+const KEPT_TABLE: usize = 1 << 14;
+
+/// How large the records of one instance may be, which grow with what its module imports and defines.
+const LARGEST_INSTANCE: usize = 64 << 20;
+
+impl Slots {
+    /// The room: all of it is address space alone, until a guest comes by. How much one guest may have
+    /// is for [`crate::limits`] to say.
+    fn pool(self) -> PoolingAllocationConfig {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let each = |number: usize, at_least: usize| count((self.0 * number).max(at_least));
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(count(self.0))
+            .total_stacks(count(self.0))
+            .total_core_instances(each(INSTANCES, 0))
+            .total_memories(each(MEMORIES_EACH, MEMORIES))
+            .total_tables(each(TABLES_EACH, TABLES))
+            .max_core_instances_per_component(u32::MAX)
+            .max_memories_per_component(u32::MAX)
+            .max_tables_per_component(u32::MAX)
+            // When a module goes, wasmtime counts up to this.
+            .max_memories_per_module(count(MEMORIES))
+            .max_tables_per_module(count(TABLES))
+            .max_component_instance_size(LARGEST_INSTANCE)
+            .max_core_instance_size(LARGEST_INSTANCE)
+            .table_elements(TABLE_ELEMENTS)
+            .max_unused_warm_slots(each(TABLES_EACH, 0))
+            .linear_memory_keep_resident(KEPT_MEMORY)
+            .table_keep_resident(KEPT_TABLE);
+        pool
+    }
+}
+
+/// The engine for `platform`, or for just this machine when it is no platform of ours; with `slots` one
+/// that sets room aside for that many guests.
+pub(crate) fn engine(platform: Option<Platform>, slots: Option<Slots>) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // Backtraces do without, and debuggers of native code have nothing to look for here.
+    config.native_unwind_info(false);
+    if let Some(slots) = slots {
+        config.allocation_strategy(slots.pool());
+    }
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
     if let Some(platform) = platform {
         config.target(platform.triple())?;
@@ -128,7 +185,7 @@ pub fn precompile(
     bytes: &[u8],
     platform: Platform,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    engine(Some(platform))
+    engine(Some(platform), None)
         .and_then(|engine| engine.precompile_component(bytes))
         .map_err(wasmtime::Error::into_boxed_dyn_error)
 }
@@ -141,7 +198,7 @@ pub fn precompile(
 /// When this program has no compiler for the platform.
 pub fn fingerprint(platform: Platform) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let engine = engine(Some(platform)).map_err(wasmtime::Error::into_boxed_dyn_error)?;
+    let engine = engine(Some(platform), None).map_err(wasmtime::Error::into_boxed_dyn_error)?;
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     Ok(hasher.finish())
@@ -161,6 +218,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "all-platforms")]
     fn code_is_made_for_every_platform_here() {
         let empty = b"\0asm\x0d\0\x01\0";
         for platform in ALL {

@@ -6,10 +6,11 @@ use hype_wire::{Failure, Location, RunManifest, section};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::deadline;
 use crate::end::{self, Misfit};
-use crate::executor::{Closures, ClosuresPre, Executor};
+use crate::executor::{Closures, ClosuresPre, Executor, Turn};
 use crate::fetch::Inputs;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
@@ -29,6 +30,13 @@ pub(crate) struct Guest {
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) location: Location,
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Self { sandbox: Sandbox { requests, http, .. }, table, .. } = self;
+        WasiHttpCtxView { hooks: requests, table, ctx: http }
+    }
 }
 
 impl WasiView for Guest {
@@ -51,6 +59,7 @@ pub struct Execution {
 }
 
 /// What an attempt gives its guest besides what stands in the manifest.
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) request: &'a Request,
     pub(crate) inputs: &'a Inputs,
@@ -59,18 +68,21 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) spent: Duration,
 }
 
-/// Calls the function that `manifest` names, until the request is interrupted.
+/// Calls the function that `manifest` names, until the request is interrupted. Its room among the guests is
+/// `turn`.
 pub(crate) async fn execute(
     executor: &Executor,
     component: &ClosuresPre<Guest>,
     manifest: &RunManifest,
     surroundings: Surroundings<'_>,
+    turn: Turn,
 ) -> Execution {
-    let Surroundings { request, inputs, output, spent } = surroundings;
+    let Surroundings { request, inputs, spent, .. } = surroundings;
     let started = Instant::now();
     let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
-    let sandbox = match sandbox::prepare(manifest, request, &inputs.files, output) {
-        Ok(sandbox) => sandbox,
+    let sandbox = sandbox::prepare(manifest, surroundings, executor);
+    let (sandbox, _ticking) = match sandbox.and_then(|sandbox| Ok((sandbox, executor.tick()?))) {
+        Ok(prepared) => prepared,
         Err(failure) => {
             execution.value = Err(failure);
             return execution;
@@ -88,8 +100,8 @@ pub(crate) async fn execute(
     let timeout = manifest.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
     // One that no clock will ever reach is none.
     let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
+    store.data_mut().sandbox.requests.deadline = deadline;
     deadline::watch(&mut store, deadline, request.interrupt.clone());
-    let _ticking = executor.tick();
 
     let mut called = None;
     let call = async {
@@ -104,7 +116,10 @@ pub(crate) async fn execute(
     execution.run_us = called.map_or(0, micros);
     execution.start_us = micros(started).saturating_sub(execution.run_us);
     execution.peak_memory = store.data().limiter.peak();
-    let guest = store.into_data();
+    let guest = store.data_mut();
+    let (panic, refused) = (guest.panic.take(), guest.limiter.refused());
+    guest.sandbox.clear();
+    executor.end(store, turn);
     let function = section::plain_name(&manifest.function);
     execution.value = match ended {
         Ok(Ok(value)) if value.len() as u64 > bounds.value => {
@@ -112,7 +127,7 @@ pub(crate) async fn execute(
         }
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(end::returned(failure)),
-        Err(error) => Err(end::early(&error, guest, manifest)),
+        Err(error) => Err(end::early(&error, (panic, refused), manifest)),
     };
     execution
 }

@@ -1,69 +1,102 @@
 //! The WebAssembly engine, and the components that are ready to run on it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hype_wire::{ComponentRef, Digest, Failure, FailureKind, Location};
-use tokio::sync::Semaphore;
-use wasmtime::component::{Component, Linker, WasmStr};
-use wasmtime::{Engine, StoreContextMut};
+use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::Store;
+use wasmtime::component::Component;
 
-use crate::brevity;
 use crate::cache::Cache;
-use crate::deadline::{Ticker, Ticking};
-use crate::engine::{Platform, engine};
-use crate::execution::{Guest, Panic};
-use crate::filesystem;
-use crate::mapped;
+use crate::deadline::Ticking;
+use crate::embedding::ComingEmbedding;
+use crate::engine::Slots;
+use crate::execution::Guest;
+use crate::http::{Resolver, SystemResolver};
+use crate::mapped::MachineCode;
+use crate::process::CommandPlace;
 
-/// The host's side of `wit/`.
-pub(crate) mod bindings {
-    wasmtime::component::bindgen!({
-        path: "wit",
-        world: "closures",
-        exports: { default: async },
-    });
-}
-
-pub(crate) use bindings::{Closures, ClosuresPre};
+pub(crate) use crate::embedding::bindings::{Closures, ClosuresPre};
 
 /// How many components are kept ready, the last used ones.
 const KEPT: usize = 16;
 
+/// How much memory the system takes back in no time.
+const AT_ONCE: u64 = 16 << 20;
+
 /// Runs components: one engine, shared by all runs of a process.
 pub struct Executor {
-    engine: Engine,
-    linker: Linker<Guest>,
-    ticker: Ticker,
+    embedding: ComingEmbedding,
     ready: Mutex<Vec<(Digest, ClosuresPre<Guest>)>>,
     /// As many components are compiled at once as there are cores. One whose run didn't wait for it
     /// is compiled to its end all the same, since nothing can stop that.
-    compilers: Arc<Semaphore>,
+    compilers: OnceLock<Arc<Semaphore>>,
     cache: Option<Cache>,
+    /// For calls that have room set aside.
+    turns: Option<Arc<Semaphore>>,
+    resolver: Arc<dyn Resolver>,
+    commands: CommandPlace,
+    /// Whether its process ends with the first call.
+    is_last: bool,
 }
 
 impl Executor {
-    /// An executor without components. It lets this process have as many open files as the system
-    /// allows it, since guests may open hundreds each.
+    /// An executor without components, for a call or a few. It lets this process have as many open
+    /// files as the system allows it, since guests may open hundreds each.
     ///
-    /// # Errors
-    ///
-    /// When the machine cannot run WebAssembly, or has no thread left.
-    pub fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    /// That a machine cannot run WebAssembly is told by the first run.
+    pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// The same for one call, with which this process ends: what the call had is left to the system, which
+    /// takes all of it back at once.
+    pub fn for_one_call() -> Self {
+        Self { is_last: true, ..Self::new() }
+    }
+
+    /// The same for many calls, of which `calls` run at once and others wait for their turn. What they
+    /// need is set aside beforehand and used again and again; that takes longer to begin with, and less
+    /// for each call.
+    pub fn pooled(calls: usize) -> Self {
+        Self { turns: Some(Arc::new(Semaphore::new(calls))), ..Self::with(Some(Slots(calls))) }
+    }
+
+    fn with(slots: Option<Slots>) -> Self {
+        let embedding = ComingEmbedding::begin(slots);
         raise_descriptors();
-        let engine = engine(Platform::here()).map_err(wasmtime::Error::into_boxed_dyn_error)?;
-        let mut linker = Linker::new(&engine);
-        link(&mut linker).map_err(wasmtime::Error::into_boxed_dyn_error)?;
-        let ticker = Ticker::start(engine.clone())?;
-        let compilers = Arc::new(Semaphore::new(cores()));
-        Ok(Self { engine, linker, ticker, ready: Mutex::default(), compilers, cache: None })
+        let (ready, compilers, commands) = Default::default();
+        let resolver = Arc::new(SystemResolver);
+        let (cache, turns, is_last) = (None, None, false);
+        Self { embedding, ready, compilers, cache, turns, resolver, commands, is_last }
     }
 
     /// Looks for what the runs need in `cache` first, and keeps there what they fetch.
     #[must_use]
     pub fn with_cache(self, cache: impl Into<Option<Cache>>) -> Self {
         Self { cache: cache.into(), ..self }
+    }
+
+    /// Asks `resolver` for the addresses of the hosts that guests ask, rather than the system.
+    #[must_use]
+    pub fn with_resolver(self, resolver: impl Resolver) -> Self {
+        Self { resolver: Arc::new(resolver), ..self }
+    }
+
+    /// Runs the commands of guests there, rather than apart.
+    #[must_use]
+    pub fn with_commands(self, place: CommandPlace) -> Self {
+        Self { commands: place, ..self }
+    }
+
+    pub(crate) fn commands(&self) -> CommandPlace {
+        self.commands
+    }
+
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
+        Arc::clone(&self.resolver)
     }
 
     /// Where to look for what a run needs before it is fetched.
@@ -88,7 +121,10 @@ impl Executor {
         bytes: Bytes,
         timeout: Option<Duration>,
     ) -> Result<ClosuresPre<Guest>, Failure> {
-        let (engine, compilers) = (self.engine.clone(), Arc::clone(&self.compilers));
+        let engine = self.embedding.get()?.engine.clone();
+        // Whoever only loads machine code needn't look for its cores.
+        let compilers = self.compilers.get_or_init(|| Arc::new(Semaphore::new(cores())));
+        let compilers = Arc::clone(compilers);
         let compiling = async {
             // The semaphore is never closed.
             let turn = compilers.acquire_owned().await;
@@ -116,11 +152,11 @@ impl Executor {
         })
     }
 
-    /// The component that `artefact` was made of.
+    /// The component that `code` was made of.
     ///
     /// # Safety
     ///
-    /// `artefact` is run as it is: it must come from [`precompile`](crate::precompile), as only
+    /// `code` is run as it is: it must come from [`precompile`](crate::precompile), as only
     /// the word of somebody who may run code here can tell.
     ///
     /// # Errors
@@ -129,18 +165,43 @@ impl Executor {
     pub(crate) unsafe fn load(
         &self,
         component: &ComponentRef,
-        artefact: &[u8],
+        code: &MachineCode,
     ) -> Result<std::result::Result<ClosuresPre<Guest>, String>, Failure> {
         // SAFETY: the caller vouches for the bytes.
-        match unsafe { mapped::load(&self.engine, artefact) } {
+        match unsafe { code.load(&self.embedding.get()?.engine) } {
             Ok(loaded) => self.link(component, &loaded).map(Ok),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     }
 
+    /// Waits until there is room for a call.
+    pub(crate) async fn turn(&self) -> Turn {
+        Turn(match &self.turns {
+            // It is never closed.
+            Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+            None => None,
+        })
+    }
+
+    /// Takes back what a call had, and then its room. Nobody waits for the system to take much.
+    pub(crate) fn end(&self, guest: Store<Guest>, turn: Turn) {
+        let is_large = guest.data().limiter.peak() > AT_ONCE;
+        let end = move || {
+            drop(guest);
+            drop(turn);
+        };
+        if self.is_last {
+            std::mem::forget(end);
+        } else if is_large {
+            tokio::task::spawn_blocking(end);
+        } else {
+            end();
+        }
+    }
+
     /// Makes guests look at the clock until what this gives is dropped.
-    pub(crate) fn tick(&self) -> Ticking<'_> {
-        self.ticker.tick()
+    pub(crate) fn tick(&self) -> Result<Ticking<'_>, Failure> {
+        Ok(self.embedding.get()?.ticker.tick())
     }
 
     fn link(
@@ -149,8 +210,8 @@ impl Executor {
         compiled: &Component,
     ) -> Result<ClosuresPre<Guest>, Failure> {
         let name = &component.name;
-        let linked = self
-            .linker
+        let linker = &self.embedding.get()?.linker;
+        let linked = linker
             .instantiate_pre(compiled)
             .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
         let closures = ClosuresPre::new(linked)
@@ -170,33 +231,29 @@ impl Executor {
     }
 }
 
+/// Room for a call, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "it is there to be dropped")] Option<OwnedSemaphorePermit>,
+);
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (ready, free) = (self.lock().len(), self.compilers.available_permits());
-        let compiling = cores().saturating_sub(free);
+        let ready = self.lock().len();
+        let busy = |all: &Arc<Semaphore>| cores().saturating_sub(all.available_permits());
+        let compiling = self.compilers.get().map_or(0, busy);
         write!(f, "Executor({ready} components, {compiling} being compiled)")
     }
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
-}
-
-fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    filesystem::link(linker)?;
-    linker.instance("spotify:hype/report@0.1.0")?.func_wrap("panicked", panicked)
-}
-
-/// Keeps the beginning of what the guest says, which stays in its memory else.
-fn panicked(
-    mut store: StoreContextMut<'_, Guest>,
-    (message, file, line): (WasmStr, WasmStr, u32),
-) -> wasmtime::Result<()> {
-    let message = brevity::text(&message.to_str(&store)?);
-    let file = brevity::name(&file.to_str(&store)?);
-    store.data_mut().panic = Some(Panic { message, location: Location { file, line } });
-    Ok(())
 }
 
 /// Raises the soft limit of descriptors to the hard one, as the JVM and Go do for their programs: of

@@ -76,7 +76,7 @@ impl fmt::Display for NoFiles {
 impl std::error::Error for NoFiles {}
 
 /// What a call gives its guest.
-type Told<T> = (Result<T, ErrorCode>,);
+pub(crate) type Told<T> = (Result<T, ErrorCode>,);
 
 /// Replaces the calls in `linker`, which has wasmtime's.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -228,7 +228,8 @@ fn link_writing(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )
 }
 
-fn told<T>(result: FsResult<T>) -> wasmtime::Result<Told<T>> {
+/// What a call gives its guest, of what it gave its host.
+pub(crate) fn told<T>(result: FsResult<T>) -> wasmtime::Result<Told<T>> {
     match result {
         Ok(value) => Ok((Ok(value),)),
         Err(error) => error.downcast().map(|code| (Err(code),)),

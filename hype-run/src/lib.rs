@@ -9,6 +9,8 @@
 //! - [`Executor`]: the WebAssembly engine, and the components that it has compiled.
 //! - [`Cache`]: blobs on a disk of this machine, for runs after the first.
 //! - [`precompile`]: machine code for a [`Platform`], to be staged with a component.
+//! - [`Resolver`]: from the names of hosts to their addresses, for what guests ask.
+//! - [`CommandPlace`]: where guests' commands run.
 //! - [`Output`]: where a guest's output goes while it runs, and what is kept of it.
 
 mod backtrace;
@@ -17,6 +19,8 @@ mod brevity;
 mod cache;
 mod code;
 mod deadline;
+mod deterministic;
+mod embedding;
 mod end;
 mod engine;
 mod execution;
@@ -24,11 +28,16 @@ mod executor;
 mod fetch;
 mod files;
 mod filesystem;
+mod http;
+mod kept_log;
 mod limiter;
 mod limits;
 mod mapped;
+mod marked;
 mod output;
+mod power;
 mod prepared;
+mod process;
 mod run;
 mod sandbox;
 mod scratch;
@@ -38,6 +47,8 @@ pub use cache::Cache;
 pub use engine::{Platform, UnknownPlatform, fingerprint, precompile};
 pub use execution::Execution;
 pub use executor::Executor;
+pub use http::Resolver;
+pub use marked::MarkedLines;
 pub use output::{Output, Stream};
 /// What stops a run from outside.
 pub use tokio_util::sync::CancellationToken;
@@ -45,6 +56,7 @@ pub use tokio_util::sync::CancellationToken;
 pub use scratch::remove_tree;
 
 pub use prepared::Prepared;
+pub use process::{CommandPlace, NoNamespaces, check_namespaces};
 pub use variables::Variables;
 
 pub use run::{Finished, Request, RunError, run};

@@ -13,10 +13,15 @@
 //! | bytes in one call of the host | those of its value, [`HANDED`] at least | ends as `resources` |
 //! | its value | the manifest's; else [`VALUE`] | ends as `result` |
 //! | `/tmp` | the manifest's; else [`TMP`] | is told that no space is left |
+//! | body of an HTTP request or answer | the manifest's; else [`HTTP_BODY`] | is told so by the call |
+//! | commands at once | [`COMMANDS`] | is told so by the call |
+//! | HTTP requests at once | [`CONNECTIONS`] | is told so by the call |
 //! | random bytes at once | 64 MiB | ends as `trap` |
 //! | output in one write | 64 KiB | ends as `trap` |
 //! | output kept for the outcome | 64 KiB of each stream, the last | loses the beginning |
 //! | message, causes, names of a failure | see [`crate::brevity`] | has them cut |
+
+use std::time::Duration;
 
 use hype_wire::Limits;
 
@@ -57,6 +62,21 @@ const MEMORY: u64 = 4 << 30;
 /// file system below, which is often one of memory, or a small one that others share.
 const TMP: u64 = 1 << 30;
 
+/// How large a body of HTTP may be that no manifest bounds. A guest that puts it aside needs a volume.
+const HTTP_BODY: u64 = 4 << 30;
+
+/// How many HTTP requests of a guest may be under way: each is a descriptor of this process.
+pub(crate) const CONNECTIONS: usize = 64;
+
+/// How many commands of a guest may run at once: each is a process, with descriptors of this one.
+pub(crate) const COMMANDS: usize = 64;
+
+/// How long a connection may take to come about that the guest sets no limit for.
+pub(crate) const HTTP_CONNECT: Duration = Duration::from_secs(30);
+
+/// How long a host may say nothing that the guest sets no limit for.
+pub(crate) const HTTP_WAIT: Duration = Duration::from_secs(600);
+
 /// The bounds of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -66,6 +86,8 @@ pub(crate) struct Bounds {
     pub(crate) value: u64,
     /// What is below `/tmp`, in bytes.
     pub(crate) tmp: u64,
+    /// A body of HTTP, in bytes.
+    pub(crate) http_body: u64,
 }
 
 impl Bounds {
@@ -83,6 +105,7 @@ impl From<&Limits> for Bounds {
             memory: limits.memory.unwrap_or(MEMORY),
             value: limits.result.unwrap_or(VALUE),
             tmp: limits.tmp.unwrap_or(TMP),
+            http_body: limits.http_body.unwrap_or(HTTP_BODY),
         }
     }
 }

@@ -4,14 +4,18 @@ use std::fs::File;
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use hype_run::{Cache, CancellationToken, Executor, Output, Request, Stream, Variables, run};
+use hype_run::{
+    Cache, CancellationToken, CommandPlace, Executor, MarkedLines, Output, Request, Stream,
+    Variables, run,
+};
 use hype_stage::StageError;
-use hype_wire::{RunKey, WireError};
+use hype_wire::{RunKey, SILENT, WireError};
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--key-file PATH]
-                [--termination-log PATH]
+                [--termination-log PATH] [--mark-errors] [--keep-log]
 
 Runs the closure whose manifest stands at MANIFEST_URL (STAGE/runs/RUN/manifest)
 and writes its outcome to the same stage.
@@ -23,6 +27,14 @@ and writes its outcome to the same stage.
                           standard input
   --termination-log PATH  where to write the line that names the outcome and
                           its digest
+  --mark-errors           writes both outputs of the closure to the standard
+                          output, line by line; those of its standard error
+                          begin with U+2063, which isn't seen; and where there
+                          is none, a second line of the termination log says
+                          `silent`
+  --keep-log              leaves all that the closure writes, up to 64 MiB, in
+                          the stage if it is more than the outcome carries,
+                          64 KiB of each output
 
 HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
 closure, and the outcome then says so. The closure sees the variables of this
@@ -43,9 +55,12 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 struct Options {
     request: Request,
     termination_log: Option<File>,
+    marks_errors: bool,
+    keeps_log: bool,
 }
 
 fn main() -> ExitCode {
+    hide();
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
@@ -67,11 +82,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lets no other process of this user look at this one's variables and memory, in which credentials are: neither
+/// a command that a closure runs, nor what that leaves behind.
+fn hide() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+            tracing::debug!("other processes may look at this one: {error}");
+        }
+    }
+}
+
 /// The options, or nothing when help was asked for.
 fn options() -> Result<Option<Options>, BoxError> {
     use lexopt::prelude::{Long, Short, Value, ValueExt};
 
     let (mut manifest_url, mut digest, mut key, mut termination_log) = (None, None, None, None);
+    let (mut marks_errors, mut keeps_log) = (false, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -84,6 +112,8 @@ fn options() -> Result<Option<Options>, BoxError> {
                     format!("cannot open the termination log {}: {error}", path.display())
                 })?);
             }
+            Long("mark-errors") => marks_errors = true,
+            Long("keep-log") => keeps_log = true,
             Short('h') | Long("help") => return Ok(None),
             Value(url) if manifest_url.is_none() => manifest_url = Some(url.string()?),
             other => return Err(other.unexpected().into()),
@@ -105,6 +135,8 @@ fn options() -> Result<Option<Options>, BoxError> {
             interrupt: CancellationToken::new(),
         },
         termination_log,
+        marks_errors,
+        keeps_log,
     }))
 }
 
@@ -127,16 +159,18 @@ fn read_line() -> std::io::Result<String> {
 fn execute(options: Options) -> Result<(), BoxError> {
     // One closure needs one thread: it yields at each tick, and what waits for a disk has others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let executor = Executor::new()?.with_cache(Cache::from_env());
-    let output = Output::new(|stream, bytes| {
-        // A reader of our output that is gone is no reason to stop the closure.
-        let _ = match stream {
-            Stream::Stdout => {
-                std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush())
-            }
-            Stream::Stderr => std::io::stderr().write_all(bytes),
-        };
-    });
+    let executor = Executor::for_one_call();
+    let executor = executor.with_cache(Cache::from_env()).with_commands(CommandPlace::Here);
+    let lines = options.marks_errors.then(|| Arc::new(MarkedLines::default()));
+    let output = match lines.clone() {
+        Some(lines) => Output::new(move |stream, bytes| write_out(&lines.add(stream, bytes))),
+        None => Output::new(|stream, bytes| match stream {
+            Stream::Stdout => write_out(bytes),
+            // A reader of our output that is gone is no reason to stop the closure.
+            Stream::Stderr => drop(std::io::stderr().write_all(bytes)),
+        }),
+    };
+    let output = if options.keeps_log { output.keeping_all() } else { output };
     let interrupt = options.request.interrupt.clone();
     let finished = runtime.block_on(async {
         tokio::spawn(async move {
@@ -145,14 +179,26 @@ fn execute(options: Options) -> Result<(), BoxError> {
         });
         run(&executor, &options.request, output).await
     });
+    if let Some(lines) = &lines {
+        write_out(&lines.end());
+    }
     // The process ends now: the system takes all of it back at once, and what is still being compiled
     // is not waited for.
     std::mem::forget((runtime, executor));
     let finished = finished?;
     if let Some(mut log) = options.termination_log {
         writeln!(log, "{}", finished.line)?;
+        // Whoever reads the one log of both outputs needn't ask for it.
+        if lines.is_some_and(|lines| lines.is_silent()) {
+            writeln!(log, "{SILENT}")?;
+        }
     }
     Ok(())
+}
+
+fn write_out(bytes: &[u8]) {
+    // A reader of our output that is gone is no reason to stop the closure.
+    let _ = std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush());
 }
 
 /// Waits for SIGTERM, by which Kubernetes and Docker announce the end, or for Ctrl-C.

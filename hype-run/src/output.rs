@@ -9,6 +9,8 @@ use bytes::Bytes;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::kept_log::{KeptLog, LogFile};
+
 /// How much of each stream an outcome carries.
 const TAIL: usize = 64 << 10;
 
@@ -30,7 +32,16 @@ type Sink = dyn Fn(Stream, &[u8]) + Send + Sync;
 #[derive(Clone)]
 pub struct Output {
     sink: Arc<Sink>,
-    tails: Arc<[Mutex<VecDeque<u8>>; 2]>,
+    tails: Arc<[Mutex<Tail>; 2]>,
+    kept: Option<Arc<KeptLog>>,
+}
+
+/// The end of a stream.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: VecDeque<u8>,
+    /// Whether there was more before it.
+    is_cut: bool,
 }
 
 impl Output {
@@ -38,23 +49,39 @@ impl Output {
     ///
     /// The guest waits while `sink` works, and so cannot fill the memory of a slow reader.
     pub fn new(sink: impl Fn(Stream, &[u8]) + Send + Sync + 'static) -> Self {
-        Self { sink: Arc::new(sink), tails: Arc::default() }
+        Self { sink: Arc::new(sink), tails: Arc::default(), kept: None }
+    }
+
+    /// The same, of which all is kept, up to 64 MiB, and left in the stage if the outcome can't carry it.
+    #[must_use]
+    pub fn keeping_all(self) -> Self {
+        Self { kept: Some(Arc::default()), ..self }
     }
 
     /// The last that was written to `stream`, at most 64 KiB.
     pub fn tail(&self, stream: Stream) -> Vec<u8> {
-        self.lock(stream).iter().copied().collect()
+        self.lock(stream).bytes.iter().copied().collect()
     }
 
-    fn write(&self, stream: Stream, bytes: &[u8]) {
+    /// All that was kept, if the tails aren't all that was written.
+    pub(crate) fn kept(&self) -> Option<LogFile> {
+        let is_cut = [Stream::Stdout, Stream::Stderr].into_iter().any(|it| self.lock(it).is_cut);
+        self.kept.as_ref().filter(|_| is_cut)?.end()
+    }
+
+    pub(crate) fn write(&self, stream: Stream, bytes: &[u8]) {
         (self.sink)(stream, bytes);
+        if let Some(kept) = &self.kept {
+            kept.write(stream, bytes);
+        }
         let mut tail = self.lock(stream);
-        tail.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
-        let excess = tail.len().saturating_sub(TAIL);
-        tail.drain(..excess);
+        tail.is_cut |= tail.bytes.len() + bytes.len() > TAIL;
+        tail.bytes.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
+        let excess = tail.bytes.len().saturating_sub(TAIL);
+        tail.bytes.drain(..excess);
     }
 
-    fn lock(&self, stream: Stream) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
+    fn lock(&self, stream: Stream) -> std::sync::MutexGuard<'_, Tail> {
         self.tails[stream as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,6 +176,21 @@ mod tests {
         assert_eq!(tail.len(), TAIL);
         assert!(tail.starts_with(b"aaa") && tail.ends_with(b"aend"));
         assert_eq!(output.tail(Stream::Stderr), b"error");
+    }
+
+    #[test]
+    fn all_is_kept_that_the_tails_have_not() {
+        let output = Output::new(|_, _| {}).keeping_all();
+        output.write(Stream::Stdout, &vec![b'a'; TAIL]);
+        output.write(Stream::Stderr, b"error\n");
+        assert!(output.kept().is_none());
+        output.write(Stream::Stdout, b"b\nend");
+        let kept = output.kept().unwrap();
+        let text = std::fs::read_to_string(kept.path()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        // A line without end is broken where it has 64 KiB.
+        assert_eq!(lines, [&*"a".repeat(TAIL), "\u{2063}error", "b", "end"]);
+        assert_eq!(kept.blob(), hype_wire::Blob::of(text.as_bytes()));
     }
 
     #[test]

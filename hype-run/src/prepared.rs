@@ -9,7 +9,7 @@ use hype_wire::{Failure, FailureKind, RunManifest, Statistics, names};
 use crate::blobs::Blobs;
 use crate::code::{self, Loaded};
 use crate::execution::{Execution, Surroundings, execute};
-use crate::executor::Executor;
+use crate::executor::{Executor, Turn};
 use crate::fetch::{self, Inputs, infrastructure};
 use crate::output::Output;
 use crate::run::{Request, micros};
@@ -73,12 +73,18 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Calls the function once; what it writes goes to `output`.
+    /// Calls the function once, when it is its turn; what it writes goes to `output`.
     pub async fn call(&self, output: &Output) -> Execution {
+        let turn = self.executor.turn().await;
+        self.call_now(output, turn).await
+    }
+
+    /// The same when `turn` has come, which it takes.
+    pub(crate) async fn call_now(&self, output: &Output, turn: Turn) -> Execution {
         let Self { executor, request, manifest, loaded, inputs, .. } = self;
         let spent = Duration::from_micros(loaded.took_us);
         let surroundings = Surroundings { request, inputs, output, spent };
-        execute(executor, &loaded.component, manifest, surroundings).await
+        execute(executor, &loaded.component, manifest, surroundings, turn).await
     }
 }
 

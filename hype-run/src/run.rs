@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::{Created, Source, Stage, StageError};
@@ -18,6 +18,9 @@ use crate::fetch;
 use crate::output::{Output, Stream};
 use crate::prepared::Prepared;
 use crate::variables::Variables;
+
+/// How much of its last seconds a runner that is told to stop may spend on the log.
+const LAST_LOG: Duration = Duration::from_secs(4);
 
 /// What a runner is told.
 #[derive(Debug, Clone)]
@@ -98,6 +101,7 @@ pub async fn run(
     outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
+    outcome.log = put_log(&stage, run_id, request, &output).await;
     conclude(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
 }
 
@@ -109,9 +113,10 @@ async fn attempt(
     output: &Output,
     statistics: &mut Statistics,
 ) -> Result<Payload, Failure> {
+    let turn = executor.turn().await;
     let prepared = Prepared::fetch_from(executor, stage, run_id, request).await?;
     *statistics = prepared.statistics();
-    let execution = prepared.call(output).await;
+    let execution = prepared.call_now(output, turn).await;
     // Large arguments make room for a large value.
     drop(prepared);
     statistics.start_us = execution.start_us;
@@ -136,10 +141,29 @@ async fn put_value(
         return Ok((Payload::Inline(value.into()), 0));
     }
     let name = names::result(run_id, attempt);
-    let blob = Blob::of(&value);
-    let put = stage.put_blob_at(&name, &blob, &Source::bytes(value)).await;
-    put.map_err(|error| fetch::infrastructure(&error))?;
+    let put = stage.put_blob_at(&name, value.into()).await;
+    let blob = put.map_err(|error| fetch::infrastructure(&error))?;
     Ok((Payload::Staged { name, blob }, blob.size))
+}
+
+/// Leaves the log beside the outcome where that can't carry it, and says what it must be. Whether that was
+/// written or not, its outcome counts.
+async fn put_log(stage: &Stage, run_id: &str, request: &Request, output: &Output) -> Option<Blob> {
+    let log = output.kept()?;
+    let (name, blob) = (names::log(run_id, request.attempt), log.blob());
+    let source = Source::file(log.path());
+    tokio::select! {
+        put = stage.put_at(&name, &blob, &source) => {
+            if let Err(error) = put {
+                tracing::warn!("the log is lost: {error}");
+            }
+        }
+        () = async {
+            request.interrupt.cancelled().await;
+            tokio::time::sleep(LAST_LOG).await;
+        } => {}
+    }
+    Some(blob)
 }
 
 /// Writes the outcome where the first of a run stays, or with its attempt if the function had no

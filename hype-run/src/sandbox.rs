@@ -2,21 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
-use hype_wire::{Access, Failure, FailureKind, RunManifest, check_guest_path, is_below};
+use hype_wire::{Access, Failure, FailureKind, Mount, RunManifest, check_guest_path, is_below};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi_http::WasiHttpCtx;
 
+use crate::deterministic::{self, Clock};
+use crate::execution::Surroundings;
+use crate::executor::Executor;
 use crate::fetch::FetchedFiles;
 use crate::files::Files;
 use crate::filesystem::SharedFiles;
+use crate::http::Requests;
 use crate::limits::Bounds;
-use crate::output::{Output, Stream};
-use crate::run::Request;
+use crate::output::Stream;
+use crate::process::{Child, Command, Commands, Said, Shown, Unstarted};
 use crate::scratch::Scratch;
 
 /// A guest's surroundings.
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) files: SharedFiles,
+    /// The guest's own clock, if its runs are to be alike.
+    pub(crate) clock: Option<Clock>,
+    pub(crate) requests: Requests,
+    pub(crate) http: WasiHttpCtx,
+    /// Before what they use.
+    commands: Commands,
+    shown: Vec<Shown>,
     /// What of it was made for this run alone; it goes when this is dropped.
     scratch: Option<Scratch>,
 }
@@ -29,54 +41,100 @@ impl Sandbox {
     pub(crate) fn make_tmp(&mut self) -> Result<(), Failure> {
         if self.scratch.is_none() {
             let mut wasi = WasiCtxBuilder::new();
-            self.scratch = Some(scratch_with_tmp(&mut wasi, &self.files)?);
+            self.scratch = Some(scratch_with_tmp(&mut wasi, &self.files, &mut self.shown)?);
             *self.wasi.filesystem() = wasi.build().filesystem().clone();
         }
         Ok(())
     }
+
+    /// Starts a command that the guest asks for.
+    pub(crate) fn start(&mut self, command: &Command, said: &Said) -> Result<Child, Unstarted> {
+        self.commands.check(&command.program)?;
+        self.make_tmp().map_err(Unstarted::Failed)?;
+        let scratch = self.scratch.as_ref().map_or(Path::new("/"), Scratch::path);
+        self.commands.start((command, said), &self.shown, scratch)
+    }
+
+    /// Ends what runs for this run alone, and removes what was made for it.
+    pub(crate) fn clear(&mut self) {
+        self.commands.end();
+        self.scratch = None;
+    }
 }
 
 /// Makes the surroundings that `manifest` names. Its files are moved away from where they are in
-/// `files`.
+/// `surroundings`.
 pub(crate) fn prepare(
     manifest: &RunManifest,
-    request: &Request,
-    files: &FetchedFiles,
-    output: &Output,
+    surroundings: Surroundings<'_>,
+    executor: &Executor,
 ) -> Result<Sandbox, Failure> {
+    let Surroundings { request, inputs, output, .. } = surroundings;
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.stream(Stream::Stdout));
     wasi.stderr(output.stream(Stream::Stderr));
-    for (name, value) in request.variables.seen(manifest, request.attempt) {
+    let variables = request.variables.seen(manifest, request.attempt);
+    for (name, value) in &variables {
         wasi.env(name, value);
     }
 
-    let shared = SharedFiles::new(Files::new(Bounds::from(&manifest.limits).tmp));
+    let clock = manifest.seed.map(|seed| deterministic::apply(&mut wasi, seed));
+
+    let bounds = Bounds::from(&manifest.limits);
+    let requests = Requests::new(&manifest.powers.http, executor.resolver(), bounds.http_body);
+    let commands = Commands::new(manifest, variables, executor.commands(), output);
+    let files = SharedFiles::new(Files::new(bounds.tmp));
+    let mut shown = Vec::new();
+    let scratch = show_files(&mut wasi, manifest, (&inputs.files, &files), &mut shown)?;
+    let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
+    Ok(Sandbox { wasi, files, clock, requests, http, commands, shown, scratch })
+}
+
+/// Lets `wasi` show what `manifest` names of files, where it does, and adds that to `shown`.
+fn show_files(
+    wasi: &mut WasiCtxBuilder,
+    manifest: &RunManifest,
+    (files, shared): (&FetchedFiles, &SharedFiles),
+    shown: &mut Vec<Shown>,
+) -> Result<Option<Scratch>, Failure> {
     // Who is shown something will look at it, and so ask for its directories.
     if manifest.files.is_empty() && manifest.directories.is_empty() && manifest.mounts.is_empty() {
-        return Ok(Sandbox { wasi: wasi.build(), files: shared, scratch: None });
+        return Ok(None);
     }
-    let scratch = scratch_with_tmp(&mut wasi, &shared)?;
-    for (path, directory) in lay_out(manifest, files, &scratch)? {
-        preopen(&mut wasi, &directory, path, FsPerms::ReadOnly)?;
+    let scratch = scratch_with_tmp(wasi, shared, shown)?;
+    for (path, real) in lay_out(manifest, files, &scratch)? {
+        preopen(wasi, &real, path, FsPerms::ReadOnly)?;
+        let (path, access) = (path.to_owned(), Access::ReadOnly);
+        shown.push(Shown { path, real, access, is_beside: true });
     }
     for mount in &manifest.mounts {
         check(&mount.path)?;
         let perms = match mount.access {
             Access::ReadOnly => FsPerms::ReadOnly,
-            Access::ReadWrite => FsPerms::ReadWrite,
+            Access::ReadWrite => {
+                check_writable(mount)?;
+                FsPerms::ReadWrite
+            }
         };
-        preopen(&mut wasi, Path::new(&mount.source), &mount.path, perms)?;
+        let (path, real) = (mount.path.clone(), PathBuf::from(&mount.source));
+        preopen(wasi, &real, &path, perms)?;
+        shown.push(Shown { path, real, access: mount.access, is_beside: false });
     }
-    Ok(Sandbox { wasi: wasi.build(), files: shared, scratch: Some(scratch) })
+    Ok(Some(scratch))
 }
 
 /// A directory for one run, in which is what `wasi` shows as `/tmp` and `files` counts.
-fn scratch_with_tmp(wasi: &mut WasiCtxBuilder, files: &SharedFiles) -> Result<Scratch, Failure> {
+fn scratch_with_tmp(
+    wasi: &mut WasiCtxBuilder,
+    files: &SharedFiles,
+    shown: &mut Vec<Shown>,
+) -> Result<Scratch, Failure> {
     let scratch =
         Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
     let tmp = make(&scratch, "tmp")?;
     preopen(wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
+    let (path, access) = ("/tmp".to_owned(), Access::ReadWrite);
+    shown.push(Shown { path, real: tmp.clone(), access, is_beside: false });
     files.lock().show_tmp(tmp);
     Ok(scratch)
 }
@@ -159,6 +217,33 @@ fn preopen(
         failure.causes = error.chain().map(ToString::to_string).collect();
         failure
     })
+}
+
+/// Makes sure that who runs this can write to `mount`, since what a guest is told doesn't say who can't.
+#[cfg(unix)]
+fn check_writable(mount: &Mount) -> Result<(), Failure> {
+    use rustix::fs::{AtFlags, CWD, accessat};
+    use std::os::unix::fs::MetadataExt;
+
+    let allowed =
+        accessat(CWD, mount.source.as_str(), rustix::fs::Access::WRITE_OK, AtFlags::EACCESS);
+    if allowed != Err(rustix::io::Errno::ACCESS) {
+        return Ok(());
+    }
+    let owner =
+        std::fs::metadata(&mount.source).map(|it| format!(", which is user {}'s", it.uid()));
+    let message = format!(
+        "user {} cannot write to the mount at {}{}",
+        rustix::process::geteuid().as_raw(),
+        mount.path,
+        owner.unwrap_or_default()
+    );
+    Err(Failure::new(FailureKind::Incompatible, message))
+}
+
+#[cfg(not(unix))]
+fn check_writable(_mount: &Mount) -> Result<(), Failure> {
+    Ok(())
 }
 
 fn check(path: &str) -> Result<(), Failure> {

@@ -8,6 +8,7 @@
 //! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
 //! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
+//! - `GoogleTokens`, with the feature `gcs`: who we are for Google's other services.
 //! - [`StageError`]: what went wrong with which object, and what to do about it.
 //!
 //! | URL | store | feature |
@@ -20,15 +21,20 @@
 
 mod error;
 mod gc;
+#[cfg(feature = "gcs")]
+mod google;
 mod location;
 mod options;
 mod refusal;
+mod removal;
 mod stage;
 mod store;
 mod transfer;
 
 pub use error::{StageError, StageErrorKind};
 pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
+#[cfg(feature = "gcs")]
+pub use google::GoogleTokens;
 pub use options::StageOptions;
 pub use stage::{Created, Stage, Staged};
-pub use transfer::Source;
+pub use transfer::{Source, hashed_copy};

@@ -1,11 +1,11 @@
 use std::fmt;
+use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, future, stream};
+use futures::future;
 use hype_wire::{Blob, Digest, names};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -17,7 +17,9 @@ use crate::location::{Location, Provider};
 use crate::options::StageOptions;
 use crate::refusal::Request;
 use crate::store;
-use crate::transfer::{Download, DownloadError, Persistence, Source, Turns, Upload, UploadError};
+use crate::transfer::{
+    Download, DownloadError, Persistence, Source, Turns, Upload, UploadError, blob_of, release,
+};
 
 /// A prefix of an object store: blobs that all runs share, and the objects of each run.
 ///
@@ -163,29 +165,40 @@ impl Stage {
         {
             return Ok(Staged::Cached);
         }
-        self.put_blob_at(&name, blob, source).await?;
+        self.upload(&name, blob.size, Some(blob.digest), source).await?;
         Ok(Staged::New)
     }
 
-    /// Writes the object `name` with the bytes of `blob`, which `source` has, over another if there
-    /// is one.
+    /// Writes the object `name`, over another if there is one, and tells which blob `bytes` are.
+    /// Large ones go in parts, while they are hashed.
+    pub async fn put_blob_at(&self, name: &str, bytes: Bytes) -> Result<Blob, StageError> {
+        let source = Source::bytes(bytes.clone());
+        let uploading = self.upload(name, bytes.len() as u64, None, &source);
+        let (blob, ()) = future::try_join(blob_of(bytes.clone()), uploading).await?;
+        drop(source);
+        release(bytes);
+        Ok(blob)
+    }
+
+    /// Writes the object `name`, over another if there is one: `blob`, whose bytes `source` has.
     ///
     /// # Errors
     ///
     /// As [`put_blob`](Self::put_blob).
-    pub async fn put_blob_at(
+    pub async fn put_at(&self, name: &str, blob: &Blob, source: &Source) -> Result<(), StageError> {
+        self.upload(name, blob.size, Some(blob.digest), source).await
+    }
+
+    async fn upload(
         &self,
         name: &str,
-        blob: &Blob,
+        size: u64,
+        digest: Option<Digest>,
         source: &Source,
     ) -> Result<(), StageError> {
-        let upload = Upload {
-            store: &self.store,
-            turns: &self.turns,
-            persistence: self.persistence,
-            path: &Path::from(name),
-            blob: *blob,
-        };
+        let (store, turns, persistence) = (&self.store, &self.turns, self.persistence);
+        let path = &Path::from(name);
+        let upload = Upload { store, turns, persistence, path, size, digest };
         upload.send(source).await.map_err(|error| match error {
             UploadError::Source(error) => error,
             UploadError::Store(error) => self.failed(Request::Write, name, error),
@@ -223,9 +236,26 @@ impl Stage {
         }
     }
 
+    /// Writes the bytes of a blob to `file`, which is empty, in memory and this process's own, and gives it
+    /// back once they are sure to be those that its digest names.
+    ///
+    /// # Errors
+    ///
+    /// [`StageErrorKind::File`] when it cannot be written. What it has on an error is of no use.
+    pub async fn fill_with_blob(&self, blob: &Blob, file: File) -> Result<File, StageError> {
+        let name = names::blob(&blob.digest);
+        let path = Path::from(name.as_str());
+        let copy = format!("a copy of {}", self.url_of(&name));
+        match self.download(&path, blob).fill_memory(file, copy).await {
+            Ok(file) => Ok(file),
+            Err(error) => Err(self.not_read(&name, blob, error).await),
+        }
+    }
+
     fn download<'a>(&'a self, path: &'a Path, blob: &Blob) -> Download<'a> {
         let (store, turns, persistence) = (&self.store, &self.turns, self.persistence);
-        Download { store, turns, persistence, path, blob: *blob }
+        let is_here = self.provider == Provider::Here;
+        Download { store, turns, persistence, path, blob: *blob, is_here }
     }
 
     /// Why the object `name` wasn't read as `blob`.
@@ -329,44 +359,6 @@ impl Stage {
             }
             Err(error) => Err(self.failed(Request::Write, name, error)),
         }
-    }
-
-    /// Removes all objects of a run. One that is gone already is no error.
-    pub async fn remove_run(&self, run_id: &str) -> Result<(), StageError> {
-        let prefix = names::run(run_id);
-        let path = Path::from(prefix.as_str());
-        let listed = || {
-            let objects = self.store.list(Some(&path));
-            objects.map_ok(|object| object.location).boxed()
-        };
-        self.remove_all(&prefix, listed).await
-    }
-
-    /// Removes the objects with these names. One that is gone already is no error.
-    pub async fn remove(&self, names: &[String]) -> Result<(), StageError> {
-        let Some(first) = names.first() else { return Ok(()) };
-        let paths = || {
-            let paths: Vec<_> = names.iter().map(|name| Ok(Path::from(name.as_str()))).collect();
-            stream::iter(paths).boxed()
-        };
-        self.remove_all(first, paths).await
-    }
-
-    async fn remove_all(
-        &self,
-        what: &str,
-        paths: impl Fn() -> BoxStream<'static, object_store::Result<Path>>,
-    ) -> Result<(), StageError> {
-        let remove = || {
-            let removed = self.store.delete_stream(paths());
-            let removed = removed.filter(|end| {
-                let is_gone = matches!(end, Err(object_store::Error::NotFound { .. }));
-                future::ready(!is_gone)
-            });
-            removed.try_for_each(|_| future::ready(Ok(())))
-        };
-        let removed = self.persistence.of(remove).await;
-        removed.map_err(|error| self.failed(Request::Remove, what, error))
     }
 
     pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {

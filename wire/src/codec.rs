@@ -39,116 +39,142 @@ pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(
 ///
 /// An error names the path to what didn't fit: `at words[3].count: …`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
-    let mut values = Values::new(bytes);
-    let value = values.read()?;
-    values.finish()?;
+    let (value, rest) = split_first(bytes)?;
+    nothing_in(rest)?;
     Ok(value)
 }
 
 /// [`from_slice`]; a `Vec<u8>` keeps the memory that `bytes` has.
-pub fn from_vec<T: DeserializeOwned + 'static>(mut bytes: Vec<u8>) -> Result<T, WireError> {
-    let mut value: Option<T> = None;
-    if let Some(value) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>()
-        && let Some(head) = head_of_bytes(&bytes)
-    {
-        bytes.drain(..head);
-        *value = Some(std::mem::take(&mut bytes));
-    }
-    value.map_or_else(|| from_slice(&bytes), Ok)
+pub fn from_vec<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Result<T, WireError> {
+    let mut values = Values { bytes, read: 0 };
+    let value = values.read_owned()?;
+    values.finish()?;
+    Ok(value)
 }
 
-/// How long the head of a `bin` is that fills `bytes` to the end.
-fn head_of_bytes(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    let length = rmp::decode::read_bin_len(&mut rest).ok()?;
-    (rest.len() == length as usize).then_some(bytes.len() - rest.len())
+/// How many values the array has that `bytes` starts with, and what follows its head.
+pub fn split_array_head(mut bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
+    let length = rmp::decode::read_array_len(&mut bytes)
+        .map_err(|error| WireError::because("expected a MessagePack array", error))?;
+    Ok((length, bytes))
+}
+
+/// The first value in `bytes`, and what follows it.
+fn split_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), WireError> {
+    let (value, rest) = split_value(bytes)?;
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(value);
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let value = T::deserialize(tracked).map_err(|error| {
+        let problem = shortened(describe(&error), MAX_PROBLEM);
+        match track.path().to_string() {
+            path if path == "." => WireError::new(problem),
+            path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
+        }
+    })?;
+    Ok((value, rest))
+}
+
+fn nothing_in(rest: &[u8]) -> Result<(), WireError> {
+    match rest {
+        [] => Ok(()),
+        _ => Err(WireError::new("something follows the value's end")),
+    }
 }
 
 /// Values that stand one behind the other.
-pub struct Values<'a>(&'a [u8]);
+#[derive(Default)]
+pub struct Values {
+    bytes: Vec<u8>,
+    /// How many of the bytes were read.
+    read: usize,
+}
 
-impl<'a> Values<'a> {
-    /// The values in `bytes`.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
+impl Values {
     /// The elements of the array that `bytes` starts with, and how many there should be.
-    pub fn of_array(mut bytes: &'a [u8]) -> Result<(u32, Self), WireError> {
-        let length = rmp::decode::read_array_len(&mut bytes)
-            .map_err(|error| WireError::because("expected a MessagePack array", error))?;
-        Ok((length, Self::new(bytes)))
+    pub fn of_array(bytes: Vec<u8>) -> Result<(u32, Self), WireError> {
+        let (length, rest) = split_array_head(&bytes)?;
+        let read = bytes.len() - rest.len();
+        Ok((length, Self { bytes, read }))
     }
 
-    /// The next value. An error names the path to what didn't fit.
-    pub fn read<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
-        let (value, rest) = split_value(self.0)?;
-        self.0 = rest;
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(value);
-        let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-        T::deserialize(tracked).map_err(|error| {
-            let problem = shortened(describe(&error), MAX_PROBLEM);
-            match track.path().to_string() {
-                path if path == "." => WireError::new(problem),
-                path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
-            }
-        })
-    }
-
-    /// [`read`](Self::read), and for a `Vec<u8>` in one copy.
+    /// The next value; a `Vec<u8>` that is the last one keeps the memory that it has here. An error
+    /// names the path to what didn't fit.
     pub fn read_owned<T: DeserializeOwned + 'static>(&mut self) -> Result<T, WireError> {
         let mut value: Option<T> = None;
-        match (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
-            Some(value) => *value = Some(self.read::<Bytes>()?.into()),
-            None => return self.read(),
+        if let Some(bytes) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+            *bytes = Some(match self.take_bytes() {
+                Some(bytes) => bytes,
+                None => self.read::<Bytes>()?.into(),
+            });
         }
-        value.ok_or_else(|| WireError::new("the bytes hold no value"))
+        value.map_or_else(|| self.read(), Ok)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
+        let (value, rest) = split_first(self.rest())?;
+        self.read = self.bytes.len() - rest.len();
+        Ok(value)
+    }
+
+    /// The content of a `bin`, if just that is left.
+    fn take_bytes(&mut self) -> Option<Vec<u8>> {
+        let mut content = self.rest();
+        let length = rmp::decode::read_bin_len(&mut content).ok()?;
+        if content.len() != length as usize {
+            return None;
+        }
+        let before = self.bytes.len() - content.len();
+        let mut bytes = std::mem::take(self).bytes;
+        bytes.drain(..before);
+        Some(bytes)
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.read..]
     }
 
     /// Makes sure that there is nothing more.
     pub fn finish(self) -> Result<(), WireError> {
-        match self.0 {
-            [] => Ok(()),
-            _ => Err(WireError::new("something follows the value's end")),
-        }
+        nothing_in(self.rest())
     }
 }
 
-impl std::fmt::Debug for Values<'_> {
+impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Values")
     }
 }
 
-/// [`append`], and for a `Vec<u8>` in one copy.
+/// [`append`]; where a `Vec<u8>` comes after little else, its memory becomes that of `bytes`.
 pub fn append_owned<T: Serialize + 'static>(
     bytes: &mut Vec<u8>,
-    value: &T,
+    value: T,
 ) -> Result<(), WireError> {
-    let Some(value) = (value as &dyn Any).downcast_ref::<Vec<u8>>() else {
-        return append(bytes, value);
+    let mut value = Some(value);
+    let content =
+        (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>().and_then(Option::take);
+    let Some(mut content) = content else {
+        return append(bytes, &value);
     };
-    bytes.reserve_exact(value.len() + 5);
-    rmp::encode::write_bin(bytes, value)
-        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))
+    let length = u32::try_from(content.len())
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    rmp::encode::write_bin_len(bytes, length)
+        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
+    if bytes.len() < content.len() {
+        content.reserve_exact(bytes.len());
+        content.splice(..0, bytes.drain(..));
+        *bytes = content;
+    } else {
+        bytes.append(&mut content);
+    }
+    Ok(())
 }
 
 /// The bytes of one value; those of a `Vec<u8>` stay in the memory that it has, if that can grow.
 pub fn into_vec<T: Serialize + 'static>(value: T) -> Result<Vec<u8>, WireError> {
-    let mut value = Some(value);
-    let bytes =
-        (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>().and_then(Option::take);
-    let Some(mut bytes) = bytes else {
-        return to_vec(&value);
-    };
-    let length = u32::try_from(bytes.len())
-        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
-    let mut head = Vec::with_capacity(5);
-    rmp::encode::write_bin_len(&mut head, length)
-        .map_err(|error| WireError::because("the bytes have no MessagePack form", error))?;
-    bytes.reserve_exact(head.len());
-    bytes.splice(..0, head);
+    let mut bytes = Vec::new();
+    append_owned(&mut bytes, value)?;
     Ok(bytes)
 }
 

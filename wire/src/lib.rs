@@ -12,6 +12,9 @@
 //! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
 //! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
 //! - [`codec`]: MessagePack as hype writes and reads it; [`Bytes`], byte strings in one copy.
+//! - [`ERROR_MARK`], [`SILENT`]: how the guest's two outputs are told apart in one log.
+//! - [`Powers`]: what a closure may do beyond computing; [`HttpGrant`], whom it may ask; [`CommandName`],
+//!   what it may start.
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
 //! - [`Digest`]: the BLAKE3 name of a staged object.
 
@@ -20,9 +23,14 @@ mod digest;
 mod error;
 mod failure;
 mod guest_path;
+mod http_grant;
+mod http_host;
 mod lease;
 mod manifest;
+mod one_log;
 mod outcome;
+mod powers;
+mod reach;
 mod seal;
 mod shape;
 mod shorten;
@@ -38,11 +46,16 @@ pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use error::WireError;
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
+pub use http_grant::{HttpGrant, HttpScheme, HttpTarget};
+pub use http_host::HttpHost;
 pub use lease::Lease;
 pub use manifest::{
     Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
 };
+pub use one_log::{ERROR_MARK, SILENT};
 pub use outcome::{Code, End, Outcome, Statistics};
+pub use powers::{CommandName, Powers};
+pub use reach::Reach;
 pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::digest::Digest;
 use crate::error::WireError;
+use crate::powers::Powers;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
 /// All that a runner needs to know of a run, written by the submitter before it starts.
@@ -41,6 +42,17 @@ pub struct RunManifest {
     pub mounts: Vec<Mount>,
     /// What the run may use.
     pub limits: Limits,
+    /// What the guest's random numbers follow from, where its runs are to be alike; its clock then is its
+    /// own.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// What the guest may do beyond computing.
+    #[serde(default)]
+    pub powers: Powers,
+    /// Where its submitter's runner starts it, as that names places; none if it needs no name. For
+    /// whoever attaches, and not to be trusted by them.
+    #[serde(default)]
+    pub place: Option<String>,
 }
 
 impl RunManifest {
@@ -68,6 +80,9 @@ impl RunManifest {
             directories: Vec::new(),
             mounts: Vec::new(),
             limits: Limits::default(),
+            seed: None,
+            powers: Powers::default(),
+            place: None,
         }
     }
 
@@ -209,6 +224,9 @@ pub struct Limits {
     /// How much its `/tmp` may hold, in bytes.
     #[serde(default)]
     pub tmp: Option<u64>,
+    /// How large the body of an HTTP request or of its answer may be, in bytes.
+    #[serde(default)]
+    pub http_body: Option<u64>,
 }
 
 impl Limits {

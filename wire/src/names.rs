@@ -8,6 +8,7 @@
 //! runs/RUN/outcome                 the run's one Outcome; the first that is written stays
 //! runs/RUN/attempts/N/outcome      an attempt that ended before the function could
 //! runs/RUN/attempts/N/result       the value, when it is too large for the outcome
+//! runs/RUN/attempts/N/log          what the guest wrote, when it is too much for the outcome
 //! clock                            written by each collection, to see what time the store has
 //! ```
 
@@ -60,6 +61,11 @@ pub fn attempt_outcome(run_id: &str, attempt: u32) -> String {
 /// The value that an attempt gave.
 pub fn result(run_id: &str, attempt: u32) -> String {
     format!("runs/{run_id}/attempts/{attempt}/result")
+}
+
+/// All that the guest of an attempt wrote.
+pub fn log(run_id: &str, attempt: u32) -> String {
+    format!("runs/{run_id}/attempts/{attempt}/log")
 }
 
 /// The digest in the name of a blob.

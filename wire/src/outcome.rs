@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::error::WireError;
 use crate::failure::Failure;
-use crate::manifest::Payload;
+use crate::manifest::{Blob, Payload};
 use crate::shorten::shortened;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
@@ -33,6 +33,12 @@ pub struct Outcome {
     pub stdout: Bytes,
     /// The last that the guest wrote to its standard error, at most 64 KiB.
     pub stderr: Bytes,
+    /// What stands at [`names::log`](crate::names::log), if the runner was told to keep all that the
+    /// guest writes, and that is more than is in here: the first 64 MiB of it, in lines, of which
+    /// those of the standard error begin with [`ERROR_MARK`](crate::ERROR_MARK). It isn't certain that
+    /// the runner could write it.
+    #[serde(default)]
+    pub log: Option<Blob>,
 }
 
 impl Outcome {
@@ -53,6 +59,7 @@ impl Outcome {
             statistics,
             stdout: Bytes::default(),
             stderr: Bytes::default(),
+            log: None,
         }
     }
 

@@ -80,7 +80,7 @@ fn a_format_may_gain_fields() {
 #[test]
 fn whole_byte_strings_cross_as_bin() {
     let mut whole = Vec::new();
-    codec::append_owned(&mut whole, &vec![1u8, 2, 3]).unwrap();
+    codec::append_owned(&mut whole, vec![1u8, 2, 3]).unwrap();
     for bytes in [whole, codec::to_vec(&Bytes(vec![1, 2, 3])).unwrap()] {
         assert_eq!(bytes, [0xc4, 3, 1, 2, 3]);
         assert_eq!(codec::from_slice::<Vec<u8>>(&bytes).unwrap(), [1, 2, 3]);
@@ -139,6 +139,40 @@ fn bytes_are_read_where_they_are() {
     assert_eq!(codec::from_vec::<Vec<u16>>(vec![0xc4, 1, 9]).unwrap(), [9]);
     assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 3, 1, 2]).is_err());
     assert!(codec::from_vec::<Vec<u8>>(vec![0xc4, 1, 2, 3]).is_err());
+}
+
+#[test]
+fn bytes_keep_their_memory_as_the_only_argument() {
+    let mut content = Vec::with_capacity(16);
+    content.extend([1_u8, 2, 3, 4]);
+    let place = content.as_ptr();
+    let mut array = codec::array_head(1);
+    codec::append_owned(&mut array, content).unwrap();
+    assert_eq!(array, [0x91, 0xc4, 4, 1, 2, 3, 4]);
+    assert_eq!(array.as_ptr(), place);
+    let (count, mut values) = codec::Values::of_array(array).unwrap();
+    assert_eq!(count, 1);
+    let content: Vec<u8> = values.read_owned().unwrap();
+    assert_eq!(content, [1, 2, 3, 4]);
+    assert_eq!(content.as_ptr(), place);
+    values.finish().unwrap();
+}
+
+#[test]
+fn bytes_stand_among_other_arguments() {
+    let mut array = codec::array_head(4);
+    codec::append_owned(&mut array, "a string that is longer".to_owned()).unwrap();
+    for content in [vec![1_u8, 2], vec![7; 99], vec![]] {
+        codec::append_owned(&mut array, content).unwrap();
+    }
+    let (count, mut values) = codec::Values::of_array(array).unwrap();
+    assert_eq!(count, 4);
+    assert_eq!(values.read_owned::<String>().unwrap(), "a string that is longer");
+    assert_eq!(values.read_owned::<Vec<u8>>().unwrap(), [1, 2]);
+    assert_eq!(values.read_owned::<Vec<u8>>().unwrap(), [7; 99]);
+    assert_eq!(values.read_owned::<Vec<u8>>().unwrap(), [0; 0]);
+    assert!(values.read_owned::<Vec<u8>>().is_err());
+    values.finish().unwrap();
 }
 
 #[test]

@@ -151,10 +151,10 @@ fn a_program_with_its_components_inside_runs_anywhere() {
 
 #[test]
 fn only_a_program_takes_components() {
-    assert_snapshot!(hype(&["build", "--embed", "-p", "test-guests"]).seen(), @r#"
+    assert_snapshot!(hype(&["build", "--embed", "-p", "test-library"]).seen(), @r#"
     status 2
     --- stderr
-    error: `test-guests` has no program to run
+    error: `test-library` has no program to run
     Hint: write one in its src/main.rs, or call a function: cargo hype call
     "#);
     assert_snapshot!(hype(&["build", "--embed", "-p", "hello", "--bin", "bye"]).seen(), @r#"

@@ -35,14 +35,14 @@ fn a_component_has_functions_imports_and_exports() {
       spotify:hype/report@0.1.0
       wasi:cli/environment@0.2.12
       wasi:cli/exit@0.2.12
-      wasi:io/error@0.2.12
-      wasi:io/streams@0.2.12
+      wasi:cli/stderr@0.2.12
       wasi:cli/stdin@0.2.12
       wasi:cli/stdout@0.2.12
-      wasi:cli/stderr@0.2.12
       wasi:clocks/wall-clock@0.2.12
-      wasi:filesystem/types@0.2.12
       wasi:filesystem/preopens@0.2.12
+      wasi:filesystem/types@0.2.12
+      wasi:io/error@0.2.12
+      wasi:io/streams@0.2.12
 
     Exports:
       spotify:hype/closure@0.1.0
@@ -56,11 +56,12 @@ fn tools_read_one_object_of_json() {
     let value: Value = serde_json::from_str(&seen.stdout).unwrap();
     let bytes = fs::read(target_directory().join("hype/hello.wasm")).unwrap();
     let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["digest", "exports", "functions", "imports", "name", "size"]);
+    assert_eq!(keys, ["digest", "exports", "functions", "imports", "name", "powers", "size"]);
     assert_eq!(value["name"], "hello.wasm");
     assert_eq!(value["size"], json!(bytes.len()));
     assert_eq!(value["digest"], json!(::hype::Digest::of(&bytes).to_string()));
     assert_eq!(value["imports"][0], "spotify:hype/report@0.1.0");
+    assert_eq!(value["powers"], json!([]));
     assert_eq!(value["exports"], json!(["spotify:hype/closure@0.1.0"]));
     assert_eq!(
         value["functions"],
@@ -75,6 +76,34 @@ fn tools_read_one_object_of_json() {
             "sdk": "0.1.0",
         }])
     );
+}
+
+#[test]
+fn what_takes_a_power_says_what_grants_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let rights = "a command has all the rights of the process that runs the closure";
+    for (name, call, warning) in [
+        ("wasi:http/outgoing-handler@0.2.6", "RunEnvironment::allow_http", None),
+        ("spotify:hype/process@0.1.0", "RunEnvironment::allow_command", Some(rights)),
+    ] {
+        // One import, of an instance of type 0.
+        let size = u8::try_from(name.len()).unwrap();
+        let import = [&[size + 5, 1, 0, size][..], name.as_bytes(), &[5, 0]].concat();
+        let bytes = [b"\0asm\x0d\0\x01\0\x0a", &import[..]].concat();
+        fs::write(directory.path().join("asks.wasm"), bytes).unwrap();
+        let inspect = |options: &[&str]| {
+            let command = [&["inspect", "asks.wasm"], options].concat();
+            hype(&command).in_directory(directory.path()).seen().stdout
+        };
+        let warned = warning.map(|warning| format!("; {warning}")).unwrap_or_default();
+        let told = format!("{name}, granted by {call}{warned}\n");
+        assert!(inspect(&[]).contains(&told), "{}", inspect(&[]));
+        let value: Value = serde_json::from_str(&inspect(&["--json"])).unwrap();
+        assert_eq!(
+            value["powers"],
+            json!([{ "import": name, "granted-by": call, "warning": warning }])
+        );
+    }
 }
 
 #[test]

@@ -68,6 +68,24 @@ fn a_workspace_with_several_programs_asks_for_one() {
     );
 }
 
+#[test]
+fn a_function_of_its_packages_name_is_told_from_the_package() {
+    let library =
+        "pub const FIVE: u8 = 5;\n\n#[hype::function]\npub fn same() -> u8 {\n    FIVE\n}\n";
+    let main = "use same::{FIVE, same};\n\nfn main() {\n    println!(\"{FIVE} {same:?}\");\n}\n";
+    let package = Package::write_program("same", library, main);
+    let seen = hype(&["run"]).in_program(&package).seen();
+    assert!(seen.stderr.contains("no `FIVE` in `same`"), "{seen}");
+    assert!(
+        seen.stderr.ends_with(
+            "error: the program `same` of `same` doesn't compile\n\
+             Hint: what cargo says above is why; where `same` means the package and not its function `same`, \
+             write `::same`\n"
+        ),
+        "{seen}"
+    );
+}
+
 const AMBIENT: &str = "\
 #[hype::main]
 async fn main() -> hype::Result<()> {

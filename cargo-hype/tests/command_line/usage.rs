@@ -125,7 +125,7 @@ fn run_has_help() {
               The program to run, if the package has several
 
           --submitter <NAME>
-              Where closures run: local or docker [default: HYPE_SUBMITTER, hype.toml, local]
+              Where closures run: local, docker or kubernetes [default: HYPE_SUBMITTER, hype.toml, local]
 
       -h, --help
               Print help (see a summary with '-h')
@@ -147,14 +147,18 @@ fn call_has_help() {
       [ARG]...     Its arguments: each is JSON, and what isn't JSON is a string
 
     Options:
-          --env <NAME=VALUE>         An environment variable for the function
-          --mount <HOST:GUEST[:ro]>  A directory for the function; `:ro` for reading only
-          --file <HOST:GUEST>        A file of this machine, staged for the function to read
-          --dir <HOST:GUEST>         A directory of this machine, staged with all that is in it for the function to read
-          --submitter <NAME>         Where closures run: local or docker [default: HYPE_SUBMITTER, hype.toml, local]
-          --timeout <DURATION>       How long it may run, e.g. 30s or 5m
-          --memory <SIZE>            How much memory it may have, e.g. 512MiB
-      -h, --help                     Print help
+          --env <NAME=VALUE>            An environment variable for the function
+          --mount <HOST:GUEST[:ro]>     A directory for the function; `:ro` for reading only
+          --file <HOST:GUEST>           A file of this machine, staged for the function to read
+          --dir <HOST:GUEST>            A directory of this machine, staged with all that is in it for the function to read
+          --submitter <NAME>            Where closures run: local, docker or kubernetes [default: HYPE_SUBMITTER, hype.toml, local]
+          --timeout <DURATION>          How long it may run, e.g. 30s or 5m
+          --memory <SIZE>               How much memory it may have, e.g. 512MiB
+          --deterministic <SEED>        Make its runs alike: random numbers follow from this number, and time is its own
+          --allow-http <HOSTS>          Hosts that it may send HTTP requests to, e.g. api.example.com or https://*.example.com
+          --allow-http-private <HOSTS>  The same for hosts of private networks
+          --allow-command <NAME>        Commands that it may run, e.g. curl; they have all the rights of whoever runs the function
+      -h, --help                        Print help
 
     Example: cargo hype call target/hype/hello.wasm example hello
     "#);

@@ -9,7 +9,7 @@ use hype::{HostDirectory, RunEnvironment};
 #[hype::main]
 async fn main() -> hype::Result<()> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let submitter = hype::Submitter::local()?;
+    let submitter = hype::Submitter::ambient()?;
     let env = RunEnvironment::new()
         .with_env("LANG", "en")
         .with_env("MODEL", "small")

@@ -1,10 +1,10 @@
-//! Runs `example` elsewhere, twice: by a submitter of its own, and by the one in scope.
+//! Runs `example` elsewhere, twice: by a submitter that is named, and by the one in scope.
 
 use hello::example;
 
 #[hype::main]
 async fn main() -> hype::Result<()> {
-    let submitter = hype::Submitter::local()?;
+    let submitter = hype::Submitter::ambient()?;
     let env = hype::RunEnvironment::new();
     let greeting = submitter.submit(example("hello".into()), &env).await?;
     print(&greeting);

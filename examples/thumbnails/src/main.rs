@@ -14,7 +14,7 @@ const SIDE: u32 = 64;
 async fn main() -> anyhow::Result<()> {
     let (pictures, out) = arguments(env::args_os().skip(1))?;
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let submitter = hype::Submitter::local()?;
+    let submitter = hype::Submitter::ambient()?;
     let env = hype::RunEnvironment::new();
 
     let mut runs = Vec::new();

@@ -8,7 +8,7 @@ const MOUNT: &str = "/usr/share/volume";
 
 #[hype::main]
 fn main() -> hype::Result<()> {
-    let submitter = Submitter::local()?;
+    let submitter = Submitter::ambient()?;
     let volume = VolumeRequest::transient("local-disk", "10Gi");
     let env = RunEnvironment::new();
     let read_write = env.with_mount(volume.mount_read_write(MOUNT));

@@ -8,7 +8,7 @@ async fn main() -> anyhow::Result<()> {
     let path = std::env::args().nth(1).context("which file? give its path")?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
 
-    let submitter = hype::Submitter::local()?;
+    let submitter = hype::Submitter::ambient()?;
     let env = hype::RunEnvironment::new();
     let words = submitter.submit(count(text, 10), &env).await?;
 

@@ -86,7 +86,7 @@ impl Function {
                 ::hype::__internal::bind::<#value>(
                     &#name::__RECORD,
                     ::hype::__internal::BoundArguments::new(#count)
-                        #(.with::<#types>(&#arguments))*
+                        #(.with::<#types>(#arguments))*
                         .finish(),
                 )
             }

@@ -50,10 +50,11 @@ impl Sections {
                 payload => sections.add(payload, depth)?,
             }
         }
-        // The linker has an order of its own.
+        // The tools that made it have orders of their own.
         sections
             .functions
             .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+        sections.imports.sort_unstable();
         Ok(sections)
     }
 
@@ -105,7 +106,7 @@ mod tests {
         let import = |name| (10, named(name, &[5, 0]));
         let export = |name| (11, named(name, &[5, 0, 0]));
         let inner = component(&[import("a:inner/needs"), export("a:inner/gives")]);
-        let outer = component(&[import("a:b/c@1.0.0"), (4, inner), export("a:b/d"), import("e")]);
+        let outer = component(&[import("e"), (4, inner), export("a:b/d"), import("a:b/c@1.0.0")]);
         let sections = Sections::of("x.wasm", &outer).unwrap();
         assert_eq!(sections.imports, ["a:b/c@1.0.0", "e"]);
         assert_eq!(sections.exports, ["a:b/d"]);

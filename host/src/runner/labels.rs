@@ -13,12 +13,15 @@ pub(crate) const FUNCTION: &str = "com.spotify.hype/function";
 /// From when on it may be removed if nothing uses it, in seconds since 1970.
 pub(crate) const EXPIRY: &str = "com.spotify.hype/expiry";
 /// The run's key, where that is for whoever may look at labels.
+#[cfg(feature = "docker")]
 pub(crate) const KEY: &str = "com.spotify.hype/key";
 /// How long a volume lives: `transient` or `persistent`.
 pub(crate) const VOLUME: &str = "com.spotify.hype/volume";
 /// The storage class that a volume was asked for with.
+#[cfg(feature = "docker")]
 pub(crate) const CLASS: &str = "com.spotify.hype/class";
 /// The size that a volume was asked for with.
+#[cfg(feature = "docker")]
 pub(crate) const SIZE: &str = "com.spotify.hype/size";
 
 /// How long a thing is left alone that nothing uses: whoever made it may still be there.

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
 use hype_wire::{Access, Mount};
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::secrets::{Secrets, shown};
 use super::volumes::Volumes;
@@ -32,7 +32,6 @@ pub struct LocalRunner(Arc<Inner>);
 struct Inner {
     executor: Executor,
     threads: Threads,
-    turns: Semaphore,
     volumes: Option<Volumes>,
     secrets: Secrets,
 }
@@ -42,16 +41,13 @@ impl LocalRunner {
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when the machine can't run WebAssembly or has no
-    /// threads left.
+    /// [`Runner`](crate::ErrorKind::Runner) when the machine has no threads left.
     pub fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         Ok(Self(Arc::new(Inner {
-            executor: Executor::new()
-                .map_err(|error| Error::runner("this machine cannot run closures", error))?,
+            executor: Executor::pooled(cores * PER_CORE),
             threads: Threads::start()
                 .map_err(|error| Error::runner("cannot start threads for closures", error))?,
-            turns: Semaphore::new(cores * PER_CORE),
             volumes: dirs::data_local_dir()
                 .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
             secrets: Secrets::of_user("LocalRunner::with_secrets(\"/path\")"),
@@ -101,9 +97,13 @@ impl Runner for LocalRunner {
         env: &'a RunEnvironment,
         owned: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        let mounts = env.mounts().iter().map(|mount| self.0.mount(mount, owned));
-        let secrets = env.secrets().iter().map(|(path, name)| self.0.secret(name, path));
-        Box::pin(std::future::ready(mounts.chain(secrets).collect()))
+        let mounts = || {
+            check_commands(env)?;
+            let mounts = env.mounts().iter().map(|mount| self.0.mount(mount, owned));
+            let secrets = env.secrets().iter().map(|(path, name)| self.0.secret(name, path));
+            mounts.chain(secrets).collect()
+        };
+        Box::pin(std::future::ready(mounts()))
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
@@ -139,9 +139,19 @@ impl Runner for LocalRunner {
     }
 }
 
+/// Makes sure that commands can be run here, where `env` grants any.
+fn check_commands(env: &RunEnvironment) -> Result<()> {
+    if env.commands().is_empty() {
+        return Ok(());
+    }
+    hype_run::check_namespaces().map_err(|error| {
+        Error::input("this machine cannot run a closure's commands")
+            .because(error)
+            .hint("run the closure in a container: Submitter::docker()")
+    })
+}
+
 async fn run(inner: Arc<Inner>, run_id: String, request: Request, log: Log) -> Result<Voucher> {
-    // The semaphore is never closed.
-    let _turn = inner.turns.acquire().await;
     let output = Output::new(move |stream, bytes| match stream {
         Stream::Stdout => log.write(LogStream::Stdout, bytes),
         Stream::Stderr => log.write(LogStream::Stderr, bytes),

@@ -1,18 +1,34 @@
 //! Where runs run.
 
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod default_images;
 #[cfg(feature = "docker")]
 mod docker;
-#[cfg(feature = "docker")]
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod endpoints;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod labels;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod lost;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod quantity;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
 #[cfg(feature = "local")]
 mod volumes;
 
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+pub(crate) use default_images::DefaultImages;
 #[cfg(feature = "docker")]
 pub use docker::DockerRunner;
+#[cfg(feature = "kubernetes")]
+pub(crate) use kubernetes::base;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{Graces, KubernetesRunner};
 #[cfg(feature = "local")]
 pub use local::LocalRunner;
 
@@ -51,6 +67,8 @@ pub struct Attempt {
     pub key: RunKey,
     /// A secret for the runner process alone, by which it reaches the stage.
     pub stage_secret: Option<StageSecret>,
+    /// How many bytes of staged files the runner process writes to its disk.
+    pub disk: u64,
     /// Where the closure's output goes.
     pub log: Log,
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
@@ -74,6 +92,9 @@ pub enum Voucher {
     Line(TerminationLine),
     /// The run's key: the runner process says that it left an outcome, which must be sealed with it.
     Key,
+    /// The line of a runner process that was being stopped, for this reason: if the outcome says that
+    /// it was interrupted, that is why.
+    Stopped(TerminationLine, String),
 }
 
 /// Starts `hype-run` on a manifest somewhere and waits for its end.
@@ -105,6 +126,20 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// run.
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
 
+    /// Where it starts runs of `env`, where that isn't the same for all of them. Whoever attaches to such
+    /// a run hands it on to [`looks_in`](Self::looks_in).
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when nothing says where that is.
+    fn place_of<'a>(&'a self, _env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Looks for runs in this place, too, where somebody attaches to one. Whoever can write to the stage
+    /// could have named it: what is found there may be waited for and removed, and vouches for nothing.
+    fn looks_in(&self, _place: &str) {}
+
     /// Whether something of this run, begun here or by another process, is still there and may leave an
     /// outcome. A runner whose runs may outlive the process that began them must be able to tell.
     ///
@@ -123,6 +158,17 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
     fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
         Box::pin(std::future::ready(Ok(keys::find(run_id))))
+    }
+
+    /// The line by which the runner process of this run, begun here or by another process, vouches for its
+    /// outcome, which is there; none when nobody has it any more. A runner that keeps lines where other
+    /// processes find them looks there.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    fn line<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<TerminationLine>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// Removes what is left of a run outside the stage, once it has ended or is abandoned: that of one

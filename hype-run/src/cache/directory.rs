@@ -1,12 +1,13 @@
 //! Files named by the digests of their bytes, none of which is believed.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use hype_wire::{Blob, BlobHasher};
+use hype_stage::hashed_copy;
+use hype_wire::Blob;
 use tempfile::NamedTempFile;
 
 use super::room::{self, Room};
@@ -16,9 +17,6 @@ const BLOB: &str = ".hype-blob";
 
 /// What the name of a blob ends with that is being written, or was when its writer died.
 const PART: &str = ".hype-part";
-
-/// How many bytes are hashed and copied at once.
-const AT_ONCE: usize = 256 << 10;
 
 /// A directory of blobs, and how much of it may still be filled.
 #[derive(Debug)]
@@ -47,12 +45,17 @@ impl Directory {
     /// Copies `blob` to a new file at `to`, and tells whether it was there. If not, neither is the
     /// file.
     pub(super) fn copy(&self, blob: &Blob, to: &Path) -> bool {
-        let copied = self.found(blob, |file| Ok((hashed_copy(file, to)?, ())));
+        let copied = self.found(blob, |file| Ok((hashed_copy(file, &mut create(to)?)?, ())));
         if copied.is_none() {
             // What makes it a miss is told rather than that there was nothing to remove.
             let _ = std::fs::remove_file(to);
         }
         copied.is_some()
+    }
+
+    /// Copies `blob` to `file`, and tells whether it was there. If not, what `file` has is of no use.
+    pub(super) fn fill(&self, blob: &Blob, mut file: &File) -> bool {
+        self.found(blob, |from| Ok((hashed_copy(from, &mut file)?, ()))).is_some()
     }
 
     /// What `take` makes of the file of `blob`, if it also finds that blob in it.
@@ -94,13 +97,13 @@ impl Directory {
         }
     }
 
-    /// Keeps the file at `path`, whose bytes are those of `blob`.
+    /// Keeps what `file` has, which are the bytes of `blob`.
     ///
     /// It is copied, since the cache's is for everybody to alter who can write there.
-    pub(super) fn keep_file(&self, blob: &Blob, path: &Path) {
-        match File::open(path) {
-            Ok(mut file) => self.keep(blob, &mut file),
-            Err(error) => tracing::debug!("cannot read {}: {error}", path.display()),
+    pub(super) fn keep_file(&self, blob: &Blob, mut file: &File) {
+        match file.rewind() {
+            Ok(()) => self.keep(blob, &mut file),
+            Err(error) => tracing::debug!("cannot read what was fetched: {error}"),
         }
     }
 
@@ -154,25 +157,13 @@ fn open(path: &Path, blob: &Blob) -> io::Result<File> {
     if metadata.is_file() && metadata.len() == blob.size { Ok(file) } else { Err(altered()) }
 }
 
-/// Copies what `from` has to a new file at `to`, and tells what that was.
-fn hashed_copy(from: &mut impl Read, to: &Path) -> io::Result<Blob> {
+/// A new file at `path` that is this user's alone.
+fn create(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut to = options.open(to)?;
-    let (mut hasher, mut buffer) = (BlobHasher::default(), vec![0; AT_ONCE]);
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                to.write_all(&buffer[..read])?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    options.open(path)
 }
 
 fn altered() -> io::Error {

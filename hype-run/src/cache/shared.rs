@@ -1,5 +1,6 @@
 //! The cache as runs see it: off their threads, and never an error.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,10 +52,17 @@ impl Cache {
         self.with(move |directory| directory.keep(&blob, &mut &*bytes)).await;
     }
 
-    /// Keeps the file at `path`, whose bytes are those of `blob`, for later runs.
-    pub(crate) async fn keep_file(&self, blob: &Blob, path: &Path) {
-        let (blob, path) = (*blob, path.to_owned());
-        self.with(move |directory| directory.keep_file(&blob, &path)).await;
+    /// Copies the bytes of `blob` to `file`, which is empty, if they are there. If not, `file` is gone.
+    pub(crate) async fn fill(&self, blob: &Blob, file: File) -> Option<File> {
+        let blob = *blob;
+        let fill = move |directory: &Directory| directory.fill(&blob, &file).then_some(file);
+        self.with(fill).await.flatten()
+    }
+
+    /// Keeps what `file` has, which are the bytes of `blob`, for later runs.
+    pub(crate) async fn keep_file(&self, blob: &Blob, file: File) {
+        let blob = *blob;
+        self.with(move |directory| directory.keep_file(&blob, &file)).await;
     }
 
     /// Does `work` where waiting for a disk holds nobody up.

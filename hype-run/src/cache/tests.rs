@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -68,7 +69,24 @@ fn what_was_kept_is_read_and_copied() {
         assert!(cache.inner.copy(&blob, &to));
         assert_eq!(fs::read(&to).unwrap(), bytes);
         fs::remove_file(to).unwrap();
+        let mut filled = tempfile::tempfile().unwrap();
+        assert!(cache.inner.fill(&blob, &filled));
+        let mut found = Vec::new();
+        filled.rewind().unwrap();
+        filled.read_to_end(&mut found).unwrap();
+        assert_eq!(found, bytes);
     }
+}
+
+/// What was fetched into a file is kept from its beginning, wherever that was left.
+#[test]
+fn a_file_is_kept_whole() {
+    let cache = Small::new();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"bytes").unwrap();
+    let blob = Blob::of(b"bytes");
+    cache.inner.keep_file(&blob, &file);
+    assert_eq!(cache.inner.read(&blob).unwrap(), b"bytes");
 }
 
 #[cfg(unix)]
@@ -96,6 +114,7 @@ fn what_was_altered_is_absent_until_it_is_kept_again() {
         fs::write(&path, bytes).unwrap();
         assert!(!cache.has(&blob), "{} bytes were taken", bytes.len());
         assert!(!cache.inner.copy(&blob, &to) && !to.exists());
+        assert!(!cache.inner.fill(&blob, &tempfile::tempfile().unwrap()));
         cache.keep(&right);
         assert!(cache.has(&blob));
     }

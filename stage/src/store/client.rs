@@ -20,9 +20,14 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// nobody wants to wait.
 const METADATA: Duration = Duration::from_secs(4);
 
-pub(super) fn options() -> ClientOptions {
+/// Has TLS use the crate ring.
+pub(crate) fn use_ring() {
     // The first provider stays: a program may have chosen one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+pub(super) fn options() -> ClientOptions {
+    use_ring();
     ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT).with_user_agent(
         object_store::HeaderValue::from_static(concat!("hype/", env!("CARGO_PKG_VERSION"))),
     )

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
-use super::google_credentials::{GoogleCredentials, Translated};
+use super::google_credentials::{GoogleCredentials, SCOPE, Translated};
 use super::open::Bucket;
 use crate::error::StageError;
+use crate::options::StageOptions;
 
 const NOBODY: &str = "there are no Google credentials: GOOGLE_APPLICATION_CREDENTIALS names no \
                       file, gcloud has left none, and no metadata server answers";
@@ -87,20 +88,48 @@ fn with_credentials(
         }
         GoogleCredentials::User { path } => Ok(builder.with_application_credentials(path)),
         GoogleCredentials::Translated(credentials) => {
-            Ok(builder.with_credentials(Arc::new(Translated::new(credentials))))
+            Ok(builder.with_credentials(Arc::new(Translated::new(credentials, SCOPE))))
         }
         GoogleCredentials::Machine => {
-            let machine = builder
-                .clone()
-                .with_retry(client::metadata_retries(bucket.options))
-                .with_config(
-                    GoogleConfigKey::Client(ClientConfigKey::Timeout),
-                    client::metadata_timeout(),
-                )
-                .build()
-                .map_err(|error| client::unusable(bucket.url, error))?;
-            let machine = Arc::clone(machine.credentials());
-            Ok(builder.with_credentials(LastResort::new(machine, NOBODY)))
+            let machine = of_machine(bucket, &builder)?;
+            Ok(builder.with_credentials(machine))
         }
+    }
+}
+
+/// Who this machine is.
+fn of_machine(
+    bucket: &Bucket<'_>,
+    builder: &GoogleCloudStorageBuilder,
+) -> Result<GcpCredentialProvider, StageError> {
+    let machine = builder
+        .clone()
+        .with_retry(client::metadata_retries(bucket.options))
+        .with_config(GoogleConfigKey::Client(ClientConfigKey::Timeout), client::metadata_timeout())
+        .build()
+        .map_err(|error| client::unusable(bucket.url, error))?;
+    Ok(LastResort::new(Arc::clone(machine.credentials()), NOBODY))
+}
+
+/// Who we are for services of Google's that want `scope`, where that is no service account's key.
+pub(crate) fn provider(
+    credentials: GoogleCredentials,
+    scope: &'static str,
+    options: &StageOptions,
+) -> Result<GcpCredentialProvider, StageError> {
+    // The client knows who people and machines are, for whatever bucket.
+    let bucket = &Bucket { url: "gs://any", name: "any", account: None, options };
+    let any = builder(bucket, |key| matches!(key, GoogleConfigKey::Client(_)));
+    let of_file = |builder: GoogleCloudStorageBuilder| {
+        let built = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
+        Ok(Arc::clone(built.credentials()))
+    };
+    match credentials {
+        GoogleCredentials::ServiceAccount { path, .. } => {
+            of_file(any.with_service_account_path(path))
+        }
+        GoogleCredentials::User { path } => of_file(any.with_application_credentials(path)),
+        GoogleCredentials::Translated(file) => Ok(Arc::new(Translated::new(file, scope))),
+        GoogleCredentials::Machine => of_machine(bucket, &any),
     }
 }

@@ -18,10 +18,11 @@ use super::credentials::NoCredentials;
 use crate::error::{StageError, StageErrorKind};
 use crate::options::StageOptions;
 
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+/// What the stage needs.
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
 /// Who says who we are.
-pub(super) enum GoogleCredentials {
+pub(crate) enum GoogleCredentials {
     /// The key of a service account, which may name an endpoint, as those for test servers do.
     ServiceAccount { path: String, endpoint: Option<String> },
     /// What a person has who logged in.
@@ -34,7 +35,7 @@ pub(super) enum GoogleCredentials {
 
 /// A credentials file of a kind that the store doesn't know.
 #[derive(Clone)]
-pub(super) struct ExternalFile {
+pub(crate) struct ExternalFile {
     kind: Kind,
     path: PathBuf,
     content: Value,
@@ -48,7 +49,7 @@ enum Kind {
 
 impl GoogleCredentials {
     /// The application default credentials by these variables.
-    pub(super) fn find(options: &StageOptions) -> Result<Self, StageError> {
+    pub(crate) fn find(options: &StageOptions) -> Result<Self, StageError> {
         let Some((path, is_named)) = file(options) else {
             return Ok(Self::Machine);
         };
@@ -115,22 +116,23 @@ fn unusable(
 /// The credentials of a file, through Google's crate.
 pub(super) struct Translated {
     file: ExternalFile,
+    scope: &'static str,
     /// Made when it is first used, since it begins a task that keeps its token fresh.
     credentials: OnceCell<AccessTokenCredentials>,
 }
 
 impl Translated {
-    pub(super) fn new(file: ExternalFile) -> Self {
-        Self { file, credentials: OnceCell::new() }
+    pub(super) fn new(file: ExternalFile, scope: &'static str) -> Self {
+        Self { file, scope, credentials: OnceCell::new() }
     }
 
     async fn token(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         let make = async || match self.file.kind {
             Kind::ExternalAccount => external_account::Builder::new(self.file.content.clone())
-                .with_scopes([SCOPE])
+                .with_scopes([self.scope])
                 .build_access_token_credentials(),
             Kind::Impersonated => impersonated::Builder::new(self.file.content.clone())
-                .with_scopes([SCOPE])
+                .with_scopes([self.scope])
                 .build_access_token_credentials(),
         };
         let credentials = self.credentials.get_or_try_init(make).await?;

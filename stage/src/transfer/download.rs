@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write;
-use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-use hype_wire::{Blob, BlobHasher, Digest};
+use bytes::Bytes;
+use hype_wire::{Blob, Digest};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::task::JoinHandle;
 
+use super::copy::hashed_copy;
+#[cfg(target_os = "linux")]
+use super::mapped::Mapped;
+use super::range::RangeOf;
+use super::room::room;
+use super::sink::{Saved, Sink, Whole};
 use super::source::blocking;
 use super::{PART, Persistence, Turns};
 use crate::error::{StageError, StageErrorKind};
@@ -25,6 +28,8 @@ pub(crate) struct Download<'a> {
     pub(crate) persistence: Persistence,
     pub(crate) path: &'a Path,
     pub(crate) blob: Blob,
+    /// Whether the store is this machine's.
+    pub(crate) is_here: bool,
 }
 
 /// Why there are no bytes.
@@ -61,15 +66,14 @@ impl Download<'_> {
     /// All bytes of the blob, in memory once.
     pub(crate) async fn bytes(&self) -> Result<Bytes, DownloadError> {
         let size = self.room()?;
-        // Zeroed memory that nobody has touched is none.
-        let mut room = BytesMut::zeroed(size);
+        let room = room(size);
         let (bytes, found) = if size <= PART {
             let _turn = self.turns.wait(size).await;
-            self.range(0).read(&mut room).await?;
-            hashed(room.freeze()).await?
+            let bytes = self.range(0).read(room).await?.freeze();
+            let found = blob_of(bytes.clone()).await?;
+            (bytes, found)
         } else {
-            let whole = self.in_order(Whole { room, ..Whole::default() }).await?;
-            (whole.bytes.freeze(), whole.hasher.finish())
+            self.in_order(Whole::of(room)).await?.finish()
         };
         self.verify(found)?;
         Ok(bytes)
@@ -78,15 +82,66 @@ impl Download<'_> {
     /// Writes all bytes of the blob to a new file that is this user's alone. On an error there is
     /// none.
     pub(crate) async fn save(&self, path: PathBuf) -> Result<(), DownloadError> {
-        let opened = path.clone();
-        let saved = blocking(move || Saved::create(&opened)).await?;
-        let saved = self.in_order(saved).await;
-        let end = saved.and_then(|saved| self.verify(saved.hasher.finish()));
+        let created = path.clone();
+        let file = blocking(move || create(&created)).await?;
+        let end = self.fill(file, format!("the file {}", path.display())).await;
         if end.is_err() {
             // What made it fail is told rather than that it cannot be removed.
             let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
         }
-        end
+        end.map(drop)
+    }
+
+    /// Writes all bytes of the blob to `file`, of which errors speak as `name`, and gives it back.
+    pub(crate) async fn fill(&self, mut file: File, name: String) -> Result<File, DownloadError> {
+        let (file, found) = match self.here().await? {
+            Some(mut from) => {
+                blocking(move || {
+                    let copied = hashed_copy(&mut from, &mut file);
+                    copied.map(|found| (file, found)).map_err(|error| unwritable(&name, error))
+                })
+                .await?
+            }
+            None => {
+                let saved = self.in_order(Saved::new(name, file)).await?;
+                saved.finish()
+            }
+        };
+        self.verify(found)?;
+        Ok(file)
+    }
+
+    /// The same for a file in memory that is this process's alone.
+    pub(crate) async fn fill_memory(
+        &self,
+        file: File,
+        name: String,
+    ) -> Result<File, DownloadError> {
+        #[cfg(target_os = "linux")]
+        if self.blob.size > PART as u64 {
+            let size = self.room()?;
+            let mapped = Mapped::new(file, size).map_err(|error| unwritable(&name, error))?;
+            let (file, found) = self.in_order(mapped).await?.finish();
+            self.verify(found)?;
+            return Ok(file);
+        }
+        self.fill(file, name).await
+    }
+
+    /// The file that has the blob, if it is small and on this machine. There, memory for all of it would
+    /// take as long as its bytes.
+    async fn here(&self) -> Result<Option<File>, DownloadError> {
+        if !self.is_here || self.blob.size > PART as u64 {
+            return Ok(None);
+        }
+        let object = self.persistence.of(|| self.store.get(self.path)).await?;
+        if object.meta.size != self.blob.size {
+            return Err(DownloadError::Size(object.meta.size));
+        }
+        match object.payload {
+            GetResultPayload::File(file, _) => Ok(Some(file)),
+            GetResultPayload::Stream(_) => Ok(None),
+        }
     }
 
     /// The size of the blob, which somebody may have made up, if there is memory for it. Without it
@@ -112,11 +167,11 @@ impl Download<'_> {
                 let left = usize::try_from(self.blob.size - asked).unwrap_or(usize::MAX);
                 let (size, range) = (left.min(PART), self.range(asked));
                 let turn = self.turns.wait(size).await;
-                let mut part = sink.room(size);
+                let room = sink.room(size);
                 parts.push_back(Part(tokio::spawn(async move {
-                    range.read(&mut part).await?;
+                    let part = range.read(room).await;
                     drop(turn);
-                    Ok(part)
+                    part
                 })));
                 asked += size as u64;
             }
@@ -139,162 +194,37 @@ impl Download<'_> {
     }
 }
 
-/// Where the parts of a blob are put together.
-trait Sink: Send + 'static {
-    /// Room for the next part, which has so many bytes. What is in it doesn't matter.
-    fn room(&mut self, size: usize) -> BytesMut;
-
-    /// Takes the part that comes next, in the room that was given for it.
-    fn append(&mut self, part: BytesMut) -> Result<(), StageError>;
+fn create(path: &FilePath) -> Result<File, StageError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| unwritable(&format!("the file {}", path.display()), error))
 }
 
-/// The parts of a blob, put together in memory.
-#[derive(Default)]
-struct Whole {
-    room: BytesMut,
-    bytes: BytesMut,
-    hasher: BlobHasher,
+pub(super) fn unwritable(name: &str, error: std::io::Error) -> StageError {
+    StageError::because(StageErrorKind::File, format!("cannot write {name}"), error)
 }
 
-impl Sink for Whole {
-    fn room(&mut self, size: usize) -> BytesMut {
-        self.room.split_to(size)
-    }
-
-    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
-        self.hasher.update(&part);
-        // They are neighbours in one buffer, and nothing is copied.
-        self.bytes.unsplit(part);
-        Ok(())
-    }
-}
-
-/// The parts of a blob, put together in a file.
-struct Saved {
-    path: PathBuf,
-    file: File,
-    hasher: BlobHasher,
-    /// The room of parts that were written. Memory that is new costs as much as hashing what comes
-    /// into it.
-    spent: Vec<BytesMut>,
-}
-
-impl Saved {
-    fn create(path: &FilePath) -> Result<Self, StageError> {
-        let mut options = File::options();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| unwritable(path, error))?;
-        Ok(Self { path: path.to_owned(), file, hasher: BlobHasher::default(), spent: Vec::new() })
-    }
-}
-
-impl Sink for Saved {
-    fn room(&mut self, size: usize) -> BytesMut {
-        let mut room = self.spent.pop().unwrap_or_default();
-        room.resize(size, 0);
-        room
-    }
-
-    fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
-        self.hasher.update(&part);
-        self.file.write_all(&part).map_err(|error| unwritable(&self.path, error))?;
-        self.spent.push(part);
-        Ok(())
-    }
-}
-
-fn unwritable(path: &FilePath, error: std::io::Error) -> StageError {
-    let message = format!("cannot write the file {}", path.display());
-    StageError::because(StageErrorKind::File, message, error)
-}
-
-async fn hashed(bytes: Bytes) -> Result<(Bytes, Blob), StageError> {
+/// The blob that `bytes` are.
+pub(crate) async fn blob_of(bytes: Bytes) -> Result<Blob, StageError> {
     if bytes.len() <= AT_ONCE {
-        let found = Blob::of(&bytes);
-        return Ok((bytes, found));
+        return Ok(Blob::of(&bytes));
     }
-    blocking(move || {
-        let found = Blob::of(&bytes);
-        Ok((bytes, found))
-    })
-    .await
-}
-
-/// A range of an object that should have `size` bytes.
-struct RangeOf {
-    store: Arc<dyn ObjectStore>,
-    persistence: Persistence,
-    path: Path,
-    size: u64,
-    start: u64,
-}
-
-impl RangeOf {
-    /// Fills `part` with as many bytes from the start of the range as it has room for.
-    async fn read(&self, part: &mut BytesMut) -> Result<(), DownloadError> {
-        let range = self.start..self.start + part.len() as u64;
-        let mut tries = self.persistence.begin();
-        let found = loop {
-            match fill(&self.store, &self.path, range.clone(), part).await {
-                Err(error) if tries.again(&error).await => {}
-                end => break end?,
-            }
-        };
-        if found == self.size { Ok(()) } else { Err(DownloadError::Size(found)) }
-    }
-}
-
-/// Fills `part` with this range of the object, and tells the size of the whole object, which is
-/// another where the range is not all there.
-async fn fill(
-    store: &Arc<dyn ObjectStore>,
-    path: &Path,
-    range: Range<u64>,
-    part: &mut BytesMut,
-) -> object_store::Result<u64> {
-    // Of an empty object no range can be asked for.
-    let range = (!range.is_empty()).then_some(GetRange::Bounded(range));
-    let answer = store.get_opts(path, GetOptions { range, ..GetOptions::default() }).await?;
-    let size = answer.meta.size;
-    if (answer.range.end - answer.range.start) != part.len() as u64 {
-        return Ok(size);
-    }
-    let mut filled = 0;
-    let mut put = |bytes: &[u8]| {
-        let room = part.get_mut(filled..filled + bytes.len()).ok_or_else(cut)?;
-        room.copy_from_slice(bytes);
-        filled += bytes.len();
-        Ok::<_, object_store::Error>(())
-    };
-    if let GetResultPayload::Stream(mut stream) = answer.payload {
-        while let Some(bytes) = stream.next().await {
-            put(&bytes?)?;
-        }
-    } else {
-        put(&answer.bytes().await?)?;
-    }
-    if filled == part.len() { Ok(size) } else { Err(cut()) }
-}
-
-/// An answer that has not as many bytes as it said.
-fn cut() -> object_store::Error {
-    let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-    object_store::Error::Generic { store: "hype", source: Box::new(source) }
+    blocking(move || Ok(Blob::of(&bytes))).await
 }
 
 /// A part that is under way. Dropping it stops that.
-struct Part(JoinHandle<Result<BytesMut, DownloadError>>);
+struct Part<R>(JoinHandle<Result<R, DownloadError>>);
 
-impl Drop for Part {
+impl<R> Drop for Part<R> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Future for Part {
-    type Output = Result<BytesMut, DownloadError>;
+impl<R> Future for Part<R> {
+    type Output = Result<R, DownloadError>;
 
     fn poll(
         mut self: std::pin::Pin<&mut Self>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hype_wire::{Blob, BlobHasher};
+use hype_wire::{BlobHasher, Digest};
 
 use crate::error::{StageError, StageErrorKind};
 
@@ -50,24 +50,26 @@ impl Source {
         }
     }
 
-    /// Opens it to be read in order; it should have the bytes of `blob`.
-    pub(super) async fn open(&self, blob: Blob) -> Result<Reading, StageError> {
+    /// Opens it to be read in order; it should have `size` bytes, and a file this digest, if one is
+    /// known.
+    pub(super) async fn open(
+        &self,
+        size: u64,
+        digest: Option<Digest>,
+    ) -> Result<Reading, StageError> {
         let origin = match &self.origin {
             Origin::Bytes(bytes) => Opened::Bytes(bytes.clone()),
             Origin::File(path) => {
                 let path = path.clone();
                 blocking(move || {
                     let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                    Ok(Opened::File(Box::new(OpenFile {
-                        path,
-                        file,
-                        hasher: BlobHasher::default(),
-                    })))
+                    let hasher = BlobHasher::default();
+                    Ok(Opened::File(Box::new(OpenFile { path, file, hasher, digest })))
                 })
                 .await?
             }
         };
-        Ok(Reading { origin, blob, left: blob.size })
+        Ok(Reading { origin, left: size })
     }
 }
 
@@ -83,7 +85,6 @@ impl fmt::Debug for Source {
 /// A source that is being read. It gives what it has once, from the beginning to the end.
 pub(super) struct Reading {
     origin: Opened,
-    blob: Blob,
     left: u64,
 }
 
@@ -98,6 +99,8 @@ struct OpenFile {
     file: File,
     /// Of what was given.
     hasher: BlobHasher,
+    /// What all of it must have.
+    digest: Option<Digest>,
 }
 
 impl Reading {
@@ -106,10 +109,10 @@ impl Reading {
         self.left
     }
 
-    /// The next bytes, at most `size`. With the last of them it is certain that all of them are the
-    /// blob's.
+    /// The next bytes, at most `size`. With the last of them it is certain that all of them are as
+    /// they should be.
     pub(super) async fn next(self, size: usize) -> Result<(Bytes, Self), StageError> {
-        let Self { origin, blob, left } = self;
+        let Self { origin, left } = self;
         let size = usize::try_from(left).unwrap_or(usize::MAX).min(size);
         let left = left - size as u64;
         let (bytes, origin) = match origin {
@@ -120,15 +123,15 @@ impl Reading {
             Opened::File(mut file) => {
                 blocking(move || {
                     let bytes = file.next(size)?;
-                    if left == 0 && file.hasher.finish() != blob {
-                        return Err(changed(&file.path));
+                    if left == 0 {
+                        file.verify()?;
                     }
                     Ok((bytes, Opened::File(file)))
                 })
                 .await?
             }
         };
-        Ok((bytes, Self { origin, blob, left }))
+        Ok((bytes, Self { origin, left }))
     }
 }
 
@@ -142,6 +145,13 @@ impl OpenFile {
         }
         self.hasher.update(&bytes);
         Ok(bytes.into())
+    }
+
+    fn verify(&self) -> Result<(), StageError> {
+        match self.digest {
+            Some(digest) if digest != self.hasher.finish().digest => Err(changed(&self.path)),
+            _ => Ok(()),
+        }
     }
 }
 

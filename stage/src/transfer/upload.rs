@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hype_wire::Blob;
+use hype_wire::Digest;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
@@ -25,7 +25,9 @@ pub(crate) struct Upload<'a> {
     pub(crate) turns: &'a Turns,
     pub(crate) persistence: Persistence,
     pub(crate) path: &'a Path,
-    pub(crate) blob: Blob,
+    pub(crate) size: u64,
+    /// What a file must have whose bytes are sent.
+    pub(crate) digest: Option<Digest>,
 }
 
 /// Why there is no upload: the store's error, or the source's.
@@ -50,18 +52,18 @@ impl From<StageError> for UploadError {
 impl Upload<'_> {
     /// Sends all of `source`, whatever is in the store.
     pub(crate) async fn send(&self, source: &Source) -> Result<(), UploadError> {
-        let reading = source.open(self.blob).await?;
+        let reading = source.open(self.size, self.digest).await?;
         if reading.left() <= PART as u64 {
             self.send_whole(reading).await?;
         } else {
             self.send_parts(reading, source).await?;
         }
-        source.tell(self.blob.size);
+        source.tell(self.size);
         Ok(())
     }
 
     async fn send_whole(&self, reading: Reading) -> Result<(), UploadError> {
-        let _turn = self.turns.wait(PART.min(self.blob.size as usize)).await;
+        let _turn = self.turns.wait(PART.min(self.size as usize)).await;
         let (bytes, _) = reading.next(PART).await?;
         let put = || self.store.put(self.path, bytes.clone().into());
         self.persistence.of(put).await?;
@@ -89,7 +91,7 @@ impl Upload<'_> {
         mut reading: Reading,
         source: &Source,
     ) -> Result<(), UploadError> {
-        let size = part_size(self.blob.size);
+        let size = part_size(self.size);
         let (mut sending, mut sent) = (JoinSet::new(), 0);
         while reading.left() > 0 {
             let turn = self.turns.wait(size).await;
@@ -121,7 +123,7 @@ impl Upload<'_> {
         // Its answer may have been lost, and asked again the store knows of no such upload.
         let is_there = self.store.head(self.path).await;
         match is_there {
-            Ok(object) if object.size == self.blob.size => Ok(()),
+            Ok(object) if object.size == self.size => Ok(()),
             _ => Err(error.into()),
         }
     }

@@ -6,8 +6,13 @@
 #![expect(missing_docs, reason = "each case's name says what it does")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case fails by panicking")]
 
+pub mod commands;
+pub mod determinism;
 pub mod disturbed;
 pub mod ends;
+pub mod http;
+pub mod left;
+pub mod loopback;
 pub mod runs;
 pub mod surroundings;
 pub mod told;
@@ -46,7 +51,28 @@ macro_rules! suite {
                 a_cancelled_run_does_no_more a_dropped_run_does_no_more
                 a_detached_run_can_be_collected a_run_can_be_attached_before_it_ends
                 a_run_that_ended_can_be_detached who_attaches_to_anothers_run_leaves_it_to_them
-                what_is_no_run_is_said_at_once
+                a_run_on_a_transient_volume_stays_attached what_is_no_run_is_said_at_once
+            }
+            determinism {
+                runs_of_one_seed_are_alike files_of_a_seed_tell_no_times
+                a_loop_that_waits_for_a_seeds_clock_ends a_sleep_under_a_seed_is_over_at_once
+            }
+            http {
+                a_request_that_nothing_grants_ends_the_closure metadata_is_out_of_reach
+                what_cannot_be_granted_is_said_at_once an_answer_is_read_whatever_its_status
+                json_goes_and_comes bodies_stream_both_ways redirects_are_followed_where_they_are_granted
+                a_port_and_a_scheme_that_are_not_named_are_not_granted a_header_holds_no_other
+                a_host_that_says_nothing_is_not_waited_for
+            }
+            commands {
+                a_command_that_nothing_grants_ends_the_closure what_is_not_there_is_an_error
+                a_command_says_what_it_has_to_say a_commands_output_may_be_the_closures
+                both_outputs_are_read_at_once many_commands_one_after_the_other what_streams_takes_no_memory
+                a_commands_variables_are_the_closures variables_that_lead_to_other_programs_are_refused
+                mounts_are_at_their_paths ten_commands_read_at_once
+                a_program_of_a_closures_own_is_not_started a_command_has_three_descriptors
+                a_command_gets_no_new_rights a_command_can_be_ended commands_at_once_are_bounded
+                a_closure_needn_t_wait_for_its_commands nothing_is_left_at_the_deadline
             }
             surroundings {
                 variables_are_those_named nothing_else a_hint_tells_how_files_are_shown files directories
@@ -108,6 +134,7 @@ fn failure<T: std::fmt::Debug>(result: hype::Result<T>, kind: FailureKind) -> (E
     let error = result.expect_err("the closure must fail");
     let failure = error.failure().unwrap_or_else(|| panic!("no failure: {error:?}")).clone();
     assert_eq!(failure.kind, kind, "{error:?}");
+    eprintln!("---8<---\n{}\n--->8---", error.report());
     (error, failure)
 }
 

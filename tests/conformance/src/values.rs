@@ -128,6 +128,7 @@ pub async fn a_component_by_hand(submitter: &Submitter) {
 /// Where `cargo hype build` put the component of a package.
 pub fn component(package: &str) -> std::path::PathBuf {
     let program = std::env::current_exe().expect("a program's path");
-    let target = program.ancestors().find(|path| path.join("CACHEDIR.TAG").exists());
-    target.expect("a target directory").join("hype").join(format!("{package}.wasm"))
+    let inside = format!("hype/{package}.wasm");
+    let found = program.ancestors().map(|path| path.join(&inside)).find(|path| path.exists());
+    found.expect("a component built by cargo hype build")
 }

@@ -18,6 +18,9 @@ use hype_wire::{
 
 #[path = "hype_run/cache.rs"]
 mod cache;
+#[cfg(target_os = "linux")]
+#[path = "hype_run/commands.rs"]
+mod commands;
 
 const RUN: &str = "run-1";
 
@@ -64,6 +67,29 @@ impl Prepared {
     }
 }
 
+/// A log may be more than its outcome carries, and the container's be lost.
+#[test]
+fn a_log_that_is_too_long_for_its_outcome_is_left_beside_it() {
+    let long = "line\n".repeat(20_000);
+    let prepared = Prepared::new("say", &[&long, "error"], |_| {});
+    let ended = hype_run(&[&prepared.url(), "--mark-errors", "--keep-log"], &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let kept = prepared.directory.path().join(names::log(RUN, 1));
+    let kept = std::fs::read(kept).unwrap();
+    assert_eq!(prepared.outcome("runs/run-1/outcome").log, Some(Blob::of(&kept)));
+    assert_eq!(kept, ended.stdout);
+    assert_eq!(kept.iter().filter(|byte| **byte == b'\n').count(), 20_001);
+}
+
+#[test]
+fn a_log_that_its_outcome_carries_is_nowhere_else() {
+    let prepared = Prepared::new("say", &["line", "error"], |_| {});
+    assert!(hype_run(&[&prepared.url(), "--keep-log"], &[]).status.success());
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!((outcome.log, &*outcome.stdout.0), (None, b"line".as_slice()));
+    assert!(!prepared.directory.path().join("runs/run-1/attempts").exists());
+}
+
 #[test]
 fn an_outcome_is_sealed_with_the_key_of_a_file() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
@@ -101,6 +127,10 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        // That of an image (tests/end-to-end/images).
+        if let Some(path) = std::env::var_os("HYPE_RUN") {
+            return path.into();
+        }
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         // Together with what this test depends on, so that both find one wasmtime compiled.
         let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];

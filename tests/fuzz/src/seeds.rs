@@ -73,25 +73,25 @@ pub(crate) fn arguments() -> Vec<Vec<u8>> {
     let bound = BoundArguments::new;
     let [_, _, image] = messages();
     [
-        bound(1).with(&"hello".to_owned()),
-        bound(1).with(&order()),
-        bound(1).with(&vec![1_u8, 2, 200]),
-        bound(2).with(&vec![1_u8, 2, 200]).with(&Bytes(vec![3])),
-        bound(2).with(&Some(5_u32)).with(&Shape::Circle(1.5)),
-        bound(2).with(&nested(3)).with(&expression()),
-        bound(3).with(&String::new()).with(&None::<u32>).with(&vec![order(), Order::default()]),
+        bound(1).with("hello".to_owned()),
+        bound(1).with(order()),
+        bound(1).with(vec![1_u8, 2, 200]),
+        bound(2).with(vec![1_u8, 2, 200]).with(Bytes(vec![3])),
+        bound(2).with(Some(5_u32)).with(Shape::Circle(1.5)),
+        bound(2).with(nested(3)).with(expression()),
+        bound(3).with(String::new()).with(None::<u32>).with(vec![order(), Order::default()]),
         bound(4)
-            .with(&u128::MAX)
-            .with(&i128::MIN)
-            .with(&(f64::INFINITY, f32::MIN))
-            .with(&BTreeMap::from([("all".to_owned(), shapes())])),
-        bound(5).with(&image).with(&anything()).with(&envelope()).with(&chain()).with(&()),
+            .with(u128::MAX)
+            .with(i128::MIN)
+            .with((f64::INFINITY, f32::MIN))
+            .with(BTreeMap::from([("all".to_owned(), shapes())])),
+        bound(5).with(image).with(anything()).with(envelope()).with(chain()).with(()),
     ]
     .map(finish)
     .into()
 }
 
-fn value<T: Argument>(value: &T) -> Vec<u8> {
+fn value<T: Argument>(value: T) -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = codec::append_owned(&mut bytes, value);
     written.unwrap_or_else(|error| panic!("a seed cannot be written: {error}"));
@@ -102,34 +102,34 @@ pub(crate) fn results() -> Vec<Vec<u8>> {
     let adjacent =
         vec![Adjacent::Empty, Adjacent::One(Bytes(vec![9])), Adjacent::Two("a".into(), 1)];
     let mut seeds = vec![
-        value(&()),
-        value(&true),
-        value(&-1_i64),
-        value(&u64::MAX),
-        value(&u128::MAX),
-        value(&f64::NAN),
-        value(&0.5_f32),
-        value(&'ü'),
-        value(&"text ".repeat(60)),
-        value(&vec![1_u8, 2, 200]),
-        value(&vec![(), ()]),
-        value(&vec![1_u64, 1 << 40]),
-        value(&vec![vec![vec!["a".to_owned()], vec![]]]),
-        value(&(1_u8, -1_i8, 300_u16, -300_i16, 70_000_u32, -70_000_i32)),
-        value(&Duration::from_millis(1500)),
-        value(&std::net::IpAddr::from([127, 0, 0, 1])),
-        value(&(1_u32..5)),
-        value(&Err::<u8, String>("no".into())),
-        value(&vec![order(), Order::default()]),
-        value(&shapes()),
-        value(&nested(60)),
-        value(&expression()),
-        value(&chain()),
-        value(&adjacent),
-        value(&anything()),
-        value(&envelope()),
+        value(()),
+        value(true),
+        value(-1_i64),
+        value(u64::MAX),
+        value(u128::MAX),
+        value(f64::NAN),
+        value(0.5_f32),
+        value('ü'),
+        value("text ".repeat(60)),
+        value(vec![1_u8, 2, 200]),
+        value(vec![(), ()]),
+        value(vec![1_u64, 1 << 40]),
+        value(vec![vec![vec!["a".to_owned()], vec![]]]),
+        value((1_u8, -1_i8, 300_u16, -300_i16, 70_000_u32, -70_000_i32)),
+        value(Duration::from_millis(1500)),
+        value(std::net::IpAddr::from([127, 0, 0, 1])),
+        value(1_u32..5),
+        value(Err::<u8, String>("no".into())),
+        value(vec![order(), Order::default()]),
+        value(shapes()),
+        value(nested(60)),
+        value(expression()),
+        value(chain()),
+        value(adjacent),
+        value(anything()),
+        value(envelope()),
     ];
-    seeds.extend(messages().iter().map(value));
+    seeds.extend(messages().into_iter().map(value));
     seeds
 }
 

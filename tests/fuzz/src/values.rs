@@ -38,9 +38,9 @@ macro_rules! signature {
                 parameters: PARAMETERS,
                 result: "()",
             };
-            let mut arguments = Arguments::new(bytes, &RECORD)?;
+            let mut arguments = Arguments::new(bytes.to_vec(), &RECORD)?;
             let bound = BoundArguments::new(PARAMETERS.len() as u32);
-            $(let bound = bound.with(&arguments.take::<$parameter>()?);)*
+            $(let bound = bound.with(arguments.take::<$parameter>()?);)*
             arguments.finish()?;
             Ok(bound.finish().unwrap_or_else(|error| panic!("cannot write it again: {error}")))
         }
@@ -171,16 +171,16 @@ fn returns<T: Argument>(bytes: &[u8]) -> bool {
             return false;
         }
     };
-    let bytes = written(&value);
+    let bytes = written(value);
     let again = codec::from_vec::<T>(bytes.clone());
     let again = again.unwrap_or_else(|error| {
         panic!("cannot read a {} again: {error}: {bytes:x?}", type_name::<T>())
     });
-    assert_eq!(written(&again), bytes, "{}", type_name::<T>());
+    assert_eq!(written(again), bytes, "{}", type_name::<T>());
     true
 }
 
-fn written<T: Argument>(value: &T) -> Vec<u8> {
+fn written<T: Argument>(value: T) -> Vec<u8> {
     let mut bytes = Vec::new();
     let result = codec::append_owned(&mut bytes, value);
     result.unwrap_or_else(|error| panic!("cannot write a {}: {error}", type_name::<T>()));

@@ -3,8 +3,11 @@
 #![expect(missing_docs, reason = "each name says what it does")]
 #![expect(clippy::expect_used, reason = "a guest without an output shall panic")]
 
+pub mod determinism;
 pub mod ends;
 pub mod escapes;
+pub mod http;
+pub mod process;
 pub mod space;
 pub mod surroundings;
 pub mod values;

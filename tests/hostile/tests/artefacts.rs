@@ -19,7 +19,7 @@ async fn staged(platform: &str, bytes: &[u8]) -> Staged {
 
 /// The run on an executor of its own, since one that has the component needs no artefact.
 async fn run(staged: &Staged) -> Outcome {
-    staged.run(&Executor::new().unwrap()).await
+    staged.run(&Executor::new()).await
 }
 
 fn machine_code(platform: Platform) -> Vec<u8> {
@@ -67,7 +67,7 @@ fn one_of_this_machine_is_loaded() {
 fn one_that_nobody_vouches_for_is_not_loaded() {
     let outcome = runtime().block_on(async {
         let staged = staged(here().name(), &machine_code(here())).await;
-        staged.run_with(&Executor::new().unwrap(), Output::new(|_, _| {}), false).await
+        staged.run_with(&Executor::new(), Output::new(|_, _| {}), false).await
     });
     assert_compiled(&outcome, "nobody vouches for the manifest");
 }

@@ -36,7 +36,7 @@ impl Cached {
 
     fn run_if(&self, is_vouched_for: bool) -> Outcome {
         let cache = Cache::in_directory(self.cache.path());
-        let executor = Executor::new().unwrap().with_cache(cache);
+        let executor = Executor::new().with_cache(cache);
         let output = Output::new(|_, _| {});
         let outcome = runtime().block_on(self.staged.run_with(&executor, output, is_vouched_for));
         // A first outcome of the function's own would stay, and be given instead of later ones.

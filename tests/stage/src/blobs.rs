@@ -1,6 +1,6 @@
 //! Blobs: put once under their digests, read verified.
 
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -86,6 +86,24 @@ async fn refuses_source(stage: &Stage, blob: &Blob, source: &Source, problem: &s
     assert_eq!(absent.kind(), StageErrorKind::NotFound, "{absent}");
 }
 
+/// A file of the caller's gets all of it, and nothing that differs passes for it.
+pub async fn a_file_is_filled_with_a_blob(stage: &Stage) {
+    for size in [0, 10, LARGE] {
+        let bytes = some(size, 14);
+        let (blob, _) = put(stage, &bytes).await;
+        let file = tempfile::tempfile().expect("a file");
+        let mut file = stage.fill_with_blob(&blob, file).await.expect("a download");
+        let mut found = Vec::new();
+        file.rewind().expect("its beginning");
+        file.read_to_end(&mut found).expect("its bytes");
+        assert_same(&found, &bytes);
+        let other = Blob { digest: blob.digest, size: blob.size + 1 };
+        let file = tempfile::tempfile().expect("a file");
+        let error = stage.fill_with_blob(&other, file).await.expect_err("it has another size");
+        assert_eq!(error.kind(), StageErrorKind::Altered, "{error}");
+    }
+}
+
 /// What is saved is what was staged, for this user alone.
 pub async fn a_blob_is_saved_to_a_file(stage: &Stage) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -113,8 +131,7 @@ pub async fn what_is_not_the_blob_is_not_saved(stage: &Stage) {
         let mut altered = bytes.to_vec();
         altered[size - 1] ^= 1;
         let name = names::blob(&blob.digest);
-        let (other, altered) = (Blob::of(&altered), Source::bytes(altered));
-        stage.put_blob_at(&name, &other, &altered).await.expect("an alteration");
+        stage.put_blob_at(&name, altered.into()).await.expect("an alteration");
         let path = directory.path().join("file");
         let error = stage.save_blob(&blob, &path).await.expect_err("it was altered");
         assert_eq!(error.kind(), StageErrorKind::Altered, "{error}");
@@ -139,9 +156,8 @@ pub async fn an_altered_blob_is_refused(stage: &Stage) {
         let (blob, _) = put(stage, &bytes).await;
         let mut altered = bytes.to_vec();
         altered[size - 1] ^= 1;
-        let (other, altered) = (Blob::of(&altered), Source::bytes(altered));
         let name = names::blob(&blob.digest);
-        stage.put_blob_at(&name, &other, &altered).await.expect("an alteration");
+        stage.put_blob_at(&name, altered.into()).await.expect("an alteration");
         let error = stage.get_blob(&blob).await.expect_err("it was altered");
         assert_eq!(error.kind(), StageErrorKind::Altered);
         assert!(error.to_string().contains(&stage.url_of(&name)), "{error}");
@@ -155,7 +171,7 @@ pub async fn a_blob_of_another_size_is_refused(stage: &Stage) {
     let name = names::blob(&blob.digest);
     for size in [0, 5, 8 << 20, LARGE - 1] {
         let other = bytes.slice(..size);
-        stage.put_blob_at(&name, &Blob::of(&other), &Source::bytes(other)).await.expect("a cut");
+        stage.put_blob_at(&name, other).await.expect("a cut");
         let error = stage.get_blob(&blob).await.expect_err("it is cut");
         assert_eq!(error.kind(), StageErrorKind::Altered, "{size} {error}");
         let numbers = format!("its size is {size} and should be {LARGE}");

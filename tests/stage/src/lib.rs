@@ -18,7 +18,8 @@ macro_rules! suite {
         $crate::suite!(@tests [$(#[$attribute])*] $open;
             blobs: a_blob_is_uploaded_once an_empty_blob_is_one_too a_large_blob_comes_back
                 a_file_is_staged_like_its_bytes a_file_that_changed_is_not_staged
-                a_blob_is_saved_to_a_file what_is_not_the_blob_is_not_saved
+                a_blob_is_saved_to_a_file a_file_is_filled_with_a_blob
+                what_is_not_the_blob_is_not_saved
                 a_cut_blob_is_uploaded_again an_altered_blob_is_refused
                 a_blob_of_another_size_is_refused a_missing_blob_is_named
                 a_size_beyond_all_memory_is_refused

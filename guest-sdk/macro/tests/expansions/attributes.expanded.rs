@@ -9,7 +9,7 @@ fn old(arg: (u8,)) -> ::hype::Closure<()> {
         (),
     >(
         &old::__RECORD,
-        ::hype::__internal::BoundArguments::new(1u32).with::<(u8,)>(&arg).finish(),
+        ::hype::__internal::BoundArguments::new(1u32).with::<(u8,)>(arg).finish(),
     )
 }
 #[doc(hidden)]

@@ -8,7 +8,7 @@ pub(crate) fn read(
         <io::Result<Vec<u8>> as ::hype::__internal::Fallible>::Value,
     >(
         &read::__RECORD,
-        ::hype::__internal::BoundArguments::new(1u32).with::<String>(&path).finish(),
+        ::hype::__internal::BoundArguments::new(1u32).with::<String>(path).finish(),
     )
 }
 /// The plain body of the function `read`, as `read::call`.
@@ -113,7 +113,7 @@ fn play(game: Game) -> ::hype::Closure<Result> {
         Result,
     >(
         &play::__RECORD,
-        ::hype::__internal::BoundArguments::new(1u32).with::<Game>(&game).finish(),
+        ::hype::__internal::BoundArguments::new(1u32).with::<Game>(game).finish(),
     )
 }
 /// The plain body of the function `play`, as `play::call`.

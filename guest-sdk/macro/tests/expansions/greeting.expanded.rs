@@ -11,8 +11,8 @@ pub fn example(arg: String, n: u32) -> ::hype::Closure<String> {
     >(
         &example::__RECORD,
         ::hype::__internal::BoundArguments::new(2u32)
-            .with::<String>(&arg)
-            .with::<u32>(&n)
+            .with::<String>(arg)
+            .with::<u32>(n)
             .finish(),
     )
 }

@@ -108,6 +108,7 @@ fn labels(attempt: &Attempt, expiry: &str) -> HashMap<String, String> {
 
 fn host_config(attempt: &Attempt, parts: Parts<'_>) -> HostConfig {
     let network = match parts.reach.network {
+        Network::Nothing if attempt.env.powers().need_network() => "bridge",
         Network::Nothing => "none",
         Network::Bridge => "bridge",
         Network::Host => "host",
@@ -205,6 +206,7 @@ mod tests {
             env,
             key: RunKey::new([7; 32]),
             stage_secret: None,
+            disk: 0,
             log: Log::new("run"),
             owned: Owned::of_submitter(&Background::start().unwrap()),
         }

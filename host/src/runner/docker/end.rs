@@ -1,10 +1,8 @@
 //! How a container ended: what the daemon says of it, as a person should read it.
 
-use std::error::Error as StdError;
-use std::fmt;
-
 use crate::error::Error;
 use crate::runner::Voucher;
+use crate::runner::lost::lost;
 
 /// What became of a container whose process was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,41 +109,9 @@ impl Ended<'_> {
     }
 
     fn lost(&self, reason: String, hint: impl Into<String>) -> Error {
-        let said = (!self.said.is_empty()).then(|| Said(self.said.clone()));
-        Error::lost(self.run_id, Reason { reason, said }).hint(hint)
+        lost(self.run_id, reason, &self.said).hint(hint)
     }
 }
-
-/// Why a run was lost, and what it said last.
-#[derive(Debug)]
-struct Reason {
-    reason: String,
-    said: Option<Said>,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl StdError for Reason {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.said.as_ref().map(|said| said as _)
-    }
-}
-
-#[derive(Debug)]
-struct Said(Vec<String>);
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("its last lines:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n      {line}"))
-    }
-}
-
-impl StdError for Said {}
 
 #[cfg(test)]
 mod tests {

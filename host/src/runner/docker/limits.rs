@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::quantity;
 use crate::error::{Error, Result};
+use crate::runner::quantity;
 
 /// What a container may use. Docker knows no requests, so that they are limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

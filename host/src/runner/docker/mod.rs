@@ -12,7 +12,6 @@ mod endpoint;
 mod image;
 mod leftovers;
 mod limits;
-mod quantity;
 mod reach;
 mod run;
 mod runner;

@@ -1,12 +1,12 @@
 //! How `hype-run` reaches the stage from inside a container.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hype_stage::Stage;
 
 use crate::error::{Error, Result};
+use crate::runner::endpoints::Endpoints;
 
 /// Where a stage that is a directory stands in a container. No guest sees it.
 pub(crate) const STAGE: &str = "/run/hype/stage";
@@ -43,46 +43,6 @@ pub(crate) struct Place {
     pub(crate) is_rootless: bool,
 }
 
-/// Variables of a provider, by which users say where its service is.
-struct Provider {
-    schemes: &'static [&'static str],
-    /// Those whose values are endpoints.
-    endpoints: &'static [&'static str],
-    /// Others without which the endpoint is of no use.
-    settings: &'static [&'static str],
-}
-
-const PROVIDERS: &[Provider] = &[
-    Provider {
-        schemes: &["gs"],
-        endpoints: &["STORAGE_EMULATOR_HOST", "GOOGLE_BASE_URL"],
-        settings: &["GOOGLE_SKIP_SIGNATURE"],
-    },
-    Provider {
-        schemes: &["s3"],
-        endpoints: &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
-        settings: &[
-            "AWS_REGION",
-            "AWS_DEFAULT_REGION",
-            "AWS_SKIP_SIGNATURE",
-            "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
-        ],
-    },
-    Provider {
-        schemes: &["az", "abfs", "abfss"],
-        endpoints: &["AZURITE_BLOB_STORAGE_URL", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
-        settings: &[
-            "AZURE_STORAGE_ACCOUNT_NAME",
-            "AZURE_STORAGE_USE_EMULATOR",
-            "AZURE_SKIP_SIGNATURE",
-        ],
-    },
-];
-
-/// Where Azure's emulator is, and where it is unless that is said.
-const EMULATOR: &str = "AZURITE_BLOB_STORAGE_URL";
-const AZURITE: &str = "http://127.0.0.1:10000";
-
 /// How the stage at `url` is reached from a container at `place`, where this process has these
 /// variables.
 ///
@@ -106,23 +66,11 @@ pub(crate) fn reach(
         let (url, variables) = (format!("file://{STAGE}"), BTreeMap::new());
         return Ok(Reach { url, directory: Some(directory), network: Network::Nothing, variables });
     }
-    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-    let Some(provider) = PROVIDERS.iter().find(|provider| provider.schemes.contains(&scheme))
-    else {
+    let Some(endpoints) = Endpoints::of(url, variable) else {
         return Err(Error::input(format!("a container cannot reach the stage {url}"))
             .hint("it can reach file://, gs://, s3:// and az://"));
     };
-    let set = |name: &&str| {
-        let value = variable(name).filter(|value| !value.is_empty())?;
-        Some((name.to_string(), value))
-    };
-    let mut variables: BTreeMap<_, _> = provider.endpoints.iter().filter_map(set).collect();
-    if variable("AZURE_STORAGE_USE_EMULATOR").is_some_and(|it| it == "true" || it == "1")
-        && provider.endpoints.contains(&EMULATOR)
-    {
-        variables.entry(EMULATOR.to_owned()).or_insert_with(|| AZURITE.to_owned());
-    }
-    let loopback = variables.iter().find(|(_, value)| is_loopback(value));
+    let loopback = endpoints.on_loopback();
     let network = match loopback {
         Some((name, value)) if !place.is_here || place.is_rootless => {
             let whose = if place.is_here { "without root" } else { "on another machine" };
@@ -134,20 +82,8 @@ pub(crate) fn reach(
         Some(_) => Network::Host,
         None => Network::Bridge,
     };
-    variables.extend(provider.settings.iter().filter_map(set));
+    let variables = endpoints.variables();
     Ok(Reach { url: url.to_owned(), directory: None, network, variables })
-}
-
-/// Whether `endpoint`, a URL or a host with a port, is this very machine.
-fn is_loopback(endpoint: &str) -> bool {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, _)) => host,
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let address = host.parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|it| it.is_loopback() || it.is_unspecified())
 }
 
 #[cfg(test)]

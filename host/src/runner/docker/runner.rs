@@ -24,7 +24,7 @@ use crate::keys;
 use crate::mount::Source;
 use crate::owned::Owned;
 use crate::runner::secrets::{Secrets, shown};
-use crate::runner::{Attempt, Runner, StageSecret, Voucher, labels};
+use crate::runner::{Attempt, DefaultImages, Runner, StageSecret, Voucher, labels};
 
 /// How much `/tmp` of a container may hold, in bytes: the guest's own, and the files that are staged.
 const TMP: u64 = 4 << 30;
@@ -49,8 +49,7 @@ pub struct DockerRunner(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     daemon: Daemon,
-    /// The image where neither closure nor environment names one.
-    image: String,
+    default_images: DefaultImages,
     images: Images,
     volumes: Volumes,
     secrets: Secrets,
@@ -63,7 +62,8 @@ impl DockerRunner {
     /// `DOCKER_CONTEXT`, of the context that was chosen, or the system's. Nothing is asked of it yet.
     ///
     /// Its image is that of `HYPE_IMAGE`, of `hype.toml`, or `spotify/hype` of this version, where
-    /// neither closure nor environment names one.
+    /// neither closure nor environment names one; that with the tag `-debian`, where the environment grants
+    /// commands.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl DockerRunner {
     fn of(endpoint: Endpoint) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             daemon: Daemon::new(endpoint),
-            image: Configuration::here()?.image(),
+            default_images: Configuration::here()?.images(),
             images: Images::default(),
             volumes: Volumes::default(),
             secrets: Secrets::of_user("DockerRunner::with_secrets(\"/path\")"),
@@ -206,7 +206,7 @@ impl Inner {
 
     async fn run(&self, attempt: &Attempt) -> Result<Voucher> {
         let reached = self.daemon.reach().await?;
-        let image = attempt.image.as_deref().unwrap_or(&self.image);
+        let image = self.default_images.image(attempt.image.as_deref(), &attempt.env);
         container::check_paths(attempt)?;
         let reach = reach(stage_url(attempt)?, reached.place, |name| std::env::var(name).ok())?;
         let binds = self.binds(attempt, reached, &reach)?;

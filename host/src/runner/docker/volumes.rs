@@ -164,13 +164,15 @@ async fn open_all(
     image: &str,
     (container, volumes): (&str, &[&str]),
 ) -> Result<()> {
-    let unopened = |error| refused(format!("cannot open {} to users", volumes.join(", ")), error);
+    let problem = format!("cannot open {} to users", volumes.join(", "));
     let body = opener(attempt, image, volumes);
     super::run::create(docker, attempt, (container, body)).await?;
     let names: Vec<_> = (0..volumes.len()).map(|index| format!("{PLACE}/{index}")).collect();
-    let archive = bollard::body_full(open_directories(&names).into());
+    let archive = open_directories(&names).map_err(|error| Error::runner(&problem, error))?;
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    docker.upload_to_container(container, Some(options), archive).await.map_err(unopened)
+    let archive = bollard::body_full(archive.into());
+    let uploaded = docker.upload_to_container(container, Some(options), archive).await;
+    uploaded.map_err(|error| refused(problem, error))
 }
 
 fn opener(attempt: &Attempt, image: &str, volumes: &[&str]) -> ContainerCreateBody {

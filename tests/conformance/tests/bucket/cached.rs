@@ -36,7 +36,7 @@ fn one_cached_run() {
             variables: Variables::none(),
             interrupt: CancellationToken::new(),
         };
-        let executor = Executor::new().unwrap().with_cache(Cache::from_env());
+        let executor = Executor::new().with_cache(Cache::from_env());
         let output = Output::new(|_, _| {});
         let finished = hype_run::run(&executor, &request, output).await.unwrap();
         let End::Value(Payload::Inline(value)) = finished.outcome.end else {

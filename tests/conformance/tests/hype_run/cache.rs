@@ -76,12 +76,12 @@ impl Reading {
     }
 }
 
-fn here() -> Platform {
+pub(super) fn here() -> Platform {
     Platform::here().expect("tests run where machine code can be made for")
 }
 
 /// That of the guests, which takes seconds to make.
-fn machine_code() -> Bytes {
+pub(super) fn machine_code() -> Bytes {
     static CODE: OnceLock<Bytes> = OnceLock::new();
     let make = || {
         conformance::build_guests();

@@ -72,7 +72,8 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A fifth of a second.
-pub const SOON: Limits = Limits { timeout_ms: Some(200), memory: None, result: None, tmp: None };
+pub const SOON: Limits =
+    Limits { timeout_ms: Some(200), memory: None, result: None, tmp: None, http_body: None };
 
 /// A component that takes a minute or more to compile, and has a fifth of a second.
 pub fn slow() -> Shape {

@@ -6,7 +6,8 @@ use hype_wire::Limits;
 use crate::guest::Guest;
 use crate::shape::Shape;
 
-const LIMIT: Limits = Limits { timeout_ms: None, memory: Some(64 << 20), result: None, tmp: None };
+const LIMIT: Limits =
+    Limits { timeout_ms: None, memory: Some(64 << 20), result: None, tmp: None, http_body: None };
 
 /// Memories that are large from the beginning, that grow, and that are many.
 pub fn shapes() -> Vec<Shape> {

@@ -7,7 +7,8 @@ use crate::calls::{STDOUT, WRITE, WRITE_AND_FLUSH, WRITE_ZEROES};
 use crate::guest::Guest;
 use crate::shape::Shape;
 
-const SOON: Limits = Limits { timeout_ms: Some(1000), memory: None, result: None, tmp: None };
+const SOON: Limits =
+    Limits { timeout_ms: Some(1000), memory: None, result: None, tmp: None, http_body: None };
 
 /// More in one write than is allowed.
 pub fn shapes() -> Vec<Shape> {

@@ -7,7 +7,8 @@ use crate::calls::{AFTER, BLOCK, POLL, RANDOM};
 use crate::guest::Guest;
 use crate::shape::Shape;
 
-const SOON: Limits = Limits { timeout_ms: Some(500), memory: None, result: None, tmp: None };
+const SOON: Limits =
+    Limits { timeout_ms: Some(500), memory: None, result: None, tmp: None, http_body: None };
 
 /// Loops and waits, wherever a guest runs.
 pub fn shapes() -> Vec<Shape> {

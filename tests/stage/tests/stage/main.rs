@@ -5,6 +5,7 @@
 mod ambiguity;
 mod credentials;
 mod faults;
+mod google;
 mod interrupted;
 mod killed;
 mod refusals;

@@ -52,7 +52,7 @@ fn tests_have_the_same_engine_as_programs() {
 }
 
 /// What speaks to a cloud, and what that is made of.
-const CLOUD: [&str; 5] = ["google-cloud-auth", "hyper", "quick-xml", "reqwest", "rustls"];
+const CLOUD: [&str; 4] = ["google-cloud-auth", "hyper-util", "quick-xml", "reqwest"];
 
 #[test]
 fn clouds_are_built_only_where_they_are_asked_for() {

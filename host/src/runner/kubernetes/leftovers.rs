@@ -1,0 +1,163 @@
+//! What of hype's is on a cluster without a submitter in this process: Pods by their run, and what
+//! expired.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt;
+use hype_stage::Removal;
+use hype_wire::TerminationLine;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::cluster::Reached;
+use super::making::delete_pod;
+use super::refusal::refused;
+use super::seen::{Process, Seen};
+use super::volumes::remove_claim;
+use crate::error::Result;
+use crate::runner::labels;
+
+/// How long a Pod whose outcome is there may take to end.
+const END: Duration = Duration::from_secs(30);
+
+/// Whether a Pod of this run, in one of these namespaces, may still leave an outcome.
+pub(crate) async fn is_alive(
+    reached: &Reached,
+    namespaces: &BTreeSet<String>,
+    run_id: &str,
+) -> Result<bool> {
+    for namespace in namespaces {
+        let pods = of_run(&reached.api(namespace), run_id).await?;
+        if pods.iter().any(|pod| !has_ended(pod)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What the Pods of this run say of its outcome, once they have ended or didn't for a while.
+pub(crate) async fn line(
+    reached: &Reached,
+    namespaces: &BTreeSet<String>,
+    run_id: &str,
+) -> Result<Option<TerminationLine>> {
+    for namespace in namespaces {
+        let pods: Api<Pod> = reached.api(namespace);
+        for pod in of_run(&pods, run_id).await? {
+            if let Some(line) = said(&ended(&pods, pod).await) {
+                return Ok(Some(line));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The Pod once it has ended, or as it is after a while.
+async fn ended(pods: &Api<Pod>, pod: Pod) -> Pod {
+    if has_ended(&pod) {
+        return pod;
+    }
+    let params = WatchParams::default().fields(&format!("metadata.name={}", pod.name_any()));
+    let end = async {
+        let mut events = pods.watch(&params, "0").await.ok()?.boxed();
+        while let Some(event) = events.next().await {
+            match event.ok()? {
+                WatchEvent::Added(pod) | WatchEvent::Modified(pod) if has_ended(&pod) => {
+                    return Some(pod);
+                }
+                WatchEvent::Deleted(pod) => return Some(pod),
+                _ => {}
+            }
+        }
+        None
+    };
+    tokio::time::timeout(END, end).await.ok().flatten().unwrap_or(pod)
+}
+
+/// What `hype-run` of this Pod left, if it ended well.
+fn said(pod: &Pod) -> Option<TerminationLine> {
+    match Seen::of(pod).process {
+        Process::Ended(exit) if exit.status == 0 => exit.line().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Removes what is there of this run in these namespaces.
+pub(crate) async fn remove_run(
+    reached: &Reached,
+    namespaces: &BTreeSet<String>,
+    run_id: &str,
+) -> Result<()> {
+    for namespace in namespaces {
+        let pods: Api<Pod> = reached.api(namespace);
+        for pod in of_run(&pods, run_id).await? {
+            let grace = has_ended(&pod).then_some(0);
+            delete_pod(&pods, &pod.name_any(), grace).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
+    listed(pods, &format!("{}={run_id}", labels::RUN)).await
+}
+
+async fn listed<K>(api: &Api<K>, selector: &str) -> Result<Vec<K>>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Resource<Scope = NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    let listed = api.list(&ListParams::default().labels(selector)).await;
+    let kind = K::plural(&K::DynamicType::default()).into_owned();
+    listed.map(|listed| listed.items).map_err(|error| refused(format!("cannot list {kind}"), error))
+}
+
+/// Removes the Pods and transient claims that have expired and that nothing uses, and gives
+/// their names.
+pub(crate) async fn collect(reached: &Reached, removal: Removal) -> Result<Vec<String>> {
+    let pods: Api<Pod> = reached.api(&reached.namespace);
+    let claims: Api<PersistentVolumeClaim> = reached.api(&reached.namespace);
+    let there = listed(&pods, labels::RUN).await?;
+    let (expired, kept): (Vec<Pod>, _) =
+        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod));
+    let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
+    let is_real = removal == Removal::Real;
+    let mut names = Vec::new();
+    for name in expired.iter().map(ResourceExt::name_any) {
+        if is_real {
+            delete_pod(&pods, &name, Some(0)).await?;
+        }
+        names.push(format!("pod {name}"));
+    }
+    let transient = listed(&claims, &format!("{}=transient", labels::VOLUME)).await?;
+    for name in transient.iter().filter(|it| is_over(*it)).map(ResourceExt::name_any) {
+        if used.contains(&name) {
+            continue;
+        }
+        if is_real {
+            remove_claim(&claims, &name).await?;
+        }
+        names.push(format!("claim {name}"));
+    }
+    Ok(names)
+}
+
+fn claims_of(pod: &Pod) -> Vec<String> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    claims.map(|claim| claim.claim_name.clone()).collect()
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let seen = Seen::of(pod);
+    seen.ended.is_some() || matches!(seen.process, Process::Ended(_))
+}
+
+fn is_over(thing: &impl ResourceExt) -> bool {
+    let expiry = thing.annotations().get(labels::EXPIRY).map(String::as_str);
+    labels::is_over(expiry, SystemTime::now())
+}

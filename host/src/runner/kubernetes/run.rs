@@ -1,0 +1,249 @@
+//! From an attempt to the end of its Pod.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{Api, ResourceExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::cluster::Reached;
+use super::end::End;
+use super::events::{self, Words};
+use super::making::make_pod;
+use super::output::{AtGap, Broken, Lines, Output};
+use super::refusal::{Trouble, refused};
+use super::seen::{Process, Seen};
+use super::told::Told;
+use super::waits::{Graces, Waits};
+use super::watching::{View, Watch, Watched};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::runner::Attempt;
+
+/// How long a Pod may take to start before it is asked why it doesn't.
+const EVENTS_AFTER: Duration = Duration::from_secs(2);
+
+/// How long to wait before a log that broke off is followed again, or a node's that isn't ready.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long the rest of a log is waited for once its container has ended.
+const REST: Duration = Duration::from_secs(10);
+
+/// Where and how an attempt is made.
+pub(crate) struct Place<'a> {
+    pub(crate) reached: &'a Reached,
+    pub(crate) namespace: &'a str,
+    pub(crate) watch: &'a Watch,
+    pub(crate) graces: Graces,
+    /// How long the Pod may wait for a node.
+    pub(crate) queue: Duration,
+}
+
+/// Makes `pod`, waits for its end and says what that was.
+pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Result<End> {
+    let name = pod.name_any();
+    let (pods, patience): (Api<Pod>, _) = (place.reached.api(place.namespace), place.graces.server);
+    let watched = Arc::new(place.watch.watch(&name));
+    let mut told = Told::of(&name);
+    make_pod(pods.clone(), attempt, pod, (Arc::clone(&watched), patience)).await?;
+    told.created();
+    let output = Output::new(pods, &name, &attempt.log);
+    let waits = Waits::new(place.graces, place.queue);
+    let events = || events::of_pod(place.reached.api::<Event>(place.namespace), &name);
+    let log = &attempt.log;
+    let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
+    followed.follow(output, events).await
+}
+
+/// A Pod on its way.
+struct Followed<'a> {
+    name: &'a str,
+    watched: &'a Watched,
+    told: Told,
+    waits: Waits,
+    /// How long the server may be away.
+    patience: Duration,
+    log: &'a Log,
+}
+
+/// What is to be done after a look at a Pod.
+enum Step {
+    End(End),
+    /// Wait for news until then, if there is a bound.
+    Wait(Option<Instant>, bool),
+}
+
+impl Followed<'_> {
+    async fn follow(mut self, output: Output, events: impl Fn() -> Words) -> Result<End> {
+        let mut view = self.watched.view.clone();
+        let running = watch::Sender::new(Phase::Before);
+        let lines = output.lines();
+        let mut writing: Writing = Box::pin(write(output, running.subscribe()));
+        let mut words: Words = Box::pin(futures::stream::pending());
+        let mut asked = Some(Instant::now() + EVENTS_AFTER);
+        loop {
+            let now = view.borrow_and_update().clone();
+            let (until, is_started) = match self.look(&now)? {
+                Step::End(end) => {
+                    if let End::Exited(exit, _) = &end
+                        && !exit.is_silent()
+                    {
+                        let has_outcome = exit.has_outcome();
+                        running.send_replace(Phase::Ended { has_outcome });
+                        self.finish(writing, &lines, has_outcome).await;
+                    }
+                    break Ok(end);
+                }
+                Step::Wait(until, is_started) => (until, is_started),
+            };
+            if is_started {
+                running.send_if_modified(|it| std::mem::replace(it, Phase::Runs) != Phase::Runs);
+                asked = None;
+            }
+            tokio::select! {
+                // An error can't be: the watch is ours.
+                _ = view.changed() => {}
+                () = at(until) => {}
+                () = at(asked) => {
+                    words = events();
+                    asked = None;
+                }
+                Some(word) = words.next() => {
+                    self.told.hear(&word);
+                    self.waits.hear(&word.reason, &word.message, Instant::now());
+                }
+                // It goes on until it is told that the container ended.
+                _ = &mut writing => {}
+            }
+        }
+    }
+
+    /// Waits for the rest of what was written; where that can't be read, an outcome may have it.
+    async fn finish(&self, rest: Writing, lines: &Lines, has_outcome: bool) {
+        let why = match tokio::time::timeout(REST, rest).await {
+            Ok(Ok(())) => return,
+            Ok(Err(broken)) => broken.to_string(),
+            Err(_) => format!("it took longer than {REST:?}"),
+        };
+        if has_outcome {
+            tracing::info!(
+                "the log of pod {} cannot be read, and is taken from the stage: {why}",
+                self.name
+            );
+            let [stdout, stderr] = lines.counts();
+            self.log.is_cut_after(stdout, stderr);
+        } else {
+            tracing::warn!(
+                "pod {} has ended, and the rest of its log cannot be had: {why}",
+                self.name
+            );
+        }
+    }
+
+    fn look(&mut self, view: &View) -> Result<Step> {
+        let now = Instant::now();
+        if let Some(end) = self.ended(view) {
+            return Ok(Step::End(end));
+        }
+        if let Some((since, error)) = &view.trouble {
+            let (is_away, until) = (Trouble::of(error) == Trouble::Away, *since + self.patience);
+            // A server that has just come back doesn't know yet who may do what.
+            let may_pass = is_away || view.pod.is_some();
+            return match (may_pass && now < until, is_away) {
+                (true, _) => Ok(Step::Wait(Some(until), false)),
+                (false, true) => Ok(Step::End(End::Away(self.patience))),
+                (false, false) => Err(self.unseen(error)),
+            };
+        }
+        let Some(seen) = view.pod.as_deref().map(Seen::of) else {
+            return Ok(Step::Wait(None, false));
+        };
+        self.told.see(&seen);
+        let until = self.waits.see(&seen, now);
+        if let (Some(until), Some((wait, since))) = (until, self.waits.current())
+            && now >= until
+        {
+            return Ok(Step::End(End::Stuck(wait.clone(), until - since)));
+        }
+        Ok(Step::Wait(until, seen.process == Process::Running))
+    }
+
+    fn ended(&mut self, view: &View) -> Option<End> {
+        let seen = view.pod.as_deref().map(Seen::of).unwrap_or_default();
+        let end = End::of(self.name, &seen, view.is_gone)?;
+        self.told.see(&seen);
+        Some(end)
+    }
+
+    fn unseen(&self, error: &kube::Error) -> Error {
+        let message = format!("cannot watch pod {}", self.name);
+        match error {
+            kube::Error::Api(status) => refused(message, kube::Error::Api(status.clone())),
+            error => Error::runner(message, error.to_string()),
+        }
+    }
+}
+
+/// Hands on what a container writes, to the end of its log.
+type Writing = Pin<Box<dyn Future<Output = std::result::Result<(), Broken>> + Send>>;
+
+/// How far a container is, for who reads its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Before,
+    Runs,
+    Ended { has_outcome: bool },
+}
+
+/// Hands on what the container writes while it runs, and then the rest.
+async fn write(
+    mut output: Output,
+    mut phase: watch::Receiver<Phase>,
+) -> std::result::Result<(), Broken> {
+    let mut is_over = false;
+    loop {
+        let is_next = |phase: &Phase| match phase {
+            Phase::Before => false,
+            Phase::Runs => !is_over,
+            Phase::Ended { .. } => true,
+        };
+        // An error says that the run is gone.
+        let Ok(now) = phase.wait_for(is_next).await.map(|now| *now) else {
+            return std::future::pending().await;
+        };
+        if let Phase::Ended { has_outcome } = now {
+            let at_gap = if has_outcome { AtGap::Stop } else { AtGap::GoOn };
+            if output.finish(at_gap).await.is_ok() {
+                return Ok(());
+            }
+            // What breaks off may be had at the second try.
+            tokio::time::sleep(PAUSE).await;
+            return output.finish(at_gap).await;
+        }
+        tokio::select! {
+            followed = output.follow() => match followed {
+                Err(broken) if broken.is_lasting() => {
+                    tracing::warn!("the log of the closure comes once it has ended: {broken}");
+                    is_over = true;
+                }
+                _ => {
+                    // It ends with the container, which is told a moment later, or breaks off.
+                    let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
+                    let _ = tokio::time::timeout(PAUSE, ended).await;
+                }
+            },
+            _ = phase.changed() => {}
+        }
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

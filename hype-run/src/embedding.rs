@@ -1,0 +1,98 @@
+//! What all guests of a process share: the engine, what it links them to, and its clock.
+
+use std::sync::{Arc, LazyLock};
+
+use hype_wire::{Failure, FailureKind, Location};
+use wasmtime::component::{Linker, WasmStr};
+use wasmtime::{Engine, StoreContextMut};
+
+use crate::brevity;
+use crate::deadline::Ticker;
+use crate::deterministic;
+use crate::engine::{Platform, Slots, engine};
+use crate::execution::{Guest, Panic};
+use crate::filesystem;
+use crate::http;
+use crate::process;
+
+/// The host's side of `wit/`.
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "closures",
+        exports: { default: async },
+    });
+}
+
+/// wasmtime, ready to load components.
+pub(crate) struct Embedding {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Guest>,
+    pub(crate) ticker: Ticker,
+}
+
+type Made = Result<Embedding, String>;
+
+/// An embedding that another thread makes, while this one fetches what it is to run: each takes about
+/// as long as the other.
+#[derive(Clone)]
+pub(crate) struct ComingEmbedding(Arc<LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>>);
+
+impl ComingEmbedding {
+    /// Begins to make it.
+    pub(crate) fn begin(slots: Option<Slots>) -> Self {
+        let make = move || Embedding::new(slots).map_err(|error| format!("{error:#}"));
+        let coming = Self(Arc::new(LazyLock::new(Box::new(make))));
+        let theirs = coming.clone();
+        let thread = std::thread::Builder::new().name("hype-embedding".into());
+        if let Err(error) = thread.spawn(move || theirs.get().map(drop)) {
+            tracing::debug!("the embedding will be made when it is needed: {error}");
+        }
+        coming
+    }
+
+    /// It, as soon as it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the machine cannot run WebAssembly, or has no thread left.
+    pub(crate) fn get(&self) -> Result<&Embedding, Failure> {
+        LazyLock::force(&self.0).as_ref().map_err(|error| {
+            let what = "this machine cannot run closures";
+            Failure {
+                causes: vec![error.clone()],
+                ..Failure::new(FailureKind::Infrastructure, what)
+            }
+        })
+    }
+}
+
+impl Embedding {
+    fn new(slots: Option<Slots>) -> wasmtime::Result<Self> {
+        let engine = engine(Platform::here(), slots)?;
+        let mut linker = Linker::new(&engine);
+        link(&mut linker)?;
+        let ticker = Ticker::start(engine.clone())?;
+        Ok(Self { engine, linker, ticker })
+    }
+}
+
+fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    filesystem::link(linker)?;
+    deterministic::link(linker)?;
+    http::link(linker)?;
+    process::link(linker)?;
+    linker.instance("spotify:hype/report@0.1.0")?.func_wrap("panicked", panicked)
+}
+
+/// Keeps the beginning of what the guest says, which stays in its memory else.
+fn panicked(
+    mut store: StoreContextMut<'_, Guest>,
+    (message, file, line): (WasmStr, WasmStr, u32),
+) -> wasmtime::Result<()> {
+    let message = brevity::text(&message.to_str(&store)?);
+    let file = brevity::name(&file.to_str(&store)?);
+    store.data_mut().panic = Some(Panic { message, location: Location { file, line } });
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Containers that end otherwise than by their closure.
+
+use hype::RunEnvironment;
+
+use super::waiting::Waiting;
+use super::{submitter, told, wait};
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_killed_container_is_told_apart() {
+    wait(async {
+        let waiting = Waiting::start(&RunEnvironment::new()).await;
+        told(&["kill", &waiting.container]);
+        let report = waiting.lost().await;
+        assert!(report.contains("-1 was killed (status 137)"), "{report}");
+        assert!(report.contains("1: its last lines:\n      waiting\n"), "{report}");
+    });
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_removed_container_is_told_apart() {
+    wait(async {
+        let waiting = Waiting::start(&RunEnvironment::new()).await;
+        told(&["rm", "--force", &waiting.container]);
+        let report = waiting.lost().await;
+        assert!(report.contains("somebody removed container hype-run-"), "{report}");
+    });
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_container_that_is_told_to_stop_leaves_an_outcome() {
+    wait(async {
+        let waiting = Waiting::start(&RunEnvironment::new()).await;
+        told(&["stop", &waiting.container]);
+        let error = waiting.run.wait().await.unwrap_err();
+        assert_eq!(error.failure().unwrap().kind, hype::FailureKind::Interrupted, "{error:?}");
+        assert!(error.is_infrastructure());
+    });
+}
+
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn a_container_without_memory_is_told_apart() {
+    let (_stage, submitter) = submitter(|runner| runner);
+    let env = RunEnvironment::new().with_request("memory", "96Mi");
+    let error = wait(submitter.submit(test_guests::ends::hoard(), &env)).unwrap_err();
+    let report = error.report();
+    assert!(error.is_lost(), "{report}");
+    assert!(report.contains("was killed: it used up its memory of 96Mi"), "{report}");
+    assert!(report.contains("Hint: raise the memory request"), "{report}");
+}
