@@ -181,6 +181,19 @@ fn a_run_without_files_needs_no_directory_of_its_own() {
 }
 
 #[test]
+fn directories_in_directories_go_with_the_run() {
+    let prepared = Prepared::new("nest", &[], |manifest| {
+        manifest.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
+    });
+    let around = tempfile::tempdir().unwrap();
+    let output = hype_run(&[&prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let end = prepared.outcome("runs/run-1/outcome").end;
+    assert!(matches!(end, End::Value(_)), "{end:?}");
+    assert_eq!(around.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
 fn a_failure_is_an_outcome_too() {
     let prepared = Prepared::new("panic", &["too hot"], |_| {});
     let output = prepared.run();

@@ -53,15 +53,6 @@ fn what_is_removed_or_cut_is_room_again() {
 }
 
 #[test]
-fn directories_in_directories_go_with_the_run() {
-    run::<()>("nest", ("/tmp", 900_u32));
-    let runs = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().path());
-    let mut left =
-        runs.filter(|run| run.join("tmp/1/in").exists() || run.join("removed-1").exists());
-    assert_eq!(left.next(), None);
-}
-
-#[test]
 fn files_that_were_closed_are_not_open() {
     run::<()>("reopen", ("/tmp/a", 3000_u32));
 }
