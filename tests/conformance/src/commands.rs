@@ -229,6 +229,14 @@ pub async fn a_command_has_three_descriptors(submitter: &Submitter) {
     assert_eq!(seen, "0\n1\n2\n");
 }
 
+/// In a container that is `hype-run`, which was given credentials; in this process one that has none.
+pub async fn variables_of_the_first_process_are_out_of_reach(submitter: &Submitter) {
+    let cat = perform(order(&["cat", "/proc/1/environ"]));
+    let done = submitter.submit(cat, &granting(&["cat"])).await.unwrap();
+    assert_eq!(done.out, "");
+    assert!(done.code == Some(0) || done.err.contains("Permission denied"), "{done:?}");
+}
+
 pub async fn a_command_gets_no_new_rights(submitter: &Submitter) {
     let seen = said(submitter, script("grep NoNewPrivs /proc/$$/status"), &granting(&["sh"])).await;
     assert_eq!(seen, "NoNewPrivs:\t1\n");

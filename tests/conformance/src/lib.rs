@@ -71,7 +71,8 @@ macro_rules! suite {
                 a_commands_variables_are_the_closures variables_that_lead_to_other_programs_are_refused
                 mounts_are_at_their_paths ten_commands_read_at_once
                 a_program_of_a_closures_own_is_not_started a_command_has_three_descriptors
-                a_command_gets_no_new_rights a_command_can_be_ended commands_at_once_are_bounded
+                variables_of_the_first_process_are_out_of_reach a_command_gets_no_new_rights
+                a_command_can_be_ended commands_at_once_are_bounded
                 a_closure_needn_t_wait_for_its_commands nothing_is_left_at_the_deadline
             }
             surroundings {
