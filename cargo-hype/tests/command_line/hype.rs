@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
@@ -30,8 +31,16 @@ pub(crate) struct Seen {
     pub(crate) stderr: String,
 }
 
+/// Has Rust's target added where it is missing, which no test wants to see.
+static TARGET: LazyLock<()> = LazyLock::new(|| {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
+    let built = command.args(["build", "-p", "hello"]).current_dir(workspace()).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+});
+
 /// `cargo hype` with these arguments, at the root of the workspace.
 pub(crate) fn hype(arguments: &[&str]) -> Hype {
+    LazyLock::force(&TARGET);
     let scratch = Rc::new(tempfile::tempdir().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
     command.args(arguments).current_dir(workspace());

@@ -17,4 +17,6 @@ mod interrupt;
 mod new;
 mod refusal;
 mod run;
+#[cfg(unix)]
+mod target;
 mod usage;
