@@ -15,6 +15,8 @@ mod local;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod lost;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod make;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod quantity;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;

@@ -15,7 +15,6 @@ use bollard::query_parameters::{
 };
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::oneshot;
 
 use super::daemon::{Reached, found, refused, status};
 use super::end::{End, Exit};
@@ -23,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogStream};
 use crate::progress::STEP;
 use crate::runner::Attempt;
+use crate::runner::make::make;
 
 /// How often a daemon that went away is looked for.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -59,36 +59,29 @@ pub(crate) async fn run(
     Ok(end)
 }
 
-/// Makes the container `name`, to be removed with what belongs to the attempt.
-///
-/// A request may be carried out though nobody waits for its answer any more. So it is made in a task of
-/// its own, and who removes the container waits for that first. What else is to be removed waits for the
-/// container, which may use it, unless the flag that is given says that it has ended.
+/// Makes the container `name`, to be removed with what belongs to the attempt. What else is to be removed waits for
+/// the container, which may use it, unless the flag that is given says that it has ended.
 pub(crate) async fn create(
     docker: &Docker,
     attempt: &Attempt,
     (name, body): (&str, ContainerCreateBody),
 ) -> Result<Arc<AtomicBool>> {
-    let (making, made) = oneshot::channel::<()>();
     let has_ended = Arc::new(AtomicBool::new(false));
     let (ended, beside) = (Arc::clone(&has_ended), attempt.owned.beside());
     let removal = remove_container(docker.clone(), name.to_owned());
     let what = format!("container {name}");
-    attempt.owned.enter(what.clone(), async move {
-        let _ = made.await;
+    let shown = what.clone();
+    let removal = async move {
         if !ended.load(Ordering::Relaxed) {
             return removal.await;
         }
         beside.remove(what, Box::pin(removal));
         Ok(())
-    });
+    };
     let options = CreateContainerOptionsBuilder::default().name(name).build();
     let docker = docker.clone();
-    let creating = tokio::spawn(async move {
-        let _making = making;
-        docker.create_container(Some(options), body).await
-    });
-    let created = creating.await.map_err(|error| Error::runner("a request broke down", error))?;
+    let request = async move { docker.create_container(Some(options), body).await };
+    let created = make(request, Some((&attempt.owned, shown, removal))).await?;
     let created = created.map_err(|error| {
         let is_source = error.to_string().contains("bind source path does not exist");
         let error = refused(format!("cannot make container {name}"), error);

@@ -7,7 +7,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{RemoveVolumeOptions, UploadToContainerOptionsBuilder};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 
 use super::archive::open_directories;
 use super::daemon::{Reached, found, refused, status};
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::lease;
 use crate::mount::{Source, VolumeRequest};
 use crate::owned::Owned;
+use crate::runner::make::make;
 use crate::runner::{Attempt, labels};
 
 /// Where fresh volumes stand in the container that opens them to all users.
@@ -95,26 +96,17 @@ impl Volumes {
 
 async fn create(docker: &Docker, request: &VolumeRequest, owned: &Owned) -> Result<()> {
     let name = request.name().to_owned();
-    // Closed once the daemon has answered: who removes it waits until it can be there.
-    let (making, made) = oneshot::channel::<()>();
-    if request.is_transient() {
+    let removal = request.is_transient().then(|| {
         let (docker, name) = (docker.clone(), name.clone());
-        owned.enter(format!("volume {name}"), async move {
-            let _ = made.await;
-            remove_volume(&docker, &name).await
-        });
-    }
+        (owned, format!("volume {name}"), async move { remove_volume(&docker, &name).await })
+    });
     let body = VolumeCreateRequest {
         name: Some(name.clone()),
         labels: Some(labels_of(request)),
         ..Default::default()
     };
     let docker = docker.clone();
-    let creating = tokio::spawn(async move {
-        let _making = making;
-        docker.create_volume(body).await
-    });
-    let created = creating.await.map_err(|error| Error::runner("a request broke down", error))?;
+    let created = make(async move { docker.create_volume(body).await }, removal).await?;
     created.map(drop).map_err(|error| refused(format!("cannot make the volume {name}"), error))
 }
 

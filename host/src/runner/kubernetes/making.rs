@@ -6,7 +6,6 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
-use tokio::sync::oneshot;
 
 use super::cluster::{found, persist};
 use super::pod::MANIFEST;
@@ -15,6 +14,7 @@ use super::seen::{Process, Seen};
 use super::watching::Watched;
 use crate::error::{Error, Result};
 use crate::runner::Attempt;
+use crate::runner::make::make;
 
 /// How long a running `hype-run` has to stop when nobody wants its value any more, in seconds.
 const STOP: u32 = 10;
@@ -26,9 +26,6 @@ const STOPPED: Duration = Duration::from_secs(30);
 const REMOVAL: Duration = Duration::from_secs(60);
 
 /// Makes `pod`, whose end `watched` tells, and which goes with what belongs to the attempt.
-///
-/// A request may be carried out though nobody waits for its answer any more. So it is made in a task of
-/// its own, and who removes the Pod waits for that first.
 pub(crate) async fn make_pod(
     pods: Api<Pod>,
     attempt: &Attempt,
@@ -36,11 +33,9 @@ pub(crate) async fn make_pod(
     (watched, patience): (Arc<Watched>, Duration),
 ) -> Result<()> {
     let name = pod.name_any();
-    let (making, made) = oneshot::channel::<()>();
     let beside = attempt.owned.beside();
     let removal = Removal { pods: pods.clone(), name: name.clone(), watched: Arc::clone(&watched) };
-    attempt.owned.enter(format!("pod {name}"), async move {
-        let _ = made.await;
+    let remove = async move {
         let what = format!("pod {}", removal.name);
         match removal.has_ended() {
             // Nothing waits for it, since it uses nothing any more.
@@ -48,9 +43,8 @@ pub(crate) async fn make_pod(
             false => removal.remove().await?,
         }
         Ok(())
-    });
-    let task = tokio::spawn(async move {
-        let _making = making;
+    };
+    let request = async move {
         let params = PostParams::default();
         match persist(patience, || pods.create(&params, &pod)).await {
             Err(error) if Trouble::of(&error) == Trouble::Conflict => {
@@ -59,8 +53,8 @@ pub(crate) async fn make_pod(
             Err(error) => Err((None, error)),
             Ok(_) => Ok(()),
         }
-    });
-    match joined(task.await)? {
+    };
+    match make(request, Some((&attempt.owned, format!("pod {name}"), remove))).await? {
         Ok(()) => {
             watched.is_made();
             Ok(())
@@ -82,10 +76,6 @@ async fn is_ours(
         return Ok(());
     }
     Err(Some(Error::runner(format!("cannot make pod {name}"), "another pod of that name is there")))
-}
-
-fn joined<T>(task: std::result::Result<T, tokio::task::JoinError>) -> Result<T> {
-    task.map_err(|error| Error::runner("a request broke down", error))
 }
 
 /// What removes a Pod.

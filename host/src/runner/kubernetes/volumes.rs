@@ -8,7 +8,7 @@ use hype_wire::Access;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 
 use super::claim::{check, claim, copy};
 use super::cluster::{found, persist};
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::mount::{Source, VolumeRequest};
 use crate::owned::Owned;
 use crate::runner::labels;
+use crate::runner::make::make;
 use crate::sharing::Readers;
 use crate::submitter::unique_name;
 
@@ -141,24 +142,16 @@ impl Claims<'_> {
         claim: PersistentVolumeClaim,
         owned: Option<&Owned>,
     ) -> Result<bool> {
-        // Closed once the server has answered: who removes it waits until it can be there.
-        let (making, made) = oneshot::channel::<()>();
-        if let Some(owned) = owned {
+        let removal = owned.map(|owned| {
             let (api, name) = (self.api.clone(), name.to_owned());
-            owned.enter(format!("claim {name}"), async move {
-                let _ = made.await;
-                remove_claim(&api, &name).await
-            });
-        }
+            (owned, format!("claim {name}"), async move { remove_claim(&api, &name).await })
+        });
         let (api, patience) = (self.api.clone(), self.patience);
-        let creating = tokio::spawn(async move {
-            let _making = making;
+        let request = async move {
             let params = PostParams::default();
             persist(patience, || api.create(&params, &claim)).await
-        });
-        let created =
-            creating.await.map_err(|error| Error::runner("a request broke down", error))?;
-        match created {
+        };
+        match make(request, removal).await? {
             Ok(_) => Ok(true),
             Err(error) if Trouble::of(&error) == Trouble::Conflict => Ok(false),
             Err(error) => Err(refused_input(format!("cannot make the claim {name}"), error)),
