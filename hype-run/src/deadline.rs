@@ -92,10 +92,16 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// The thread that makes an engine's guests look at the clock, while there are any.
-#[derive(Debug)]
+/// Makes an engine's guests look at the clock, while there are any, with a thread that runs its [`Ticks`].
+#[derive(Debug, Default)]
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
+}
+
+/// What that thread does until the ticker is gone.
+pub(crate) struct Ticks {
+    shared: Arc<Shared>,
+    engine: Engine,
 }
 
 #[derive(Debug, Default)]
@@ -117,14 +123,9 @@ struct State {
 pub(crate) struct Ticking<'a>(&'a Shared);
 
 impl Ticker {
-    /// Starts the thread.
-    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("hype-ticker".into())
-            .spawn(move || theirs.tick(&engine))?;
-        Ok(Self { shared })
+    /// The ticks of `engine`.
+    pub(crate) fn ticks(&self, engine: Engine) -> Ticks {
+        Ticks { shared: Arc::clone(&self.shared), engine }
     }
 
     /// Ticks for one guest more, until what this gives is dropped.
@@ -143,16 +144,19 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn tick(&self, engine: &Engine) {
-        let mut state = self.lock();
+impl Ticks {
+    pub(crate) fn run(self) {
+        let Self { shared, engine } = self;
+        let mut state = shared.lock();
         while !state.stopped {
             if state.guests == 0 {
                 state.idle = true;
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let waited = self.changed.wait_timeout(state, TICK);
+            let waited = shared.changed.wait_timeout(state, TICK);
             let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if waited.timed_out() {

@@ -7,7 +7,7 @@ use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::brevity;
-use crate::deadline::Ticker;
+use crate::deadline::{Ticker, Ticks};
 use crate::deterministic;
 use crate::engine::{Platform, Slots, engine};
 use crate::execution::{Guest, Panic};
@@ -34,21 +34,30 @@ pub(crate) struct Embedding {
 type Made = Result<Embedding, String>;
 
 /// An embedding that another thread makes, while this one fetches what it is to run: each takes about
-/// as long as the other.
-#[derive(Clone)]
+/// as long as the other. Then that thread is the clock of its guests.
 pub(crate) struct ComingEmbedding(Arc<LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>>);
 
 impl ComingEmbedding {
     /// Begins to make it.
     pub(crate) fn begin(slots: Option<Slots>) -> Self {
-        let make = move || Embedding::new(slots).map_err(|error| format!("{error:#}"));
-        let coming = Self(Arc::new(LazyLock::new(Box::new(make))));
-        let theirs = coming.clone();
-        let thread = std::thread::Builder::new().name("hype-embedding".into());
-        if let Err(error) = thread.spawn(move || theirs.get().map(drop)) {
-            tracing::debug!("the embedding will be made when it is needed: {error}");
+        let coming = Self::by(move || Embedding::new(slots).map_err(|error| format!("{error:#}")));
+        let theirs = Arc::clone(&coming.0);
+        let thread = std::thread::Builder::new().name("hype-engine".into());
+        let started = thread.spawn(move || {
+            let made = LazyLock::force(&theirs).as_ref().ok();
+            let ticks = made.map(|it| it.ticker.ticks(it.engine.clone()));
+            // The embedding goes with its executor, which ends the ticks.
+            drop(theirs);
+            ticks.map(Ticks::run)
+        });
+        match started {
+            Ok(_) => coming,
+            Err(error) => Self::by(move || Err(format!("there is no thread for it: {error}"))),
         }
-        coming
+    }
+
+    fn by(make: impl FnOnce() -> Made + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
     }
 
     /// It, as soon as it is there.
@@ -72,8 +81,7 @@ impl Embedding {
         let engine = engine(Platform::here(), slots)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker)?;
-        let ticker = Ticker::start(engine.clone())?;
-        Ok(Self { engine, linker, ticker })
+        Ok(Self { engine, linker, ticker: Ticker::default() })
     }
 }
 
