@@ -19,6 +19,7 @@ use crate::refusal::Request;
 use crate::store;
 use crate::transfer::{
     Download, DownloadError, Persistence, Source, Turns, Upload, UploadError, blob_of, release,
+    whole,
 };
 
 /// A prefix of an object store: blobs that all runs share, and the objects of each run.
@@ -312,7 +313,7 @@ impl Stage {
         let read = || async {
             let object = self.store.get(&path).await?;
             match object.meta.size {
-                size if is_right(size) => object.bytes().await.map(Ok),
+                size if is_right(size) => whole(object).await.map(Ok),
                 size => Ok(Err(size)),
             }
         };

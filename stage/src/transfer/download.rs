@@ -2,19 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hype_wire::{Blob, Digest};
 use object_store::path::Path;
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
+use object_store::{GetResult, GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::task::JoinHandle;
 
 use super::copy::hashed_copy;
 #[cfg(target_os = "linux")]
 use super::mapped::Mapped;
-use super::range::RangeOf;
+use super::range::{RangeOf, broken_off};
 use super::room::room;
 use super::sink::{Saved, Sink, Whole};
 use super::source::blocking;
@@ -59,8 +60,10 @@ impl From<StageError> for DownloadError {
 /// How many parts are asked for before the first of them is hashed.
 const AHEAD: usize = 8;
 
-/// How many bytes are hashed in no time.
-const AT_ONCE: usize = 1 << 20;
+/// Whether so many bytes are hashed, or read from a file of this machine, before another thread would have begun.
+fn is_quick(size: u64) -> bool {
+    size <= 1 << 20
+}
 
 impl Download<'_> {
     /// All bytes of the blob, in memory once.
@@ -96,11 +99,11 @@ impl Download<'_> {
     pub(crate) async fn fill(&self, mut file: File, name: String) -> Result<File, DownloadError> {
         let (file, found) = match self.here().await? {
             Some(mut from) => {
-                blocking(move || {
+                let copy = move || {
                     let copied = hashed_copy(&mut from, &mut file);
                     copied.map(|found| (file, found)).map_err(|error| unwritable(&name, error))
-                })
-                .await?
+                };
+                if is_quick(self.blob.size) { copy()? } else { blocking(copy).await? }
             }
             None => {
                 let saved = self.in_order(Saved::new(name, file)).await?;
@@ -206,9 +209,21 @@ pub(super) fn unwritable(name: &str, error: std::io::Error) -> StageError {
     StageError::because(StageErrorKind::File, format!("cannot write {name}"), error)
 }
 
+/// All bytes of an object that its store has begun to give.
+pub(crate) async fn whole(object: GetResult) -> object_store::Result<Bytes> {
+    match &object.payload {
+        GetResultPayload::File(file, _) if is_quick(object.meta.size) => {
+            let mut bytes = vec![0; object.meta.size as usize];
+            (&*file).read_exact(&mut bytes).map_err(broken_off)?;
+            Ok(bytes.into())
+        }
+        _ => object.bytes().await,
+    }
+}
+
 /// The blob that `bytes` are.
 pub(crate) async fn blob_of(bytes: Bytes) -> Result<Blob, StageError> {
-    if bytes.len() <= AT_ONCE {
+    if is_quick(bytes.len() as u64) {
         return Ok(Blob::of(&bytes));
     }
     blocking(move || Ok(Blob::of(&bytes))).await

@@ -13,7 +13,7 @@ mod turns;
 mod upload;
 
 pub use copy::hashed_copy;
-pub(crate) use download::{Download, DownloadError, blob_of};
+pub(crate) use download::{Download, DownloadError, blob_of, whole};
 pub(crate) use persistence::Persistence;
 pub(crate) use room::release;
 pub use source::Source;

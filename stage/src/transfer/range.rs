@@ -106,6 +106,6 @@ fn cut() -> object_store::Error {
     broken_off(std::io::ErrorKind::UnexpectedEof.into())
 }
 
-fn broken_off(source: std::io::Error) -> object_store::Error {
+pub(super) fn broken_off(source: std::io::Error) -> object_store::Error {
     object_store::Error::Generic { store: "hype", source: Box::new(source) }
 }
