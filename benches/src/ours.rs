@@ -1,10 +1,10 @@
 //! What of ours is measured, built as users get it.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use cargo_hype::build::build_all;
-use cargo_hype::cargo::Cargo;
 use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 
@@ -14,8 +14,6 @@ pub(crate) struct Ours {
     pub(crate) root: PathBuf,
     /// Where the peers are installed.
     pub(crate) tools: PathBuf,
-    /// The command `hype-run`.
-    pub(crate) hype_run: PathBuf,
     /// The component of the example `hello`.
     pub(crate) hello: PathBuf,
     /// The component of the functions in `closures/`.
@@ -36,7 +34,6 @@ impl Ours {
         let components = project.components();
         let component = |name: &str| components.join(name).with_extension("wasm");
         Ok(Self {
-            hype_run: hype_run(&root)?,
             tools: components.with_file_name("bench-tools"),
             hello: component("hello"),
             closures: component("bench-closures"),
@@ -44,13 +41,17 @@ impl Ours {
             root,
         })
     }
-}
 
-/// Built together with this program, so that both find one wasmtime compiled.
-fn hype_run(root: &Path) -> anyhow::Result<PathBuf> {
-    let build = ["build", "--release", "-p", "hype-run", "-p", "benches", "--bin", "hype-run"];
-    let cargo = Cargo { directory: root, arguments: build.map(Into::into).into(), variable: None };
-    let artifacts = cargo.build()?.artifacts().context("cargo build failed")?;
-    let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
-    program.map(Into::into).context("cargo made no program hype-run")
+    /// The command `hype-run` as images have it, which is where it is a process of its own.
+    pub(crate) fn hype_run(&self) -> anyhow::Result<PathBuf> {
+        let machine = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => bail!("there are no images for {other}"),
+        };
+        let mut build = Command::new(self.root.join("docker/hype-run"));
+        let built = build.arg(machine).stderr(Stdio::inherit()).output()?;
+        ensure!(built.status.success(), "{build:?} ended with {}", built.status);
+        Ok(String::from_utf8(built.stdout).context("a path that is UTF-8")?.trim_end().into())
+    }
 }

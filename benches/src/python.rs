@@ -28,6 +28,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let (component, peer) = (component(ours, CLOSURES)?, component(ours, PEER)?);
     let runtime = runtime()?;
     runtime.block_on(check(&component))?;
+    let hype_run = ours.hype_run()?;
     let wasmtime = peers::wasmtime(ours)?;
     let code = peers::precompiled(ours, &peer)?;
     let staged = runtime.block_on(Staged::new(&component))?;
@@ -40,7 +41,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             number += 1;
             let run_id = format!("run-{number}");
             let request = runtime.block_on(staged.run(&run_id, "greet", arguments.clone()))?;
-            process::to_the_first_byte(&mut start(&ours.hype_run, &request))
+            process::to_the_first_byte(&mut start(&hype_run, &request))
         },
         || {
             let mut command = Command::new(&wasmtime);

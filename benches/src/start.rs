@@ -11,6 +11,7 @@ use crate::{peers, process};
 const ROUNDS: usize = 60;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
+    let hype_run = ours.hype_run()?;
     let wasmtime = peers::wasmtime(ours)?;
     let program = peers::precompiled(ours, &peers::hello(ours)?)?;
     let runtime = runtime()?;
@@ -24,7 +25,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             number += 1;
             let run_id = format!("run-{number}");
             let request = runtime.block_on(staged.run(&run_id, "example", arguments.clone()))?;
-            process::to_the_end(&mut start(&ours.hype_run, &request))
+            process::to_the_end(&mut start(&hype_run, &request))
         },
         || {
             let mut command = Command::new(&wasmtime);
