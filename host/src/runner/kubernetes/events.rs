@@ -1,12 +1,18 @@
-//! What Kubernetes' events say of a Pod that doesn't start, or of the claims that it waits for.
+//! What Kubernetes' events say of Pods that don't start, or of the claims that they wait for.
+//!
+//! One watch of what is said of the Pods in a namespace begins with the first run that asks, and ends with the last.
+//! A server reads all events of a namespace for each that begins, whatever it selects.
 
-use std::pin::Pin;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::stream::{self, Stream, StreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
+use tokio::sync::{Notify, mpsc};
 
 /// How long to wait before a watch that broke is asked for again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -18,26 +24,118 @@ pub(crate) struct Word {
     pub(crate) message: String,
 }
 
-pub(crate) type Words = Pin<Box<dyn Stream<Item = Word> + Send>>;
+/// What is said of the Pods of a namespace, to those of its runs who want to hear it.
+#[derive(Debug, Clone)]
+pub(crate) struct Events(Arc<Inner>);
 
-/// What is said of the Pod called `pod`, from the first on. Who may not see events hears nothing.
-pub(crate) fn of_pod(events: Api<Event>, pod: &str) -> Words {
-    let fields = format!("involvedObject.kind=Pod,involvedObject.name={pod}");
-    let params = WatchParams::default().fields(&fields);
-    let watches = stream::unfold((events, params, false), async |(events, params, again)| {
-        if again {
-            tokio::time::sleep(PAUSE).await;
+#[derive(Debug)]
+struct Inner {
+    api: Api<Event>,
+    hearing: Mutex<Hearing>,
+    /// Told when nobody hears any more.
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Hearing {
+    by_pod: HashMap<String, mpsc::UnboundedSender<Word>>,
+    is_followed: bool,
+}
+
+/// What is said of one Pod, once somebody has asked.
+#[derive(Debug)]
+pub(crate) struct Words {
+    events: Events,
+    pod: String,
+    said: mpsc::UnboundedReceiver<Word>,
+}
+
+impl Events {
+    pub(crate) fn new(api: Api<Event>) -> Self {
+        Self(Arc::new(Inner { api, hearing: Mutex::default(), left: Notify::new() }))
+    }
+
+    /// What will be said of the Pod called `pod`.
+    pub(crate) fn of_pod(&self, pod: &str) -> Words {
+        let (say, said) = mpsc::unbounded_channel();
+        self.0.hearing().by_pod.insert(pod.to_owned(), say);
+        Words { events: self.clone(), pod: pod.to_owned(), said }
+    }
+}
+
+impl Words {
+    /// Asks for all that was and will be said. Who may not see events hears nothing.
+    pub(crate) fn ask(&self) {
+        let inner = &self.events.0;
+        if !std::mem::replace(&mut inner.hearing().is_followed, true) {
+            tokio::spawn(follow(Arc::clone(inner)));
         }
+    }
+
+    /// The next that is said.
+    pub(crate) async fn next(&mut self) -> Option<Word> {
+        self.said.recv().await
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        let mut hearing = self.events.0.hearing();
+        hearing.by_pod.remove(&self.pod);
+        if hearing.by_pod.is_empty() {
+            self.events.0.left.notify_one();
+        }
+    }
+}
+
+async fn follow(inner: Arc<Inner>) {
+    loop {
+        let mut looking = pin!(inner.look());
+        let is_refused = loop {
+            tokio::select! {
+                looked = &mut looking => break looked.is_err(),
+                () = inner.left.notified() => if inner.ends(false) { return },
+            }
+        };
+        if inner.ends(is_refused) {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Inner {
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody hears any more, or nothing can be heard. Then whoever asks later begins anew.
+    fn ends(&self, is_refused: bool) -> bool {
+        let mut hearing = self.hearing();
+        hearing.is_followed = !is_refused && !hearing.by_pod.is_empty();
+        !hearing.is_followed
+    }
+
+    /// Hears what was said, and what is said until the server has enough.
+    async fn look(&self) -> kube::Result<()> {
+        let params = WatchParams::default().fields("involvedObject.kind=Pod");
         // From there on a server tells what there is, and then what comes.
-        let watched = events.watch(&params, "0").await.ok()?.boxed();
-        Some((watched, (events, params, true)))
-    });
-    let words = watches.flatten().filter_map(async |event| match event {
-        Ok(WatchEvent::Added(event) | WatchEvent::Modified(event)) => Some(word(event)),
-        _ => None,
-    });
-    // Who hears nothing more may ask again.
-    Box::pin(words.fuse())
+        let mut events = self.api.watch(&params, "0").await?.boxed();
+        while let Some(event) = events.next().await {
+            if let Ok(WatchEvent::Added(event) | WatchEvent::Modified(event)) = event {
+                self.hear(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&self, event: Event) {
+        let pod = event.involved_object.name.clone().unwrap_or_default();
+        if let Some(say) = self.hearing().by_pod.get(&pod) {
+            // One that doesn't hear it is about to go.
+            let _ = say.send(word(event));
+        }
+    }
 }
 
 /// The last that is said of each of these claims; nothing where that can't be told.
@@ -59,4 +157,43 @@ pub(crate) async fn of_claims(events: Api<Event>, claims: &[String]) -> Vec<Stri
 
 fn word(event: Event) -> Word {
     Word { reason: event.reason.unwrap_or_default(), message: event.message.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scripted::Scripted;
+    use super::*;
+
+    async fn heard(words: &mut Words) -> String {
+        words.next().await.unwrap().message
+    }
+
+    #[tokio::test]
+    async fn runs_that_ask_share_one_watch() {
+        let server = Scripted::start();
+        let events = Events::new(Api::namespaced(server.client(), "default"));
+        let (mut one, mut other) = (events.of_pod("one"), events.of_pod("other"));
+        server.event_of("one", "Pulling", "before anybody asked");
+        one.ask();
+        assert_eq!(heard(&mut one).await, "before anybody asked");
+        other.ask();
+        server.event_of("third", "Pulling", "of nobody's pod");
+        server.event_of("other", "Pulling", "to the other");
+        server.event_of("one", "Pulling", "to the one");
+        assert_eq!(heard(&mut other).await, "to the other");
+        assert_eq!(heard(&mut one).await, "to the one");
+        assert_eq!(server.requests(), ["WATCH events from 0"]);
+    }
+
+    #[tokio::test]
+    async fn who_asks_after_all_have_left_hears_too() {
+        let server = Scripted::start();
+        let events = Events::new(Api::namespaced(server.client(), "default"));
+        for _ in 0..2 {
+            let mut words = events.of_pod("pod");
+            words.ask();
+            server.event_of("pod", "Pulling", "something");
+            assert_eq!(heard(&mut words).await, "something");
+        }
+    }
 }

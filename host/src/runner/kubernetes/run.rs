@@ -4,15 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::cluster::Reached;
 use super::end::End;
-use super::events::{self, Words};
+use super::events::{Events, Words};
 use super::making::make_pod;
 use super::output::{AtGap, Broken, Lines, Output};
 use super::refusal::{Trouble, refused};
@@ -27,8 +26,12 @@ use crate::runner::Attempt;
 /// How long a Pod may take to start before it is asked why it doesn't.
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
 
-/// How long to wait before a log that broke off is followed again, or a node's that isn't ready.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait before a log that has ended, broke off or isn't there yet is followed again, at first and at the
+/// most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+
+/// How long to wait before the rest of a log is asked for again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long the rest of a log is waited for once its container has ended.
 const REST: Duration = Duration::from_secs(10);
@@ -38,6 +41,7 @@ pub(crate) struct Place<'a> {
     pub(crate) reached: &'a Reached,
     pub(crate) namespace: &'a str,
     pub(crate) watch: &'a Watch,
+    pub(crate) events: &'a Events,
     pub(crate) graces: Graces,
     /// How long the Pod may wait for a node.
     pub(crate) queue: Duration,
@@ -53,10 +57,10 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     told.created();
     let output = Output::new(pods, &name, &attempt.log);
     let waits = Waits::new(place.graces, place.queue);
-    let events = || events::of_pod(place.reached.api::<Event>(place.namespace), &name);
+    let words = place.events.of_pod(&name);
     let log = &attempt.log;
     let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
-    followed.follow(output, events).await
+    followed.follow(output, words).await
 }
 
 /// A Pod on its way.
@@ -78,12 +82,11 @@ enum Step {
 }
 
 impl Followed<'_> {
-    async fn follow(mut self, output: Output, events: impl Fn() -> Words) -> Result<End> {
+    async fn follow(mut self, output: Output, mut words: Words) -> Result<End> {
         let mut view = self.watched.view.clone();
         let running = watch::Sender::new(Phase::Before);
         let lines = output.lines();
         let mut writing: Writing = Box::pin(write(output, running.subscribe()));
-        let mut words: Words = Box::pin(futures::stream::pending());
         let mut asked = Some(Instant::now() + EVENTS_AFTER);
         loop {
             let now = view.borrow_and_update().clone();
@@ -109,7 +112,7 @@ impl Followed<'_> {
                 _ = view.changed() => {}
                 () = at(until) => {}
                 () = at(asked) => {
-                    words = events();
+                    words.ask();
                     asked = None;
                 }
                 Some(word) = words.next() => {
@@ -200,11 +203,14 @@ enum Phase {
 }
 
 /// Hands on what the container writes while it runs, and then the rest.
+///
+/// A node that is busy tells seconds later that a container has ended, and is asked for a log with some care: first
+/// after a quarter of the time that it took to start the Pod.
 async fn write(
     mut output: Output,
     mut phase: watch::Receiver<Phase>,
 ) -> std::result::Result<(), Broken> {
-    let mut is_over = false;
+    let (made, mut pause, mut is_over) = (Instant::now(), None, false);
     loop {
         let is_next = |phase: &Phase| match phase {
             Phase::Before => false,
@@ -221,20 +227,24 @@ async fn write(
                 return Ok(());
             }
             // What breaks off may be had at the second try.
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(AGAIN).await;
             return output.finish(at_gap).await;
         }
+        let waited = pause.unwrap_or_else(|| made.elapsed() / 4).min(PAUSES.1);
+        let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
+        if tokio::time::timeout(waited, ended).await.is_ok() {
+            continue;
+        }
+        let lines = output.lines().counts();
         tokio::select! {
             followed = output.follow() => match followed {
                 Err(broken) if broken.is_lasting() => {
                     tracing::warn!("the log of the closure comes once it has ended: {broken}");
                     is_over = true;
                 }
-                _ => {
-                    // It ends with the container, which is told a moment later, or breaks off.
-                    let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
-                    let _ = tokio::time::timeout(PAUSE, ended).await;
-                }
+                // It ends with the container, or breaks off.
+                _ if output.lines().counts() != lines => pause = Some(PAUSES.0),
+                _ => pause = Some((waited * 2).max(PAUSES.0)),
             },
             _ = phase.changed() => {}
         }

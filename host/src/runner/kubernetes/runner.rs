@@ -11,6 +11,7 @@ use kube::Api;
 
 use super::cluster::{Cluster, Reached, Way, found};
 use super::end::{End, Ended};
+use super::events::Events;
 use super::pod::{self, Parts};
 use super::run::{self, Place};
 use super::volumes::{Claims, Volumes};
@@ -48,8 +49,8 @@ struct Inner {
     base: Option<Pod>,
     graces: Graces,
     volumes: Volumes,
-    /// By namespace.
-    watches: Mutex<HashMap<String, Watch>>,
+    /// What the runs of a namespace share, by its name.
+    watches: Mutex<HashMap<String, (Watch, Events)>>,
     /// Namespaces that runs are said to be in which somebody attaches to.
     named: Mutex<BTreeSet<String>>,
 }
@@ -249,10 +250,12 @@ impl Inner {
         let parts = Parts { image, variables, is_stage_on_loopback, claims, expiry };
         let pod = pod::pod(attempt, &parts)?;
         check_stage(attempt, &pod)?;
+        let (watch, events) = &self.watches(reached, namespace);
         let place = Place {
             reached,
             namespace,
-            watch: &self.watch(reached, namespace),
+            watch,
+            events,
             graces: self.graces,
             queue: attempt.env.placement().queue_timeout.unwrap_or(QUEUE),
         };
@@ -289,13 +292,14 @@ impl Inner {
         all
     }
 
-    fn watch(&self, reached: &Reached, namespace: &str) -> Watch {
+    fn watches(&self, reached: &Reached, namespace: &str) -> (Watch, Events) {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let watch = watches.entry(namespace.to_owned()).or_insert_with(|| {
+        let shared = watches.entry(namespace.to_owned()).or_insert_with(|| {
             let selector = format!("{}={}", labels::SUBMITTER, lease::owner());
-            Watch::new(reached.api(namespace), selector)
+            let pods = Watch::new(reached.api(namespace), selector);
+            (pods, Events::new(reached.api(namespace)))
         });
-        watch.clone()
+        shared.clone()
     }
 
     /// The variables by which `hype-run` reaches the stage, and whether that is on this machine.

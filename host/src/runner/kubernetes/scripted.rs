@@ -128,10 +128,20 @@ impl Scripted {
 
     /// Lets an event tell something of the one Pod.
     pub(crate) fn event(&self, reason: &str, message: &str) {
+        let pod = {
+            let state = self.state();
+            let (_, pod) = state.things.keys().find(|(kind, _)| kind == "pods").unwrap();
+            pod.clone()
+        };
+        self.event_of(&pod, reason, message);
+    }
+
+    /// Lets an event tell something of the Pod called `pod`.
+    pub(crate) fn event_of(&self, pod: &str, reason: &str, message: &str) {
         let mut state = self.state();
         let name = format!("event-{}", state.version);
-        let event = json!({"metadata": {"name": name}, "involvedObject": {}, "reason": reason,
-            "message": message});
+        let event = json!({"metadata": {"name": name}, "involvedObject": {"name": pod},
+            "reason": reason, "message": message});
         state.put(&("events".to_owned(), name), event, "ADDED");
     }
 
