@@ -6,8 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, set_child_subreaper,
+    waitid, waitpid,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
@@ -90,7 +92,7 @@ fn end_all() -> Result<(), Vec<Pid>> {
             let _ = waitpid(Some(process.pid), WaitOptions::NOHANG);
         }
         let running = descendants(&all, getpid());
-        if running.is_empty() {
+        if running.is_empty() && !has_children() {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
@@ -110,6 +112,13 @@ fn end_all() -> Result<(), Vec<Pid>> {
             stopped.insert(pid);
         }
     }
+}
+
+/// Whether there are any descendants: those whose parents have ended are children, too. A list of processes can't
+/// tell, since one may make another and end while that is read.
+fn has_children() -> bool {
+    let any = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::All, any), Err(Errno::CHILD))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
