@@ -21,6 +21,9 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         FailureKind::Resources => {
             Some("keep less open at once: what is dropped or closed counts no more")
         }
+        FailureKind::Power if failure.message.contains("RunEnvironment::allow_command") => {
+            Some("grant it in the environment of the run, or by --allow-command of cargo hype call")
+        }
         FailureKind::Power if failure.message.contains("RunEnvironment::") => {
             Some("grant it in the environment of the run, or by --allow-http of cargo hype call")
         }
@@ -54,6 +57,13 @@ mod tests {
     fn hint(kind: FailureKind, message: &str, causes: &[&str]) -> Option<&'static str> {
         let causes = causes.iter().map(|&cause| cause.to_owned()).collect();
         advice(&Failure { causes, ..Failure::new(kind, message) })
+    }
+
+    #[test]
+    fn what_grants_a_power_is_named() {
+        let granted_by = |call: &str| hint(FailureKind::Power, call, &[]).unwrap();
+        assert!(granted_by("RunEnvironment::allow_command(\"uname\")").contains("--allow-command"));
+        assert!(granted_by("RunEnvironment::allow_http(\"a.org\")").contains("--allow-http"));
     }
 
     #[test]
