@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use anyhow::Context;
+
 use crate::alternate::alternate;
 use crate::ours::Ours;
 use crate::staged::{Staged, argument, runtime};
@@ -17,15 +19,18 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let runtime = runtime()?;
     let staged = runtime.block_on(Staged::new(&ours.hello))?;
     let arguments = argument("hello".to_owned())?;
-    let mut number = 0;
+    // A run has one outcome, so each start is a run of its own. To stage it isn't part of its start.
+    let mut requests = Vec::new();
+    for number in 0..2 * ROUNDS {
+        let run_id = format!("run-{number}");
+        requests.push(runtime.block_on(staged.run(&run_id, "example", arguments.clone()))?);
+    }
+    let mut requests = requests.iter();
     let (ours, peer) = alternate(
         ROUNDS,
         || {
-            // A run has one outcome, so each start is a run of its own.
-            number += 1;
-            let run_id = format!("run-{number}");
-            let request = runtime.block_on(staged.run(&run_id, "example", arguments.clone()))?;
-            process::to_the_end(&mut start(&hype_run, &request))
+            let request = requests.next().context("fewer runs than rounds")?;
+            process::to_the_end(&mut start(&hype_run, request))
         },
         || {
             let mut command = Command::new(&wasmtime);
