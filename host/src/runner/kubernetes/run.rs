@@ -52,12 +52,13 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     let name = pod.name_any();
     let (pods, patience): (Api<Pod>, _) = (place.reached.api(place.namespace), place.graces.server);
     let watched = Arc::new(place.watch.watch(&name));
+    // A watch that others began tells nothing twice.
+    let words = place.events.of_pod(&name);
     let mut told = Told::of(&name);
     make_pod(pods.clone(), attempt, pod, (Arc::clone(&watched), patience)).await?;
     told.created();
     let output = Output::new(pods, &name, &attempt.log);
     let waits = Waits::new(place.graces, place.queue);
-    let words = place.events.of_pod(&name);
     let log = &attempt.log;
     let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
     followed.follow(output, words).await
@@ -205,7 +206,7 @@ enum Phase {
 /// Hands on what the container writes while it runs, and then the rest.
 ///
 /// A node that is busy tells seconds later that a container has ended, and is asked for a log with some care: first
-/// after a quarter of the time that it took to start the Pod.
+/// after a quarter of the time that it took to start the Pod, if that is less than a second.
 async fn write(
     mut output: Output,
     mut phase: watch::Receiver<Phase>,
@@ -230,7 +231,7 @@ async fn write(
             tokio::time::sleep(AGAIN).await;
             return output.finish(at_gap).await;
         }
-        let waited = pause.unwrap_or_else(|| made.elapsed() / 4).min(PAUSES.1);
+        let waited = pause.unwrap_or_else(|| (made.elapsed() / 4).min(PAUSES.0));
         let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
         if tokio::time::timeout(waited, ended).await.is_ok() {
             continue;
@@ -244,7 +245,7 @@ async fn write(
                 }
                 // It ends with the container, or breaks off.
                 _ if output.lines().counts() != lines => pause = Some(PAUSES.0),
-                _ => pause = Some((waited * 2).max(PAUSES.0)),
+                _ => pause = Some((waited * 2).clamp(PAUSES.0, PAUSES.1)),
             },
             _ = phase.changed() => {}
         }
