@@ -13,6 +13,8 @@ use crate::engine::{Platform, Slots, engine};
 use crate::execution::{Guest, Panic};
 use crate::filesystem;
 use crate::http;
+#[cfg(target_os = "linux")]
+use crate::large_pages;
 use crate::process;
 
 /// The host's side of `wit/`.
@@ -79,6 +81,11 @@ impl ComingEmbedding {
 impl Embedding {
     fn new(slots: Option<Slots>) -> wasmtime::Result<Self> {
         let engine = engine(Platform::here(), slots)?;
+        #[cfg(target_os = "linux")]
+        if let Some(Err(error)) = slots.map(|slots| large_pages::prefer(&engine, slots.memories()))
+        {
+            tracing::debug!("guests have no large pages: {error:#}");
+        }
         let mut linker = Linker::new(&engine);
         link(&mut linker)?;
         Ok(Self { engine, linker, ticker: Ticker::default() })

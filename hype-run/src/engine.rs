@@ -127,6 +127,11 @@ const KEPT_TABLE: usize = 1 << 14;
 const LARGEST_INSTANCE: usize = 64 << 20;
 
 impl Slots {
+    /// How many memories there is room for.
+    pub(crate) fn memories(self) -> usize {
+        (self.0 * MEMORIES_EACH).max(MEMORIES)
+    }
+
     /// The room: all of it is address space alone, until a guest comes by. How much one guest may have
     /// is for [`crate::limits`] to say.
     fn pool(self) -> PoolingAllocationConfig {
@@ -136,7 +141,7 @@ impl Slots {
         pool.total_component_instances(count(self.0))
             .total_stacks(count(self.0))
             .total_core_instances(each(INSTANCES, 0))
-            .total_memories(each(MEMORIES_EACH, MEMORIES))
+            .total_memories(count(self.memories()))
             .total_tables(each(TABLES_EACH, TABLES))
             .max_core_instances_per_component(u32::MAX)
             .max_memories_per_component(u32::MAX)

@@ -30,6 +30,8 @@ mod files;
 mod filesystem;
 mod http;
 mod kept_log;
+#[cfg(target_os = "linux")]
+mod large_pages;
 mod limiter;
 mod limits;
 mod mapped;
