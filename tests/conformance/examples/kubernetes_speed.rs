@@ -9,23 +9,27 @@
 //! ```
 //!
 //! A bare Pod's `hype-run` prints its help. Its time is from the request that creates it until a watch
-//! sees that it succeeded; a closure's is that of `submit`, with everything staged. Beside the wall's clock
+//! sees that it succeeded; a closure's is that of `submit` of an
+//! optimized component, with everything staged. Beside the wall's clock
 //! stands what the processors of this machine, which is the cluster's one node, worked in that time: a Pod
 //! that is hardened as hype's are takes more of it than one that isn't, without hype.
 
 #![expect(clippy::unwrap_used, reason = "what can't be measured has no figure")]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cargo_hype::build::build_all;
+use cargo_hype::cli::Selection;
+use cargo_hype::project::Project;
 use futures::StreamExt;
 use futures::future::join_all;
-use hype::{RunEnvironment, Submitter};
+use hype::{Component, ComponentFunction, RunEnvironment, Submitter};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use test_guests::values::greet;
 
 /// How often each is measured.
 const ONE: usize = 15;
@@ -36,10 +40,10 @@ const MANY: usize = 50;
 
 #[tokio::main]
 async fn main() {
-    conformance::build_guests();
+    let hello = hello();
     let pods: Api<Pod> = Api::default_namespaced(Client::try_default().await.unwrap());
     let submitter = Submitter::kubernetes().unwrap();
-    submit(&submitter).await;
+    submit(&submitter, &hello).await;
     bare(&pods, "warm", &json!({})).await;
     let hardened = json!({"runAsUser": 65532, "runAsGroup": 65532, "runAsNonRoot": true,
         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -55,7 +59,7 @@ async fn main() {
                 let all = names.iter().map(|name| bare(&pods, name, rights));
                 times.push(timed(&pods, join_all(all)).await);
             }
-            let all = (0..count).map(|_| submit(&submitter));
+            let all = (0..count).map(|_| submit(&submitter, &hello));
             ours.push(timed(&pods, join_all(all)).await);
         }
         let [ours, theirs, hard] = [ours, theirs, hard].map(medians);
@@ -114,9 +118,21 @@ fn medians(times: Vec<Times>) -> Times {
     })
 }
 
-async fn submit(submitter: &Submitter) {
-    let greeting = submitter.submit(greet("you".into()), &RunEnvironment::new()).await;
-    assert_eq!(greeting.unwrap(), "hello you");
+/// The example `hello`, optimized as `hype-run` is.
+fn hello() -> ComponentFunction {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let project = Project::at(&root).unwrap();
+    let packages = project.select(&["hello".to_owned()]).unwrap();
+    let optimized = Selection { release: true, ..Selection::default() };
+    build_all(&project, &packages, &optimized).unwrap();
+    let component = Component::open(project.components().join("hello.wasm")).unwrap();
+    component.only_function().unwrap()
+}
+
+async fn submit(submitter: &Submitter, hello: &ComponentFunction) {
+    let closure = hello.clone().bind::<String>(("hello",));
+    let greeting = submitter.submit(closure, &RunEnvironment::new()).await;
+    assert_eq!(greeting.unwrap(), "hello world!");
 }
 
 /// A Pod that does nothing, until it has succeeded. Nobody waits for its removal.
