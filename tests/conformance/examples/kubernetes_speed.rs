@@ -9,10 +9,9 @@
 //! ```
 //!
 //! A bare Pod's `hype-run` prints its help. Its time is from the request that creates it until a watch
-//! sees that it succeeded; a closure's is that of `submit` of an
-//! optimized component, with everything staged. Beside the wall's clock
-//! stands what the processors of this machine, which is the cluster's one node, worked in that time: a Pod
-//! that is hardened as hype's are takes more of it than one that isn't, without hype.
+//! sees that it succeeded; a closure's is that of `submit` of an optimized component, with everything
+//! staged. Beside the wall's clock stands what the processors of this machine, which is the cluster's one
+//! node, worked until no Pod was left. A Pod that is hardened as hype's are is measured, too.
 
 #![expect(clippy::unwrap_used, reason = "what can't be measured has no figure")]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
