@@ -50,6 +50,12 @@ Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
 /// How many bytes of the standard input are looked at for a key, more than one has.
 const LONGEST_KEY: u64 = 128;
 
+/// musl's own asks the system for a few pages at a time, and lets threads wait for each other: an eighth of the
+/// time of a short run.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 struct Options {
