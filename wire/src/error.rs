@@ -41,6 +41,13 @@ impl WireError {
         self
     }
 
+    /// The error, as that of an argument, counted from 1.
+    #[must_use]
+    pub fn of_argument(mut self, number: usize) -> Self {
+        self.message = format!("argument {number}: {}", self.message);
+        self
+    }
+
     /// What is wrong, where this is about a value.
     pub fn fault(&self) -> Fault {
         self.fault
