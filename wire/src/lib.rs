@@ -20,6 +20,7 @@
 
 mod bytes;
 mod digest;
+mod encoded;
 mod error;
 mod failure;
 mod guest_path;
@@ -36,6 +37,7 @@ mod seal;
 mod shape;
 mod shorten;
 mod termination;
+pub mod text_argument;
 mod value;
 mod version;
 mod whole;
@@ -46,6 +48,7 @@ pub mod section;
 
 pub use bytes::Bytes;
 pub use digest::{BlobHasher, Digest, InvalidDigest};
+pub use encoded::EncodedValue;
 pub use error::{Fault, WireError};
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
@@ -62,4 +65,5 @@ pub use reach::Reach;
 pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;
+pub use text_argument::{NotJson, TextArgument};
 pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

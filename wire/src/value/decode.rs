@@ -6,6 +6,8 @@ use serde::de::{self, Unexpected, Visitor};
 use super::access::{Elements, Entries};
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
+use super::lenience::{Lenience, TakenAs, not_in_json};
+use super::reading::Readings;
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP, split_value};
 
@@ -13,14 +15,13 @@ use crate::shape::{MAX_DEPTH, TOO_DEEP, split_value};
 pub(crate) fn decode_first<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
 ) -> std::result::Result<(T, &'de [u8]), WireError> {
-    let mut decoder = Decoder::new(bytes);
-    match T::deserialize(&mut decoder) {
-        Ok(value) => Ok((value, decoder.rest)),
-        // What is no value at all, or nests too deep, is no value of another type.
-        Err(error) if error.fault() == Fault::Type => {
-            Err(split_value(bytes).err().unwrap_or_else(|| error.into()))
+    let mut readings = Readings::of(bytes)?;
+    loop {
+        let mut decoder = readings.decoder();
+        match T::deserialize(&mut decoder) {
+            Ok(value) => return Ok((value, readings.rest(&decoder)?)),
+            Err(error) => readings.failed(error, &decoder)?,
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -39,6 +40,7 @@ pub(super) struct Decoder<'de> {
     key_at: usize,
     /// How much was left where the last `Some` around nil began, and how many of those were taken.
     some_at: (usize, u8),
+    pub(super) lenience: Lenience<'de>,
 }
 
 impl<'de> Decoder<'de> {
@@ -51,6 +53,7 @@ impl<'de> Decoder<'de> {
             levels: MAX_DEPTH,
             key_at: usize::MAX,
             some_at: (usize::MAX, 0),
+            lenience: Lenience::default(),
         }
     }
 
@@ -68,6 +71,12 @@ impl<'de> Decoder<'de> {
     #[inline]
     pub(super) fn is_at_key(&mut self) {
         self.key_at = self.rest.len();
+    }
+
+    /// Whether a key comes next.
+    #[inline]
+    pub(super) fn is_key(&self) -> bool {
+        self.key_at == self.rest.len()
     }
 
     /// Takes one of the `Some` that begin here; says how many were taken before.
@@ -167,8 +176,26 @@ impl<'de> Decoder<'de> {
         }
     }
 
+    /// The same, of the numbers that only floats can be, too.
+    pub(super) fn float<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        if !self.lenience.is_text_argument {
+            return self.number(visitor);
+        }
+        self.take_text_argument(TakenAs::Float);
+        let before = self.rest;
+        match self.head()? {
+            Head::Text(text) if let Some(number) = not_in_json(text) => visitor.visit_f64(number),
+            Head::Wide(Wide::Unsigned(number)) => visitor.visit_f64(number as f64),
+            Head::Wide(Wide::Signed(number)) => visitor.visit_f64(number as f64),
+            _ => {
+                self.rest = before;
+                self.number(visitor)
+            }
+        }
+    }
+
     fn other_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
-        let is_key = self.key_at == self.rest.len();
+        let is_key = self.is_key();
         match self.head()? {
             Head::F32(number) => visitor.visit_f32(number),
             Head::F64(number) => visitor.visit_f64(number),
@@ -180,7 +207,7 @@ impl<'de> Decoder<'de> {
 
     /// A number of up to 128 bits, or the text of one where it is a key.
     pub(super) fn wide(&mut self, expected: &dyn de::Expected) -> Result<Wide> {
-        let is_key = self.key_at == self.rest.len();
+        let is_key = self.is_key();
         match self.head()? {
             Head::Wide(number) => Ok(number),
             Head::Int(Int::Unsigned(number)) => Ok(Wide::Unsigned(number.into())),
@@ -196,7 +223,7 @@ impl<'de> Decoder<'de> {
 
     /// A boolean, or the text of one where it is a key, as JSON has it.
     pub(super) fn boolean(&mut self, expected: &dyn de::Expected) -> Result<bool> {
-        let is_key = self.key_at == self.rest.len();
+        let is_key = self.is_key();
         match self.head()? {
             Head::Bool(value) => Ok(value),
             Head::Text("true") if is_key => Ok(true),

@@ -7,7 +7,9 @@ use super::byte_list::ByteList;
 use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
+use super::lenience::{Simple, TakenAs};
 use super::variant::Variant;
+use crate::encoded::ENCODED_VALUE;
 
 const NO_128_BITS: &str = ": serde keeps no number of 128 bits inside of an untagged, internally \
                            tagged or flattened type; use 64 bits or text there";
@@ -22,6 +24,13 @@ macro_rules! numbers {
 }
 
 impl<'de> Decoder<'de> {
+    /// The bytes of the next value, whatever it is.
+    fn encoded<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        let before = self.rest();
+        self.skip()?;
+        visitor.visit_borrowed_bytes(&before[..before.len() - self.rest().len()])
+    }
+
     /// The elements of `bytes`, as a list of numbers.
     #[inline]
     fn byte_list<V: Visitor<'de>>(&mut self, bytes: &'de [u8], visitor: V) -> Result<V::Value> {
@@ -36,10 +45,19 @@ fn mismatch<'de, T>(head: &Head<'_>, visitor: &impl Visitor<'de>) -> Result<T> {
     Err(de::Error::invalid_type(head.unexpected(), visitor))
 }
 
+fn out_of_range<'de, T>(number: impl ToString, visitor: &impl Visitor<'de>) -> Result<T> {
+    let number = format!("the number {}", number.to_string());
+    Err(de::Error::invalid_value(Unexpected::Other(&number), visitor))
+}
+
 impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.rest().is_empty() {
+            self.take_text_argument(TakenAs::Anything);
+        }
+        let is_key = self.is_key();
         match self.head()? {
             Head::Nil => visitor.visit_unit(),
             Head::Bool(value) => visitor.visit_bool(value),
@@ -49,8 +67,17 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Head::F64(number) => visitor.visit_f64(number),
             Head::Wide(Wide::Unsigned(number)) => explained(visitor.visit_u128(number)),
             Head::Wide(Wide::Signed(number)) => explained(visitor.visit_i128(number)),
-            Head::Text(text) => visitor.visit_borrowed_str(text),
+            Head::Text(text) => match self.simple_in(text, is_key) {
+                None => visitor.visit_borrowed_str(text),
+                Some(Simple::Bool(value)) => visitor.visit_bool(value),
+                Some(Simple::Unsigned(number)) => visitor.visit_u64(number),
+                Some(Simple::Negative(number)) => visitor.visit_i64(number),
+                Some(Simple::Float(number)) => visitor.visit_f64(number),
+            },
             Head::Bytes(bytes) => self.byte_list(bytes, visitor),
+            Head::List(length) if self.is_map_of_pairs(length) => {
+                self.map_of_pairs(length, visitor)
+            }
             Head::List(length) => self.list(length, visitor),
             Head::Map(length) => self.map(length, visitor),
             Head::Some => visitor.visit_some(self),
@@ -67,7 +94,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Wide::Signed(number) => visitor.visit_i128(number),
             Wide::Unsigned(number) => match i128::try_from(number) {
                 Ok(number) => visitor.visit_i128(number),
-                Err(_) => visitor.visit_u128(number),
+                Err(_) => out_of_range(number, &visitor),
             },
         }
     }
@@ -77,7 +104,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Wide::Unsigned(number) => visitor.visit_u128(number),
             Wide::Signed(number) => match u128::try_from(number) {
                 Ok(number) => visitor.visit_u128(number),
-                Err(_) => visitor.visit_i128(number),
+                Err(_) => out_of_range(number, &visitor),
             },
         }
     }
@@ -89,7 +116,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 self.advance_to(rest);
                 visitor.visit_f32(f32::from_be_bytes([*a, *b, *c, *d]))
             }
-            _ => self.number(visitor),
+            _ => self.float(visitor),
         }
     }
 
@@ -100,7 +127,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 self.advance_to(rest);
                 visitor.visit_f64(f64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
             }
-            _ => self.number(visitor),
+            _ => self.float(visitor),
         }
     }
 
@@ -130,6 +157,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.take_text()? {
             Some(text) => visitor.visit_borrowed_str(text),
+            None if self.take_text_argument(TakenAs::Text) => self.deserialize_str(visitor),
             None => mismatch(&self.head()?, &visitor),
         }
     }
@@ -193,10 +221,11 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == RAW_JSON {
-            return self.deserialize_map(visitor);
+        match name {
+            RAW_JSON => self.deserialize_map(visitor),
+            ENCODED_VALUE => self.encoded(visitor),
+            _ => visitor.visit_newtype_struct(self),
         }
-        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -246,9 +275,10 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
+        self.take_variant(variants);
         let here = self.rest();
         match self.head()? {
             Head::Text(_) | Head::Int(Int::Unsigned(_)) => {

@@ -27,9 +27,18 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     value: &T,
 ) -> std::result::Result<Written, WireError> {
+    encode_to_depth(bytes, value, MAX_DEPTH)
+}
+
+/// [`encode`], for a value that may nest to another depth.
+pub(crate) fn encode_to_depth<T: Serialize + ?Sized>(
+    bytes: &mut Vec<u8>,
+    value: &T,
+    levels: usize,
+) -> std::result::Result<Written, WireError> {
     let before = bytes.len();
     let out = ByteBuf::from_vec(std::mem::take(bytes));
-    let mut encoder = Encoder { out, depth: 0, somes: 0, is_unusual: false };
+    let mut encoder = Encoder { out, levels, somes: 0, is_unusual: false };
     let written = value.serialize(&mut encoder);
     *bytes = encoder.out.into_vec();
     if let Err(error) = written {
@@ -41,8 +50,8 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
 
 pub(super) struct Encoder {
     pub(super) out: ByteBuf,
-    /// How many lists, maps, structures and variants are open.
-    depth: usize,
+    /// How many lists, maps, structures and variants may still be opened.
+    levels: usize,
     somes: usize,
     is_unusual: bool,
 }
@@ -51,13 +60,14 @@ impl Encoder {
     /// Opens `levels` more.
     #[inline]
     pub(super) fn enter(&mut self, levels: usize) -> Result<()> {
-        self.depth += levels;
-        if self.depth > MAX_DEPTH { Err(Error::new(Fault::Depth, TOO_DEEP)) } else { Ok(()) }
+        let left = self.levels.checked_sub(levels);
+        self.levels = left.ok_or_else(|| Error::new(Fault::Depth, TOO_DEEP))?;
+        Ok(())
     }
 
     #[inline]
     pub(super) fn leave(&mut self, levels: usize) {
-        self.depth -= levels;
+        self.levels += levels;
     }
 
     #[inline]

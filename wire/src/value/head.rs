@@ -90,7 +90,7 @@ impl<'de> Decoder<'de> {
     #[inline]
     pub(super) fn take_text(&mut self) -> Result<Option<&'de str>> {
         let Some((&first, rest)) = self.rest().split_first() else {
-            return Err(ends_early());
+            return Ok(None);
         };
         let (length, rest) = match first {
             0xa0..=0xbf => (usize::from(first & 0x1f), rest),

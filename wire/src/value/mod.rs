@@ -27,10 +27,12 @@ mod encode;
 mod error;
 mod head;
 mod key;
+mod lenience;
+mod reading;
 mod variant;
 
 pub(crate) use decode::decode_first;
-pub(crate) use encode::{Written, encode};
+pub(crate) use encode::{Written, encode, encode_to_depth};
 
 /// The extension type of `Some` around nil.
 const SOME: i8 = 1;
