@@ -16,14 +16,13 @@ use crate::choice::Choice;
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
-Arguments are converted by the types of the parameters, and what is printed can be an argument again:
-  String, IpAddr, dates   a bare word; quoted, if it shall be read as JSON: '\"a\\n\"'
-  enum                    a bare word, or {\"Variant\": content}
-  Option                  null, or what it holds; Some(None) is {\"$some\": null}
-  u128, i128              a number
-  Vec<u8>, bytes          a list of numbers
-  maps                    {\"5\": 1} for numbers and booleans as keys; [[key, value], ..] for other keys
-  NaN, inf, -inf          these words
+The types of the parameters decide what an argument is. What is printed can be an argument again.
+  String, IpAddr, dates  the text as it is, even 123 and null; or a JSON string: '\"two\\nlines\"'
+  enum                   the name of a variant, or {\"Variant\": content}
+  Option                 null, or what is in it; Some(None) is {\"$some\": null}
+  bytes                  a list of numbers
+  map                    {\"5\": 1}; with keys that are no text, number or boolean [[key, value], ..]
+  f64                    a number, \"NaN\", \"inf\" or \"-inf\"
 
 Example: cargo hype call target/hype/hello.wasm example hello";
 
@@ -35,7 +34,7 @@ pub struct CallOptions {
     component: PathBuf,
     /// The function's name
     function: String,
-    /// Its arguments, as JSON; for a parameter that is text, a bare word
+    /// Its arguments: each is JSON, or text for a parameter that is text
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// An environment variable for the function

@@ -6,7 +6,7 @@ use serde::de::{self, Unexpected, Visitor};
 use super::access::{Elements, Entries};
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
-use super::lenience::{Lenience, TakenAs, not_in_json};
+use super::lenience::{Lenience, TakenAs, is_number, not_in_json};
 use super::reading::Readings;
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP, split_value};
@@ -200,7 +200,10 @@ impl<'de> Decoder<'de> {
             Head::F32(number) => visitor.visit_f32(number),
             Head::F64(number) => visitor.visit_f64(number),
             Head::Wide(number) => visit_wide(number, visitor),
-            Head::Text(text) if is_key => visit_number_in(text, visitor),
+            Head::Text(text) if is_key && let Some(number) = not_in_json(text) => {
+                visitor.visit_f64(number)
+            }
+            Head::Text(text) if is_key && is_number(text) => visit_number_in(text, visitor),
             head => Err(de::Error::invalid_type(head.unexpected(), &visitor)),
         }
     }
@@ -212,7 +215,7 @@ impl<'de> Decoder<'de> {
             Head::Wide(number) => Ok(number),
             Head::Int(Int::Unsigned(number)) => Ok(Wide::Unsigned(number.into())),
             Head::Int(Int::Negative(number)) => Ok(Wide::Signed(number.into())),
-            Head::Text(text) if is_key => {
+            Head::Text(text) if is_key && is_number(text) => {
                 let number = text.parse().map(Wide::Unsigned);
                 let number = number.or_else(|_| text.parse().map(Wide::Signed));
                 number.map_err(|_| de::Error::invalid_type(Unexpected::Str(text), expected))

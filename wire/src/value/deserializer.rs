@@ -7,7 +7,7 @@ use super::byte_list::ByteList;
 use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
-use super::lenience::{Simple, TakenAs};
+use super::lenience::{Simple, TakenAs, simple_in};
 use super::variant::Variant;
 use crate::encoded::ENCODED_VALUE;
 
@@ -54,7 +54,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if self.rest().is_empty() {
+        if self.rest().is_empty() || self.lenience.prefers_text {
             self.take_text_argument(TakenAs::Anything);
         }
         let is_key = self.is_key();
@@ -67,7 +67,10 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Head::F64(number) => visitor.visit_f64(number),
             Head::Wide(Wide::Unsigned(number)) => explained(visitor.visit_u128(number)),
             Head::Wide(Wide::Signed(number)) => explained(visitor.visit_i128(number)),
-            Head::Text(text) => match self.simple_in(text, is_key) {
+            Head::Text(text) if !self.lenience.texts_are_numbers => {
+                visitor.visit_borrowed_str(text)
+            }
+            Head::Text(text) => match simple_in(text, is_key) {
                 None => visitor.visit_borrowed_str(text),
                 Some(Simple::Bool(value)) => visitor.visit_bool(value),
                 Some(Simple::Unsigned(number)) => visitor.visit_u64(number),
@@ -75,7 +78,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 Some(Simple::Float(number)) => visitor.visit_f64(number),
             },
             Head::Bytes(bytes) => self.byte_list(bytes, visitor),
-            Head::List(length) if self.is_map_of_pairs(length) => {
+            Head::List(length) if self.lenience.pairs_are_maps && self.is_map_of_pairs(length) => {
                 self.map_of_pairs(length, visitor)
             }
             Head::List(length) => self.list(length, visitor),
@@ -278,7 +281,9 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.take_variant(variants);
+        if self.lenience.is_text_argument {
+            self.take_variant(variants);
+        }
         let here = self.rest();
         match self.head()? {
             Head::Text(_) | Head::Int(Int::Unsigned(_)) => {

@@ -15,6 +15,8 @@ pub(super) struct Lenience<'de> {
     pub(super) is_word: bool,
     /// Why the text took the place of the value.
     pub(super) taken_as: Option<TakenAs>,
+    /// Whether the text is taken where anything fits, though there is a value.
+    pub(super) prefers_text: bool,
     /// Whether texts are numbers where anything fits.
     pub(super) texts_are_numbers: bool,
     /// Whether lists of pairs are maps where anything fits.
@@ -61,43 +63,49 @@ impl<'de> Decoder<'de> {
     }
 
     /// The same for the name of one of `variants`, which may also look like other JSON: `true`, `1`.
-    pub(super) fn take_variant(&mut self, variants: &[&str]) -> bool {
-        if self.lenience.text.is_empty() {
-            return false;
-        }
+    #[cold]
+    pub(super) fn take_variant(&mut self, variants: &[&str]) {
         let text = rmp::decode::read_str_from_slice(self.lenience.text);
         self.lenience.is_word |= text.is_ok_and(|(text, _)| variants.contains(&text));
-        self.take_text_argument(TakenAs::Variant)
+        self.take_text_argument(TakenAs::Variant);
     }
 
-    /// What `text` is where anything fits; `is_key` says whether it is a key.
-    #[cold]
-    pub(super) fn simple_in(&self, text: &str, is_key: bool) -> Option<Simple> {
-        if !self.lenience.texts_are_numbers {
-            None
-        } else if let Some(number) = not_in_json(text) {
-            Some(Simple::Float(number))
-        } else if !is_key {
-            None
-        } else if let Ok(value) = text.parse() {
-            Some(Simple::Bool(value))
-        } else if let Ok(number) = text.parse() {
-            Some(Simple::Unsigned(number))
-        } else if let Ok(number) = text.parse() {
-            Some(Simple::Negative(number))
-        } else {
-            text.parse().ok().map(Simple::Float)
-        }
-    }
-
-    /// Whether the list of `length` elements that begins here is to be read as a map.
+    /// Whether all of the list of `length` elements that begins here are lists of two.
     #[cold]
     pub(super) fn is_map_of_pairs(&self, length: usize) -> bool {
         let mut rest = Decoder::new(self.rest());
-        self.lenience.pairs_are_maps
-            && length > 0
-            && (0..length)
-                .all(|_| rest.pair_head().is_ok() && rest.skip().is_ok() && rest.skip().is_ok())
+        let mut is_pair =
+            |_| rest.pair_head().is_ok() && rest.skip().is_ok() && rest.skip().is_ok();
+        length > 0 && (0..length).all(&mut is_pair)
+    }
+}
+
+/// What `text` is where anything fits and texts are numbers; `is_key` says whether it is a key.
+#[cold]
+pub(super) fn simple_in(text: &str, is_key: bool) -> Option<Simple> {
+    if let Some(number) = not_in_json(text) {
+        return Some(Simple::Float(number));
+    }
+    match text {
+        _ if !is_key => None,
+        "true" => Some(Simple::Bool(true)),
+        "false" => Some(Simple::Bool(false)),
+        text if !is_number(text) => None,
+        text => {
+            let unsigned = || text.parse().ok().map(Simple::Unsigned);
+            let negative = || text.parse().ok().map(Simple::Negative);
+            let float = || text.parse().ok().map(Simple::Float);
+            unsigned().or_else(negative).or_else(float)
+        }
+    }
+}
+
+/// Whether a text that Rust reads as a number is one in JSON, too: one number has one text there.
+pub(super) fn is_number(text: &str) -> bool {
+    match text.strip_prefix('-').unwrap_or(text).as_bytes() {
+        [b'0', b'0'..=b'9', ..] => false,
+        [first, ..] => first.is_ascii_digit(),
+        [] => false,
     }
 }
 

@@ -3,7 +3,8 @@
 //! JSON has no map whose keys are no texts, so a person writes those keys as texts, or the entries as a list of
 //! pairs. Where a type asks for a map with numbers as keys, that's no question. Where serde first keeps anything in
 //! its buffer (untagged, internally tagged and flattened types), nobody asks: so a value that can't be
-//! read as it stands is read again, with the texts or the lists taken for what they may mean.
+//! read as it stands is read again, with the texts or the lists taken for what they may mean; at last as the
+//! text that was written.
 
 use super::decode::Decoder;
 use super::error::Error;
@@ -21,8 +22,14 @@ pub(super) struct Readings<'de> {
     first: Option<Error>,
 }
 
-/// What is left to try: whether texts are numbers, and whether pairs are maps.
-const ATTEMPTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+/// What is tried: whether texts are numbers, whether pairs are maps, and whether the text is preferred.
+const ATTEMPTS: [(bool, bool, bool); 5] = [
+    (false, false, false),
+    (true, false, false),
+    (false, true, false),
+    (true, true, false),
+    (false, false, true),
+];
 
 impl<'de> Readings<'de> {
     pub(super) fn of(bytes: &'de [u8]) -> Result<Self, WireError> {
@@ -39,16 +46,18 @@ impl<'de> Readings<'de> {
         let Some((Received { text, value }, _)) = self.argument else {
             return Decoder::new(self.bytes);
         };
-        let (texts_are_numbers, pairs_are_maps) =
+        let (texts_are_numbers, pairs_are_maps, prefers_text) =
             ATTEMPTS.get(usize::from(self.failed)).copied().unwrap_or_default();
         let value_bytes = value.unwrap_or_default();
+        let prefers_text = prefers_text && is_scalar(value_bytes);
         let mut decoder = Decoder::new(value_bytes);
         decoder.lenience = Lenience {
             is_text_argument: true,
             text,
             text_at: value_bytes.len(),
-            is_word: value.is_err_and(|refused| refused.is_word),
+            is_word: value.map_or_else(|refused| refused.is_word, |_| prefers_text),
             taken_as: None,
+            prefers_text,
             texts_are_numbers,
             pairs_are_maps,
         };
@@ -86,6 +95,11 @@ impl<'de> Readings<'de> {
             }
         }
     }
+}
+
+/// Whether JSON's number, boolean or `null` is all that there is: a person may mean a string.
+fn is_scalar(value: &[u8]) -> bool {
+    matches!(value.first(), Some(0x00..=0x7f | 0xc0..=0xc3 | 0xca..=0xd3 | 0xd8 | 0xe0..=0xff))
 }
 
 /// The error about a text that isn't JSON.
