@@ -82,12 +82,12 @@ fn a_wrong_type_names_the_parameter() {
     assert_snapshot!(result("hello.wasm", &["example", "3"]), @r#"
     status 2
     --- stderr
-    error: parameter `arg: String` of `example`: invalid type: integer `3`, expected a string
+    error: parameter `arg: String` of `example`: expected a string, found the number 3
     "#);
     assert_snapshot!(result("wordcount.wasm", &["count", "{\"a\":1}", "2"]), @r#"
     status 2
     --- stderr
-    error: parameter `text: String` of `count`: invalid type: map, expected a string
+    error: parameter `text: String` of `count`: expected a string, found a map
     "#);
     assert_snapshot!(result("wordcount.wasm", &["count", "a", "-2"]), @r#"
     status 2

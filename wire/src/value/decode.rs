@@ -122,7 +122,11 @@ impl<'de> Decoder<'de> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value> {
-        self.entries(length, true, visitor)
+        // The pairs nest, too.
+        self.enter(0)?;
+        let value = self.entries(length, true, visitor)?;
+        self.leave(0);
+        Ok(value)
     }
 
     #[inline]
