@@ -27,6 +27,7 @@ mod encode;
 mod error;
 mod head;
 mod key;
+mod known;
 mod variant;
 
 pub(crate) use decode::decode_first;
