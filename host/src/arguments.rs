@@ -32,7 +32,12 @@ macro_rules! tuples {
                 let ($($name,)*) = self;
                 #[allow(unused_mut, clippy::allow_attributes, reason = "the empty tuple adds nothing")]
                 let mut bytes = codec::array_head($count);
-                $(codec::append(&mut bytes, $name)?;)*
+                #[allow(unused_mut, unused_variables, clippy::allow_attributes, reason = "as above")]
+                let mut number = 0;
+                $(
+                    number += 1;
+                    codec::append(&mut bytes, $name).map_err(|error| error.of_argument(number))?;
+                )*
                 Ok(bytes)
             }
         }
@@ -64,7 +69,10 @@ impl<T> private::Sealed for ArgumentList<'_, T> {}
 impl<T: Serialize> Arguments for ArgumentList<'_, T> {
     fn to_message_pack(&self) -> Result<Vec<u8>, WireError> {
         let mut bytes = codec::array_head(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.iter().try_for_each(|argument| codec::append(&mut bytes, argument))?;
+        for (index, argument) in self.0.iter().enumerate() {
+            let appended = codec::append(&mut bytes, argument);
+            appended.map_err(|error| error.of_argument(index + 1))?;
+        }
         Ok(bytes)
     }
 }

@@ -110,6 +110,8 @@ mod terminal;
 #[cfg(not(target_family = "wasm"))]
 mod upload;
 #[cfg(not(target_family = "wasm"))]
+mod value;
+#[cfg(not(target_family = "wasm"))]
 mod vouched;
 
 /// serde, for packages whose only dependency is hype: derive with

@@ -13,7 +13,8 @@ pub(crate) const MAX_VERSION: usize = 64;
 /// The version of hype that this program was built with.
 pub const HYPE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The format of the manifests, outcomes and function records that this version writes.
+/// The format of the manifests, outcomes and function records that this version writes, and of the
+/// arguments and values that go with them.
 pub const WIRE_FORMAT: u32 = 2;
 
 /// The oldest format that this version still reads.

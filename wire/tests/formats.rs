@@ -55,6 +55,20 @@ fn an_older_manifest_asks_for_a_newer_program() {
     assert!(error.to_string().contains("submitting program with a newer hype"));
 }
 
+/// Format 1 has another encoding of values.
+#[test]
+fn format_1_is_refused_on_both_sides() {
+    let mut manifest = manifest();
+    manifest.format = 1;
+    let error = RunManifest::from_bytes(&manifest.to_bytes().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("is in format 1") && error.contains("reads formats 2 to 2"), "{error}");
+    assert!(error.ends_with("build the submitting program with a newer hype"), "{error}");
+    let mut outcome = outcome();
+    outcome.format = 1;
+    let error = Outcome::from_bytes(&outcome.to_bytes().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("is in format 1") && error.contains("use a newer runner"), "{error}");
+}
+
 #[test]
 fn a_newer_outcome_asks_for_a_newer_program() {
     let mut newer = outcome();

@@ -46,8 +46,20 @@ fn syntax_error(text: &str, mut error: serde_json::Error) -> String {
     }
     let full = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
-    let problem = full.strip_suffix(&position).unwrap_or(&full);
-    format!("{problem} at {}", place(text, error.line(), error.column()))
+    let (problem, column) = match full.strip_suffix(&position).unwrap_or(&full) {
+        // A word that begins as `true`, `false` or `null` do.
+        "expected ident" => ("expected value", word_start(text, error.line(), error.column())),
+        problem => (problem, error.column()),
+    };
+    format!("{problem} at {}", place(text, error.line(), column))
+}
+
+/// Where the word begins that the byte `column` of a line is in; columns are counted from 1.
+fn word_start(text: &str, line: usize, column: usize) -> usize {
+    let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().as_bytes();
+    let before = bytes.get(..column.saturating_sub(1)).unwrap_or(bytes);
+    let in_word = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    before.len() - in_word + 1
 }
 
 /// A text that is known to be JSON.
@@ -252,6 +264,8 @@ mod tests {
         assert_eq!(problem(r#"{"ä": 1,}"#), "isn't JSON: trailing comma at column 9");
         assert_eq!(problem("[1,\n 2"), "isn't JSON: EOF while parsing a list at line 2, column 2");
         assert_eq!(problem("hello"), "isn't JSON: expected value at column 1");
+        assert_eq!(problem("two"), "isn't JSON: expected value at column 1");
+        assert_eq!(problem("[1, nil]"), "isn't JSON: expected value at column 5");
         assert_eq!(problem("1 2"), "isn't JSON: trailing characters at column 3");
         assert_eq!(problem(""), "isn't JSON: EOF while parsing a value at column 0");
         assert_eq!(

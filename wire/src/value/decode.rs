@@ -131,7 +131,15 @@ impl<'de> Decoder<'de> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value> {
-        self.entries(length, true, visitor)
+        if self.lenience.is_text_argument {
+            // The map was printed so, and is no deeper than it was.
+            return self.entries(length, true, visitor);
+        }
+        // The pairs nest, too.
+        self.enter(0)?;
+        let value = self.entries(length, true, visitor)?;
+        self.leave(0);
+        Ok(value)
     }
 
     #[inline]

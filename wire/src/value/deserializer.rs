@@ -7,6 +7,7 @@ use super::byte_list::ByteList;
 use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
+use super::known;
 use super::lenience::{Simple, TakenAs, simple_in};
 use super::variant::Variant;
 use crate::encoded::ENCODED_VALUE;
@@ -34,6 +35,10 @@ impl<'de> Decoder<'de> {
     /// The elements of `bytes`, as a list of numbers.
     #[inline]
     fn byte_list<V: Visitor<'de>>(&mut self, bytes: &'de [u8], visitor: V) -> Result<V::Value> {
+        let visitor = match known::visit(bytes, visitor) {
+            Ok(value) => return Ok(value),
+            Err(visitor) => visitor,
+        };
         let mut list = ByteList::new(bytes);
         let value = visitor.visit_seq(&mut list)?;
         super::decode::all_taken(bytes.len(), list.left())?;

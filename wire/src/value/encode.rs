@@ -7,6 +7,7 @@ use serde::ser::Serializer;
 use super::byte_probe::as_byte;
 use super::compound::Compound;
 use super::error::{Error, Result};
+use super::known;
 use super::{SIGNED, SOME, UNSIGNED};
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP};
@@ -314,6 +315,11 @@ impl<'a> Serializer for &'a mut Encoder {
         I: IntoIterator,
         I::Item: Serialize,
     {
+        if let Some(bytes) = known::bytes_of(&elements)
+            && !bytes.is_empty()
+        {
+            return self.serialize_bytes(bytes);
+        }
         let mut elements = elements.into_iter();
         let length = match elements.size_hint() {
             (least, Some(most)) if least == most => Some(least),

@@ -27,6 +27,7 @@ mod encode;
 mod error;
 mod head;
 mod key;
+mod known;
 mod lenience;
 mod reading;
 mod variant;
