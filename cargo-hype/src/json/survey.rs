@@ -9,6 +9,9 @@ use crate::json::tokens::{Token, Tokens};
 /// How deep a value may nest; hype's own codec allows less.
 const MAX_DEPTH: usize = 256;
 
+/// For how many keys of a map room is made before they are read.
+const MAX_ROOM: u32 = 64;
+
 /// How many positions of numbers that JSON doesn't have are named.
 const MAX_NAMED: usize = 3;
 
@@ -71,9 +74,11 @@ struct Surveyor<'a> {
     survey: Survey,
 }
 
+#[derive(Clone, Copy)]
 enum Step<'a> {
     Item(u32),
-    Member(Cow<'a, str>),
+    /// The value of a key that may be one of an object.
+    Member(Token<'a>),
     /// The key of a pair.
     Key(u32),
     /// The value of a pair.
@@ -110,15 +115,15 @@ impl<'a> Surveyor<'a> {
     }
 
     fn map(&mut self, length: u32) -> Result<Form, String> {
-        let mut keys = Vec::new();
+        let mut keys = Vec::with_capacity(length.min(MAX_ROOM) as usize);
         let mut escaped = false;
         for index in 0..length {
             let key = { self.tokens }.next()?;
             let value = match key_text(key) {
-                Some((kind, text)) => {
-                    keys.push((kind, text.clone()));
-                    self.inside(Step::Member(text.clone()))?;
-                    self.inside(Step::Member(text))?
+                Some(text) => {
+                    keys.push(text);
+                    self.inside(Step::Member(key))?;
+                    self.inside(Step::Member(key))?
                 }
                 None => {
                     self.inside(Step::Key(index))?;
@@ -154,7 +159,7 @@ impl<'a> Surveyor<'a> {
     /// Remembers where a number is that JSON doesn't have.
     fn note(&mut self, number: &str) {
         if self.survey.named.len() < MAX_NAMED {
-            let path: String = self.path.iter().map(Step::text).collect();
+            let path: String = self.path.iter().map(|step| step.text()).collect();
             let path = path.strip_prefix('.').unwrap_or(&path);
             self.survey.named.push(match path.is_empty() {
                 true => number.to_owned(),
@@ -167,10 +172,12 @@ impl<'a> Surveyor<'a> {
 }
 
 impl Step<'_> {
-    fn text(&self) -> String {
+    fn text(self) -> String {
         match self {
             Self::Item(index) => format!("[{index}]"),
-            Self::Member(name) => format!(".{name}"),
+            Self::Member(key) => {
+                format!(".{}", key_text(key).map(|(_, text)| text).unwrap_or_default())
+            }
             Self::Key(index) => format!("[{index}][0]"),
             Self::Value(index) => format!("[{index}][1]"),
         }

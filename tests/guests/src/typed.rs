@@ -46,37 +46,43 @@ pub enum Event {
 }
 
 #[hype::function]
-pub fn book(booking: Booking) -> Booking {
+pub fn echo_booking(booking: Booking) -> Booking {
     booking
 }
 
 #[hype::function]
-pub fn keyed(keyed: Keyed) -> Keyed {
+pub fn echo_keyed(keyed: Keyed) -> Keyed {
     keyed
 }
 
 #[hype::function]
-pub fn happen(event: Event) -> Event {
+pub fn echo_event(event: Event) -> Event {
     event
 }
 
 #[hype::function]
-pub fn next(number: u128) -> u128 {
+pub fn next_serial(number: u128) -> u128 {
     number + 1
 }
 
 #[hype::function]
-pub fn draw(card: Card) -> Card {
+pub fn echo_card(card: Card) -> Card {
     card
 }
 
 #[hype::function]
-pub fn measure(values: Vec<f64>) -> Vec<f64> {
+pub fn echo_floats(values: Vec<f64>) -> Vec<f64> {
     values
 }
 
 /// How each of its parameters reads what it gets.
 #[hype::function]
-pub fn describe(text: String, maybe: Option<String>, id: Uuid, from: IpAddr, day: Date) -> String {
+pub fn tell_apart(
+    text: String,
+    maybe: Option<String>,
+    id: Uuid,
+    from: IpAddr,
+    day: Date,
+) -> String {
     format!("{text:?} {maybe:?} {id} {from} {day}")
 }
