@@ -1,6 +1,14 @@
-"""MessagePack, as much of it as values need: nothing, booleans, numbers, text, bytes, lists, maps."""
+"""MessagePack as hype's docs/values.md describes it: nothing, booleans, numbers, text, bytes, lists, maps."""
 
 import struct
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Some:
+    """So many `Some` of Rust around nothing: `Some(None)` is `Some(1)`, which isn't `None`."""
+
+    levels: int
 
 
 def decode(data: bytes):
@@ -17,6 +25,9 @@ _NUMBERS = {0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">
 _LENGTHS = {0xC4: (">B", "bytes"), 0xC5: (">H", "bytes"), 0xC6: (">I", "bytes"),
             0xD9: (">B", "text"), 0xDA: (">H", "text"), 0xDB: (">I", "text"),
             0xDC: (">H", "list"), 0xDD: (">I", "list"), 0xDE: (">H", "map"), 0xDF: (">I", "map")}
+# Extensions of 1 and of 16 bytes, which follow their type.
+_EXTENSIONS = {0xD4: 1, 0xD8: 16}
+_SOME, _UNSIGNED, _SIGNED = 1, 2, 3
 _CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
@@ -38,11 +49,25 @@ def _read(data: bytes, at: int):
         return _CONSTANTS[first], at
     if first in _NUMBERS:
         return _unpack(_NUMBERS[first], data, at)
+    if first in _EXTENSIONS:
+        return _read_extension(data, at, _EXTENSIONS[first])
     if first in _LENGTHS:
         form, kind = _LENGTHS[first]
         length, at = _unpack(form, data, at)
         return _read_many(data, at, kind, length)
     raise ValueError(f"a value begins with {first:#x}, which is not understood here")
+
+
+def _read_extension(data: bytes, at: int, length: int):
+    end = at + 1 + length
+    if end > len(data):
+        raise ValueError("the bytes end too early")
+    kind, content = data[at], data[at + 1:end]
+    if kind == _SOME and length == 1:
+        return Some(content[0]), end
+    if kind in (_UNSIGNED, _SIGNED) and length == 16:
+        return int.from_bytes(content, "big", signed=kind == _SIGNED), end
+    raise ValueError(f"an extension of type {kind} is not understood here")
 
 
 def _unpack(form: str, data: bytes, at: int):
@@ -75,6 +100,8 @@ def encode(value) -> bytes:
 def _write(out: bytearray, value) -> None:
     if value is None:
         out.append(0xC0)
+    elif isinstance(value, Some):
+        out += bytes((0xD4, _SOME, value.levels))
     elif isinstance(value, bool):
         out.append(0xC3 if value else 0xC2)
     elif isinstance(value, int):
@@ -101,7 +128,10 @@ def _write(out: bytearray, value) -> None:
 def _write_int(out: bytearray, value: int) -> None:
     if 0 <= value < 0x80:
         out.append(value)
-    elif value < 0:
+    elif -1 << 63 <= value < 0:
         out += struct.pack(">Bq", 0xD3, value)
-    else:
+    elif 0 < value < 1 << 64:
         out += struct.pack(">BQ", 0xCF, value)
+    else:
+        kind = _UNSIGNED if value > 0 else _SIGNED
+        out += bytes((0xD8, kind)) + value.to_bytes(16, "big", signed=kind == _SIGNED)

@@ -14,6 +14,7 @@ mod staged;
 mod start;
 mod submit;
 mod table;
+mod values;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ const ALL: &[(&str, Benchmark)] = &[
     ("start", start::measure),
     ("calls", calls::measure),
     ("bytes", bytes::measure),
+    ("values", values::measure),
     ("submit", submit::measure),
     ("compute", compute::measure),
     ("python", python::measure),

@@ -1,4 +1,4 @@
-//! A function of a component, with JSON in and out.
+//! A function of a component, with JSON in and out ([`crate::json`]).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,21 +6,35 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use hype::{ArgumentList, Component, HostDirectory, RunEnvironment, VolumeMount};
-use serde::{Deserialize, Deserializer};
+use hype::{
+    ArgumentList, Component, EncodedValue, HostDirectory, RunEnvironment, TextArguments,
+    VolumeMount,
+};
 
+use crate::arguments::{typed, untyped};
 use crate::choice::Choice;
 use crate::error::{Error, Result};
 
+const AFTER_HELP: &str = "\
+The types of the parameters decide what an argument is. What is printed can be an argument again.
+  String, IpAddr, dates  the text as it is, even 123 and null; or a JSON string: '\"two\\nlines\"'
+  enum                   the name of a variant, or {\"Variant\": content}
+  Option                 null, or what is in it; Some(None) is {\"$some\": null}
+  bytes                  a list of numbers
+  map                    {\"5\": 1}; with keys that are no text, number or boolean [[key, value], ..]
+  f64                    a number, \"NaN\", \"inf\" or \"-inf\"
+
+Example: cargo hype call target/hype/hello.wasm example hello";
+
 /// What to call, with what, where.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo hype call target/hype/hello.wasm example hello")]
+#[command(after_help = AFTER_HELP)]
 pub struct CallOptions {
     /// The component, a .wasm file
     component: PathBuf,
     /// The function's name
     function: String,
-    /// Its arguments: each is JSON, and what isn't JSON is a string
+    /// Its arguments: each is JSON, or text for a parameter that is text
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// An environment variable for the function
@@ -57,25 +71,29 @@ pub struct CallOptions {
     allow_command: Vec<String>,
 }
 
-/// Calls the function and hands its value on as JSON. Ctrl-C cancels the run.
+/// Calls the function and hands its value on. Ctrl-C cancels the run.
 ///
 /// It gives the exit status: that of `conclude`, or 130 after Ctrl-C.
 ///
 /// # Errors
 ///
-/// When there is no such function.
+/// When there is no such function, or an argument can be none of any function.
 pub fn call(
     options: &CallOptions,
-    conclude: impl FnOnce(Result<String>) -> ExitCode,
+    conclude: impl FnOnce(Result<EncodedValue>) -> ExitCode,
 ) -> Result<ExitCode> {
     let function = open(&options.component)?.function(&options.function)?;
-    let arguments: Vec<_> = options.arguments.iter().map(|argument| value(argument)).collect();
-    let closure = function.bind::<Json>(ArgumentList(&arguments));
+    let closure = match function.signature() {
+        Some(_) => function.bind(TextArguments(&typed(&options.arguments))),
+        None => {
+            let arguments = untyped(&options.arguments, &options.function)?;
+            function.bind(ArgumentList(&arguments))
+        }
+    };
     let env = environment(options);
     options.choice.choose();
     Ok(hype::__internal::run_main(async move {
-        let value = closure.in_env(&env).await;
-        conclude(value.map(|json| json.0).map_err(Error::from))
+        conclude(closure.in_env(&env).await.map_err(Error::from))
     }))
 }
 
@@ -127,10 +145,6 @@ fn environment(options: &CallOptions) -> RunEnvironment {
     env
 }
 
-fn value(argument: &str) -> serde_json::Value {
-    serde_json::from_str(argument).unwrap_or_else(|_| argument.into())
-}
-
 fn variable(text: &str) -> std::result::Result<(String, String), String> {
     text.split_once('=')
         .filter(|(name, _)| !name.is_empty())
@@ -166,32 +180,9 @@ fn size(text: &str) -> std::result::Result<ByteSize, String> {
     text.parse().map_err(|_| "write a size such as 512MiB or 2GiB".to_owned())
 }
 
-/// A value of any type, as JSON.
-struct Json(String);
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let mut json = Vec::new();
-        serde_transcode::transcode(deserializer, &mut serde_json::Serializer::new(&mut json))
-            .map_err(D::Error::custom)?;
-        String::from_utf8(json).map(Self).map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_is_not_json_is_a_string() {
-        assert_eq!(value("3"), json!(3));
-        assert_eq!(value("\"3\""), json!("3"));
-        assert_eq!(value("[1, null]"), json!([1, null]));
-        assert_eq!(value("hello world"), json!("hello world"));
-        assert_eq!(value(""), json!(""));
-    }
 
     #[test]
     fn mounts_are_read_from_their_ends() {

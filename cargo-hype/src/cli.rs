@@ -1,7 +1,6 @@
 //! The command line of `cargo hype`.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,10 +9,11 @@ use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
 use crate::choice::Choice;
 use crate::embed::{Embedded, embed};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gc::{GcOptions, Report, gc};
 use crate::inspect::{InspectOptions, inspect};
 use crate::new::{New, NewOptions, new};
+use crate::print::{print_line, print_value};
 use crate::program::Program;
 use crate::project::Project;
 use crate::run::run;
@@ -162,7 +162,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             run(&Project::here()?, &selection, bin.as_deref(), (&choice, &arguments))
         }
         Command::Call(options) => {
-            let print = |value: String| print_line(&value).map(|()| ExitCode::SUCCESS);
+            let print = |value| print_value(&value).map(|()| ExitCode::SUCCESS);
             call(&options, |value| conclude(value.and_then(print)))
         }
         Command::Inspect(options) => {
@@ -247,16 +247,6 @@ fn program_json(program: &Program, components: &[Built]) -> String {
         "components": components.iter().map(|built| &built.package).collect::<Vec<_>>(),
     })
     .to_string()
-}
-
-/// What a command is asked for goes to the standard output, whose reader may have read enough.
-fn print_line(line: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::machinery("cannot write to the standard output").because(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@
 //! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`; [`cargo`] runs it, and
 //!   `refusal` says which crate is to blame when it fails.
 //! - [`componentize`]: from that module to a component, and what it says of its functions.
-//! - [`call`]: a function of a component, with JSON in and out.
+//! - [`call`]: a function of a component, with JSON in and out; `arguments` reads its arguments, `json`
+//!   says what stands for what, and `print` prints its value.
 //! - [`inspect`]: what a component is, told without running it.
 //! - [`program`]: a package's programs, and the components whose functions they may call.
 //! - [`run`]: one of them, run.
 //! - [`embed`]: all of them, with these components inside.
 //! - [`gc`]: the removal of what old runs left.
 
+mod arguments;
 pub mod build;
 pub mod call;
 pub mod cargo;
@@ -26,7 +28,9 @@ pub mod embed;
 pub mod error;
 pub mod gc;
 pub mod inspect;
+mod json;
 pub mod new;
+mod print;
 mod profile;
 pub mod program;
 pub mod project;

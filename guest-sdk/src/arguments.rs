@@ -8,29 +8,33 @@ use crate::bounds::Argument;
 /// Arguments on their way out.
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug)]
-pub struct BoundArguments(Result<Vec<u8>, hype_wire::WireError>);
+pub struct BoundArguments {
+    bytes: Result<Vec<u8>, hype_wire::WireError>,
+    bound: usize,
+}
 
 #[cfg(not(target_family = "wasm"))]
 impl BoundArguments {
     /// No arguments yet, of `count` that will come.
     pub fn new(count: u32) -> Self {
-        Self(Ok(codec::array_head(count)))
+        Self { bytes: Ok(codec::array_head(count)), bound: 0 }
     }
 
     /// With the next argument behind the others.
     #[must_use]
     pub fn with<T: Argument>(mut self, argument: T) -> Self {
-        if let Ok(bytes) = &mut self.0
+        self.bound += 1;
+        if let Ok(bytes) = &mut self.bytes
             && let Err(error) = codec::append_owned(bytes, argument)
         {
-            self.0 = Err(error);
+            self.bytes = Err(error.of_argument(self.bound));
         }
         self
     }
 
-    /// The array, or why one of the arguments has no MessagePack form.
+    /// The array, or why one of the arguments cannot be sent.
     pub fn finish(self) -> Result<Vec<u8>, hype_wire::WireError> {
-        self.0
+        self.bytes
     }
 }
 

@@ -107,9 +107,12 @@ fn install_logger() {
     ONCE.call_once(crate::logger::install);
 }
 
-/// Encodes the value of a function that cannot fail.
+/// Encodes the value of a function that cannot fail. One that could not be read again is a failure.
 pub fn value<T: Value>(value: T) -> Result<Vec<u8>, Failure> {
-    codec::into_vec(value).map_err(|error| Failure::from_error(FailureKind::Function, &error))
+    codec::into_vec(value).map_err(|error| {
+        let message = format!("its value cannot be sent back: {error}");
+        Failure::new(FailureKind::Function, message)
+    })
 }
 
 /// Encodes the value of a function that can fail, or takes its error apart.

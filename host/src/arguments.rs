@@ -1,6 +1,6 @@
 //! The arguments of a function of a component: a tuple.
 
-use hype_wire::{WireError, codec};
+use hype_wire::{TextArgument, WireError, codec};
 use serde::Serialize;
 
 /// Arguments as a tuple of 0 to 12 values that serde can serialize: `()`, `("a",)`, `("a", 1)`.
@@ -32,7 +32,12 @@ macro_rules! tuples {
                 let ($($name,)*) = self;
                 #[allow(unused_mut, clippy::allow_attributes, reason = "the empty tuple adds nothing")]
                 let mut bytes = codec::array_head($count);
-                $(codec::append(&mut bytes, $name)?;)*
+                #[allow(unused_mut, unused_variables, clippy::allow_attributes, reason = "as above")]
+                let mut number = 0;
+                $(
+                    number += 1;
+                    codec::append(&mut bytes, $name).map_err(|error| error.of_argument(number))?;
+                )*
                 Ok(bytes)
             }
         }
@@ -64,7 +69,24 @@ impl<T> private::Sealed for ArgumentList<'_, T> {}
 impl<T: Serialize> Arguments for ArgumentList<'_, T> {
     fn to_message_pack(&self) -> Result<Vec<u8>, WireError> {
         let mut bytes = codec::array_head(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.iter().try_for_each(|argument| codec::append(&mut bytes, argument))?;
+        for (index, argument) in self.0.iter().enumerate() {
+            let appended = codec::append(&mut bytes, argument);
+            appended.map_err(|error| error.of_argument(index + 1))?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// Arguments that a person wrote as texts; the function's types decide what each is.
+#[derive(Debug, Clone)]
+pub struct TextArguments<'a, T>(pub &'a [TextArgument<T>]);
+
+impl<T> private::Sealed for TextArguments<'_, T> {}
+
+impl<T: Serialize> Arguments for TextArguments<'_, T> {
+    fn to_message_pack(&self) -> Result<Vec<u8>, WireError> {
+        let mut bytes = codec::array_head(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
+        self.0.iter().try_for_each(|argument| argument.append_to(&mut bytes))?;
         Ok(bytes)
     }
 }

@@ -23,6 +23,7 @@ use crate::run_objects::RunObjects;
 use crate::runner::{Attempt, Runner, StageSecret, Voucher};
 use crate::staging::{Ingredients, StagedRun};
 use crate::upload::Uploads;
+use crate::value;
 use crate::vouched::{outcome_by_key, outcome_by_line};
 
 /// What all runs of a submitter share.
@@ -251,7 +252,7 @@ async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
     match payload {
         Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
         Payload::Staged { name, blob } if blob.size <= Payload::MAX_SIZE => {
-            Ok(stage.get_blob_at(&name, &blob).await?)
+            stage.get_blob_at(&name, &blob).await.map_err(value::missing)
         }
         Payload::Staged { name, blob } => {
             let url = stage.url_of(&name);

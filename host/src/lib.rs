@@ -110,6 +110,8 @@ mod terminal;
 #[cfg(not(target_family = "wasm"))]
 mod upload;
 #[cfg(not(target_family = "wasm"))]
+mod value;
+#[cfg(not(target_family = "wasm"))]
 mod vouched;
 
 /// serde, for packages whose only dependency is hype: derive with
@@ -121,7 +123,7 @@ pub use hype_guest::{Bytes, embed, function, http, main, process};
 #[cfg(not(target_family = "wasm"))]
 mod native {
     pub use crate::ambient::{scope, set_default, submit};
-    pub use crate::arguments::{ArgumentList, Arguments};
+    pub use crate::arguments::{ArgumentList, Arguments, TextArguments};
     pub use crate::closure::{Closure, InEnvironment};
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
     pub use crate::detach::DetachError;
@@ -147,7 +149,7 @@ mod native {
     pub use crate::submitter::Submitter;
     pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
-    pub use hype_wire::{Statistics, TerminationLine};
+    pub use hype_wire::{EncodedValue, NotJson, Statistics, TerminationLine, TextArgument};
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use futures::Stream;
-use hype_wire::codec;
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
@@ -18,6 +17,7 @@ use crate::log::{Log, LogLine};
 use crate::mount::VolumeRequest;
 use crate::owned::Owned;
 use crate::submitter::Submitter;
+use crate::value;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,12 +151,7 @@ impl<T: DeserializeOwned + 'static> Run<T> {
         let ended = (&mut self.ended).await;
         let bytes =
             ended.unwrap_or_else(|_| Err(Error::lost(&self.id, "its driver broke down")))?;
-        codec::from_vec(Vec::from(bytes)).map_err(|error| {
-            let function = &self.function;
-            Error::input(format!("the value of `{function}` is not what the program expects"))
-                .because(error)
-                .hint("the type of the result must be the one that the function returns")
-        })
+        value::decode(&self.function, bytes)
     }
 }
 

@@ -329,12 +329,12 @@ mod tests {
         for text in texts {
             for grant in [grant(text), grant(text).to_private()] {
                 assert_eq!(grant.to_string(), text);
-                let bytes = crate::codec::to_vec(&grant).unwrap();
-                assert_eq!(crate::codec::from_slice::<HttpGrant>(&bytes).unwrap(), grant);
+                let bytes = crate::object::to_vec(&grant).unwrap();
+                assert_eq!(crate::object::from_slice::<HttpGrant>(&bytes).unwrap(), grant);
             }
         }
         let forged =
-            crate::codec::to_vec(&Written { hosts: "169.254.169.254".to_owned(), private: true });
-        assert!(crate::codec::from_slice::<HttpGrant>(&forged.unwrap()).is_err());
+            crate::object::to_vec(&Written { hosts: "169.254.169.254".to_owned(), private: true });
+        assert!(crate::object::from_slice::<HttpGrant>(&forged.unwrap()).is_err());
     }
 }

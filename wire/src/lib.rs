@@ -11,7 +11,7 @@
 //! - [`seal`]: how it vouches for one without that line.
 //! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
 //! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
-//! - [`codec`]: MessagePack as hype writes and reads it; [`Bytes`], byte strings in one copy.
+//! - [`codec`]: values as hype writes and reads them; [`Bytes`], byte strings in one copy.
 //! - [`ERROR_MARK`], [`SILENT`]: how the guest's two outputs are told apart in one log.
 //! - [`Powers`]: what a closure may do beyond computing; [`HttpGrant`], whom it may ask; [`CommandName`],
 //!   what it may start.
@@ -20,6 +20,7 @@
 
 mod bytes;
 mod digest;
+mod encoded;
 mod error;
 mod failure;
 mod guest_path;
@@ -27,6 +28,7 @@ mod http_grant;
 mod http_host;
 mod lease;
 mod manifest;
+mod object;
 mod one_log;
 mod outcome;
 mod powers;
@@ -35,7 +37,10 @@ mod seal;
 mod shape;
 mod shorten;
 mod termination;
+pub mod text_argument;
+mod value;
 mod version;
+mod whole;
 
 pub mod codec;
 pub mod names;
@@ -43,7 +48,8 @@ pub mod section;
 
 pub use bytes::Bytes;
 pub use digest::{BlobHasher, Digest, InvalidDigest};
-pub use error::WireError;
+pub use encoded::EncodedValue;
+pub use error::{Fault, WireError};
 pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
 pub use http_grant::{HttpGrant, HttpScheme, HttpTarget};
@@ -59,4 +65,5 @@ pub use reach::Reach;
 pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;
+pub use text_argument::{NotJson, TextArgument};
 pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

@@ -58,8 +58,8 @@ mod tests {
         for name in ["", ".", "..", "/bin/sh", "bin/sh", "sh/", "a\0b"] {
             let error = CommandName::try_from(name.to_owned()).unwrap_err().to_string();
             assert!(error.contains("is not the name of a command"), "{error}");
-            let bytes = crate::codec::to_vec(&name).unwrap();
-            assert!(crate::codec::from_slice::<CommandName>(&bytes).is_err());
+            let bytes = crate::object::to_vec(&name).unwrap();
+            assert!(crate::object::from_slice::<CommandName>(&bytes).is_err());
         }
     }
 
@@ -70,8 +70,8 @@ mod tests {
             http: Vec<HttpGrant>,
         }
         let before = Before { http: vec!["a.example".parse().unwrap()] };
-        let bytes = crate::codec::to_vec(&before).unwrap();
-        let powers: Powers = crate::codec::from_slice(&bytes).unwrap();
+        let bytes = crate::object::to_vec(&before).unwrap();
+        let powers: Powers = crate::object::from_slice(&bytes).unwrap();
         assert_eq!(powers, Powers { http: before.http, commands: Vec::new() });
     }
 }

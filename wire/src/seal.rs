@@ -10,8 +10,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::codec;
 use crate::error::WireError;
+use crate::object;
 
 /// The secret of one run: 32 random bytes, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub enum Origin {
 /// `outcome`, the bytes of one, under the seal of `key`.
 pub fn seal(outcome: Vec<u8>, key: &RunKey) -> Result<Vec<u8>, WireError> {
     let mac = mac(&outcome, key).as_bytes().to_vec();
-    codec::to_vec(&Sealed { sealed: (outcome.into(), mac.into()) })
+    object::to_vec(&Sealed { sealed: (outcome.into(), mac.into()) })
 }
 
 /// The bytes of the outcome in `bytes`, sealed or plain, and what `key` says of its origin.
@@ -73,7 +73,7 @@ pub fn seal(outcome: Vec<u8>, key: &RunKey) -> Result<Vec<u8>, WireError> {
 ///
 /// When there is a key, and the outcome is not sealed with it.
 pub fn unseal(bytes: Vec<u8>, key: Option<&RunKey>) -> Result<(Vec<u8>, Origin), WireError> {
-    let sealed = codec::from_slice::<Sealed>(&bytes).ok().map(|sealed| sealed.sealed);
+    let sealed = object::from_slice::<Sealed>(&bytes).ok().map(|sealed| sealed.sealed);
     match (sealed, key) {
         (None, None) => Ok((bytes, Origin::Unverified)),
         (Some((outcome, _)), None) => Ok((outcome.into(), Origin::Unverified)),

@@ -308,10 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_sdk_says_which_versions_meet() {
-        let mut newer = ENCODED;
-        newer[4] = 9;
-        let error = decode(&newer).unwrap_err().to_string();
-        assert!(error.contains("format 9") && error.contains(HYPE_VERSION), "{error}");
+    fn another_encoding_says_which_versions_meet() {
+        for format in [1, 9] {
+            let mut other = ENCODED;
+            other[4] = format;
+            let error = decode(&other).unwrap_err().to_string();
+            assert!(error.contains(&format!("format {format}")), "{error}");
+            assert!(error.contains(HYPE_VERSION) && error.contains("build again"), "{error}");
+        }
     }
 }

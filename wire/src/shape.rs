@@ -8,10 +8,12 @@
 
 use rmp::Marker;
 
-use crate::error::WireError;
+use crate::error::{Fault, WireError};
 
 /// How deep values may nest; deeper ones are refused rather than left to overflow a stack.
 pub const MAX_DEPTH: usize = 128;
+
+pub(crate) const TOO_DEEP: &str = "it nests too deep: values may nest 128 levels (lists, maps, structures, variants with content)";
 
 /// Splits `bytes` behind the value that they begin with.
 ///
@@ -93,15 +95,15 @@ impl Rest<'_> {
 }
 
 fn ends_early() -> WireError {
-    WireError::new("the bytes end too early")
+    WireError::new("the bytes end too early").with_fault(Fault::Malformed)
 }
 
 fn too_deep() -> WireError {
-    WireError::new(format!("depth limit exceeded: values may nest {MAX_DEPTH} levels deep"))
+    WireError::new(TOO_DEEP).with_fault(Fault::Depth)
 }
 
 fn unused() -> WireError {
-    WireError::new("a byte that MessagePack doesn't use is in it")
+    WireError::new("a byte that MessagePack doesn't use is in it").with_fault(Fault::Malformed)
 }
 
 #[cfg(test)]
@@ -142,7 +144,7 @@ mod tests {
     fn the_deepest_value_passes_and_one_more_does_not() {
         let nested = |levels| [vec![0x91; levels], vec![1]].concat();
         assert_eq!(length(&nested(MAX_DEPTH)), Ok(MAX_DEPTH + 1));
-        assert!(length(&nested(MAX_DEPTH + 1)).unwrap_err().contains("depth limit"));
+        assert!(length(&nested(MAX_DEPTH + 1)).unwrap_err().contains("nests too deep"));
         let many = [vec![0xdc, 1, 0], nested(MAX_DEPTH - 1).repeat(256)].concat();
         assert_eq!(length(&many), Ok(many.len()));
     }

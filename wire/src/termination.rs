@@ -10,7 +10,7 @@ use crate::version::{OLDEST_FORMAT, WIRE_FORMAT};
 ///
 /// It reaches the submitter through the Kubernetes API or the Docker daemon, never through the
 /// stage, and so tells a true outcome from one that somebody put there:
-/// `hype-outcome/1 gs://bucket/prefix/runs/RUN/outcome BLAKE3`.
+/// `hype-outcome/2 gs://bucket/prefix/runs/RUN/outcome BLAKE3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminationLine {
     /// Where the outcome stands.
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn another_format_says_what_to_upgrade() {
-        let newer = line().to_string().replace("hype-outcome/1", "hype-outcome/9");
+        let newer = line().to_string().replace("hype-outcome/2", "hype-outcome/9");
         let error = newer.parse::<TerminationLine>().unwrap_err().to_string();
         assert!(error.contains("format 9") && error.contains("runner"), "{error}");
     }
@@ -92,8 +92,8 @@ mod tests {
     fn anything_else_is_quoted_back() {
         let long = line().to_string().replace("/a b/", &format!("/{}/", "a".repeat(MAX_LINE)));
         let error = long.parse::<TerminationLine>().unwrap_err().to_string();
-        assert!(error.starts_with("`hype-outcome/1 file:///aaa") && error.len() < 300, "{error}");
-        for strange in ["", "Error", "hype-outcome/1", "hype-outcome/x a b", "hype-outcome/1 a b"] {
+        assert!(error.starts_with("`hype-outcome/2 file:///aaa") && error.len() < 300, "{error}");
+        for strange in ["", "Error", "hype-outcome/2", "hype-outcome/x a b", "hype-outcome/2 a b"] {
             let error = strange.parse::<TerminationLine>().unwrap_err().to_string();
             assert!(error.contains(strange), "{error}");
         }

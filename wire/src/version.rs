@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
 use crate::error::WireError;
+use crate::object;
 use crate::shorten::shortened;
 
 /// How many bytes of another hype's version are quoted.
@@ -13,11 +13,12 @@ pub(crate) const MAX_VERSION: usize = 64;
 /// The version of hype that this program was built with.
 pub const HYPE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The format of the manifests, outcomes and function records that this version writes.
-pub const WIRE_FORMAT: u32 = 1;
+/// The format of the manifests, outcomes and function records that this version writes, and of the
+/// arguments and values that go with them.
+pub const WIRE_FORMAT: u32 = 2;
 
 /// The oldest format that this version still reads.
-pub const OLDEST_FORMAT: u32 = 1;
+pub const OLDEST_FORMAT: u32 = 2;
 
 /// A type that stands in an object of its own and says which format it is in.
 pub(crate) trait Versioned: Serialize + DeserializeOwned {
@@ -40,7 +41,7 @@ struct Header {
 
 /// The bytes of an object, of which there are not more than its readers take.
 pub(crate) fn write<T: Versioned>(object: &T) -> Result<Vec<u8>, WireError> {
-    let bytes = codec::to_vec(object)?;
+    let bytes = object::to_vec(object)?;
     check_size::<T>(bytes.len())?;
     Ok(bytes)
 }
@@ -50,9 +51,9 @@ pub(crate) fn read<T: Versioned>(bytes: &[u8]) -> Result<T, WireError> {
     let malformed =
         |error: WireError| WireError::because(format!("the {} cannot be read", T::WHAT), error);
     check_size::<T>(bytes.len())?;
-    let header: Header = codec::from_slice(bytes).map_err(malformed)?;
+    let header: Header = object::from_slice(bytes).map_err(malformed)?;
     check(&header, T::WHAT, T::IF_NEWER, T::IF_OLDER)?;
-    codec::from_slice(bytes).map_err(malformed)
+    object::from_slice(bytes).map_err(malformed)
 }
 
 fn check_size<T: Versioned>(size: usize) -> Result<(), WireError> {

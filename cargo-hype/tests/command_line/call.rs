@@ -50,7 +50,7 @@ fn progress_is_shown_as_it_was_chosen() {
 }
 
 #[test]
-fn what_is_json_is_given_as_such() {
+fn arguments_are_what_their_parameters_ask_for() {
     assert_snapshot!(result("wordcount.wasm", &["count", "a b a", "2"]), @r#"
     status 0
     --- stdout
@@ -79,20 +79,20 @@ fn the_number_of_arguments_is_checked_first() {
 
 #[test]
 fn a_wrong_type_names_the_parameter() {
-    assert_snapshot!(result("hello.wasm", &["example", "3"]), @r#"
+    assert_snapshot!(result("wordcount.wasm", &["count", "a", "[2]"]), @r#"
     status 2
     --- stderr
-    error: parameter `arg: String` of `example`: invalid type: integer `3`, expected a string
-    "#);
-    assert_snapshot!(result("wordcount.wasm", &["count", "{\"a\":1}", "2"]), @r#"
-    status 2
-    --- stderr
-    error: parameter `text: String` of `count`: invalid type: map, expected a string
+    error: parameter `most: usize` of `count`: expected usize, found a list
     "#);
     assert_snapshot!(result("wordcount.wasm", &["count", "a", "-2"]), @r#"
     status 2
     --- stderr
-    error: parameter `most: usize` of `count`: invalid value: integer `-2`, expected usize
+    error: parameter `most: usize` of `count`: expected usize, found the number -2
+    "#);
+    assert_snapshot!(result("wordcount.wasm", &["count", "a", "two"]), @r#"
+    status 2
+    --- stderr
+    error: parameter `most: usize` of `count`: the argument isn't JSON: expected value at column 1
     "#);
 }
 

@@ -19,4 +19,5 @@ mod refusal;
 mod run;
 #[cfg(unix)]
 mod target;
+mod typed;
 mod usage;

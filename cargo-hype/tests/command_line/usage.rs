@@ -144,7 +144,7 @@ fn call_has_help() {
     Arguments:
       <COMPONENT>  The component, a .wasm file
       <FUNCTION>   The function's name
-      [ARG]...     Its arguments: each is JSON, and what isn't JSON is a string
+      [ARG]...     Its arguments: each is JSON, or text for a parameter that is text
 
     Options:
           --env <NAME=VALUE>            An environment variable for the function
@@ -159,6 +159,14 @@ fn call_has_help() {
           --allow-http-private <HOSTS>  The same for hosts of private networks
           --allow-command <NAME>        Commands that it may run, e.g. curl; they have all the rights of whoever runs the function
       -h, --help                        Print help
+
+    The types of the parameters decide what an argument is. What is printed can be an argument again.
+      String, IpAddr, dates  the text as it is, even 123 and null; or a JSON string: '"two\nlines"'
+      enum                   the name of a variant, or {"Variant": content}
+      Option                 null, or what is in it; Some(None) is {"$some": null}
+      bytes                  a list of numbers
+      map                    {"5": 1}; with keys that are no text, number or boolean [[key, value], ..]
+      f64                    a number, "NaN", "inf" or "-inf"
 
     Example: cargo hype call target/hype/hello.wasm example hello
     "#);

@@ -132,7 +132,7 @@ pub async fn incompatible_argument(submitter: &Submitter) {
     let (error, failure) = failure(result, FailureKind::Incompatible);
     assert_eq!(
         failure.message,
-        "parameter `n: u64` of `factorial`: expected a number or a boolean, found a string"
+        "parameter `n: u64` of `factorial`: expected u64, found the string \"three\""
     );
     assert_eq!(failure.backtrace, []);
     assert_eq!(error.exit_code(), 2);

@@ -1,12 +1,14 @@
 //! Values of all kinds cross, there and back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use futures::future::try_join_all;
-use hype::{Component, RunEnvironment, Submitter};
+use hype::{Component, ErrorKind, RunEnvironment, Submitter};
 use test_guests::values::{
-    Everything, Shape, compose, echo, factorial, greet, name_of_crate, nested, nothing, reverse,
-    sum, text_of,
+    Buffered, Event, Everything, Host, Number, Origin, Shape, compose, describe, echo,
+    echo_buffered, factorial, greet, large_number, name_of_crate, nested, nothing, reverse, sum,
+    text_of,
 };
 
 pub async fn text(submitter: &Submitter) {
@@ -50,6 +52,41 @@ pub async fn everything_that_serde_knows(submitter: &Submitter) {
     };
     let echoed = submitter.submit(echo(everything.clone()), &RunEnvironment::new()).await.unwrap();
     assert_eq!(echoed, everything);
+}
+
+pub async fn what_serde_buffers(submitter: &Submitter) {
+    let bytes = || vec![0, 127, 128, 255];
+    let events = vec![
+        Event::Joined { from: "[::1]:80".parse().unwrap(), after: Duration::new(1, 2) },
+        Event::Sent { data: bytes(), seal: bytes().into() },
+    ];
+    let origin = Origin { origin: [10, 0, 0, 1].into() };
+    let env = RunEnvironment::new();
+    for host in [
+        Host::Ip([127, 0, 0, 1].into()),
+        Host::Name("localhost".into()),
+        Host::Key(b"text that is none".to_vec().into()),
+    ] {
+        let levels = vec![None, Some(None), Some(Some(()))];
+        let rest = Some(origin.clone());
+        let buffered = Buffered { id: 1, host, events: events.clone(), levels, rest };
+        let echoed = submitter.submit(echo_buffered(buffered.clone()), &env).await.unwrap();
+        assert_eq!(echoed, buffered);
+    }
+}
+
+pub async fn what_could_not_be_read_is_refused_where_it_is_made(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    let error = submitter.submit(describe(Number::Big(7)), &env).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input, "{error:?}");
+    assert!(error.report().contains("argument 1: it cannot be read again"), "{error:?}");
+    assert!(error.report().contains("128 bits"), "{error:?}");
+
+    let error = submitter.submit(large_number(7), &env).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+    let report = error.report();
+    assert!(report.contains("its value cannot be sent back: it cannot be read again"), "{report}");
+    assert!(report.contains("at [1]: ") && report.contains("128 bits"), "{report}");
 }
 
 pub async fn bytes(submitter: &Submitter) {
@@ -112,8 +149,12 @@ pub async fn ten_at_once(submitter: &Submitter) {
 pub async fn a_value_that_nests_deep(submitter: &Submitter) {
     let env = RunEnvironment::new();
     assert!(submitter.submit(nested(50), &env).await.is_ok());
+    assert!(submitter.submit(nested(127), &env).await.is_ok());
     let error = submitter.submit(nested(500), &env).await.unwrap_err();
-    assert!(error.report().contains("depth limit exceeded"), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+    let report = error.report();
+    assert!(report.contains("its value cannot be sent back: at [0][0][0]"), "{report}");
+    assert!(report.contains("it nests too deep: values may nest 128 levels"), "{report}");
 }
 
 pub async fn a_component_by_hand(submitter: &Submitter) {

@@ -10,7 +10,7 @@ use hype_wire::{
 
 use crate::components::record;
 use crate::types::{
-    Adjacent, Anything, Chain, Envelope, Expression, Message, Nested, Order, Shape,
+    Adjacent, Anything, Chain, Envelope, Expression, Flat, Message, Nested, Order, Shape,
 };
 
 fn order() -> Order {
@@ -128,6 +128,12 @@ pub(crate) fn results() -> Vec<Vec<u8>> {
         value(adjacent),
         value(anything()),
         value(envelope()),
+        value(Flat { id: 1, order: Some(order()) }),
+        value(vec![vec![1_u8, 200], vec![]]),
+        value(vec![Some(Bytes(vec![1, 2])), None]),
+        value(Some(())),
+        value(Some(Some(None::<u8>))),
+        value(BTreeMap::from([(None, 1_u128), (Some(None), 2), (Some(Some(true)), u128::MAX)])),
     ];
     seeds.extend(messages().into_iter().map(value));
     seeds

@@ -79,4 +79,11 @@ pub(crate) struct Envelope {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Flat {
+    pub(crate) id: u16,
+    #[serde(flatten)]
+    pub(crate) order: Option<Order>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Unit;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::types::{
-    Adjacent, Anything, Chain, Envelope, Expression, Message, Nested, Order, Shape, Unit,
+    Adjacent, Anything, Chain, Envelope, Expression, Flat, Message, Nested, Order, Shape, Unit,
 };
 
 /// How long a message about bytes that don't fit may be, whatever these are.
@@ -108,6 +108,9 @@ const RESULTS: &[(Name, Reading)] = results![
     (u8, i8, u16, i16, u32, i32),
     Option<u64>,
     Option<Vec<u8>>,
+    Option<()>,
+    Option<Option<Option<u8>>>,
+    BTreeMap<Option<Option<bool>>, u128>,
     Result<u8, String>,
     Vec<()>,
     Vec<bool>,
@@ -137,6 +140,7 @@ const RESULTS: &[(Name, Reading)] = results![
     Vec<Adjacent>,
     Anything,
     Envelope,
+    Flat,
     Unit,
 ];
 

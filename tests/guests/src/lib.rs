@@ -10,4 +10,5 @@ pub mod http;
 pub mod process;
 pub mod space;
 pub mod surroundings;
+pub mod typed;
 pub mod values;

@@ -1,6 +1,8 @@
 //! Values of all kinds, there and back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +80,67 @@ pub enum Shape {
 #[hype::function]
 pub fn echo(everything: Everything) -> Everything {
     everything
+}
+
+/// Types that serde keeps in a buffer of its own while it finds out which variant they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Buffered {
+    pub id: u8,
+    pub host: Host,
+    pub events: Vec<Event>,
+    pub levels: Vec<Option<Option<()>>>,
+    #[serde(flatten)]
+    pub rest: Option<Origin>,
+}
+
+/// An address or a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Host {
+    Ip(IpAddr),
+    Name(String),
+    Key(hype::Bytes),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    Joined { from: SocketAddr, after: Duration },
+    Sent { data: Vec<u8>, seal: hype::Bytes },
+}
+
+/// Whom it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub origin: IpAddr,
+}
+
+/// Gives back what it takes.
+#[hype::function]
+pub fn echo_buffered(buffered: Buffered) -> Buffered {
+    buffered
+}
+
+/// A number of any size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    Big(u128),
+    Float(f64),
+    Text(String),
+}
+
+/// A list with a number that serde's buffer has no room for.
+#[hype::function]
+pub fn large_number(number: u64) -> Vec<Number> {
+    vec![Number::Float(0.5), Number::Big(number.into())]
+}
+
+/// Takes any number, and says what it is.
+#[hype::function]
+pub fn describe(number: Number) -> String {
+    format!("{number:?}")
 }
 
 /// Gives back the bytes that it takes, the last first.

@@ -51,7 +51,7 @@ fn what_nests_too_deep_is_refused() {
          (call $value (i32.const 65536) (i32.const 60000))",
     );
     let error = codec::from_slice::<Nested>(&bytes).unwrap_err();
-    assert!(error.to_string().contains("depth limit"), "{error}");
+    assert!(error.to_string().contains("nests too deep"), "{error}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_steps_of_a_pod() {
         let told = Told::of("hype-run-mymlbuw8-1");
-        let line = "hype-outcome/1 gs://bucket/runs/hype-run-mymlbuw8/outcome 0d19\nsilent\n";
+        let line = "hype-outcome/2 gs://bucket/runs/hype-run-mymlbuw8/outcome 0d19\nsilent\n";
         let reason = Reason { word: "Completed".into(), message: line.into() };
         let exit = Exit { status: 0, reason, seconds: Some(1) };
         let ended = Seen {

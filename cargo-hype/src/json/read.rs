@@ -1,0 +1,292 @@
+//! The text of an argument, as JSON.
+//!
+//! serde_json decides whether a text is JSON. It has no integers beyond 64 bits and doesn't report keys that
+//! stand twice, so the text that it takes is read here.
+
+use std::collections::HashSet;
+
+use serde::de::IgnoredAny;
+
+use crate::json::Json;
+
+/// How deep a text may nest: a printed value needs two levels for a map, and one for each `Some`.
+const MAX_DEPTH: usize = 600;
+
+/// How much of a number is quoted.
+const MAX_QUOTED: usize = 40;
+
+/// Why a text cannot be read; it continues a sentence about the text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// `isn't JSON: trailing comma at column 9`.
+    Syntax(String),
+    /// `has the key `a` twice, the second time at column 9`.
+    Content(String),
+}
+
+/// Reads a document.
+///
+/// # Errors
+///
+/// When it isn't JSON, has a key twice in one object, or a number that no value can hold.
+pub(crate) fn read(text: &str) -> Result<Json, Problem> {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(IgnoredAny) => Reader { text, at: 0 }.value(0).map_err(Problem::Content),
+        Err(error) => Err(Problem::Syntax(format!("isn't JSON: {}", syntax_error(text, error)))),
+    }
+}
+
+/// What is wrong with a text that isn't JSON, and where.
+fn syntax_error(text: &str, mut error: serde_json::Error) -> String {
+    // Who keeps a value tells mistakes in it apart that who ignores it doesn't.
+    if let Err(precise) = serde_json::from_str::<serde_json::Value>(text)
+        && (precise.line(), precise.column()) == (error.line(), error.column())
+    {
+        error = precise;
+    }
+    let full = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let (problem, column) = match full.strip_suffix(&position).unwrap_or(&full) {
+        // A word that begins as `true`, `false` or `null` do.
+        "expected ident" => ("expected value", word_start(text, error.line(), error.column())),
+        problem => (problem, error.column()),
+    };
+    format!("{problem} at {}", place(text, error.line(), column))
+}
+
+/// Where the word begins that the byte `column` of a line is in; columns are counted from 1.
+fn word_start(text: &str, line: usize, column: usize) -> usize {
+    let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().as_bytes();
+    let before = bytes.get(..column.saturating_sub(1)).unwrap_or(bytes);
+    let in_word = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    before.len() - in_word + 1
+}
+
+/// A text that is known to be JSON.
+struct Reader<'a> {
+    text: &'a str,
+    /// How many bytes were read.
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Result<Json, String> {
+        if depth >= MAX_DEPTH {
+            return Err(format!("nests deeper than {MAX_DEPTH} levels at {}", self.place(self.at)));
+        }
+        match self.next() {
+            b'{' => self.object(depth),
+            b'[' => self.list(depth),
+            b'"' => self.string().map(Json::Text),
+            b't' | b'f' | b'n' => Ok(match self.take_while(|byte| byte.is_ascii_alphabetic()) {
+                "true" => Json::Bool(true),
+                "false" => Json::Bool(false),
+                _ => Json::Null,
+            }),
+            _ => self.number(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json, String> {
+        let mut members = Vec::new();
+        let mut keys = HashSet::new();
+        self.at += 1;
+        while self.next() == b'"' {
+            let start = self.at;
+            let key = self.string()?;
+            if !keys.insert(key.clone()) {
+                let place = self.place(start);
+                return Err(format!("has the key `{key}` twice, the second time at {place}"));
+            }
+            self.skip(b':');
+            members.push((key, self.value(depth + 1)?));
+            self.skip(b',');
+        }
+        self.skip(b'}');
+        Ok(Json::Object(members))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Json, String> {
+        let mut items = Vec::new();
+        self.at += 1;
+        while !matches!(self.next(), b']' | 0) {
+            items.push(self.value(depth + 1)?);
+            self.skip(b',');
+        }
+        self.skip(b']');
+        Ok(Json::List(items))
+    }
+
+    fn string(&mut self) -> Result<String, String> {
+        let start = self.at;
+        let mut escaped = false;
+        let inner = self.text.as_bytes().iter().skip(start + 1);
+        let length = inner.take_while(|byte| {
+            let ends = !escaped && **byte == b'"';
+            escaped = !escaped && **byte == b'\\';
+            !ends
+        });
+        self.at = start + length.count() + 2;
+        serde_json::from_str(self.text.get(start..self.at).unwrap_or_default()).map_err(|_| {
+            format!(
+                "isn't JSON: half of a Unicode character in the string at {}",
+                self.place(start)
+            )
+        })
+    }
+
+    fn number(&mut self) -> Result<Json, String> {
+        let start = self.at;
+        let digits =
+            self.take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E'));
+        let refused = |problem: &str| {
+            let mut quoted: String = digits.chars().take(MAX_QUOTED).collect();
+            if quoted.len() < digits.len() {
+                quoted.push('…');
+            }
+            Err(format!("has a number {problem}: `{quoted}` at {}", self.place(start)))
+        };
+        if digits == "-0" {
+            return Ok(Json::Float(-0.0));
+        }
+        if digits.contains(['.', 'e', 'E']) {
+            return match digits.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(Json::Float(number)),
+                _ => refused("that is too large for 64-bit floats"),
+            };
+        }
+        let parsed = match digits.starts_with('-') {
+            true => digits.parse().map(Json::Negative),
+            false => digits.parse().map(Json::Unsigned),
+        };
+        parsed.or_else(|_| refused("of more than 128 bits"))
+    }
+
+    /// The next byte that is no space, or 0 at the end.
+    fn next(&mut self) -> u8 {
+        self.take_while(|byte| byte.is_ascii_whitespace());
+        self.text.as_bytes().get(self.at).copied().unwrap_or_default()
+    }
+
+    fn skip(&mut self, byte: u8) {
+        if self.next() == byte {
+            self.at += 1;
+        }
+    }
+
+    fn take_while(&mut self, is_part: impl Fn(&u8) -> bool) -> &'a str {
+        let start = self.at;
+        self.at += self.text.as_bytes().iter().skip(start).take_while(|byte| is_part(byte)).count();
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    fn place(&self, at: usize) -> String {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        place(self.text, line, column)
+    }
+}
+
+/// Where the byte `column` of a line is, in characters; both are counted from 1.
+fn place(text: &str, line: usize, column: usize) -> String {
+    let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().char_indices();
+    let inside = bytes.take_while(|(at, _)| at + 1 < column).count();
+    // The position after the last character is one, too.
+    let characters = if column == 0 { 0 } else { inside + 1 };
+    match line {
+        0 | 1 => format!("column {characters}"),
+        _ => format!("line {line}, column {characters}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        let (Problem::Syntax(problem) | Problem::Content(problem)) = read(text).unwrap_err();
+        problem
+    }
+
+    #[test]
+    fn documents_are_read_whole() {
+        let text = r#" {"a" : [1, -2, 3.5, 1e3, true, false, null, "x\"\\\u00e4😀", [], {}], "b":{"c":0}} "#;
+        let list = vec![
+            Json::Unsigned(1),
+            Json::Negative(-2),
+            Json::Float(3.5),
+            Json::Float(1000.0),
+            Json::Bool(true),
+            Json::Bool(false),
+            Json::Null,
+            Json::Text("x\"\\ä😀".into()),
+            Json::List(vec![]),
+            Json::Object(vec![]),
+        ];
+        let inner = Json::Object(vec![("c".into(), Json::Unsigned(0))]);
+        let expected = Json::Object(vec![("a".into(), Json::List(list)), ("b".into(), inner)]);
+        assert_eq!(read(text), Ok(expected));
+    }
+
+    #[test]
+    fn integers_are_exact_up_to_128_bits() {
+        for number in [0, u128::from(u64::MAX), u128::from(u64::MAX) + 1, u128::MAX] {
+            assert_eq!(read(&number.to_string()), Ok(Json::Unsigned(number)));
+        }
+        for number in [-1, i128::from(i64::MIN), i128::from(i64::MIN) - 1, i128::MIN] {
+            assert_eq!(read(&number.to_string()), Ok(Json::Negative(number)));
+        }
+        assert_eq!(
+            problem("[340282366920938463463374607431768211456]"),
+            "has a number of more than 128 bits: `340282366920938463463374607431768211456` at column 2"
+        );
+        assert!(problem(&"9".repeat(99)).contains("9…` at column 1"));
+        assert!(problem("-170141183460469231731687303715884105729").contains("128 bits"));
+    }
+
+    #[test]
+    fn floats_are_exact_or_refused() {
+        for number in [0.1, 1e22, 1e23, f64::MAX, f64::MIN_POSITIVE, 5e-324, -0.0] {
+            assert_eq!(read(&format!("{number:e}")), Ok(Json::Float(number)));
+        }
+        let Ok(Json::Float(zero)) = read("-0") else { panic!("no float") };
+        assert!(zero.is_sign_negative());
+        assert_eq!(
+            problem("{\"a\": -1e400}"),
+            "has a number that is too large for 64-bit floats: `-1e400` at column 7"
+        );
+    }
+
+    #[test]
+    fn mistakes_have_a_column() {
+        assert_eq!(problem(r#"{"a": 1,}"#), "isn't JSON: trailing comma at column 9");
+        assert_eq!(problem(r#"{"ä": 1,}"#), "isn't JSON: trailing comma at column 9");
+        assert_eq!(problem("[1,\n 2"), "isn't JSON: EOF while parsing a list at line 2, column 2");
+        assert_eq!(problem("hello"), "isn't JSON: expected value at column 1");
+        assert_eq!(problem("two"), "isn't JSON: expected value at column 1");
+        assert_eq!(problem("[1, nil]"), "isn't JSON: expected value at column 5");
+        assert_eq!(problem("1 2"), "isn't JSON: trailing characters at column 3");
+        assert_eq!(problem(""), "isn't JSON: EOF while parsing a value at column 0");
+        assert_eq!(
+            problem(r#"["ä", "\ud800"]"#),
+            "isn't JSON: half of a Unicode character in the string at column 7"
+        );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused() {
+        assert_eq!(
+            problem(r#"[{"ä": 1, "b": {"ä": 2}, "\u00e4": 3}]"#),
+            "has the key `ä` twice, the second time at column 26"
+        );
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(read(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(problem(&nested(MAX_DEPTH + 1)), "nests deeper than 600 levels at column 601");
+        assert!(problem(&nested(1_000_000)).starts_with("nests deeper"));
+    }
+}

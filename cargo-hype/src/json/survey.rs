@@ -1,0 +1,202 @@
+//! The first pass over a result: what JSON can't say, and the form of each map.
+
+use std::borrow::Cow;
+
+use crate::json::numbers::{not_in_json, number_text};
+use crate::json::some;
+use crate::json::tokens::{Token, Tokens};
+
+/// How deep a value may nest; hype's own codec allows less.
+const MAX_DEPTH: usize = 256;
+
+/// For how many keys of a map room is made before they are read.
+const MAX_ROOM: u32 = 64;
+
+/// How many positions of numbers that JSON doesn't have are named.
+const MAX_NAMED: usize = 3;
+
+/// What the second pass needs to know.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The form of each map, in the order of their heads.
+    pub(super) forms: Vec<Form>,
+    named: Vec<String>,
+    unnamed: usize,
+}
+
+/// How a map is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An object.
+    Object,
+    /// An object whose one key has another `$` before it.
+    Escaped,
+    /// A list of `[key, value]` pairs.
+    Pairs,
+}
+
+/// Looks through the MessagePack of a value. An error continues a sentence about the value.
+///
+/// # Errors
+///
+/// When it isn't one MessagePack value, or holds something that JSON has no form for.
+pub(crate) fn survey(value: &[u8]) -> Result<Survey, String> {
+    let mut surveyor =
+        Surveyor { tokens: Tokens(value), path: Vec::new(), survey: Survey::default() };
+    surveyor.value()?;
+    match surveyor.tokens.0 {
+        [] => Ok(surveyor.survey),
+        _ => Err("is followed by more bytes".to_owned()),
+    }
+}
+
+impl Survey {
+    /// What to warn of: numbers that JSON doesn't have.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let first = self.named.first()?;
+        let others = self.named.iter().skip(1).map(|named| format!(", {named}"));
+        let more = match self.unnamed {
+            0 => String::new(),
+            unnamed => format!(" and {unnamed} more"),
+        };
+        let (is, text) = if self.named.len() > 1 { ("are", "texts") } else { ("is", "a text") };
+        let others: String = others.collect();
+        Some(format!(
+            "JSON has no NaN and no infinity: {first}{others}{more} {is} printed as {text}"
+        ))
+    }
+}
+
+struct Surveyor<'a> {
+    tokens: Tokens<'a>,
+    /// The way to the value that is looked at, as in the JSON that will be printed.
+    path: Vec<Step<'a>>,
+    survey: Survey,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Item(u32),
+    /// The value of a key that may be one of an object.
+    Member(Token<'a>),
+    /// The key of a pair.
+    Key(u32),
+    /// The value of a pair.
+    Value(u32),
+}
+
+impl<'a> Surveyor<'a> {
+    fn value(&mut self) -> Result<Token<'a>, String> {
+        if self.path.len() > MAX_DEPTH {
+            return Err(format!("nests deeper than {MAX_DEPTH} levels"));
+        }
+        let token = self.tokens.next()?;
+        match token {
+            Token::List(length) => {
+                for index in 0..length {
+                    self.inside(Step::Item(index))?;
+                }
+            }
+            Token::Map(length) => {
+                let place = self.survey.forms.len();
+                self.survey.forms.push(Form::Pairs);
+                let form = self.map(length)?;
+                if let Some(place) = self.survey.forms.get_mut(place) {
+                    *place = form;
+                }
+            }
+            token => {
+                if let Some(number) = not_in_json(token) {
+                    self.note(number);
+                }
+            }
+        }
+        Ok(token)
+    }
+
+    fn map(&mut self, length: u32) -> Result<Form, String> {
+        let mut keys = Vec::with_capacity(length.min(MAX_ROOM) as usize);
+        let mut escaped = false;
+        for index in 0..length {
+            let key = { self.tokens }.next()?;
+            let value = match key_text(key) {
+                Some(text) => {
+                    keys.push(text);
+                    self.inside(Step::Member(key))?;
+                    self.inside(Step::Member(key))?
+                }
+                None => {
+                    self.inside(Step::Key(index))?;
+                    self.inside(Step::Value(index))?
+                }
+            };
+            escaped = match (key, value) {
+                (Token::Text(key), Token::Nil | Token::Some(_)) => some::is_escapable(key),
+                _ => false,
+            };
+        }
+        keys.sort_unstable();
+        let differ = |pair: &[(Kind, Cow<str>)]| match pair {
+            [(one_kind, one), (other_kind, other)] => one_kind == other_kind && one != other,
+            _ => true,
+        };
+        Ok(if keys.len() < length as usize || !keys.windows(2).all(differ) {
+            Form::Pairs
+        } else if length == 1 && escaped {
+            Form::Escaped
+        } else {
+            Form::Object
+        })
+    }
+
+    fn inside(&mut self, step: Step<'a>) -> Result<Token<'a>, String> {
+        self.path.push(step);
+        let token = self.value()?;
+        self.path.pop();
+        Ok(token)
+    }
+
+    /// Remembers where a number is that JSON doesn't have.
+    fn note(&mut self, number: &str) {
+        if self.survey.named.len() < MAX_NAMED {
+            let path: String = self.path.iter().map(|step| step.text()).collect();
+            let path = path.strip_prefix('.').unwrap_or(&path);
+            self.survey.named.push(match path.is_empty() {
+                true => number.to_owned(),
+                false => format!("{number} at {path}"),
+            });
+        } else {
+            self.survey.unnamed += 1;
+        }
+    }
+}
+
+impl Step<'_> {
+    fn text(self) -> String {
+        match self {
+            Self::Item(index) => format!("[{index}]"),
+            Self::Member(key) => {
+                format!(".{}", key_text(key).map(|(_, text)| text).unwrap_or_default())
+            }
+            Self::Key(index) => format!("[{index}][0]"),
+            Self::Value(index) => format!("[{index}][1]"),
+        }
+    }
+}
+
+/// What kind of key it is; an object has keys of one kind, so that a reader knows what to make of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Text,
+    Number,
+    Bool,
+}
+
+/// The text of a key that an object can have.
+fn key_text<'a>(key: Token<'a>) -> Option<(Kind, Cow<'a, str>)> {
+    Some(match key {
+        Token::Text(text) => (Kind::Text, text.into()),
+        Token::Bool(value) => (Kind::Bool, if value { "true" } else { "false" }.into()),
+        key => (Kind::Number, number_text(key)?.into()),
+    })
+}

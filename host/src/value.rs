@@ -1,0 +1,69 @@
+//! The value that a run left, as the type that the program expects.
+
+use bytes::Bytes;
+use hype_stage::{StageError, StageErrorKind};
+use hype_wire::{Fault, WireError, codec};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The value in `bytes`, which `function` gave.
+pub(crate) fn decode<T: DeserializeOwned + 'static>(function: &str, bytes: Bytes) -> Result<T> {
+    codec::from_vec(Vec::from(bytes)).map_err(|error| unreadable(function, error))
+}
+
+fn unreadable(function: &str, error: WireError) -> Error {
+    let (message, hint) = match error.fault() {
+        Fault::Depth => (
+            format!("the value of `{function}` nests too deep to be read"),
+            "values nest at most 128 levels: give back a flatter one, such as a list of nodes that \
+             name each other by their index",
+        ),
+        Fault::Malformed => (
+            format!("what `{function}` gave is not MessagePack as hype reads it"),
+            "the component encodes its value by itself, and wrongly: docs/values.md says how values \
+             are written",
+        ),
+        _ => (
+            format!("the value of `{function}` is not what the program expects"),
+            "the type of the result must be the one that the function returns",
+        ),
+    };
+    Error::input(message).because(error).hint(hint)
+}
+
+/// Why a staged value cannot be had.
+pub(crate) fn missing(error: StageError) -> Error {
+    if error.kind() != StageErrorKind::Altered {
+        return error.into();
+    }
+    Error::new(ErrorKind::Stage, "the value was altered after the runner wrote it")
+        .because(error)
+        .hint("somebody else writes to the stage: find out who may, and submit the closure again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(bytes: &[u8]) -> String {
+        decode::<Vec<Vec<u8>>>("train", Bytes::copy_from_slice(bytes)).unwrap_err().report()
+    }
+
+    #[test]
+    fn each_fault_has_its_own_message_and_hint() {
+        let of_another_type = report(b"\x91\xa1x");
+        assert!(of_another_type.contains("not what the program expects"), "{of_another_type}");
+        assert!(of_another_type.contains("at [0]: expected"), "{of_another_type}");
+        assert!(of_another_type.contains("Hint: the type of the result"), "{of_another_type}");
+
+        let deep = report(&[vec![0x91; 129], vec![0xc0]].concat());
+        assert!(deep.contains("nests too deep") && deep.contains("Hint: values nest at most 128"));
+
+        for bytes in [&b"not MessagePack"[..], &[0xc1], &[0x92, 0x90], &[0x90, 0x90]] {
+            let malformed = report(bytes);
+            assert!(malformed.contains("not MessagePack as hype reads it"), "{malformed}");
+            assert!(malformed.contains("Hint: the component encodes"), "{malformed}");
+        }
+    }
+}

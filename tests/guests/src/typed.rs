@@ -1,0 +1,88 @@
+//! Functions that give back what they take, of types that JSON has no forms of its own for.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A structure of such types, alone and in lists.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Booking {
+    pub id: Uuid,
+    pub server: SocketAddr,
+    pub guests: Vec<IpAddr>,
+    pub day: Date,
+    pub serial: u128,
+    pub balance: i128,
+    pub note: Option<String>,
+    pub discount: Option<Option<u8>>,
+}
+
+/// Maps whose keys are no texts.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyed {
+    pub numbers: BTreeMap<u32, String>,
+    pub flags: BTreeMap<bool, u8>,
+    pub places: BTreeMap<(i32, i32), String>,
+    pub cards: BTreeMap<Card, u8>,
+}
+
+/// An enum of which some variants have content.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Card {
+    Joker,
+    Number(u8),
+}
+
+/// serde keeps the fields in its buffer until it knows the variant.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    Login { from: IpAddr },
+    Counted { by_port: BTreeMap<u16, f64>, by_place: BTreeMap<(u8, u8), u8> },
+}
+
+#[hype::function]
+pub fn echo_booking(booking: Booking) -> Booking {
+    booking
+}
+
+#[hype::function]
+pub fn echo_keyed(keyed: Keyed) -> Keyed {
+    keyed
+}
+
+#[hype::function]
+pub fn echo_event(event: Event) -> Event {
+    event
+}
+
+#[hype::function]
+pub fn next_serial(number: u128) -> u128 {
+    number + 1
+}
+
+#[hype::function]
+pub fn echo_card(card: Card) -> Card {
+    card
+}
+
+#[hype::function]
+pub fn echo_floats(values: Vec<f64>) -> Vec<f64> {
+    values
+}
+
+/// How each of its parameters reads what it gets.
+#[hype::function]
+pub fn tell_apart(
+    text: String,
+    maybe: Option<String>,
+    id: Uuid,
+    from: IpAddr,
+    day: Date,
+) -> String {
+    format!("{text:?} {maybe:?} {id} {from} {day}")
+}

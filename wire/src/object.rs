@@ -1,0 +1,52 @@
+//! How hype's own objects are written, such as manifests and outcomes: MessagePack with named fields.
+
+use rmp_serde::decode::Error as DecodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::WireError;
+use crate::shape::split_value;
+use crate::shorten::shortened;
+
+/// How long a message about what didn't fit may be: it quotes bytes that somebody else wrote.
+const MAX_PROBLEM: usize = 1 << 10;
+
+/// The bytes of one object.
+pub(crate) fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, WireError> {
+    let mut bytes = Vec::new();
+    object
+        .serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map())
+        .map_err(|error| WireError::because("the object has no MessagePack form", error))?;
+    Ok(bytes)
+}
+
+/// Reads one object that fills `bytes` to the end. An error names the path to what didn't fit.
+pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    let (object, rest) = split_value(bytes)?;
+    if !rest.is_empty() {
+        return Err(WireError::new("something follows the object's end"));
+    }
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(object);
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    T::deserialize(tracked).map_err(|error| {
+        let problem = shortened(describe(&error), MAX_PROBLEM);
+        match track.path().to_string() {
+            path if path == "." => WireError::new(problem),
+            path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
+        }
+    })
+}
+
+/// Says what is wrong in words that fit every language, not in those of the format.
+fn describe(error: &DecodeError) -> String {
+    match error {
+        DecodeError::TypeMismatch(marker) => {
+            format!("expected a number or a boolean, found {marker:?}")
+        }
+        DecodeError::InvalidMarkerRead(_) | DecodeError::InvalidDataRead(_) => {
+            "the bytes end too early".to_owned()
+        }
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,159 @@
+//! What is wrong with a value, and where in it.
+
+use std::fmt::{self, Display};
+
+use serde::de::{self, Expected, Unexpected};
+use serde::ser;
+
+use crate::error::{Fault, WireError};
+use crate::shorten::shortened;
+
+/// How long a message and a path may be: both quote bytes that somebody else wrote.
+const MAX_QUOTED: usize = 1 << 10;
+
+pub(super) type Result<T> = std::result::Result<T, Error>;
+
+/// Why a value cannot be written or read. It is a pointer, so that results stay small.
+#[derive(Debug)]
+pub(super) struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    fault: Fault,
+    message: String,
+    /// The innermost step first.
+    path: Vec<Step>,
+}
+
+/// A step from a value to one inside it.
+#[derive(Debug)]
+enum Step {
+    Index(usize),
+    Name(String),
+}
+
+impl Error {
+    #[cold]
+    pub(super) fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { fault, message: message.into(), path: Vec::new() }))
+    }
+
+    #[cold]
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Fault::Malformed, message)
+    }
+
+    /// The error, as seen from the list in which the faulty value is the element `index`.
+    #[cold]
+    #[must_use]
+    pub(super) fn at_index(mut self, index: usize) -> Self {
+        self.0.path.push(Step::Index(index));
+        self
+    }
+
+    /// The error, as seen from the structure or map in which the faulty value is called `name`.
+    #[cold]
+    #[must_use]
+    pub(super) fn at_name(mut self, name: impl Into<String>) -> Self {
+        self.0.path.push(Step::Name(name.into()));
+        self
+    }
+
+    /// Adds a sentence to the message.
+    #[cold]
+    #[must_use]
+    pub(super) fn with_note(mut self, note: &str) -> Self {
+        self.0.message.push_str(note);
+        self
+    }
+
+    pub(super) fn fault(&self) -> Fault {
+        self.0.fault
+    }
+
+    /// Whether a visitor was given a 128-bit number and has no use for one.
+    pub(super) fn is_about_128_bits(&self) -> bool {
+        self.0.message.ends_with("` as u128") || self.0.message.ends_with("` as i128")
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for step in self.0.path.iter().rev() {
+            match step {
+                Step::Index(index) => path.push_str(&format!("[{index}]")),
+                Step::Name(name) if path.is_empty() => path.push_str(name),
+                Step::Name(name) => path.push_str(&format!(".{name}")),
+            }
+        }
+        path
+    }
+}
+
+/// `at words[3].count: expected a string, found the number 5`.
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.path.is_empty() {
+            write!(f, "at {}: ", shortened(self.path(), MAX_QUOTED))?;
+        }
+        f.write_str(&shortened(self.0.message.clone(), MAX_QUOTED))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for WireError {
+    fn from(error: Error) -> Self {
+        Self::new(error.to_string()).with_fault(error.fault())
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::new(error.fault(), error.to_string())
+    }
+}
+
+impl ser::Error for Error {
+    #[cold]
+    fn custom<T: Display>(message: T) -> Self {
+        Self::new(Fault::Type, message.to_string())
+    }
+}
+
+impl de::Error for Error {
+    #[cold]
+    fn custom<T: Display>(message: T) -> Self {
+        Self::new(Fault::Type, message.to_string())
+    }
+
+    #[cold]
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(Fault::Type, format!("expected {expected}, found {}", Found(unexpected)))
+    }
+
+    #[cold]
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        <Self as de::Error>::invalid_type(unexpected, expected)
+    }
+}
+
+/// Says what was found in words that fit every language.
+struct Found<'a>(Unexpected<'a>);
+
+impl Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Bool(value) => write!(f, "the boolean {value}"),
+            Unexpected::Unsigned(value) => write!(f, "the number {value}"),
+            Unexpected::Signed(value) => write!(f, "the number {value}"),
+            Unexpected::Float(value) => write!(f, "the fractional number {value}"),
+            Unexpected::Char(value) => write!(f, "the character {value:?}"),
+            Unexpected::Str(value) => write!(f, "the string {value:?}"),
+            Unexpected::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Unexpected::Unit | Unexpected::Option => f.write_str("nothing"),
+            Unexpected::Seq => f.write_str("a list"),
+            Unexpected::Map => f.write_str("a map"),
+            other => write!(f, "{other}"),
+        }
+    }
+}

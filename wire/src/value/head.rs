@@ -1,0 +1,230 @@
+//! What a value begins with: all of a simple one, the length of another.
+
+use rmp::Marker;
+use serde::de::Unexpected;
+
+use super::decode::Decoder;
+use super::error::{Error, Result};
+use super::{SIGNED, SOME, UNSIGNED};
+
+/// The beginning of a value.
+pub(super) enum Head<'de> {
+    Nil,
+    Bool(bool),
+    Int(Int),
+    F32(f32),
+    F64(f64),
+    Wide(Wide),
+    Text(&'de str),
+    Bytes(&'de [u8]),
+    List(usize),
+    Map(usize),
+    /// `Some`; what it holds is still to be read.
+    Some,
+}
+
+/// A whole number of up to 64 bits.
+#[derive(Clone, Copy)]
+pub(super) enum Int {
+    Unsigned(u64),
+    Negative(i64),
+}
+
+/// A whole number of 128 bits.
+#[derive(Clone, Copy)]
+pub(super) enum Wide {
+    Unsigned(u128),
+    Signed(i128),
+}
+
+impl From<i64> for Int {
+    #[inline]
+    fn from(number: i64) -> Self {
+        u64::try_from(number).map_or(Self::Negative(number), Self::Unsigned)
+    }
+}
+
+impl Head<'_> {
+    /// What it is, for a message.
+    pub(super) fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Nil => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Int(Int::Unsigned(number)) => Unexpected::Unsigned(*number),
+            Self::Int(Int::Negative(number)) => Unexpected::Signed(*number),
+            Self::F32(number) => Unexpected::Float(f64::from(*number)),
+            Self::F64(number) => Unexpected::Float(*number),
+            Self::Wide(_) => Unexpected::Other("a number of 128 bits"),
+            Self::Text(text) => Unexpected::Str(text),
+            Self::Bytes(bytes) => Unexpected::Bytes(bytes),
+            Self::List(_) => Unexpected::Seq,
+            Self::Map(_) => Unexpected::Map,
+            Self::Some => Unexpected::Option,
+        }
+    }
+}
+
+impl<'de> Decoder<'de> {
+    /// Reads a whole number of up to 64 bits, if there is one.
+    #[inline]
+    pub(super) fn take_int(&mut self) -> Option<Int> {
+        let (&first, rest) = self.rest().split_first()?;
+        let (number, rest) = match first {
+            0x00..=0x7f => (Int::Unsigned(first.into()), rest),
+            0xcc => unsigned(rest, u8::from_be_bytes)?,
+            0xcd => unsigned(rest, u16::from_be_bytes)?,
+            0xce => unsigned(rest, u32::from_be_bytes)?,
+            0xcf => unsigned(rest, u64::from_be_bytes)?,
+            0xe0..=0xff => (Int::Negative((first as i8).into()), rest),
+            0xd0 => signed(rest, i8::from_be_bytes)?,
+            0xd1 => signed(rest, i16::from_be_bytes)?,
+            0xd2 => signed(rest, i32::from_be_bytes)?,
+            0xd3 => signed(rest, i64::from_be_bytes)?,
+            _ => return None,
+        };
+        self.advance_to(rest);
+        Some(number)
+    }
+
+    /// Reads text, if there is some.
+    #[inline]
+    pub(super) fn take_text(&mut self) -> Result<Option<&'de str>> {
+        let Some((&first, rest)) = self.rest().split_first() else {
+            return Ok(None);
+        };
+        let (length, rest) = match first {
+            0xa0..=0xbf => (usize::from(first & 0x1f), rest),
+            0xd9 => length(rest, u8::from_be_bytes)?,
+            0xda => length(rest, u16::from_be_bytes)?,
+            0xdb => length(rest, u32::from_be_bytes)?,
+            _ => return Ok(None),
+        };
+        let (text, rest) = rest.split_at_checked(length).ok_or_else(ends_early)?;
+        let text =
+            std::str::from_utf8(text).map_err(|_| Error::malformed("a text in it is not UTF-8"))?;
+        self.advance_to(rest);
+        Ok(Some(text))
+    }
+
+    /// Reads the beginning of whatever there is.
+    pub(super) fn head(&mut self) -> Result<Head<'de>> {
+        if let Some(number) = self.take_int() {
+            return Ok(Head::Int(number));
+        }
+        if let Some(text) = self.take_text()? {
+            return Ok(Head::Text(text));
+        }
+        let (&first, rest) = self.rest().split_first().ok_or_else(ends_early)?;
+        let (head, rest) = match Marker::from_u8(first) {
+            Marker::Null => (Head::Nil, rest),
+            Marker::True => (Head::Bool(true), rest),
+            Marker::False => (Head::Bool(false), rest),
+            Marker::F32 => fixed(rest, |bytes| Head::F32(f32::from_be_bytes(bytes)))?,
+            Marker::F64 => fixed(rest, |bytes| Head::F64(f64::from_be_bytes(bytes)))?,
+            Marker::Bin8 => bytes(length(rest, u8::from_be_bytes)?)?,
+            Marker::Bin16 => bytes(length(rest, u16::from_be_bytes)?)?,
+            Marker::Bin32 => bytes(length(rest, u32::from_be_bytes)?)?,
+            Marker::FixArray(length) => (Head::List(length.into()), rest),
+            Marker::Array16 => list(length(rest, u16::from_be_bytes)?),
+            Marker::Array32 => list(length(rest, u32::from_be_bytes)?),
+            Marker::FixMap(length) => (Head::Map(length.into()), rest),
+            Marker::Map16 => map(length(rest, u16::from_be_bytes)?),
+            Marker::Map32 => map(length(rest, u32::from_be_bytes)?),
+            Marker::FixExt1 => return self.some(rest),
+            Marker::FixExt16 => wide(rest)?,
+            Marker::Reserved => {
+                return Err(Error::malformed("a byte that MessagePack doesn't use is in it"));
+            }
+            Marker::FixExt2
+            | Marker::FixExt4
+            | Marker::FixExt8
+            | Marker::Ext8
+            | Marker::Ext16
+            | Marker::Ext32 => return Err(unknown_extension()),
+            // A number that isn't whole.
+            _ => return Err(ends_early()),
+        };
+        self.advance_to(rest);
+        Ok(head)
+    }
+
+    /// One of the `Some` around nil, or the nil where all are taken.
+    fn some(&mut self, rest: &'de [u8]) -> Result<Head<'de>> {
+        let (&[type_, count], behind) = rest.split_first_chunk().ok_or_else(ends_early)?;
+        if type_ as i8 != SOME {
+            return Err(unknown_extension());
+        }
+        if self.take_some() < count {
+            return Ok(Head::Some);
+        }
+        self.advance_to(behind);
+        Ok(Head::Nil)
+    }
+}
+
+fn ends_early() -> Error {
+    Error::malformed("the bytes end too early")
+}
+
+fn unknown_extension() -> Error {
+    Error::malformed("an extension type of MessagePack is in it that hype doesn't use")
+}
+
+type Found<'de, T> = Result<(T, &'de [u8])>;
+
+#[inline]
+fn unsigned<const N: usize, T: Into<u64>>(
+    rest: &[u8],
+    read: fn([u8; N]) -> T,
+) -> Option<(Int, &[u8])> {
+    let (number, rest) = rest.split_first_chunk()?;
+    Some((Int::Unsigned(read(*number).into()), rest))
+}
+
+#[inline]
+fn signed<const N: usize, T: Into<i64>>(
+    rest: &[u8],
+    read: fn([u8; N]) -> T,
+) -> Option<(Int, &[u8])> {
+    let (number, rest) = rest.split_first_chunk()?;
+    Some((Int::from(read(*number).into()), rest))
+}
+
+#[inline]
+fn fixed<const N: usize, T>(rest: &[u8], read: impl FnOnce([u8; N]) -> T) -> Found<'_, T> {
+    let (number, rest) = rest.split_first_chunk().ok_or_else(ends_early)?;
+    Ok((read(*number), rest))
+}
+
+#[inline]
+fn length<const N: usize, T: TryInto<usize>>(
+    rest: &[u8],
+    read: fn([u8; N]) -> T,
+) -> Found<'_, usize> {
+    let (length, rest) = fixed(rest, read)?;
+    Ok((length.try_into().map_err(|_| ends_early())?, rest))
+}
+
+fn bytes((length, rest): (usize, &[u8])) -> Found<'_, Head<'_>> {
+    let (bytes, rest) = rest.split_at_checked(length).ok_or_else(ends_early)?;
+    Ok((Head::Bytes(bytes), rest))
+}
+
+fn list((length, rest): (usize, &[u8])) -> (Head<'_>, &[u8]) {
+    (Head::List(length), rest)
+}
+
+fn map((length, rest): (usize, &[u8])) -> (Head<'_>, &[u8]) {
+    (Head::Map(length), rest)
+}
+
+fn wide(rest: &[u8]) -> Found<'_, Head<'_>> {
+    let (&type_, rest) = rest.split_first().ok_or_else(ends_early)?;
+    let (bytes, rest) = fixed(rest, |bytes| bytes)?;
+    let number = match type_ as i8 {
+        UNSIGNED => Wide::Unsigned(u128::from_be_bytes(bytes)),
+        SIGNED => Wide::Signed(i128::from_be_bytes(bytes)),
+        _ => return Err(unknown_extension()),
+    };
+    Ok((Head::Wide(number), rest))
+}
