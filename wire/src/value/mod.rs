@@ -28,6 +28,7 @@ mod error;
 mod head;
 mod key;
 mod known;
+mod tuple;
 mod variant;
 
 pub(crate) use decode::decode_first;
