@@ -40,7 +40,11 @@ const SAID: &[(&[&str], &str)] = &[
          #[cfg(not(target_family = \"wasm\"))], and set them in the program",
     ),
     (
-        &["lock() not supported", "lock_shared() not supported"],
+        &[
+            "lock() not supported",
+            "lock_shared() not supported",
+            "lock acquisition failed due to I/O error",
+        ],
         "files cannot be locked in a closure: nobody else sees its /tmp, and a volume is written to by one \
          closure at a time if the program submits them one after the other",
     ),
@@ -112,7 +116,11 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
              variable HYPE_EXECUTION_ID, and split paths at ':'",
         ),
         FailureKind::Function | FailureKind::Panic => said(failure),
-        FailureKind::Trap if is_abort(failure) => Some(
+        FailureKind::Trap if has_cause(failure, "invalid utf-8 sequence") => Some(
+            "a path that is not UTF-8 cannot leave the closure: check paths that come from elsewhere by \
+             Path::to_str, and rename the files",
+        ),
+        FailureKind::Trap if has_cause(failure, "wasm `unreachable` instruction executed") => Some(
             "this is how std::process::abort, a panic within a panic, and a panic hook that replaces hype's \
              end: see the closure's output above; call the hook of std::panic::take_hook in yours",
         ),
@@ -150,8 +158,8 @@ fn is_unsupported(failure: &Failure) -> bool {
     failure.message == "unsupported" && at.is_some_and(|at| at.file.ends_with(UNSUPPORTED_AT))
 }
 
-fn is_abort(failure: &Failure) -> bool {
-    failure.causes.iter().any(|cause| cause.contains("wasm `unreachable` instruction executed"))
+fn has_cause(failure: &Failure, words: &str) -> bool {
+    failure.causes.iter().any(|cause| cause.contains(words))
 }
 
 #[cfg(test)]

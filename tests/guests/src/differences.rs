@@ -217,6 +217,7 @@ mod wasm {
             "try_clone" => file.try_clone().map(nothing)?,
             "lock" => file.lock().map(nothing)?,
             "try_lock" => file.try_lock().map(nothing)?,
+            "try_lock, unwrapped" => nothing(file.try_lock().unwrap()),
             "unlock" => file.unlock().map(nothing)?,
             "set_permissions" => {
                 fs::set_permissions(path, file.metadata()?.permissions()).map(nothing)?
