@@ -12,6 +12,9 @@ use crate::project::Project;
 use crate::refusal::explain;
 use crate::target::{self, TARGET};
 
+/// Exports the pointer of the stack in linear memory, by which hype-run tells that the stack was used up.
+const STACK_POINTER: &str = "link-arg=--export=__stack_pointer";
+
 /// What cargo made of a package's library.
 #[derive(Debug)]
 pub struct Module {
@@ -91,7 +94,7 @@ fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
         arguments.extend(["--config", &simd].map(OsString::from));
     }
     let strip = if optimized { "strip=debuginfo" } else { "strip=none" };
-    arguments.extend(["--", "-C", strip].map(OsString::from));
+    arguments.extend(["--", "-C", strip, "-C", STACK_POINTER].map(OsString::from));
     arguments
 }
 

@@ -1,6 +1,6 @@
 //! From a core module to a component, and what it says of its functions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use hype::{Component, Function};
 use wasi_preview1_component_adapter_provider::{
@@ -46,12 +46,19 @@ fn unencodable(package: &str, error: Unencodable) -> Error {
         Some(foreign) => Error::input(format!(
             "the library of `{package}` needs `{foreign}`, which no component has"
         ))
-        .hint(format!(
-            "a crate declares it and expects it of C (`env::`) or of a browser: use one that is \
-             Rust alone; what a closure can't do: {PAGE}"
-        )),
+        .hint(format!("{}; what a closure can't do: {PAGE}", foreign_advice(&foreign))),
         None => Error::machinery(format!("the module of `{package}` cannot be made a component"))
             .because(error),
+    }
+}
+
+/// What to do about an import that no component has.
+fn foreign_advice(import: &str) -> &'static str {
+    if import.starts_with("__wbindgen") {
+        "a crate takes the closure for a page in a browser: use hype::http in place of reqwest, and leave out \
+         features for JavaScript, such as `js` and `wasmbind`"
+    } else {
+        "a crate declares it and expects it of C (`env::`): use one that is Rust alone"
     }
 }
 
@@ -60,24 +67,29 @@ fn check_names(package: &str, functions: &[Function]) -> Result<()> {
         return Err(Error::input(format!("the library of `{package}` has no #[hype::function]"))
             .hint("write one in its src/lib.rs: #[hype::function] above a `pub fn`"));
     }
-    let mut places = HashMap::new();
-    let mut functions: Vec<_> = functions.iter().collect();
-    functions.sort_by_key(|function| (&function.file, function.line));
-    for function in functions {
-        if let Some(other) = places.insert(function.qualified_name(), function) {
-            return Err(Error::input(format!(
-                "two functions of `{}` are called `{}`: {}:{} and {}:{}",
-                function.package,
-                function.name,
-                other.file,
-                other.line,
-                function.file,
-                function.line
-            ))
-            .hint("give one of them another name; modules don't tell closures apart"));
-        }
+    let shared = shared_names(functions);
+    if shared.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::input(shared.join("\n"))
+        .hint("give each function a name of its own; modules don't tell closures apart"))
+}
+
+/// One line for each name that several functions of a package have, with all their places.
+fn shared_names(functions: &[Function]) -> Vec<String> {
+    let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for function in functions {
+        let place = (&function.file, function.line);
+        named.entry((&function.package, &function.name)).or_default().push(place);
+    }
+    let shared = named.into_iter().filter(|(_, places)| places.len() > 1);
+    let line = |((package, name), mut places): ((&String, &String), Vec<(&String, u32)>)| {
+        places.sort_unstable();
+        let places: Vec<_> = places.iter().map(|(file, line)| format!("{file}:{line}")).collect();
+        let count = places.len();
+        format!("{count} functions of `{package}` are called `{name}`: {}", places.join(", "))
+    };
+    shared.map(line).collect()
 }
 
 #[cfg(test)]
@@ -98,11 +110,33 @@ mod tests {
     }
 
     #[test]
-    fn two_functions_of_one_name_are_refused_with_both_places() {
-        let functions = [function("a", "f", 3), function("b", "f", 5), function("a", "f", 9)];
+    fn functions_of_one_name_are_refused_with_all_their_places() {
+        let functions = [function("a", "f", 9), function("b", "f", 5), function("a", "f", 3)];
         let error = check_names("a", &functions).unwrap_err().to_string();
-        assert_eq!(error, "two functions of `a` are called `f`: src/lib.rs:3 and src/lib.rs:9");
+        assert_eq!(error, "2 functions of `a` are called `f`: src/lib.rs:3, src/lib.rs:9");
         assert!(check_names("a", &functions[..2]).is_ok());
+    }
+
+    #[test]
+    fn all_names_that_are_shared_are_told_at_once() {
+        let names = [("a", "f", 1), ("a", "g", 2), ("a", "f", 3), ("b", "h", 4), ("a", "f", 5)];
+        let functions: Vec<_> = names
+            .into_iter()
+            .chain([("b", "h", 6), ("a", "only", 7)])
+            .map(|(package, name, line)| function(package, name, line))
+            .collect();
+        assert_eq!(
+            check_names("a", &functions).unwrap_err().to_string(),
+            "3 functions of `a` are called `f`: src/lib.rs:1, src/lib.rs:3, src/lib.rs:5\n\
+             2 functions of `b` are called `h`: src/lib.rs:4, src/lib.rs:6"
+        );
+    }
+
+    #[test]
+    fn crates_for_browsers_are_told_from_those_that_need_c() {
+        let reqwest = "__wbindgen_placeholder__::__wbindgen_describe";
+        assert!(foreign_advice(reqwest).contains("hype::http"));
+        assert!(foreign_advice("env::sqlite3_open").contains("expects it of C"));
     }
 
     #[test]

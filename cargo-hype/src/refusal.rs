@@ -27,16 +27,41 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["bzip2-sys"], "bzip2 0.6 or later with its default features does it in Rust alone"),
     (&["lzma-sys"], "lzma-rust2 does it in Rust alone"),
     (
-        &["ring", "aws-lc-sys", "openssl-sys", "socket2"],
-        "closures have no network yet: connect in the program, and give them what came",
+        &["ring", "aws-lc-sys", "aws-lc-rs", "openssl-sys", "native-tls", "boring-sys"],
+        "for https use hype::http, where the environment grants it; for hashes and signatures use sha2, \
+         hmac or ed25519-dalek, which are Rust alone; other connections are the program's to make",
     ),
-    (&["tokio"], "closures have tokio's features sync, macros, io-util, rt and time"),
+    (
+        &["socket2", "mio", "polling", "quinn-udp", "curl-sys", "libpq-sys", "rdkafka-sys"],
+        "a closure has no sockets: send requests by hype::http, where the environment grants it, or connect \
+         in the program, and give the closure what came",
+    ),
+    (
+        &["tokio"],
+        "a closure has tokio's features sync, macros, io-util, rt and time; for requests use hype::http in \
+         place of net",
+    ),
+];
+
+/// What keeps a package's own code from compiling for closures and what a person can do about it, by what
+/// rustc says.
+const OWN: &[(&[&str], &str)] = &[
+    (
+        &["OsString", "OsStr"],
+        "OsString has another form on each system, so that it cannot cross: use String, PathBuf or Vec<u8> \
+         in its place, in the fields of your types too",
+    ),
+    (
+        &[GATED],
+        "keep what it lacks out of the component with #[cfg(not(target_family = \"wasm\"))], or in \
+         src/main.rs",
+    ),
 ];
 
 /// Who is to blame for what cargo refused.
 enum Culprit<'a> {
-    /// The package's own code, and whether other targets have what it uses.
-    Own { is_gated: bool },
+    /// The package's own code, and what to do about it.
+    Own(Option<&'static str>),
     /// The code of a dependency, and its first error.
     Code(Needed<'a>, String),
     /// The build script of a dependency, and what it says of its failure.
@@ -60,7 +85,7 @@ pub(crate) fn explain(
     cargo: &Cargo<'_>,
 ) -> Result<Error> {
     let culprit = match refusal {
-        Refusal::Code(id, error) if id == package.id => Culprit::Own { is_gated: is_gated(&error) },
+        Refusal::Code(id, error) if id == package.id => Culprit::Own(own_advice(&error)),
         Refusal::Code(id, error) => match project.dependency(package, &id) {
             Some(found) => Culprit::Code(Needed::of(found), error.message),
             None => Culprit::Unknown,
@@ -124,13 +149,10 @@ impl Culprit<'_> {
                     .because(reason)
                     .hint(needed.hint())
             }
-            Self::Own { is_gated: true } => own(package).hint(format!(
-                "keep what it lacks out of the component with #[cfg(not(target_family = \
-                 \"wasm\"))], or in src/main.rs; what to use instead: {PAGE}"
-            )),
-            Self::Own { is_gated: false } | Self::Unknown => {
-                own(package).hint("what cargo says above is why")
+            Self::Own(Some(advice)) => {
+                own(package).hint(format!("{advice}; what to use instead: {PAGE}"))
             }
+            Self::Own(None) | Self::Unknown => own(package).hint("what cargo says above is why"),
         }
     }
 }
@@ -139,8 +161,10 @@ fn own(package: &str) -> Error {
     Error::input(format!("the library of `{package}` doesn't compile for {TARGET}"))
 }
 
-fn is_gated(error: &Diagnostic) -> bool {
-    error.rendered.as_ref().is_some_and(|rendered| rendered.contains(GATED))
+fn own_advice(error: &Diagnostic) -> Option<&'static str> {
+    let rendered = error.rendered.as_deref().unwrap_or(&error.message);
+    let found = OWN.iter().find(|(said, _)| said.iter().any(|said| rendered.contains(said)));
+    found.map(|(_, advice)| *advice)
 }
 
 /// The package whose build script failed, as `complaint` names it: name and version.

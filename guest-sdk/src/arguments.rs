@@ -75,8 +75,11 @@ impl Arguments {
         self.taken += 1;
         self.values.read_owned().map_err(|error| {
             incompatible(format!(
-                "parameter `{}: {}` of `{}`: {error}",
-                parameter.name, parameter.type_name, self.function.name
+                "parameter `{}: {}` of `{}`: {}",
+                parameter.name,
+                parameter.type_name,
+                self.function.name,
+                with_cause(error.to_string())
             ))
         })
     }
@@ -89,6 +92,43 @@ impl Arguments {
     }
 }
 
+/// `problem`, with its cause where it is that a closure's addresses have 32 bits.
+fn with_cause(problem: String) -> String {
+    let size = ["usize", "isize"].into_iter().find(|size| problem.ends_with(size));
+    match size.filter(|_| problem.contains("invalid value: integer")) {
+        Some(size) => format!(
+            "{problem}: in a closure `{size}` has 32 bits; take `{}` instead",
+            if size == "usize" { "u64" } else { "i64" }
+        ),
+        None => problem,
+    }
+}
+
 fn incompatible(message: String) -> Failure {
     Failure::new(FailureKind::Incompatible, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_cause;
+
+    #[test]
+    fn a_size_that_has_too_many_bits_says_so() {
+        for (size, instead) in [("usize", "u64"), ("a nonzero usize", "u64"), ("isize", "i64")] {
+            let problem = format!("at [1]: invalid value: integer `4294967296`, expected {size}");
+            let told = with_cause(problem.clone());
+            assert!(told.starts_with(&problem) && told.contains("32 bits"), "{told}");
+            assert!(told.ends_with(&format!("take `{instead}` instead")), "{told}");
+        }
+    }
+
+    #[test]
+    fn other_problems_stay_as_they_are() {
+        for problem in [
+            "invalid value: integer `300`, expected u8",
+            "invalid type: string \"a\", expected usize",
+        ] {
+            assert_eq!(with_cause(problem.to_owned()), problem);
+        }
+    }
 }

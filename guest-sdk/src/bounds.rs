@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a closure",
     label = "this type cannot cross to where the closure runs",
-    note = "arguments cross by value: derive `serde::Serialize` and `serde::Deserialize` for it"
+    note = "arguments cross by value: derive `serde::Serialize` and `serde::Deserialize` if the type is yours; turn on \
+            the feature `serde` of its crate if there is one; else use a type of yours that holds its content"
 )]
 pub trait Argument: Serialize + DeserializeOwned + 'static {}
 
@@ -17,7 +18,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Argument for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a closure",
     label = "this type cannot cross back from where the closure runs",
-    note = "results cross by value: derive `serde::Serialize` and `serde::Deserialize` for it"
+    note = "results cross by value: derive `serde::Serialize` and `serde::Deserialize` if the type is yours; turn on \
+            the feature `serde` of its crate if there is one; else use a type of yours that holds its content"
 )]
 pub trait Value: Serialize + DeserializeOwned + 'static {}
 

@@ -11,6 +11,7 @@ use hype_guest::__internal::Value;
 use hype_wire::{FunctionRecord, WireError};
 use serde::de::DeserializeOwned;
 
+use crate::advice::argument_advice;
 use crate::ambient;
 use crate::component::ComponentFunction;
 use crate::environment::RunEnvironment;
@@ -145,8 +146,14 @@ impl Call {
     /// The arguments, a MessagePack array, which may be large: the call has none after that.
     pub(crate) fn take_arguments(&mut self) -> Result<Bytes> {
         std::mem::replace(&mut self.arguments, Ok(Bytes::new())).map_err(|error| {
-            Error::input(format!("the arguments of `{}` cannot be sent", self.function()))
-                .because(error)
+            let hint = argument_advice(&*error);
+            let error =
+                Error::input(format!("the arguments of `{}` cannot be sent", self.function()))
+                    .because(error);
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
         })
     }
 }

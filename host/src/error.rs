@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hype_stage::{StageError, StageErrorKind};
-use hype_wire::{Failure, FailureKind, WireError};
+use hype_wire::{Failure, FailureKind, WireError, cause_messages, causes};
 
 use crate::advice::advice;
 
@@ -162,9 +162,7 @@ impl Error {
 /// The same report for any error that may have one of hype's in its chain.
 pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut causes: Vec<_> = std::iter::successors(error.source(), |cause| cause.source())
-        .map(ToString::to_string)
-        .collect();
+    let mut causes = cause_messages(error);
     // Many libraries end a message with that of its cause, which then needn't be said again.
     let mut above = text.clone();
     causes.retain(|cause| {
@@ -201,8 +199,7 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
 pub(crate) fn find<'a, E: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a E> {
-    std::iter::successors(Some(error), |cause| cause.source())
-        .find_map(|cause| cause.downcast_ref())
+    std::iter::once(error).chain(causes(error)).find_map(|cause| cause.downcast_ref())
 }
 
 fn sentence(function: &str, failure: &Failure) -> String {

@@ -16,6 +16,7 @@ use crate::filesystem::{NoFiles, TooMany};
 use crate::limiter::Refused;
 use crate::limits::Bounds;
 use crate::power::Denied;
+use crate::stack::{self, StackPointer};
 
 /// The error of a component that has what hype calls, and of another type.
 #[derive(Debug)]
@@ -45,10 +46,11 @@ pub(crate) fn too_large(function: &str, bounds: &Bounds) -> Failure {
 
 /// The failure of a guest that was stopped, or stopped itself, before it could return.
 ///
-/// It may have told of a panic, and been refused something.
+/// It may have told of a panic, and been refused something. `pointer` is its stack pointer at the end.
 pub(crate) fn early(
     error: &wasmtime::Error,
     (panic, was_refused): (Option<Panic>, Option<Refused>),
+    pointer: Option<StackPointer>,
     manifest: &RunManifest,
 ) -> Failure {
     let (function, limits) = (section::plain_name(&manifest.function), &manifest.limits);
@@ -58,7 +60,7 @@ pub(crate) fn early(
         .or_else(|| denied(error, function))
         .or_else(|| misfit(error, &manifest.component.name))
         .or_else(|| panicked(error, panic))
-        .or_else(|| too_deep(error, function))
+        .or_else(|| out_of_stack(error, pointer, function))
         .or_else(|| too_many(error, function))
         .or_else(|| too_much_at_once(error, function, limits, frames.is_empty()))
         .or_else(|| left(error, function))
@@ -96,10 +98,17 @@ fn panicked(error: &wasmtime::Error, panic: Option<Panic>) -> Option<Failure> {
     Some(Failure { location, ..Failure::new(FailureKind::Panic, message) })
 }
 
-fn too_deep(error: &wasmtime::Error, function: &str) -> Option<Failure> {
+fn out_of_stack(
+    error: &wasmtime::Error,
+    pointer: Option<StackPointer>,
+    function: &str,
+) -> Option<Failure> {
     let is_overflow = error.downcast_ref() == Some(&Trap::StackOverflow);
-    (is_overflow || is_below_memory(error)).then(|| {
-        because(error, FailureKind::Stack, format!("`{function}` called too deep for its stack"))
+    (is_overflow || stack::is_exhausted(pointer, fault(error))).then(|| {
+        let message = format!(
+            "`{function}` ran out of stack: it called too deep, or kept a large array there"
+        );
+        because(error, FailureKind::Stack, message)
     })
 }
 
@@ -183,25 +192,20 @@ fn what_there_were_too_many_of(error: &wasmtime::Error) -> Option<&'static str> 
     }
 }
 
-/// Whether the guest reached for an address a little below zero.
-///
-/// Compilers keep what has an address on a stack of their own, at the beginning of memory and towards
-/// zero. A function that calls too deep, or puts too much there, reaches its end mostly before that of
-/// the machine's.
-fn is_below_memory(error: &wasmtime::Error) -> bool {
-    const ZERO: u64 = 1 << 32;
-    const LITTLE: u64 = 16 << 20;
-    causes(error)
-        .iter()
-        .filter_map(|cause| cause.strip_prefix("memory fault at wasm address 0x"))
-        .filter_map(|cause| u64::from_str_radix(cause.split(' ').next()?, 16).ok())
-        .any(|address| (ZERO - LITTLE..ZERO + LITTLE).contains(&address))
+/// The address that the guest reached for and that isn't in its memory, where wasmtime tells it.
+fn fault(error: &wasmtime::Error) -> Option<u64> {
+    // wasmtime has no type for it.
+    causes(error).iter().find_map(|cause| {
+        let cause = cause.strip_prefix("memory fault at wasm address 0x")?;
+        u64::from_str_radix(cause.split(' ').next()?, 16).ok()
+    })
 }
 
-/// The chain of `error` but for its outermost link where that is the backtrace, as text.
+/// The chain of `error` as text, without the outermost links that hold the backtrace and the instances.
 fn causes(error: &wasmtime::Error) -> Vec<String> {
-    let backtrace = usize::from(error.is::<wasmtime::WasmBacktrace>());
-    error.chain().skip(backtrace).map(ToString::to_string).collect()
+    let contexts = [error.is::<wasmtime::WasmBacktrace>(), error.is::<wasmtime::WasmCoreDump>()];
+    let contexts = contexts.into_iter().filter(|is_there| *is_there).count();
+    error.chain().skip(contexts).map(ToString::to_string).collect()
 }
 
 /// In the largest unit in which it is a whole number.

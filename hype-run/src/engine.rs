@@ -170,6 +170,8 @@ pub(crate) fn engine(platform: Option<Platform>, slots: Option<Slots>) -> wasmti
         config.allocation_strategy(slots.pool());
     }
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
+    // Nothing is written: by it the instances of a guest that trapped can be looked at.
+    config.coredump_on_trap(true);
     if let Some(platform) = platform {
         config.target(platform.triple())?;
         for flag in platform.flags() {

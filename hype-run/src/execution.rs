@@ -17,6 +17,7 @@ use crate::limits::{Bounds, HANDLES};
 use crate::output::Output;
 use crate::run::{Request, micros};
 use crate::sandbox::{self, Sandbox};
+use crate::stack;
 
 /// What belongs to one guest; it goes when the call has ended.
 pub(crate) struct Guest {
@@ -116,6 +117,7 @@ pub(crate) async fn execute(
     execution.run_us = called.map_or(0, micros);
     execution.start_us = micros(started).saturating_sub(execution.run_us);
     execution.peak_memory = store.data().limiter.peak();
+    let pointer = ended.as_ref().err().and_then(|error| stack::pointer(&mut store, error));
     let guest = store.data_mut();
     let (panic, refused) = (guest.panic.take(), guest.limiter.refused());
     guest.sandbox.clear();
@@ -127,7 +129,7 @@ pub(crate) async fn execute(
         }
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(end::returned(failure)),
-        Err(error) => Err(end::early(&error, (panic, refused), manifest)),
+        Err(error) => Err(end::early(&error, (panic, refused), pointer, manifest)),
     };
     execution
 }

@@ -139,9 +139,12 @@ fn blocks(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
+#[cfg(unix)]
+pub(crate) type Identity = (u64, u64);
+
 /// What tells a file from all others of its machine.
 #[cfg(unix)]
-fn identity(metadata: &Metadata) -> (u64, u64) {
+pub(crate) fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
@@ -152,9 +155,12 @@ fn no_space() -> io::Error {
     rustix::io::Errno::NOSPC.into()
 }
 
+#[cfg(not(unix))]
+pub(crate) type Identity = u64;
+
 /// Each time another: where files cannot be told apart, one with two names counts twice.
 #[cfg(not(unix))]
-fn identity(_: &Metadata) -> u64 {
+pub(crate) fn identity(_: &Metadata) -> Identity {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -19,12 +19,13 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{
-    DynOutputStream, FsResult, OutputStream, Pollable, ReaddirIterator, StreamError, StreamResult,
+    DynOutputStream, FsResult, OutputStream, Pollable, StreamError, StreamResult,
 };
 
 use crate::execution::Guest;
 use crate::files::{Files, opened};
 use crate::limits::{LISTINGS, OPEN_FILES};
+use crate::listing;
 
 /// How much a guest may write to a file at once.
 const CHUNK: usize = 64 << 10;
@@ -94,6 +95,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
     link_opening(&mut types)?;
+    listing::link(&mut types)?;
     link_entries(&mut types)?;
     link_writing(&mut types)
 }
@@ -120,19 +122,6 @@ fn link_opening(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
                     guest.sandbox.files.lock().enter(&opened, in_tmp);
                 }
                 told(opened)
-            })
-        },
-    )?;
-    types.func_wrap_async(
-        "[method]descriptor.read-directory",
-        |mut store: StoreContextMut<'_, Guest>, (directory,): (Resource<Descriptor>,)| {
-            Box::new(async move {
-                let guest = store.data_mut();
-                let all = guest.ctx().table.iter_mut();
-                if all.filter(|one| one.is::<ReaddirIterator>()).count() >= LISTINGS {
-                    return Err(TooMany::Listings.into());
-                }
-                told(guest.filesystem().read_directory(directory).await)
             })
         },
     )

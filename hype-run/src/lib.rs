@@ -34,6 +34,7 @@ mod kept_log;
 mod large_pages;
 mod limiter;
 mod limits;
+mod listing;
 mod mapped;
 mod marked;
 mod output;
@@ -43,6 +44,7 @@ mod process;
 mod run;
 mod sandbox;
 mod scratch;
+mod stack;
 mod variables;
 
 pub use cache::Cache;

@@ -228,7 +228,7 @@ async fn told_to_stop() {
 
 fn print(error: &(dyn std::error::Error + 'static)) {
     eprintln!("error: {error}");
-    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+    for cause in hype_wire::causes(error) {
         eprintln!("  caused by: {cause}");
         if let Some(hint) = cause.downcast_ref::<StageError>().and_then(StageError::hint) {
             eprintln!("  hint: {hint}");

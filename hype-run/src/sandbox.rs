@@ -14,7 +14,8 @@ use crate::files::Files;
 use crate::filesystem::SharedFiles;
 use crate::http::Requests;
 use crate::limits::Bounds;
-use crate::output::Stream;
+use crate::listing::Listings;
+use crate::output::{Output, Stream};
 use crate::process::{Child, Command, Commands, Said, Shown, Unstarted};
 use crate::scratch::Scratch;
 
@@ -22,6 +23,8 @@ use crate::scratch::Scratch;
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) files: SharedFiles,
+    pub(crate) listings: Listings,
+    pub(crate) output: Output,
     /// The guest's own clock, if its runs are to be alike.
     pub(crate) clock: Option<Clock>,
     pub(crate) requests: Requests,
@@ -87,7 +90,8 @@ pub(crate) fn prepare(
     let mut shown = Vec::new();
     let scratch = show_files(&mut wasi, manifest, (&inputs.files, &files), &mut shown)?;
     let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
-    Ok(Sandbox { wasi, files, clock, requests, http, commands, shown, scratch })
+    let (listings, output) = (Listings::default(), output.clone());
+    Ok(Sandbox { wasi, files, listings, output, clock, requests, http, commands, shown, scratch })
 }
 
 /// Lets `wasi` show what `manifest` names of files, where it does, and adds that to `shown`.

@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causes::cause_messages;
 use crate::shorten::shortened;
 
 /// How many bytes of a message are kept.
@@ -117,11 +118,7 @@ impl Failure {
 
     /// A failure with the message and the causes of `error`.
     pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        Self {
-            causes: causes.map(ToString::to_string).collect(),
-            ..Self::new(kind, error.to_string())
-        }
+        Self { causes: cause_messages(error), ..Self::new(kind, error.to_string()) }
     }
 
     /// The same failure with a backtrace.

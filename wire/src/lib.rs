@@ -7,6 +7,7 @@
 //!
 //! - [`RunManifest`]: what to run, written by the submitter.
 //! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
+//! - [`causes`]: the causes of an error, even of one that is its own cause.
 //! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
 //! - [`seal`]: how it vouches for one without that line.
 //! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
@@ -19,6 +20,7 @@
 //! - [`Digest`]: the BLAKE3 name of a staged object.
 
 mod bytes;
+mod causes;
 mod digest;
 mod encoded;
 mod error;
@@ -47,6 +49,7 @@ pub mod names;
 pub mod section;
 
 pub use bytes::Bytes;
+pub use causes::{Causes, cause_messages, causes};
 pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use encoded::EncodedValue;
 pub use error::{Fault, WireError};

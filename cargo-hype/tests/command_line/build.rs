@@ -133,16 +133,19 @@ fn a_package_without_functions_says_where_they_go() {
 }
 
 #[test]
-fn two_functions_of_one_name_are_refused_with_both_places() {
-    let function = "#[hype::function]\npub fn train() {}\n";
+fn all_names_that_functions_share_are_refused_at_once() {
+    // The macro finds hype under another name, too.
+    let functions = "#[h::function]\npub fn train() {}\n\n#[h::function]\npub fn test() {}\n";
     let package = Package::write("twice", "pub mod large;\npub mod small;\n")
-        .with_file("src/large.rs", &format!("//! Large.\n\n{function}"))
-        .with_file("src/small.rs", function);
+        .with_hype_called("h")
+        .with_file("src/large.rs", &format!("//! Large.\n\n{functions}"))
+        .with_file("src/small.rs", functions);
     assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
     status 2
     --- stderr
-    error: two functions of `twice` are called `train`: src/large.rs:4 and src/small.rs:2
-    Hint: give one of them another name; modules don't tell closures apart
+    error: 2 functions of `twice` are called `test`: src/large.rs:7, src/small.rs:5
+    2 functions of `twice` are called `train`: src/large.rs:4, src/small.rs:2
+    Hint: give each function a name of its own; modules don't tell closures apart
     "#);
 }
 

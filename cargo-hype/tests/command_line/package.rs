@@ -49,6 +49,13 @@ impl Package {
         package
     }
 
+    /// The same, whose dependency hype is called `name`.
+    pub(crate) fn with_hype_called(self, name: &str) -> Self {
+        let manifest = fs::read_to_string(self.directory.join("Cargo.toml")).unwrap();
+        let renamed = manifest.replace("\nhype = {", &format!("\n{name} = {{"));
+        self.with_file("Cargo.toml", &renamed)
+    }
+
     /// Where it stands.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

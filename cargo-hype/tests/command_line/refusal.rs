@@ -44,7 +44,7 @@ fn so_is_one_that_came_with_another() {
     `socket2` 1.2.3, which `needs-client` needs for `client`, doesn't compile for wasm32-wasip1
     Caused by:
        0: cannot find `unix` in `os`
-    Hint: closures have no network yet: connect in the program, and give them what came; more of what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    Hint: a closure has no sockets: send requests by hype::http, where the environment grants it, or connect in the program, and give the closure what came; more of what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
     "#);
 }
 
@@ -81,6 +81,33 @@ fn code_that_wasm_lacks_is_told_where_to_go() {
 }
 
 #[test]
+fn a_submitter_is_not_there_in_a_closure() {
+    let package = Package::write(
+        "submits",
+        "#[hype::function]\npub fn nested() {\n    let _ = hype::Submitter::local();\n}\n",
+    );
+    refused(&package, "cannot find `Submitter` in `hype`");
+}
+
+#[test]
+fn a_string_of_the_system_in_a_field_is_told_what_to_use() {
+    let package = Package::write(
+        "names-files",
+        "#[derive(hype::serde::Serialize, hype::serde::Deserialize)]\n\
+         #[serde(crate = \"hype::serde\")]\n\
+         pub struct Entry {\n    pub name: std::ffi::OsString,\n}\n\n\
+         #[hype::function]\npub fn size(entry: Entry) -> usize {\n    entry.name.len()\n}\n",
+    );
+    let seen = hype(&["build"]).in_package(&package).seen();
+    let (cargos, ours) = seen.stderr.rsplit_once("\nerror: ").unwrap();
+    assert!(cargos.contains("the trait bound `OsString: "), "{seen}");
+    assert_snapshot!(ours, @r#"
+    the library of `names-files` doesn't compile for wasm32-wasip1
+    Hint: OsString has another form on each system, so that it cannot cross: use String, PathBuf or Vec<u8> in its place, in the fields of your types too; what to use instead: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    "#);
+}
+
+#[test]
 fn a_function_of_c_that_is_nowhere_is_named() {
     let package = Package::write(
         "calls-c",
@@ -91,6 +118,6 @@ fn a_function_of_c_that_is_nowhere_is_named() {
     status 2
     --- stderr
     error: the library of `calls-c` needs `env::sqlite3_open`, which no component has
-    Hint: a crate declares it and expects it of C (`env::`) or of a browser: use one that is Rust alone; what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
+    Hint: a crate declares it and expects it of C (`env::`): use one that is Rust alone; what a closure can't do: https://github.com/spotify/hype/blob/HEAD/docs/closures.md
     "#);
 }

@@ -87,8 +87,8 @@ fn a_function_of_its_packages_name_is_told_from_the_package() {
 }
 
 const AMBIENT: &str = "\
-#[hype::main]
-async fn main() -> hype::Result<()> {
+#[h::main]
+async fn main() -> h::Result<()> {
     let five = ambient::five().await?;
     println!(\"{five}\");
     Ok(())
@@ -97,8 +97,9 @@ async fn main() -> hype::Result<()> {
 
 #[test]
 fn the_programs_submitter_can_be_chosen() {
-    let library = "#[hype::function]\npub fn five() -> u8 {\n    5\n}\n";
-    let package = Package::write_program("ambient", library, AMBIENT);
+    // Its dependency hype has another name, which the macros find.
+    let library = "#[h::function]\npub fn five() -> u8 {\n    5\n}\n";
+    let package = Package::write_program("ambient", library, AMBIENT).with_hype_called("h");
     let seen = hype(&["run", "--submitter", "local"]).in_program(&package).seen();
     assert_eq!((seen.status, seen.stdout.as_str()), (0, "5\n"), "{seen}");
     let seen = hype(&["run", "--submitter", "abacus"]).in_program(&package).seen();

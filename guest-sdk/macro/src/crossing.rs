@@ -75,6 +75,13 @@ impl Visit<'_> for Crossing<'_> {
             let problem = "a closure is no method: move the function out, and name the type";
             self.mistakes.add(&segment.ident, problem);
         }
+        if segment.ident == "OsString" || segment.ident == "OsStr" {
+            let name = &segment.ident;
+            let problem = format!(
+                "`{name}` has another form on each system: use `String`, `PathBuf` or `Vec<u8>`"
+            );
+            self.mistakes.add(name, problem);
+        }
         visit::visit_path_segment(self, segment);
     }
 
@@ -146,6 +153,7 @@ fn owned(ty: &Type) -> String {
         ty => match last_segment(ty) {
             Some(name) if name.ident == "str" => "String".to_owned(),
             Some(name) if name.ident == "Path" => "PathBuf".to_owned(),
+            Some(name) if name.ident == "OsStr" => "String".to_owned(),
             _ => type_name(ty),
         },
     }

@@ -6,21 +6,31 @@
 
 use std::path::Path;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+
+use crate::hype_path::HypePath;
+use crate::options::{Options, hype_path};
 
 /// The variable that names the components to embed, a path a line.
 pub(crate) const VARIABLE: &str = "HYPE_EMBED";
 
-/// What hands the components that `list` names to hype; without a list, nothing.
-pub(crate) fn expand(options: TokenStream, list: Option<&str>) -> TokenStream {
-    if !options.is_empty() {
-        let problem = "`hype::embed!` takes nothing: write `hype::embed!()`";
-        return syn::Error::new_spanned(options, problem).into_compile_error();
-    }
+/// What hands the components that `list` names to hype; without a list, nothing. hype is `found` under that
+/// path unless the options name another.
+pub(crate) fn expand(
+    found: Result<HypePath, String>,
+    options: TokenStream,
+    list: Option<&str>,
+) -> TokenStream {
+    let unknown = "`hype::embed!` takes nothing but `crate = path`: write `hype::embed!()`";
+    let path = Options::crate_alone(options, unknown).and_then(|path| hype_path(path, found));
+    let hype = match path {
+        Ok(path) => path.at(Span::call_site()),
+        Err(error) => return error.into_compile_error(),
+    };
     let embed = list.map(|list| {
         let components = list.lines().map(component);
-        quote!(::hype::__internal::embed(&[#(#components),*]);)
+        quote!(#hype::__internal::embed(&[#(#components),*]);)
     });
     // Reading the variable in the program's own code is what tells cargo of it.
     quote! {{
@@ -40,7 +50,7 @@ mod tests {
     use super::*;
 
     fn expanded(list: Option<&str>) -> String {
-        expand(TokenStream::new(), list).to_string()
+        expand(Ok(HypePath::usual()), TokenStream::new(), list).to_string()
     }
 
     #[test]
@@ -64,7 +74,7 @@ mod tests {
 
     #[test]
     fn it_takes_nothing() {
-        let refused = expand(quote!("hello"), None).to_string();
+        let refused = expand(Ok(HypePath::usual()), quote!("hello"), None).to_string();
         assert!(refused.contains("compile_error") && refused.contains("takes nothing"));
     }
 }

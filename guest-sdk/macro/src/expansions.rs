@@ -12,6 +12,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, File, Item, Meta};
 
+use crate::hype_path::HypePath;
 use crate::{function, main_attribute};
 
 #[test]
@@ -70,8 +71,9 @@ fn expand_item(item: Item) -> TokenStream {
         Meta::List(list) => list.tokens.clone(),
         _ => quote!(),
     };
+    let usual = Ok(HypePath::usual());
     match attribute.path().segments[1].ident.to_string().as_str() {
-        "function" => function::expand(options, item.into_token_stream()),
-        _ => main_attribute::expand(options, item.into_token_stream()),
+        "function" => function::expand(usual, options, item.into_token_stream()),
+        _ => main_attribute::expand(usual, options, item.into_token_stream()),
     }
 }

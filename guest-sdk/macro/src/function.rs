@@ -14,16 +14,22 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ReturnType, Type, parse_quote};
 
 use crate::attributes::Attributes;
+use crate::hype_path::HypePath;
 use crate::item::Item;
 use crate::mistakes::Mistakes;
-use crate::options::Returns;
+use crate::options::{Options, Returns, hype_path};
 use crate::record::record;
 use crate::signature::{self, Parameter};
 use crate::spans::{around, generated, generated_at};
 
-/// The items that `item` becomes, or its mistakes.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
-    match Function::parse(options, item) {
+/// The items that `item` becomes, or its mistakes. hype is `found` under that path unless the options name
+/// another.
+pub(crate) fn expand(
+    found: Result<HypePath, String>,
+    options: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
+    match Function::parse(found, options, item) {
         Ok(function) => function.into_token_stream(),
         Err(error) => error.into_compile_error(),
     }
@@ -36,17 +42,23 @@ struct Function {
     parameters: Vec<Parameter>,
     result: Type,
     returns: Returns,
+    hype: HypePath,
 }
 
 impl Function {
-    fn parse(options: TokenStream, item: TokenStream) -> syn::Result<Self> {
+    fn parse(
+        found: Result<HypePath, String>,
+        options: TokenStream,
+        item: TokenStream,
+    ) -> syn::Result<Self> {
         let mut item = Item::parse("#[hype::function]", item)?;
         let mut mistakes = Mistakes::default();
-        let said = mistakes.keep(Returns::said(options)).flatten();
+        let (path, said) = mistakes.keep(Options::of_function(options)).unwrap_or_default();
         let returns = said.unwrap_or_else(|| Returns::guessed(&item.signature.output));
         let parameters = signature::check(&item.signature, returns, &mut mistakes);
         mistakes.finish()?;
         Ok(Self {
+            hype: hype_path(path, found)?,
             attributes: Attributes::sort(mem::take(&mut item.attributes)),
             result: result(&item.signature.output),
             item,
@@ -71,6 +83,7 @@ impl Function {
     /// `fn example(..) -> Closure<T>`, which binds the arguments.
     fn constructor(&self) -> TokenStream {
         let (name, site, types) = (self.name(), self.site(), self.types());
+        let hype = self.hype.at(site);
         let visibility = generated(&self.item.visibility);
         let attributes = &self.attributes.constructor;
         let (docs, inapplicable) = (self.constructor_docs(), inapplicable_lints(site));
@@ -82,10 +95,10 @@ impl Function {
             #inapplicable
             #(#attributes)*
             #[cfg(not(target_family = "wasm"))]
-            #visibility fn #name(#(#arguments: #types),*) -> ::hype::Closure<#value> {
-                ::hype::__internal::bind::<#value>(
+            #visibility fn #name(#(#arguments: #types),*) -> #hype::Closure<#value> {
+                #hype::__internal::bind::<#value>(
                     &#name::__RECORD,
-                    ::hype::__internal::BoundArguments::new(#count)
+                    #hype::__internal::BoundArguments::new(#count)
                         #(.with::<#types>(#arguments))*
                         .finish(),
                 )
@@ -107,7 +120,10 @@ impl Function {
             Returns::Fallible => around(
                 &self.result,
                 |start| quote_spanned!(start=> <),
-                |end| quote_spanned!(end=> as ::hype::__internal::Fallible>::Value),
+                |end| {
+                    let hype = self.hype.at(end);
+                    quote_spanned!(end=> as #hype::__internal::Fallible>::Value)
+                },
             ),
         }
     }
@@ -115,13 +131,14 @@ impl Function {
     /// `enum example`, and in it the function as written.
     fn carrier(&self) -> TokenStream {
         let (name, site) = (self.name(), self.site());
+        let hype = self.hype.at(site);
         let attributes = &self.attributes.carrier;
         let docs = format!(" The plain body of the function `{name}`, as `{name}::call`.");
         let visibility = generated(&self.item.visibility);
         // As the macro's, the name needn't be in camel case.
         let generated_name = generated(name);
         let inapplicable = inapplicable_lints(site);
-        let record = record(name, &self.attributes.docs, &self.parameters, &self.result);
+        let record = record(&hype, name, &self.attributes.docs, &self.parameters, &self.result);
         let call = self.call();
         quote_spanned! {site=>
             #(#attributes)*
@@ -131,7 +148,7 @@ impl Function {
             #inapplicable
             impl #name {
                 #[doc(hidden)]
-                #visibility const __RECORD: ::hype::__internal::FunctionRecord<'static> = #record;
+                #visibility const __RECORD: #hype::__internal::FunctionRecord<'static> = #record;
 
                 #call
             }
@@ -171,10 +188,14 @@ impl Function {
         let check = around(
             &self.result,
             |start| quote_spanned!(start=> __error_crosses::< <),
-            |end| quote_spanned!(end=> as ::hype::__internal::Fallible>::Error>()),
+            |end| {
+                let hype = self.hype.at(end);
+                quote_spanned!(end=> as #hype::__internal::Fallible>::Error>())
+            },
         );
+        let hype = self.hype.at(self.site());
         quote_spanned! {self.site()=>
-            const fn __error_crosses<E: ::hype::__internal::FunctionError>() {}
+            const fn __error_crosses<E: #hype::__internal::FunctionError>() {}
             #check;
         }
     }
@@ -182,6 +203,7 @@ impl Function {
     /// The record in the custom section, and the entry by which the runner finds the function.
     fn registration(&self) -> TokenStream {
         let (name, site) = (self.name(), self.site());
+        let hype = self.hype.at(site);
         let (allowed, entry) = (self.allowed(), self.entry());
         quote_spanned! {site=>
             #[cfg(target_family = "wasm")]
@@ -189,21 +211,21 @@ impl Function {
                 #[used]
                 #[unsafe(link_section = "hype:functions")]
                 static RECORD: [::core::primitive::u8;
-                    ::hype::__internal::encoded_len(&#name::__RECORD)] =
-                    ::hype::__internal::encode(&#name::__RECORD);
+                    #hype::__internal::encoded_len(&#name::__RECORD)] =
+                    #hype::__internal::encode(&#name::__RECORD);
             };
 
             #[cfg(target_family = "wasm")]
             #allowed
             const _: () = {
-                ::hype::__internal::inventory::submit! { #entry }
+                #hype::__internal::inventory::submit! { #entry }
             };
         }
     }
 
     fn entry(&self) -> TokenStream {
         let (name, site, types) = (self.name(), self.site(), self.types());
-        let result = &self.result;
+        let (result, hype) = (&self.result, self.hype.at(site));
         let values: Vec<_> = (0..self.parameters.len())
             .map(|index| format_ident!("__{index}", span = site))
             .collect();
@@ -212,12 +234,12 @@ impl Function {
             Returns::Fallible => quote_spanned!(site=> fallible),
         };
         quote_spanned! {site=>
-            ::hype::__internal::Entry {
+            #hype::__internal::Entry {
                 record: &#name::__RECORD,
                 call: |mut __arguments| {
                     #(let #values = __arguments.take::<#types>()?;)*
                     __arguments.finish()?;
-                    ::hype::__internal::#encode::<#result>(#name::call(#(#values),*))
+                    #hype::__internal::#encode::<#result>(#name::call(#(#values),*))
                 },
             }
         }

@@ -9,7 +9,8 @@
 //! - `main_attribute`: a `main` to one that hands itself to the runtime.
 //! - `embed`: the components inside a program, where it was asked for any.
 //! - `item`: an annotated function, its body left unread.
-//! - `options`: what may stand in the attribute's parentheses.
+//! - `options`: what may stand in the parentheses.
+//! - `hype_path`: how generated code names hype.
 //! - `signature`, `crossing`: whether a function can run elsewhere, judged by its looks.
 //! - `mistakes`: all that is wrong, told at once.
 //! - `attributes`: which of a function's attributes go where.
@@ -20,6 +21,7 @@ mod embed;
 mod function;
 mod main_attribute;
 
+mod hype_path;
 mod item;
 mod options;
 
@@ -36,6 +38,8 @@ mod type_name;
 mod expansions;
 
 use proc_macro::TokenStream;
+
+use crate::hype_path::HypePath;
 
 /// Makes a function one that hype can run elsewhere.
 ///
@@ -70,6 +74,9 @@ use proc_macro::TokenStream;
 ///
 /// - `#[hype::function(fallible)]`: the return type is std's `Result` under another name.
 /// - `#[hype::function(value)]`: the return type is called `Result` and is a value like any other.
+/// - `#[hype::function(crate = framework::hype)]`: where hype is, for a package that has it from a crate that
+///   re-exports it. A dependency under another name is found without it: `h = { package = "spotify-hype" }`.
+///   [`main`](macro@main) and [`embed!`](embed!) know this option too.
 ///
 /// # Attributes
 ///
@@ -77,7 +84,7 @@ use proc_macro::TokenStream;
 /// such as `#[inline]`, to `call`.
 #[proc_macro_attribute]
 pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
-    function::expand(options.into(), item.into()).into()
+    function::expand(HypePath::of_package(), options.into(), item.into()).into()
 }
 
 /// Makes a function the `main` of a program that submits closures.
@@ -96,7 +103,7 @@ pub fn function(options: TokenStream, item: TokenStream) -> TokenStream {
 /// well, for programs that use `hype::blocking`.
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
-    main_attribute::expand(options.into(), item.into()).into()
+    main_attribute::expand(HypePath::of_package(), options.into(), item.into()).into()
 }
 
 /// Takes the components that `cargo hype build --embed` puts into the program; any other build puts
@@ -113,5 +120,6 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro]
 pub fn embed(options: TokenStream) -> TokenStream {
-    embed::expand(options.into(), std::env::var(embed::VARIABLE).ok().as_deref()).into()
+    let list = std::env::var(embed::VARIABLE).ok();
+    embed::expand(HypePath::of_package(), options.into(), list.as_deref()).into()
 }

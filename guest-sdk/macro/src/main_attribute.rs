@@ -7,25 +7,35 @@ use quote::quote_spanned;
 use syn::ReturnType;
 use syn::spanned::Spanned;
 
+use crate::hype_path::HypePath;
 use crate::item::Item;
 use crate::mistakes::Mistakes;
+use crate::options::{Options, hype_path};
 use crate::spans::generated_at;
 
-/// The function that `item` becomes, or its mistakes.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+/// The function that `item` becomes, or its mistakes. hype is `found` under that path unless the options name
+/// another.
+pub(crate) fn expand(
+    found: Result<HypePath, String>,
+    options: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
     let item = Item::parse("#[hype::main]", item);
-    match item.and_then(|item| check(options, &item).map(|()| item)) {
-        Ok(item) => wrap(&item),
+    match item.and_then(|item| check(found, options, &item).map(|hype| (item, hype))) {
+        Ok((item, hype)) => wrap(&item, &hype),
         Err(error) => error.into_compile_error(),
     }
 }
 
-fn check(options: TokenStream, item: &Item) -> syn::Result<()> {
+fn check(
+    found: Result<HypePath, String>,
+    options: TokenStream,
+    item: &Item,
+) -> syn::Result<HypePath> {
     let mut mistakes = Mistakes::default();
     let signature = &item.signature;
-    if !options.is_empty() {
-        mistakes.add(options, "`#[hype::main]` has no options: remove this");
-    }
+    let unknown = "`#[hype::main]` has the option `crate = path` alone: remove this";
+    let path = mistakes.keep(Options::crate_alone(options, unknown)).flatten();
     if !signature.inputs.is_empty() {
         let problem = "`main` has no parameters: read `std::env::args()`";
         mistakes.add(&signature.inputs, problem);
@@ -37,7 +47,8 @@ fn check(options: TokenStream, item: &Item) -> syn::Result<()> {
         mistakes.add(clause, "`main` is not generic: remove the `where` clause");
     }
     check_qualifiers(signature, &mut mistakes);
-    mistakes.finish()
+    mistakes.finish()?;
+    hype_path(path, found)
 }
 
 fn check_qualifiers(signature: &syn::Signature, mistakes: &mut Mistakes) {
@@ -53,7 +64,7 @@ fn check_qualifiers(signature: &syn::Signature, mistakes: &mut Mistakes) {
     }
 }
 
-fn wrap(item: &Item) -> TokenStream {
+fn wrap(item: &Item, path: &HypePath) -> TokenStream {
     let Item { attributes, visibility, signature, body } = item;
     let name = &signature.ident;
     // A type that `main` cannot give is reported where it stands.
@@ -61,15 +72,17 @@ fn wrap(item: &Item) -> TokenStream {
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => name.span(),
     };
+    let (hype, option) = (path.at(at), path.option());
     let run = match signature.asyncness {
-        Some(_) => quote_spanned!(at=> ::hype::__internal::run_main(#name())),
-        None => quote_spanned!(at=> ::hype::__internal::run_blocking_main(#name)),
+        Some(_) => quote_spanned!(at=> #hype::__internal::run_main(#name())),
+        None => quote_spanned!(at=> #hype::__internal::run_blocking_main(#name)),
     };
+    let hype = path.at(generated_at(name));
     quote_spanned! {generated_at(name)=>
         #(#attributes)*
         #visibility fn #name() -> ::std::process::ExitCode {
             #signature #body
-            ::hype::embed!();
+            #hype::embed!(#option);
             #run
         }
     }

@@ -10,8 +10,9 @@ use crate::signature::Parameter;
 use crate::spans::generated_at;
 use crate::type_name::type_name;
 
-/// The record of the function `name`.
+/// The record of the function `name`, where hype has the path `hype`.
 pub(crate) fn record(
+    hype: &TokenStream,
     name: &Ident,
     docs: &Docs,
     parameters: &[Parameter],
@@ -20,7 +21,7 @@ pub(crate) fn record(
     let site = generated_at(name);
     let parameters = parameters.iter().map(|parameter| {
         let (name, ty) = (parameter.name.unraw().to_string(), type_name(&parameter.ty));
-        quote_spanned!(site=> ::hype::__internal::ParameterRecord { name: #name, type_name: #ty })
+        quote_spanned!(site=> #hype::__internal::ParameterRecord { name: #name, type_name: #ty })
     });
     // With the span of the name, these give its place; with any other, the attribute's.
     let file = quote_spanned!(name.span()=> ::core::file!());
@@ -28,7 +29,7 @@ pub(crate) fn record(
     let name = name.unraw().to_string();
     let result = type_name(result);
     quote_spanned! {site=>
-        ::hype::__internal::FunctionRecord {
+        #hype::__internal::FunctionRecord {
             package: ::core::env!("CARGO_PKG_NAME"),
             name: #name,
             file: #file,

@@ -26,4 +26,7 @@ fn never() -> ! {
 #[hype::function]
 fn inferred(numbers: Vec<_>) {}
 
+#[hype::function]
+fn system_string(name: std::ffi::OsString, path: &std::ffi::OsStr) {}
+
 fn main() {}

@@ -75,7 +75,10 @@ pub async fn trap(submitter: &Submitter) {
 pub async fn stack_overflow(submitter: &Submitter) {
     let result = submitter.submit(ends::overflow(), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Stack);
-    assert_eq!(failure.message, "`overflow` called too deep for its stack");
+    assert_eq!(
+        failure.message,
+        "`overflow` ran out of stack: it called too deep, or kept a large array there"
+    );
     assert!(passes_through(&failure, "descend"), "{error:?}");
     assert!(error.report().contains("recurse less deeply"), "{error:?}");
     assert_eq!(error.exit_code(), 1);

@@ -9,6 +9,7 @@
 pub mod commands;
 pub mod determinism;
 pub mod disturbed;
+pub mod documented;
 pub mod ends;
 pub mod http;
 pub mod left;

@@ -20,6 +20,36 @@ fn local() -> hype::Result<Submitter> {
 
 conformance::suite!(local());
 
+/// What the guest's standard library says is the same wherever closures run.
+mod documented {
+    use conformance::documented::*;
+
+    #[test]
+    fn every_quoted_message_is_provoked_by_a_case() {
+        conformance::run(super::local, every_quoted_message_is_provoked);
+    }
+
+    #[test]
+    fn names_that_are_not_utf8() {
+        conformance::run(super::local, a_name_that_is_not_utf8_is_left_out_and_told);
+    }
+
+    #[test]
+    fn paths_that_are_not_utf8() {
+        conformance::run(super::local, a_path_that_is_not_utf8_is_refused_on_both_sides);
+    }
+
+    #[test]
+    fn large_arrays() {
+        conformance::run(super::local, an_array_larger_than_the_stack_is_told_from_a_wild_address);
+    }
+
+    #[test]
+    fn numbers_with_too_many_bits() {
+        conformance::run(super::local, a_number_that_has_too_many_bits_is_explained);
+    }
+}
+
 /// In a container there may be more.
 #[test]
 fn a_guest_in_this_process_sees_no_other_variables() {

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a guest without an output shall panic")]
 
 pub mod determinism;
+pub mod differences;
 pub mod ends;
 pub mod escapes;
 pub mod http;

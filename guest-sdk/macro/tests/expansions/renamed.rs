@@ -1,0 +1,9 @@
+//! hype under a path of the user's.
+
+#[hype::function(crate = framework::hype)]
+pub fn parse(text: String) -> Result<u8, std::num::ParseIntError> {
+    text.parse()
+}
+
+#[hype::main(crate = framework::hype)]
+async fn main() {}

@@ -1,0 +1,18 @@
+//! hype as another crate re-exports it.
+
+mod framework {
+    pub use hype;
+}
+
+#[framework::hype::function(crate = framework::hype)]
+pub fn parse(text: String) -> Result<u8, std::num::ParseIntError> {
+    text.parse()
+}
+
+#[framework::hype::main(crate = "framework::hype")]
+async fn main() {
+    framework::hype::embed!(crate = framework::hype);
+    let closure: framework::hype::Closure<u8> = parse("3".into());
+    drop(closure);
+    assert_eq!(parse::call("3".into()), Ok(3));
+}
