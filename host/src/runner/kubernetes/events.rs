@@ -14,8 +14,8 @@ use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::sync::{Notify, mpsc};
 
-/// How long to wait before a watch that broke is asked for again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long to wait before a watch that broke or was refused is asked for again, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,18 +89,24 @@ impl Drop for Words {
 }
 
 async fn follow(inner: Arc<Inner>) {
+    let mut pause = PAUSES.0;
     loop {
-        let mut looking = pin!(inner.look());
-        let is_refused = loop {
-            tokio::select! {
-                looked = &mut looking => break looked.is_err(),
-                () = inner.left.notified() => if inner.ends(false) { return },
-            }
+        // A server that has just restarted may refuse for some seconds what it grants later.
+        let look = async {
+            let is_broken = inner.look().await.is_err();
+            pause = if is_broken { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
+            tokio::time::sleep(pause).await;
         };
-        if inner.ends(is_refused) {
+        let mut look = pin!(look);
+        loop {
+            tokio::select! {
+                () = &mut look => break,
+                () = inner.left.notified() => if inner.ends() { return },
+            }
+        }
+        if inner.ends() {
             return;
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -109,10 +115,10 @@ impl Inner {
         self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody hears any more, or nothing can be heard. Then whoever asks later begins anew.
-    fn ends(&self, is_refused: bool) -> bool {
+    /// Whether nobody hears any more. Whoever asks later begins anew.
+    fn ends(&self) -> bool {
         let mut hearing = self.hearing();
-        hearing.is_followed = !is_refused && !hearing.by_pod.is_empty();
+        hearing.is_followed = !hearing.by_pod.is_empty();
         !hearing.is_followed
     }
 

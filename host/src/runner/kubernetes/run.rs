@@ -30,7 +30,11 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 /// most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
-/// How long to wait before the rest of a log is asked for again.
+/// How long to wait at the most where the server has refused the log from the beginning, as it does where we may not
+/// read it at all.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// How long to wait before the rest of a log is asked for again, at first.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long the rest of a log is waited for once its container has ended.
@@ -211,7 +215,7 @@ async fn write(
     mut output: Output,
     mut phase: watch::Receiver<Phase>,
 ) -> std::result::Result<(), Broken> {
-    let (made, mut pause, mut is_over) = (Instant::now(), None, false);
+    let (made, mut pause, mut is_over, mut is_told) = (Instant::now(), None, false, false);
     loop {
         let is_next = |phase: &Phase| match phase {
             Phase::Before => false,
@@ -223,13 +227,7 @@ async fn write(
             return std::future::pending().await;
         };
         if let Phase::Ended { has_outcome } = now {
-            let at_gap = if has_outcome { AtGap::Stop } else { AtGap::GoOn };
-            if output.finish(at_gap).await.is_ok() {
-                return Ok(());
-            }
-            // What breaks off may be had at the second try.
-            tokio::time::sleep(AGAIN).await;
-            return output.finish(at_gap).await;
+            return write_rest(&mut output, has_outcome).await;
         }
         let waited = pause.unwrap_or_else(|| (made.elapsed() / 4).min(PAUSES.0));
         let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
@@ -239,17 +237,46 @@ async fn write(
         let lines = output.lines().counts();
         tokio::select! {
             followed = output.follow() => match followed {
-                Err(broken) if broken.is_lasting() => {
-                    tracing::warn!("the log of the closure comes once it has ended: {broken}");
+                Err(Broken::Gap) => {
+                    tracing::warn!("the rest of the closure's log comes once it has ended: {}", Broken::Gap);
                     is_over = true;
                 }
+                Err(broken) if broken.is_refused() => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!("the log of the closure cannot be read now, and is asked for again: {broken}");
+                    }
+                    let longest = if output.was_given() { PAUSES.1 } else { REFUSED };
+                    pause = Some((waited * 2).clamp(PAUSES.0, longest));
+                }
                 // It ends with the container, or breaks off.
-                _ if output.lines().counts() != lines => pause = Some(PAUSES.0),
-                _ => pause = Some((waited * 2).clamp(PAUSES.0, PAUSES.1)),
+                _ => {
+                    is_told = false;
+                    let is_new = output.lines().counts() != lines;
+                    pause = Some(if is_new { PAUSES.0 } else { (waited * 2).clamp(PAUSES.0, PAUSES.1) });
+                }
             },
             _ = phase.changed() => {}
         }
     }
+}
+
+/// Hands on the rest of the log of a container that has ended.
+///
+/// What breaks off may be had at the second try. A log that was given before and that no outcome carries is asked
+/// for again for as long as the caller waits.
+async fn write_rest(output: &mut Output, has_outcome: bool) -> std::result::Result<(), Broken> {
+    let at_gap = if has_outcome { AtGap::Stop } else { AtGap::GoOn };
+    let mut pause = AGAIN;
+    for is_last in std::iter::once(false).chain(std::iter::repeat(true)) {
+        match output.finish(at_gap).await {
+            Err(broken) if is_last && (has_outcome || !output.was_given()) => return Err(broken),
+            Err(_) => {}
+            Ok(()) => break,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.0);
+    }
+    Ok(())
 }
 
 async fn at(time: Option<Instant>) {
