@@ -131,6 +131,7 @@ impl Core {
         let order = &*order;
         let Order { id, call, env, .. } = order;
         env.powers().compare_with(function.component())?;
+        self.runner.check_stage(self.stage.url(), env).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
         let key = keys::make(id)?;

@@ -201,13 +201,15 @@ impl Submitter {
     }
 
     /// Removes what submitters that are gone left with the runner, such as containers and volumes,
-    /// once it has expired, and gives the names of it.
+    /// once it has expired, and gives the names of it. What belongs to runs that [`collect`](Self::collect) keeps stays.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
+    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed,
+    /// [`Stage`](crate::ErrorKind::Stage) when the stage can't be listed or read.
     pub async fn collect_leftovers(&self, removal: Removal) -> Result<Vec<String>> {
-        self.inner.core.runner.collect(removal).await
+        let kept = self.stage().kept_runs().await?;
+        self.inner.core.runner.collect(removal, &kept).await
     }
 
     /// What artefacts and results go through.

@@ -34,6 +34,8 @@ pub use kubernetes::{Graces, KubernetesRunner};
 #[cfg(feature = "local")]
 pub use local::LocalRunner;
 
+use std::collections::BTreeSet;
+
 use futures::future::BoxFuture;
 use hype_stage::Removal;
 use hype_wire::{Digest, Mount, RunKey, TerminationLine};
@@ -112,6 +114,19 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// [`Runner`](crate::ErrorKind::Runner) when whoever must be asked can't be reached.
     fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>>;
 
+    /// Makes sure that what runs in `env` reaches the stage at `url`. It is asked before anything is made or uploaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when it can't reach that.
+    fn check_stage<'a>(
+        &'a self,
+        _url: &'a str,
+        _env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// The mounts of `env` as `hype-run` will find them. What is made for them and outlives the run
     /// is entered into `owned`, the submitter's.
     ///
@@ -183,12 +198,17 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Removes what submitters that are gone left outside the stage, and gives the names of it.
+    /// Removes what submitters that are gone left outside the stage, and gives the names of it. What belongs to the runs
+    /// `kept` stays: they were detached, and their outcome needs what vouches for it.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
-    fn collect(&self, _removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
+    fn collect<'a>(
+        &'a self,
+        _removal: Removal,
+        _kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

@@ -1,5 +1,6 @@
 //! The runner itself: what it is told, put together with what the daemon says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +145,17 @@ impl Runner for DockerRunner {
         Box::pin(async { Ok(platform(self.0.daemon.reach().await?)) })
     }
 
+    fn check_stage<'a>(
+        &'a self,
+        url: &'a str,
+        _env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let place = self.0.daemon.reach().await?.place;
+            reach(url, place, |name| std::env::var(name).ok()).map(drop)
+        })
+    }
+
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
@@ -177,10 +189,14 @@ impl Runner for DockerRunner {
         })
     }
 
-    fn collect(&self, removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(
-            async move { leftovers::collect(&self.0.daemon.reach().await?.docker, removal).await },
-        )
+    fn collect<'a>(
+        &'a self,
+        removal: Removal,
+        kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            leftovers::collect(&self.0.daemon.reach().await?.docker, removal, kept).await
+        })
     }
 }
 

@@ -144,6 +144,32 @@ impl Inner {
     }
 }
 
+/// How long to wait before it is asked again what is said of claims, at first and at the most.
+const CLAIM_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// What is said of the claims that a Pod waits for, time and again.
+pub(crate) struct ClaimNews {
+    events: Api<Event>,
+    claims: Vec<String>,
+    pause: Duration,
+}
+
+impl ClaimNews {
+    pub(crate) fn new(events: Api<Event>, claims: &[String]) -> Self {
+        Self { events, claims: claims.to_vec(), pause: CLAIM_PAUSES.0 }
+    }
+
+    /// What is said of each claim after a while.
+    pub(crate) async fn next(&mut self) -> Vec<String> {
+        if self.claims.is_empty() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(CLAIM_PAUSES.1);
+        of_claims(self.events.clone(), &self.claims).await
+    }
+}
+
 /// The last that is said of each of these claims; nothing where that can't be told.
 pub(crate) async fn of_claims(events: Api<Event>, claims: &[String]) -> Vec<String> {
     let mut told = Vec::new();

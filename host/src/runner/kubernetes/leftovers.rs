@@ -116,14 +116,18 @@ where
     listed.map(|listed| listed.items).map_err(|error| refused(format!("cannot list {kind}"), error))
 }
 
-/// Removes the Pods and transient claims that have expired and that nothing uses, and gives
-/// their names.
-pub(crate) async fn collect(reached: &Reached, removal: Removal) -> Result<Vec<String>> {
+/// Removes the Pods and transient claims that have expired, that nothing uses, and that don't belong to the runs
+/// `kept_runs`, and gives their names.
+pub(crate) async fn collect(
+    reached: &Reached,
+    removal: Removal,
+    kept_runs: &BTreeSet<String>,
+) -> Result<Vec<String>> {
     let pods: Api<Pod> = reached.api(&reached.namespace);
     let claims: Api<PersistentVolumeClaim> = reached.api(&reached.namespace);
     let there = listed(&pods, labels::RUN).await?;
     let (expired, kept): (Vec<Pod>, _) =
-        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod));
+        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod) && !is_of(pod, kept_runs));
     let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
     let is_real = removal == Removal::Real;
     let mut names = Vec::new();
@@ -155,6 +159,11 @@ fn claims_of(pod: &Pod) -> Vec<String> {
 fn has_ended(pod: &Pod) -> bool {
     let seen = Seen::of(pod);
     seen.ended.is_some() || matches!(seen.process, Process::Ended(_))
+}
+
+/// Whether the Pod belongs to one of these runs.
+fn is_of(pod: &Pod, runs: &BTreeSet<String>) -> bool {
+    pod.labels().get(labels::RUN).is_some_and(|run| runs.contains(run))
 }
 
 fn is_over(thing: &impl ResourceExt) -> bool {

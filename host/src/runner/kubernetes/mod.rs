@@ -19,6 +19,7 @@ mod making;
 mod mounts;
 mod output;
 mod pod;
+mod reach;
 mod refusal;
 mod run;
 mod runner;

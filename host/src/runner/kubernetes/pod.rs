@@ -187,6 +187,8 @@ fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Res
         TERMINATION_LOG,
         "--mark-errors",
         "--keep-log",
+        "--once",
+        mounts::of_starts(container),
     ];
     container.args = Some(arguments.map(str::to_owned).into());
     container.termination_message_path = Some(TERMINATION_LOG.to_owned());

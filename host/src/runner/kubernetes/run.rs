@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::cluster::Reached;
 use super::end::End;
-use super::events::{Events, Words};
+use super::events::{ClaimNews, Events, Words};
 use super::making::make_pod;
 use super::output::{AtGap, Broken, Lines, Output};
 use super::refusal::{Trouble, refused};
@@ -46,6 +46,8 @@ pub(crate) struct Place<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) watch: &'a Watch,
     pub(crate) events: &'a Events,
+    /// The claims of the Pod.
+    pub(crate) claims: &'a [String],
     pub(crate) graces: Graces,
     /// How long the Pod may wait for a node.
     pub(crate) queue: Duration,
@@ -64,8 +66,9 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     let output = Output::new(pods, &name, &attempt.log);
     let waits = Waits::new(place.graces, place.queue);
     let log = &attempt.log;
+    let claims = ClaimNews::new(place.reached.api(place.namespace), place.claims);
     let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
-    followed.follow(output, words).await
+    followed.follow(output, words, claims).await
 }
 
 /// A Pod on its way.
@@ -87,7 +90,12 @@ enum Step {
 }
 
 impl Followed<'_> {
-    async fn follow(mut self, output: Output, mut words: Words) -> Result<End> {
+    async fn follow(
+        mut self,
+        output: Output,
+        mut words: Words,
+        mut claims: ClaimNews,
+    ) -> Result<End> {
         let mut view = self.watched.view.clone();
         let running = watch::Sender::new(Phase::Before);
         let lines = output.lines();
@@ -101,8 +109,12 @@ impl Followed<'_> {
                         && !exit.is_silent()
                     {
                         let has_outcome = exit.has_outcome();
-                        running.send_replace(Phase::Ended { has_outcome });
-                        self.finish(writing, &lines, has_outcome).await;
+                        if exit.is_of_later_start() {
+                            self.cut(&lines, "its container was started again");
+                        } else {
+                            running.send_replace(Phase::Ended { has_outcome });
+                            self.finish(writing, &lines, has_outcome).await;
+                        }
                     }
                     break Ok(end);
                 }
@@ -112,6 +124,7 @@ impl Followed<'_> {
                 running.send_if_modified(|it| std::mem::replace(it, Phase::Runs) != Phase::Runs);
                 asked = None;
             }
+            let is_without_node = self.waits.is_for_node();
             tokio::select! {
                 // An error can't be: the watch is ours.
                 _ = view.changed() => {}
@@ -121,9 +134,10 @@ impl Followed<'_> {
                     asked = None;
                 }
                 Some(word) = words.next() => {
-                    self.told.hear(&word);
                     self.waits.hear(&word.reason, &word.message, Instant::now());
+                    self.told.hear(&word);
                 }
+                news = claims.next(), if is_without_node => self.told.claims(news),
                 // It goes on until it is told that the container ended.
                 _ = &mut writing => {}
             }
@@ -138,18 +152,21 @@ impl Followed<'_> {
             Err(_) => format!("it took longer than {REST:?}"),
         };
         if has_outcome {
-            tracing::info!(
-                "the log of pod {} cannot be read, and is taken from the stage: {why}",
-                self.name
-            );
-            let [stdout, stderr] = lines.counts();
-            self.log.is_cut_after(stdout, stderr);
+            self.cut(lines, &why);
         } else {
             tracing::warn!(
                 "pod {} has ended, and the rest of its log cannot be had: {why}",
                 self.name
             );
         }
+    }
+
+    /// Has the lines that are missing taken from the stage.
+    fn cut(&self, lines: &Lines, why: &str) {
+        let pod = self.name;
+        tracing::info!("the log of pod {pod} cannot be read, and is taken from the stage: {why}");
+        let [stdout, stderr] = lines.counts();
+        self.log.is_cut_after(stdout, stderr);
     }
 
     fn look(&mut self, view: &View) -> Result<Step> {
@@ -176,6 +193,9 @@ impl Followed<'_> {
             && now >= until
         {
             return Ok(Step::End(End::Stuck(wait.clone(), until - since)));
+        }
+        if let Some((wait, _)) = self.waits.current() {
+            self.told.wait(wait, until.map(|until| until - now));
         }
         Ok(Step::Wait(until, seen.process == Process::Running))
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use hype_stage::{Removal, Stage};
-use hype_wire::{Access, Mount, RunKey, TerminationLine, is_below};
+use hype_stage::Removal;
+use hype_wire::{Access, Mount, RunKey, TerminationLine};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 
@@ -13,6 +13,7 @@ use super::cluster::{Cluster, Reached, Way, found};
 use super::end::{End, Ended};
 use super::events::Events;
 use super::pod::{self, Parts};
+use super::reach::check_stage;
 use super::run::{self, Place};
 use super::volumes::{Claims, Volumes};
 use super::waits::Graces;
@@ -155,6 +156,14 @@ impl Runner for KubernetesRunner {
         Box::pin(std::future::ready(Ok(platform)))
     }
 
+    fn check_stage<'a>(
+        &'a self,
+        url: &'a str,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(check_stage(url, &self.0.based(env))))
+    }
+
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
@@ -209,8 +218,14 @@ impl Runner for KubernetesRunner {
         })
     }
 
-    fn collect(&self, removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(async move { leftovers::collect(&self.0.cluster.connect().await?, removal).await })
+    fn collect<'a>(
+        &'a self,
+        removal: Removal,
+        kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            leftovers::collect(&self.0.cluster.connect().await?, removal, kept).await
+        })
     }
 }
 
@@ -249,13 +264,13 @@ impl Inner {
         let expiry = labels::expiry(attempt.env.timeout());
         let parts = Parts { image, variables, is_stage_on_loopback, claims, expiry };
         let pod = pod::pod(attempt, &parts)?;
-        check_stage(attempt, &pod)?;
         let (watch, events) = &self.watches(reached, namespace);
         let place = Place {
             reached,
             namespace,
             watch,
             events,
+            claims: &claim_names,
             graces: self.graces,
             queue: attempt.env.placement().queue_timeout.unwrap_or(QUEUE),
         };
@@ -366,29 +381,4 @@ fn in_pod(path: &str, access: Access) -> Mount {
 fn memory(pod: &Pod) -> Option<String> {
     let limits = base::container(pod)?.resources.as_ref()?.limits.as_ref()?;
     limits.get("memory").map(|memory| memory.0.clone())
-}
-
-/// Makes sure that the Pod reaches the stage: a directory must be mounted at its very path.
-fn check_stage(attempt: &Attempt, pod: &Pod) -> Result<()> {
-    let url = pod::stage_url(attempt)?;
-    let bucket =
-        "stage in a bucket: HYPE_STAGING=gs://bucket/prefix, or Submitter::kubernetes_with";
-    if let Some(directory) = Stage::directory_of(url)? {
-        let mounts = base::container(pod).and_then(|container| container.volume_mounts.as_ref());
-        let directory = directory.to_string_lossy();
-        let mut paths = mounts.into_iter().flatten().map(|mount| mount.mount_path.as_str());
-        if paths.any(|path| path != "/tmp" && is_below(&directory, path)) {
-            return Ok(());
-        }
-        let message = format!("the Pods of a cluster cannot reach the stage {url}");
-        let hint = format!("{bucket}; or let the Pod's YAML mount that very path");
-        return Err(Error::input(message).hint(hint));
-    }
-    match Endpoints::of(url, |_| None) {
-        Some(_) => Ok(()),
-        None => {
-            let message = format!("the Pods of a cluster cannot reach the stage {url}");
-            Err(Error::input(message).hint(bucket))
-        }
-    }
 }
