@@ -147,7 +147,9 @@ impl Core {
         };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
         staged.put_blobs(&self.stage, &self.uploads).await?;
-        tracing::info!(target: STEP, "submitting {} to {env:?}", staged.manifest_url);
+        let image = self.runner.image(call.image().or(env.image()), env);
+        let shown = image.map_or_else(|| env.clone(), |image| env.with_image(image));
+        tracing::info!(target: STEP, "submitting {} to {shown:?}", staged.manifest_url);
         tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
         let (mut number, mut retries, mut restaged) = (1, 0, false);
         loop {

@@ -26,6 +26,9 @@ pub enum ErrorKind {
     Runner,
 }
 
+/// What a closure's backtrace begins with in a report.
+pub(crate) const BACKTRACE: &str = "Backtrace of the closure:";
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a submit gave no value.
@@ -165,11 +168,11 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let mut causes: Vec<_> = std::iter::successors(error.source(), |cause| cause.source())
         .map(ToString::to_string)
         .collect();
-    // Many libraries end a message with that of its cause, which then needn't be said again.
-    let mut above = text.clone();
+    // Many libraries put the message of a cause into their own, and it needn't be said again.
+    let mut said = text.clone();
     causes.retain(|cause| {
-        let is_said = above.ends_with(cause.as_str());
-        above.clone_from(cause);
+        let is_said = said.contains(cause.as_str());
+        said.push_str(&format!("\n{cause}"));
         !is_said
     });
     if !causes.is_empty() {
@@ -182,7 +185,7 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let failure = hype.and_then(Error::failure);
     let backtrace = failure.map_or(&[][..], |failure| &failure.backtrace);
     if !backtrace.is_empty() {
-        text.push_str("\nBacktrace of the closure:");
+        text.push_str(&format!("\n{BACKTRACE}"));
     }
     for (index, frame) in backtrace.iter().enumerate() {
         text.push_str(&format!("\n  {index:2}: {}", frame.function));
@@ -304,6 +307,19 @@ mod tests {
         assert_eq!(
             Error::failed("decode", failure).report(),
             "closure `decode` failed: cannot decode: bad header\nCaused by:\n   0: no bytes"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_was_said_further_above_is_not_said_again() {
+        let causes = ["connection refused", "tcp connect error", "connection refused"];
+        let failure = Failure {
+            causes: causes.map(str::to_owned).into(),
+            ..Failure::new(FailureKind::Function, "cannot fetch (connection refused) now")
+        };
+        assert_eq!(
+            Error::failed("fetch", failure).report(),
+            "closure `fetch` failed: cannot fetch (connection refused) now\nCaused by:\n   0: tcp connect error"
         );
     }
 

@@ -83,6 +83,8 @@ mod log_rest;
 mod mount;
 #[cfg(not(target_family = "wasm"))]
 mod owned;
+#[cfg(not(target_family = "wasm"))]
+mod panics;
 #[cfg(all(feature = "kubernetes", not(target_family = "wasm")))]
 mod placement;
 #[cfg(not(target_family = "wasm"))]

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::ambient;
 use crate::error::{self, Error};
 use crate::owned::remove_everything;
+use crate::panics;
 use crate::progress::show_progress;
 use crate::signals::Signals;
 use crate::terminal;
@@ -72,6 +73,7 @@ where
     // Tasks that `main` left behind may hold more.
     runtime.block_on(remove_everything());
     runtime.shutdown_background();
+    terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -86,7 +88,8 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     runtime.spawn(async move {
         let status = told_to_end(ending).await;
         remove_everything().await;
-        terminal::without_bars(|| std::process::exit(status.into()));
+        terminal::close();
+        std::process::exit(status.into());
     });
     let ended = catch_unwind(AssertUnwindSafe(main));
     if told.borrow().is_some() {
@@ -102,6 +105,7 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     ambient::forget_default();
     wait_for(&runtime, remove_everything());
     runtime.shutdown_background();
+    terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -126,6 +130,7 @@ struct Program {
 
 impl Program {
     fn start() -> Result<Self, ExitCode> {
+        panics::write_without_note();
         show_progress();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
@@ -148,8 +153,8 @@ async fn listen(mut signals: Signals, tell: watch::Sender<Option<u8>>) {
     tracing::info!("stopping; press Ctrl-C again to leave at once");
     tell.send_replace(Some(status));
     let status = signals.next().await;
-    // The bars are gone while the program goes.
-    terminal::without_bars(|| std::process::exit(status.into()));
+    terminal::close();
+    std::process::exit(status.into());
 }
 
 /// Waits until the program is told to end, and gives the status to end with.

@@ -106,6 +106,11 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Where it runs things, for messages: `in this process`.
     fn place(&self) -> String;
 
+    /// The image that a run in `env` gets, whose closure names the image `named` or none; none where there are no images.
+    fn image(&self, _named: Option<&str>, _env: &RunEnvironment) -> Option<String> {
+        None
+    }
+
     /// The platform whose machine code runs in `env`, as `hype-run` names it; none where it will
     /// compile for itself.
     ///

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::keys;
 use crate::mount::Source;
 use crate::owned::Owned;
+use crate::progress::warn_once;
 use crate::runner::secrets::{Secrets, shown};
 use crate::runner::{Attempt, DefaultImages, Runner, StageSecret, Voucher, labels};
 
@@ -139,6 +140,10 @@ impl DockerRunner {
 impl Runner for DockerRunner {
     fn place(&self) -> String {
         "in Docker".to_owned()
+    }
+
+    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
+        Some(self.0.default_images.image(named, env).to_owned())
     }
 
     fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
@@ -324,7 +329,9 @@ fn stage_url(attempt: &Attempt) -> Result<&str> {
 fn limits(attempt: &Attempt) -> Result<Limits> {
     let limits = Limits::of(attempt.env.requests())?;
     for resource in &limits.unknown {
-        tracing::warn!("Docker has no resource `{resource}`, and the request for it has no effect");
+        warn_once(format!(
+            "Docker has no resource `{resource}`, and the request for it has no effect"
+        ));
     }
     Ok(limits)
 }

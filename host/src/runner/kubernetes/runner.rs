@@ -147,6 +147,10 @@ impl Runner for KubernetesRunner {
         "in Kubernetes".to_owned()
     }
 
+    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
+        Some(self.0.default_images.image(named, env).to_owned())
+    }
+
     fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         let platform = match pod::architecture(&self.0.based(env)) {
             "amd64" => Some("x86_64".to_owned()),
