@@ -54,6 +54,7 @@ pub(crate) async fn run(
         .start_container(name, None::<StartContainerOptions>)
         .await
         .map_err(|error| not_started(&image, name, error))?;
+    attempt.handover.done();
     let end = watch((docker, name), output, &attempt.log, patience).await;
     has_ended.store(matches!(end, End::Exited(_)), Ordering::Relaxed);
     Ok(end)

@@ -157,6 +157,10 @@ impl Runner for DockerRunner {
         Box::pin(async move { inner.run(&attempt).await })
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async { leftovers::is_alive(&self.0.daemon.reach().await?.docker, run_id).await })
     }

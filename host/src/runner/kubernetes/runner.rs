@@ -171,6 +171,10 @@ impl Runner for KubernetesRunner {
         })
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn place_of<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async move {
             let env = self.0.based(env);
