@@ -68,6 +68,8 @@ mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
+mod handover;
+#[cfg(not(target_family = "wasm"))]
 mod keys;
 #[cfg(not(target_family = "wasm"))]
 mod known;
@@ -85,6 +87,8 @@ mod mount;
 mod owned;
 #[cfg(not(target_family = "wasm"))]
 mod panics;
+#[cfg(not(target_family = "wasm"))]
+mod pending;
 #[cfg(all(feature = "kubernetes", not(target_family = "wasm")))]
 mod placement;
 #[cfg(not(target_family = "wasm"))]
@@ -129,6 +133,7 @@ mod native {
     pub use crate::detach::DetachError;
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
+    pub use crate::handover::Handover;
     pub use crate::log::{Log, LogLine, LogStream};
     pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
     pub use crate::owned::Owned;

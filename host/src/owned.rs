@@ -26,7 +26,21 @@ struct List {
     worker: Worker,
     whose: Whose,
     /// None when all of it was left to others.
-    things: Mutex<Option<Vec<Thing>>>,
+    things: Mutex<Option<Things>>,
+}
+
+/// What is to be removed, the newest last.
+#[derive(Default)]
+struct Things {
+    /// Before all others.
+    first: Vec<Thing>,
+    others: Vec<Thing>,
+}
+
+impl Things {
+    fn in_order(self) -> Vec<Thing> {
+        self.first.into_iter().rev().chain(self.others.into_iter().rev()).collect()
+    }
 }
 
 struct Thing {
@@ -81,7 +95,7 @@ impl Owned {
     }
 
     fn new(worker: &Worker, whose: Whose) -> Self {
-        let things = Mutex::new(Some(Vec::new()));
+        let things = Mutex::new(Some(Things::default()));
         let list = Arc::new(List { worker: worker.clone(), whose, things });
         let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|list| list.strong_count() > 0);
@@ -98,7 +112,19 @@ impl Owned {
     ) {
         let thing = Thing { what: what.into(), removal: Box::pin(removal) };
         if let Some(things) = &mut *self.0.lock() {
-            things.push(thing);
+            things.others.push(thing);
+        }
+    }
+
+    /// The same for a thing that is removed before all that are entered by [`enter`](Self::enter).
+    pub(crate) fn enter_first(
+        &self,
+        what: impl Into<String>,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let thing = Thing { what: what.into(), removal: Box::pin(removal) };
+        if let Some(things) = &mut *self.0.lock() {
+            things.first.push(thing);
         }
     }
 
@@ -112,11 +138,15 @@ impl Owned {
         Beside { worker: self.0.worker.clone(), of_run }
     }
 
-    /// Leaves to others all that is entered, and all that will be. The submitter's thread stays until
-    /// `telling` has told them.
-    pub(crate) fn leave(&self, telling: impl Future<Output = ()> + Send + 'static) {
+    /// Leaves to others all that is entered, and all that will be.
+    pub(crate) fn leave(&self) {
         drop(self.0.lock().take());
-        drop(self.0.worker.remove(telling));
+    }
+
+    /// Has something done on the submitter's thread that the submitter's end waits for; `what` completes the sentence
+    /// "waiting ..".
+    pub(crate) fn finish(&self, what: String, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.worker.finish(what, work);
     }
 
     /// Removes all that is entered.
@@ -125,7 +155,15 @@ impl Owned {
     ///
     /// The first thing's that could not be removed; the others were tried all the same.
     pub(crate) async fn remove(&self) -> Result<()> {
-        let removal = self.0.worker.remove(remove(self.0.take()));
+        self.remove_now(remove(self.0.take())).await
+    }
+
+    /// Has `removal` done on the submitter's thread, to its end whoever waits for it.
+    pub(crate) async fn remove_now(
+        &self,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        let removal = self.0.worker.remove(removal);
         removal.await.map_err(|error| Error::runner("a removal broke down", error))?
     }
 
@@ -150,16 +188,18 @@ impl Owned {
 impl fmt::Debug for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let things = self.0.lock();
-        f.debug_list().entries(things.iter().flatten().map(|thing| &thing.what)).finish()
+        let all = things.iter().flat_map(|things| things.first.iter().chain(&things.others));
+        f.debug_list().entries(all.map(|thing| &thing.what)).finish()
     }
 }
 
 impl List {
+    /// All of them, in the order in which they are to be removed.
     fn take(&self) -> Vec<Thing> {
-        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        self.lock().as_mut().map(std::mem::take).unwrap_or_default().in_order()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Thing>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Things>> {
         self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -218,7 +258,7 @@ pub(crate) async fn remove_everything() {
 
 async fn remove(things: Vec<Thing>) -> Result<()> {
     let mut result = Ok(());
-    for thing in things.into_iter().rev() {
+    for thing in things {
         if let Err(error) = thing.removal.await {
             tracing::warn!("{} could not be removed: {}", thing.what, error.report());
             result = result.and(Err(error));
@@ -257,6 +297,19 @@ mod tests {
         drop(other);
         drop(background);
         assert_eq!(*order.lock().unwrap(), [2, 1]);
+    }
+
+    #[test]
+    fn what_must_go_first_goes_before_what_is_newer() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = Background::start().unwrap();
+        let owned = Owned::of_submitter(&background);
+        owned.enter_first("first", thing(&order, 1));
+        owned.enter("older", thing(&order, 3));
+        owned.enter("newer", thing(&order, 2));
+        drop(owned);
+        drop(background);
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
     }
 
     #[tokio::test]

@@ -83,11 +83,12 @@ where
         };
         let mut fields = Fields::default();
         values.record(&mut fields);
-        match span.extensions().get() {
-            Some(Doing::Running { closure, name }) => {
-                let attempt = fields.number("attempt");
-                self.0.change(|going| going.attempt(id, closure, name, attempt));
-            }
+        match span.extensions_mut().get_mut() {
+            Some(Doing::Running { closure, name }) => match fields.number("attempt") {
+                // A run that somebody attached to has its name a little later.
+                0 => fields.text("closure").clone_into(closure),
+                attempt => self.0.change(|going| going.attempt(id, closure, name, attempt)),
+            },
             Some(Doing::Pulling { image }) => {
                 let text = format!("pulling {image}: {}", fields.text("layers"));
                 self.0.change(|going| going.step(id, text));

@@ -41,7 +41,8 @@ use hype_stage::Removal;
 use hype_wire::{Digest, Mount, RunKey, TerminationLine};
 
 use crate::environment::RunEnvironment;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::handover::Handover;
 use crate::keys;
 use crate::known;
 use crate::log::Log;
@@ -78,6 +79,9 @@ pub struct Attempt {
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
     /// it starts must not hold this: it is removed when the last handle goes.
     pub owned: Owned,
+    /// By this a runner whose runs [outlive the program](Runner::outlives_program) says that this attempt does from
+    /// now on.
+    pub handover: Handover,
 }
 
 /// A secret that the runner process reaches the stage with, and that the closure doesn't see.
@@ -148,6 +152,12 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// run.
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
 
+    /// Whether its runs go on when the process that began them is gone. If so, [`run`](Self::run) says by
+    /// [`Attempt::handover`] from when on that is.
+    fn outlives_program(&self) -> bool {
+        false
+    }
+
     /// Where it starts runs of `env`, where that isn't the same for all of them. Whoever attaches to such
     /// a run hands it on to [`looks_in`](Self::looks_in).
     ///
@@ -193,8 +203,25 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Removes what is left of a run outside the stage, once it has ended or is abandoned: that of one
-    /// that was detached, or whose owner is gone. What isn't there is no error.
+    /// Why this run, begun here or by another process, left no outcome, where what it ran in tells; none where nothing of
+    /// that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    fn failure<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Hands on to `log` what this run, begun by another process, writes, from its beginning to its end. When that ends
+    /// or is dropped, [`Log::is_cut_after`] says how much it was. A runner that can't hands on nothing.
+    fn follow(&self, _run_id: &str, _log: Log) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Stops what is left of a run outside the stage and removes it, with transient volumes that no other run of its
+    /// owner uses: that of one that was detached, whose owner is gone, or that somebody cancels. What isn't there is no
+    /// error.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ pub(crate) async fn remove_run(docker: &Docker, run_id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {
+pub(super) async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {
     containers(docker, &format!("{}={run_id}", labels::RUN)).await
 }
 

@@ -17,11 +17,12 @@ use super::image::{Image, Images};
 use super::limits::Limits;
 use super::reach::{Place, Reach, STAGE, reach};
 use super::volumes::Volumes;
-use super::{endpoint, leftovers, run};
+use super::{endpoint, following, leftovers, run};
 use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::keys;
+use crate::log::Log;
 use crate::mount::Source;
 use crate::owned::Owned;
 use crate::progress::warn_once;
@@ -174,6 +175,10 @@ impl Runner for DockerRunner {
         Box::pin(async move { inner.run(&attempt).await })
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async { leftovers::is_alive(&self.0.daemon.reach().await?.docker, run_id).await })
     }
@@ -184,6 +189,22 @@ impl Runner for DockerRunner {
                 Some(key) => Ok(Some(key)),
                 None => leftovers::key(&self.0.daemon.reach().await?.docker, run_id).await,
             }
+        })
+    }
+
+    fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(async move {
+            let reached = self.0.daemon.reach().await?;
+            following::failure(reached, self.0.patience, run_id).await
+        })
+    }
+
+    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()> {
+        let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
+        Box::pin(async move {
+            // Whoever waits for the run is told why that can't be reached.
+            let Ok(reached) = inner.daemon.reach().await else { return };
+            following::follow(&reached.docker, &run_id, &log).await;
         })
     }
 

@@ -102,7 +102,7 @@ pub(crate) async fn remove_run(
     Ok(())
 }
 
-async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
+pub(super) async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
     listed(pods, &format!("{}={run_id}", labels::RUN)).await
 }
 
@@ -156,7 +156,7 @@ fn claims_of(pod: &Pod) -> Vec<String> {
     claims.map(|claim| claim.claim_name.clone()).collect()
 }
 
-fn has_ended(pod: &Pod) -> bool {
+pub(super) fn has_ended(pod: &Pod) -> bool {
     let seen = Seen::of(pod);
     seen.ended.is_some() || matches!(seen.process, Process::Ended(_))
 }

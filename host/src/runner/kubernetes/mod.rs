@@ -12,6 +12,7 @@ mod cluster;
 mod end;
 mod events;
 #[cfg(feature = "gcs")]
+mod following;
 mod gke;
 mod hardening;
 mod leftovers;

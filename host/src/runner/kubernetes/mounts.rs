@@ -1,7 +1,7 @@
 //! What the container of an attempt is shown: the guest's mounts and secrets, and what is `hype-run`'s
 //! alone.
 
-use hype_wire::{Access, is_below};
+use hype_wire::{Access, Mount, is_below};
 use k8s_openapi::api::core::v1::{
     Affinity, Container, EmptyDirVolumeSource, HostPathVolumeSource,
     PersistentVolumeClaimVolumeSource, PodAffinity, PodAffinityTerm, PodSpec, SecretVolumeSource,
@@ -68,6 +68,11 @@ pub(crate) fn add(
     }
     claims.iter().filter(|claim| claim.is_of_one_node).for_each(|claim| together(spec, claim));
     Ok(())
+}
+
+/// A mount whose place in the Pod is that in the guest.
+pub(crate) fn in_pod(path: &str, access: Access) -> Mount {
+    Mount { source: path.to_owned(), path: path.to_owned(), access }
 }
 
 /// A directory of the Pod's own, which outlives a container in it.

@@ -63,6 +63,7 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     let mut told = Told::of(&name);
     make_pod(pods.clone(), attempt, pod, (Arc::clone(&watched), patience)).await?;
     told.created();
+    attempt.handover.done();
     let output = Output::new(pods, &name, &attempt.log);
     let waits = Waits::new(place.graces, place.queue);
     let log = &attempt.log;

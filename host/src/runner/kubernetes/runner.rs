@@ -12,17 +12,19 @@ use kube::Api;
 use super::cluster::{Cluster, Reached, Way, found};
 use super::end::{End, Ended};
 use super::events::Events;
-use super::pod::{self, Parts};
+use super::mounts::in_pod;
+use super::pod::{self, Parts, memory};
 use super::reach::check_stage;
 use super::run::{self, Place};
 use super::volumes::{Claims, Volumes};
 use super::waits::Graces;
 use super::watching::Watch;
-use super::{base, events, leftovers};
+use super::{base, events, following, leftovers};
 use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::lease;
+use crate::log::Log;
 use crate::owned::Owned;
 use crate::placement::QUEUE;
 use crate::runner::endpoints::Endpoints;
@@ -52,7 +54,7 @@ struct Inner {
     volumes: Volumes,
     /// What the runs of a namespace share, by its name.
     watches: Mutex<HashMap<String, (Watch, Events)>>,
-    /// Namespaces that runs are said to be in which somebody attaches to.
+    /// Namespaces in which runs are said to be.
     named: Mutex<BTreeSet<String>>,
 }
 
@@ -184,6 +186,10 @@ impl Runner for KubernetesRunner {
         })
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn place_of<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async move {
             let env = self.0.based(env);
@@ -211,6 +217,22 @@ impl Runner for KubernetesRunner {
         Box::pin(async move {
             let reached = self.0.cluster.reach().await?;
             leftovers::line(reached, &self.0.own_namespaces(reached), run_id).await
+        })
+    }
+
+    fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(async move {
+            let reached = self.0.cluster.reach().await?;
+            following::failure(reached, &self.0.namespaces(reached), run_id).await
+        })
+    }
+
+    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()> {
+        let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
+        Box::pin(async move {
+            // Whoever waits for the run is told why that can't be reached.
+            let Ok(reached) = inner.cluster.reach().await else { return };
+            following::follow(reached, &inner.namespaces(reached), &run_id, &log).await;
         })
     }
 
@@ -374,15 +396,4 @@ fn namespace<'a>(env: &'a RunEnvironment, reached: &'a Reached) -> &'a str {
     let placement = env.placement();
     let of_base = || placement.base.as_ref()?.metadata.namespace.as_deref();
     placement.namespace.as_deref().or_else(of_base).unwrap_or(&reached.namespace)
-}
-
-/// A mount whose place in the Pod is that in the guest.
-fn in_pod(path: &str, access: Access) -> Mount {
-    Mount { source: path.to_owned(), path: path.to_owned(), access }
-}
-
-/// The memory that `hype-run` of `pod` may have.
-fn memory(pod: &Pod) -> Option<String> {
-    let limits = base::container(pod)?.resources.as_ref()?.limits.as_ref()?;
-    limits.get("memory").map(|memory| memory.0.clone())
 }
