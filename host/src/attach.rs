@@ -78,7 +78,7 @@ impl Attachment {
         }));
         let inner = Arc::downgrade(&attachment.0);
         let id = id.to_owned();
-        owned.enter("the notice of a run that stays", async move {
+        owned.enter_action(async move {
             let is_left = inner.upgrade().is_some_and(|inner| inner.has_begun_and_is_not_over());
             if is_left {
                 tracing::info!(

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::pending::{self, Pending, SubmitterId};
+use crate::remaining;
 
 /// How long the drop of a submitter waits for what is still to be removed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ pub(crate) struct Worker {
     removals: TaskTracker,
     /// How many of them are not done.
     undone: watch::Sender<usize>,
-    submitter: SubmitterId,
+    pub(crate) submitter: SubmitterId,
 }
 
 /// Counts a removal until it is done or dropped.
@@ -159,9 +160,9 @@ impl Drop for Background {
         // What is pending takes its time, and is told.
         let _ = stopped.recv();
         if stopped.recv_timeout(PATIENCE).is_err() {
+            let left = remaining::names(Some(self.worker.submitter));
             tracing::warn!(
-                "gave up after {PATIENCE:?} on {} things that were still being removed",
-                self.worker.removals.len()
+                "gave up after {PATIENCE:?} on what was still being removed; left behind: {left}"
             );
         }
     }

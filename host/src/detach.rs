@@ -42,7 +42,7 @@ pub(crate) fn begin(
              Submitter::kubernetes() run what outlives a program"
         );
         let notice = format!("{run_id} was detached, and ends with this program");
-        owned.enter("the notice of a detached run", async move {
+        owned.enter_action(async move {
             tracing::warn!("{notice}");
             Ok(())
         });

@@ -16,6 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::background::{Background, PATIENCE, Worker};
 use crate::error::{Error, Result};
+use crate::remaining::{self, Remaining};
 
 /// What a run, or a submitter, makes outside this process and must remove. Clones are one list; when
 /// the last of them goes, all that is entered is removed, the newest first.
@@ -44,7 +45,8 @@ impl Things {
 }
 
 struct Thing {
-    what: String,
+    /// None if nothing is left behind where it isn't done.
+    what: Option<Remaining>,
     removal: BoxFuture<'static, Result<()>>,
 }
 
@@ -68,9 +70,10 @@ pub(crate) struct Beside {
 impl Beside {
     pub(crate) fn remove(self, what: String, removal: BoxFuture<'static, Result<()>>) {
         let Self { worker, of_run } = self;
+        let submitter = worker.submitter;
         drop(worker.remove(async move {
-            // What could not be removed has been told.
-            let _ = remove(vec![Thing { what, removal }]).await;
+            let what = Some(Remaining::new(submitter, what));
+            tell(remove(vec![Thing { what, removal }]).await);
             drop(of_run);
         }));
     }
@@ -110,10 +113,26 @@ impl Owned {
         what: impl Into<String>,
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        let thing = Thing { what: what.into(), removal: Box::pin(removal) };
+        let thing = self.thing(what.into(), removal);
         if let Some(things) = &mut *self.0.lock() {
             things.others.push(thing);
         }
+    }
+
+    /// Enters something that is to be done with the removals, and leaves nothing behind where it isn't.
+    pub(crate) fn enter_action(&self, action: impl Future<Output = Result<()>> + Send + 'static) {
+        if let Some(things) = &mut *self.0.lock() {
+            things.others.push(Thing { what: None, removal: Box::pin(action) });
+        }
+    }
+
+    fn thing(
+        &self,
+        what: String,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Thing {
+        let what = Some(Remaining::new(self.0.worker.submitter, what));
+        Thing { what, removal: Box::pin(removal) }
     }
 
     /// The same for a thing that is removed before all that are entered by [`enter`](Self::enter).
@@ -122,7 +141,7 @@ impl Owned {
         what: impl Into<String>,
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        let thing = Thing { what: what.into(), removal: Box::pin(removal) };
+        let thing = self.thing(what.into(), removal);
         if let Some(things) = &mut *self.0.lock() {
             things.first.push(thing);
         }
@@ -153,7 +172,8 @@ impl Owned {
     ///
     /// # Errors
     ///
-    /// The first thing's that could not be removed; the others were tried all the same.
+    /// The first thing's that could not be removed, with the names of all that are left behind; the others were tried
+    /// all the same.
     pub(crate) async fn remove(&self) -> Result<()> {
         self.remove_now(remove(self.0.take())).await
     }
@@ -168,19 +188,16 @@ impl Owned {
     }
 
     /// Begins to remove all that is entered, once nothing can enter more.
-    fn stop_and_remove(self) -> JoinHandle<Result<()>> {
+    fn stop_and_remove(self) -> JoinHandle<()> {
         let worker = self.0.worker.clone();
         self.remove_after(async move { worker.stop_drivers().await })
     }
 
-    fn remove_after(
-        self,
-        before: impl Future<Output = ()> + Send + 'static,
-    ) -> JoinHandle<Result<()>> {
+    fn remove_after(self, before: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let worker = self.0.worker.clone();
         worker.remove(async move {
             before.await;
-            remove(self.0.take()).await
+            tell(remove(self.0.take()).await);
         })
     }
 }
@@ -189,7 +206,9 @@ impl fmt::Debug for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let things = self.0.lock();
         let all = things.iter().flat_map(|things| things.first.iter().chain(&things.others));
-        f.debug_list().entries(all.map(|thing| &thing.what)).finish()
+        f.debug_list()
+            .entries(all.filter_map(|thing| thing.what.as_ref().map(Remaining::name)))
+            .finish()
     }
 }
 
@@ -214,8 +233,7 @@ impl Drop for List {
             Whose::Run(token) => {
                 let token = token.clone();
                 drop(self.worker.remove(async move {
-                    // What could not be removed has been told.
-                    let _ = remove(things).await;
+                    tell(remove(things).await);
                     drop(token);
                 }));
             }
@@ -224,7 +242,7 @@ impl Drop for List {
                 runs.close();
                 drop(self.worker.remove(async move {
                     runs.wait().await;
-                    remove(things).await
+                    tell(remove(things).await);
                 }));
             }
         }
@@ -246,139 +264,45 @@ pub(crate) async fn remove_everything() {
         .map(|owned| owned.remove_after(runs_are_gone.clone().cancelled_owned()))
         .collect();
     let removal = async {
-        // What could not be removed has been told.
         join_all(runs).await;
         runs_are_gone.cancel();
         join_all(submitters).await;
     };
     if tokio::time::timeout(PATIENCE, removal).await.is_err() {
-        tracing::warn!("gave up after {PATIENCE:?} on things that were still being removed");
+        let left = remaining::names(None);
+        tracing::warn!(
+            "gave up after {PATIENCE:?} on what was still being removed; left behind: {left}"
+        );
     }
 }
 
+/// Removes all of `things`. The error of the first that can't be removed names all of them; those of the others are
+/// told.
 async fn remove(things: Vec<Thing>) -> Result<()> {
-    let mut result = Ok(());
-    for thing in things {
-        if let Err(error) = thing.removal.await {
-            tracing::warn!("{} could not be removed: {}", thing.what, error.report());
-            result = result.and(Err(error));
+    let (mut first, mut names) = (None, Vec::new());
+    for Thing { what, removal } in things {
+        let Err(error) = removal.await else { continue };
+        let name = what.as_ref().map(Remaining::name);
+        if first.is_some() {
+            let shown = name.as_deref().unwrap_or("something");
+            tracing::warn!("{shown} could not be removed: {}", error.report());
         }
+        first = first.or(Some(error));
+        names.extend(name);
     }
-    result
+    names.dedup();
+    match first {
+        Some(error) => Err(error.hint_also(format!("left behind: {}", names.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// Tells what could not be removed, where nobody is given the error.
+fn tell(removed: Result<()>) {
+    if let Err(error) = removed {
+        tracing::warn!("not everything could be removed: {}", error.report());
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn thing(
-        order: &Arc<Mutex<Vec<u32>>>,
-        number: u32,
-    ) -> impl Future<Output = Result<()>> + use<> {
-        let order = Arc::clone(order);
-        async move {
-            tokio::task::yield_now().await;
-            order.lock().unwrap().push(number);
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn the_last_handle_removes_all_the_newest_first() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        owned.enter("one", thing(&order, 1));
-        let other = owned.clone();
-        other.enter("two", thing(&order, 2));
-        drop(owned);
-        assert!(order.lock().unwrap().is_empty());
-        drop(other);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [2, 1]);
-    }
-
-    #[test]
-    fn what_must_go_first_goes_before_what_is_newer() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        owned.enter_first("first", thing(&order, 1));
-        owned.enter("older", thing(&order, 3));
-        owned.enter("newer", thing(&order, 2));
-        drop(owned);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
-    }
-
-    #[tokio::test]
-    async fn it_works_inside_a_runtime_too() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        owned.enter("one", thing(&order, 1));
-        drop(owned);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [1]);
-    }
-
-    #[test]
-    fn what_runs_may_use_goes_after_all_that_is_theirs() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let submitter = Owned::of_submitter(&background);
-        let run = submitter.of_run();
-        submitter.enter("volume", thing(&order, 1));
-        for number in 2..10 {
-            run.enter("of the run", thing(&order, number));
-        }
-        drop(submitter);
-        drop(run);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
-    }
-
-    #[cfg(any(feature = "docker", feature = "kubernetes"))]
-    #[test]
-    fn what_is_removed_beside_a_run_goes_before_what_is_the_submitters() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let submitter = Owned::of_submitter(&background);
-        let run = submitter.of_run();
-        submitter.enter("volume", thing(&order, 3));
-        run.enter("objects", thing(&order, 1));
-        let (beside, slow) = (run.beside(), Arc::clone(&order));
-        run.enter("container", async move {
-            let removal = async move {
-                while slow.lock().unwrap().is_empty() {
-                    tokio::task::yield_now().await;
-                }
-                thing(&slow, 2).await
-            };
-            beside.remove("container".into(), Box::pin(removal));
-            Ok(())
-        });
-        drop(submitter);
-        drop(run);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
-    }
-
-    #[tokio::test]
-    async fn one_failure_stops_no_other_removal() {
-        let removed = Arc::new(AtomicUsize::new(0));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        for number in 0..3 {
-            let removed = Arc::clone(&removed);
-            owned.enter(format!("thing {number}"), async move {
-                removed.fetch_add(1, Ordering::Relaxed);
-                if number == 1 { Err(Error::input("it is stuck")) } else { Ok(()) }
-            });
-        }
-        let error = owned.remove().await.unwrap_err();
-        assert_eq!(error.to_string(), "it is stuck");
-        assert_eq!(removed.load(Ordering::Relaxed), 3);
-    }
-}
+mod tests;

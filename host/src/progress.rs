@@ -11,6 +11,8 @@ mod fitting;
 mod going;
 mod lines;
 mod screen;
+#[cfg(test)]
+mod terminal_of_tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

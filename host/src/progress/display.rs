@@ -118,3 +118,69 @@ impl<W> std::fmt::Debug for Display<W> {
         f.write_str("Display")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracing::field::Empty;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry::Registry;
+
+    use super::super::bars::Bars;
+    use super::super::terminal_of_tests::Terminal;
+    use super::*;
+
+    /// As a person sees two runs on a terminal of 80 columns, while the program prints.
+    #[test]
+    fn runs_and_lines_share_a_terminal_of_80_columns() {
+        let size = Size { rows: 12, columns: 80 };
+        let mut terminal = Terminal::new(size);
+        let display = Arc::new(Display::new(terminal.clone(), move || size));
+        let show = |seconds| {
+            let later = Instant::now() + Duration::from_secs(seconds);
+            display.show(&display.going(), later);
+        };
+        let layer = Bars::new(Arc::clone(&display));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            let run = |name: &str| {
+                let span = tracing::info_span!(target: "hype::test", "run", closure = "of", run = name, attempt = Empty);
+                // As of a run that somebody attaches to.
+                span.record("closure", "train");
+                span.record("attempt", 1);
+                span
+            };
+            let (one, other) = (run("hype-run-tizxijbai4"), run("hype-run-afhem97y9k"));
+            show(0);
+            assert_eq!(terminal.rows(), [""; 0]);
+            show(5);
+            writeln!(terminal, "printed by the program").unwrap();
+            tracing::info!(target: "hype::test", "hype-run-tizxijbai4 ended with a value after 6055.0 ms: fetch 39.7 ms, load 4.1 ms, start 0.7 ms");
+            tracing::warn!(target: "hype::test", "pod hype-run-afhem97y9k-1 cannot get its image: not found; waiting up to 118 s for it");
+            drop(one);
+            show(70);
+            let rows: Vec<_> = terminal
+                .rows()
+                .iter()
+                .map(|row| row.replace(|c: char| ('\u{2800}'..'\u{2900}').contains(&c), "*"))
+                .collect();
+            insta::assert_snapshot!(rows.join("\n"), @r"
+            printed by the program
+            hype: hype-run-tizxijbai4 ended with a value after 6055.0 ms: fetch 39.7 ms, lo…
+            hype: pod hype-run-afhem97y9k-1 cannot get its image: not found; waiting up to
+              118 s for it
+
+
+
+
+
+
+
+            *   1m train (hype-run-afhem97y9k)
+            ");
+            drop(other);
+            let rows = terminal.rows();
+            assert!(rows.len() == 4 && !rows.iter().any(|row| row.contains("train")), "{rows:?}");
+        });
+    }
+}

@@ -120,39 +120,18 @@ fn drawn(lines: &[String], before: usize, size: Size) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::terminal_of_tests::Terminal;
     use super::*;
 
     const SIZE: Size = Size { rows: 6, columns: 20 };
 
-    /// A terminal that shows what is written to it.
-    struct Terminal(vt100::Parser);
-
-    impl Write for Terminal {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            // As a terminal in its usual mode is given the ends of lines.
-            let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
-            self.0.process(text.as_bytes());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     impl Screen<Terminal> {
         fn of(size: Size) -> Self {
-            let (rows, columns) = (size.rows as u16, size.columns as u16);
-            Self::new(Terminal(vt100::Parser::new(rows, columns, 100)))
+            Self::new(Terminal::new(size))
         }
 
-        /// What it shows.
         fn rows(&self) -> Vec<String> {
-            let screen = self.out.0.screen();
-            let mut rows: Vec<_> = screen.rows(0, screen.size().1).collect();
-            let kept = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
-            rows.truncate(kept);
-            rows
+            self.out.rows()
         }
     }
 
@@ -215,13 +194,13 @@ mod tests {
         screen.write("line\n");
         screen.show(lines(&["bar one", "bar two"]), SIZE);
         for (rows, columns) in [(10, 20), (10, 12), (5, 30)] {
-            screen.out.0.screen_mut().set_size(rows, columns);
-            let size = Size { rows: rows.into(), columns: columns.into() };
+            let size = Size { rows, columns };
+            screen.out.resize(size);
             screen.show(lines(&["bar one", "bar two"]), size);
             let shown = screen.rows();
             assert!(shown.ends_with(&lines(&["bar one", "bar two"])), "{shown:?}");
             let bars = shown.iter().filter(|row| row.starts_with("bar")).count();
-            assert_eq!((shown.len(), bars, shown[0].as_str()), (rows.into(), 2, "line"));
+            assert_eq!((shown.len(), bars, shown[0].as_str()), (rows, 2, "line"));
         }
         screen.clear();
         assert_eq!(screen.rows(), ["line"]);

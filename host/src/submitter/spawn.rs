@@ -108,7 +108,7 @@ impl Submitter {
         let owned = core.owned.of_run();
         // Removed last, when whoever could write is gone.
         let end = log.clone();
-        owned.enter("the log", async move {
+        owned.enter_action(async move {
             end.end();
             Ok(())
         });
