@@ -60,6 +60,9 @@ const LONGEST_KEY: u64 = 128;
 /// somebody starts again: its input stays open, and nobody writes to it.
 const KEY_TIME: Duration = Duration::from_secs(60);
 
+/// Why a start is taken for a later one: its key was handed to the first.
+const NO_KEY: &str = "nobody hands over the run's key on the standard input";
+
 /// The exit status of a start that ran nothing, since it isn't the first of its attempt.
 const STARTED_BEFORE: u8 = 4;
 
@@ -183,6 +186,9 @@ fn read_key(path: &Path) -> Result<RunKey, BoxError> {
     let cannot = |error: BoxError| format!("cannot read the key file {shown}: {error}");
     let text = if is_stdin { read_line()? } else { std::fs::read_to_string(path) };
     let text = text.map_err(|error| cannot(error.into()))?;
+    if is_stdin && text.is_empty() {
+        return Err(StartedBefore(NO_KEY).into());
+    }
     Ok(text.parse().map_err(|error: WireError| cannot(error.into()))?)
 }
 
@@ -195,8 +201,7 @@ fn read_line() -> Result<std::io::Result<String>, StartedBefore> {
         // Nobody waits any more only when the process ends.
         let _ = send.send(read);
     });
-    let none = "nobody writes the run's key to the standard input";
-    read.recv_timeout(KEY_TIME).map_err(|_| StartedBefore(none))
+    read.recv_timeout(KEY_TIME).map_err(|_| StartedBefore(NO_KEY))
 }
 
 /// Runs the closure, unless that was begun before.

@@ -116,9 +116,9 @@ where
             return;
         };
         match span.extensions_mut().remove::<Doing>() {
-            Some(Doing::Uploading) => self.0.change(|going| going.end_upload()),
+            Some(Doing::Uploading) => self.0.end(|going| going.end_upload()),
             Some(Doing::Compiling | Doing::Pulling { .. } | Doing::Running { .. }) => {
-                self.0.change(|going| going.end(&id));
+                self.0.end(|going| going.end(&id));
             }
             None => {}
         }

@@ -62,10 +62,16 @@ impl<W: Write> Display<W> {
         }
     }
 
-    /// Changes what goes on. What has ended isn't shown any more afterwards.
+    /// Changes what goes on, which is drawn at the next tick.
     pub(super) fn change(&self, change: impl FnOnce(&mut Going)) {
+        change(&mut self.going());
+        self.changed.notify_one();
+    }
+
+    /// Ends something that went on. It isn't shown any more afterwards.
+    pub(super) fn end(&self, end: impl FnOnce(&mut Going)) {
         let mut going = self.going();
-        change(&mut going);
+        end(&mut going);
         if self.screen().is_showing() {
             self.show(&going, Instant::now());
         }

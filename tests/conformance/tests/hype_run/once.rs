@@ -70,3 +70,17 @@ fn a_start_after_one_that_was_killed_runs_nothing_and_says_so() {
     assert_eq!((&second.stdout[..], stderr(&second).as_ref()), (&b""[..], error));
     assert!(!prepared.directory.path().join(names::outcome(RUN)).exists());
 }
+
+/// As in a container of Docker's that somebody starts again.
+#[test]
+fn a_start_without_the_key_that_was_handed_over_runs_nothing() {
+    let prepared = Prepared::new("say", &["out\n", ""], |_| {});
+    let ended = Command::new(program())
+        .args([&prepared.url(), "--key-file", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!((ended.status.code(), &ended.stdout[..]), (Some(4), &b""[..]), "{ended:?}");
+    assert!(stderr(&ended).contains("nobody hands over the run's key"), "{ended:?}");
+    assert!(!prepared.directory.path().join(names::outcome(RUN)).exists());
+}
