@@ -8,22 +8,25 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Applied, NAMESPACE, Waiting, kubectl, told, wait};
 
-const COPY: &str = "started-again";
+/// The name of the Pod that [`restarting`] makes.
+fn copy_of(waiting: &Waiting) -> String {
+    format!("{}-again", waiting.pod)
+}
 
 /// A Pod as that of `waiting`, whose container is started again whenever it ends.
 fn restarting(waiting: &Waiting) -> Applied {
     let pod = told(&["get", "pod", &waiting.pod, "--output", "json"]);
     let mut pod: Value = serde_json::from_str(&pod).unwrap();
-    pod["metadata"] = json!({"name": COPY});
+    pod["metadata"] = json!({"name": copy_of(waiting)});
     pod["spec"]["restartPolicy"] = json!("Always");
     pod.as_object_mut().unwrap().remove("status");
     Applied::new(&pod.to_string())
 }
 
 /// Looks at the Pod until `is_done` takes what is seen of its container.
-fn watch(mut is_done: impl FnMut(&Value) -> bool) {
+fn watch(pod: &str, mut is_done: impl FnMut(&Value) -> bool) {
     let mut watching = kubectl()
-        .args(["--namespace", NAMESPACE, "get", "pod", COPY, "--watch", "--output", "json"])
+        .args(["--namespace", NAMESPACE, "get", "pod", pod, "--watch", "--output", "json"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -37,9 +40,9 @@ fn watch(mut is_done: impl FnMut(&Value) -> bool) {
 }
 
 /// How the first two starts of the container ended.
-fn ends() -> [Value; 2] {
+fn ends(pod: &str) -> [Value; 2] {
     let mut ends = BTreeMap::new();
-    watch(|container| {
+    watch(pod, |container| {
         let count = container["restartCount"].as_u64().unwrap_or_default();
         let (now, before) =
             (&container["state"]["terminated"], &container["lastState"]["terminated"]);
@@ -59,16 +62,16 @@ fn ends() -> [Value; 2] {
 fn a_container_that_is_started_again_tells_of_the_first_outcome() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
-        let _pod = restarting(&waiting);
-        watch(|container| container["state"]["running"].is_object());
+        let (copy, _pod) = (copy_of(&waiting), restarting(&waiting));
+        watch(&copy, |container| container["state"]["running"].is_object());
         waiting.release();
-        let [first, second] = ends();
+        let [first, second] = ends(&copy);
         assert_eq!((&first["exitCode"], &second["exitCode"]), (&json!(0), &json!(0)), "{second}");
         let line = first["message"].as_str().unwrap();
         assert!(line.starts_with("hype-outcome/"), "{first}");
         assert_eq!(second["message"].as_str().unwrap(), format!("{line}started-again\n"));
         // It ran nothing, which would have said "waiting".
-        assert_eq!(told(&["logs", COPY]), "");
+        assert_eq!(told(&["logs", &copy]), "");
         waiting.run.wait().await.unwrap();
     });
 }
@@ -78,16 +81,16 @@ fn a_container_that_is_started_again_tells_of_the_first_outcome() {
 fn a_container_that_is_started_again_after_it_was_killed_runs_nothing() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
-        let _pod = restarting(&waiting);
-        watch(|container| container["state"]["running"].is_object());
-        let uid = told(&["get", "pod", COPY, "--output", "jsonpath={.metadata.uid}"]);
+        let (copy, _pod) = (copy_of(&waiting), restarting(&waiting));
+        watch(&copy, |container| container["state"]["running"].is_object());
+        let uid = told(&["get", "pod", &copy, "--output", "jsonpath={.metadata.uid}"]);
         // Its mark is what it makes first.
         while kill(&uid) == 0 {
             tokio::task::yield_now().await;
         }
-        let [first, second] = ends();
+        let [first, second] = ends(&copy);
         assert_eq!((&first["exitCode"], &second["exitCode"]), (&json!(137), &json!(4)), "{second}");
-        assert!(told(&["logs", COPY]).contains("this attempt was started before"));
+        assert!(told(&["logs", &copy]).contains("this attempt was started before"));
         waiting.release();
         waiting.run.wait().await.unwrap();
     });
