@@ -10,13 +10,17 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::pending::{self, Pending, SubmitterId};
+use crate::remaining;
+
 /// How long the drop of a submitter waits for what is still to be removed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A thread with a runtime. Dropping it stops the runs, and waits for the removals.
+/// A thread with a runtime. Dropping it waits for what is pending, stops the runs, and waits for the removals.
 pub(crate) struct Background {
     worker: Worker,
     stop: watch::Sender<bool>,
+    /// Told once nothing is pending any more, and once more when all is removed.
     stopped: Mutex<mpsc::Receiver<()>>,
 }
 
@@ -30,11 +34,12 @@ pub(crate) struct Worker {
     stop_drivers: CancellationToken,
     removals: TaskTracker,
     /// How many of them are not done.
-    pending: watch::Sender<usize>,
+    undone: watch::Sender<usize>,
+    pub(crate) submitter: SubmitterId,
 }
 
 /// Counts a removal until it is done or dropped.
-struct Pending(watch::Sender<usize>);
+struct Undone(watch::Sender<usize>);
 
 impl Background {
     /// Starts the thread.
@@ -45,7 +50,8 @@ impl Background {
             drivers: TaskTracker::new(),
             stop_drivers: CancellationToken::new(),
             removals: TaskTracker::new(),
-            pending: watch::Sender::new(0),
+            undone: watch::Sender::new(0),
+            submitter: SubmitterId::new(),
         };
         let (stop, mut told_to_stop) = watch::channel(false);
         let (tell_stopped, stopped) = mpsc::channel();
@@ -54,6 +60,9 @@ impl Background {
             runtime.block_on(async {
                 // An error says that the submitter is gone, which is the same.
                 let _ = told_to_stop.wait_for(|stop| *stop).await;
+                pending::wait_for_all(Some(working.submitter)).await;
+                // Nobody may be waiting any more.
+                let _ = tell_stopped.send(());
                 working.stop_drivers().await;
                 working.removals.close();
                 working.removals.wait().await;
@@ -90,18 +99,37 @@ impl Worker {
         &self,
         removal: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let pending = Pending::new(&self.pending);
+        let undone = Undone::new(&self.undone);
         let removal = async move {
-            let _pending = pending;
+            let _undone = undone;
             removal.await
         };
         self.removals.spawn_on(removal, &self.handle)
     }
 
+    /// Has something done that the end of the submitter waits for, however long that takes, unless the program is told
+    /// to end; `what` completes the sentence "waiting ..".
+    pub(crate) fn finish(&self, what: String, work: impl Future<Output = ()> + Send + 'static) {
+        let pending = Pending::begin(self.submitter, what);
+        let work = async move {
+            let _pending = pending;
+            tokio::select! {
+                () = work => {}
+                () = pending::given_up() => {}
+            }
+        };
+        drop(self.removals.spawn_on(work, &self.handle));
+    }
+
+    /// Waits until nothing is pending, and says what it waits for.
+    pub(crate) async fn nothing_pending(&self) {
+        pending::wait_for_all(Some(self.submitter)).await;
+    }
+
     /// Waits until nothing is being removed.
     pub(crate) async fn nothing_to_remove(&self) {
         // An error would say that this worker is gone.
-        let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
+        let _ = self.undone.subscribe().wait_for(|undone| *undone == 0).await;
     }
 
     /// Stops what drives runs, and waits until it holds nothing any more.
@@ -112,16 +140,16 @@ impl Worker {
     }
 }
 
-impl Pending {
+impl Undone {
     fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|pending| *pending += 1);
+        count.send_modify(|undone| *undone += 1);
         Self(count.clone())
     }
 }
 
-impl Drop for Pending {
+impl Drop for Undone {
     fn drop(&mut self) {
-        self.0.send_modify(|pending| *pending -= 1);
+        self.0.send_modify(|undone| *undone -= 1);
     }
 }
 
@@ -129,10 +157,12 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         let stopped = self.stopped.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // What is pending takes its time, and is told.
+        let _ = stopped.recv();
         if stopped.recv_timeout(PATIENCE).is_err() {
+            let left = remaining::names(Some(self.worker.submitter));
             tracing::warn!(
-                "gave up after {PATIENCE:?} on {} things that were still being removed",
-                self.worker.removals.len()
+                "gave up after {PATIENCE:?} on what was still being removed; left behind: {left}"
             );
         }
     }

@@ -123,7 +123,7 @@ impl Submitter {
         Run(self.0.spawn(closure, env))
     }
 
-    /// Takes over a run that was detached.
+    /// Waits for a run that was begun elsewhere, as [`hype::Submitter::attach`](crate::Submitter::attach).
     pub fn attach<T>(&self, run_id: &str) -> Run<T> {
         Run(self.0.attach(run_id))
     }
@@ -180,13 +180,20 @@ impl<T> Run<T> {
         wait(self.0.cancel())?
     }
 
-    /// Lets the run go on without this handle, and gives its name.
+    /// Lets the run go on without this handle, and gives its name once the run needs this program no more.
     ///
     /// # Errors
     ///
-    /// As [`hype::Run::detach`](crate::Run::detach).
-    pub fn detach(self) -> std::result::Result<String, DetachError<Self>> {
-        self.0.detach().map_err(|refused| refused.map_run(Self))
+    /// As [`hype::Run::detach`](crate::Run::detach), and inside a runtime.
+    pub fn detach(self) -> std::result::Result<String, DetachError<Self>>
+    where
+        T: 'static,
+    {
+        match wait(async {}) {
+            Ok(()) => futures::executor::block_on(self.0.detach())
+                .map_err(|refused| refused.map_run(Self)),
+            Err(error) => Err(DetachError::new(error, self)),
+        }
     }
 }
 

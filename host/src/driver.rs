@@ -6,12 +6,14 @@ use bytes::Bytes;
 use hype_stage::{Stage, StageError};
 use hype_wire::{Code, End, FailureKind, Outcome, Payload, RunKey, Statistics};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::closure::Call;
 use crate::component::ComponentFunction;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
+use crate::handover::{Handover, Need};
 use crate::keys;
 use crate::lease::Lease;
 use crate::log::Log;
@@ -37,15 +39,6 @@ pub(crate) struct Core {
     pub(crate) owned: Owned,
 }
 
-/// Where a run begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Beginning {
-    /// With its staging.
-    Staging,
-    /// By another handle, here or elsewhere.
-    Elsewhere,
-}
-
 /// A run that somebody wants.
 pub(crate) struct Order {
     pub(crate) id: String,
@@ -58,9 +51,10 @@ pub(crate) struct Order {
     pub(crate) objects: RunObjects,
     /// What the runner reaches the stage with.
     pub(crate) stage_secret: Option<StageSecret>,
-    /// Whether an outcome that nobody vouches for is refused.
-    pub(crate) is_strict: bool,
     pub(crate) fate: watch::Receiver<Fate>,
+    pub(crate) handover: Handover,
+    /// Cancelled when another handle cancels the run.
+    pub(crate) cancel: CancellationToken,
 }
 
 /// What whoever has the handle of a run decided.
@@ -74,54 +68,62 @@ pub(crate) enum Fate {
 }
 
 impl Core {
-    /// Brings what is ordered to its end. What that made goes once the value is wanted: without
-    /// anybody waiting for it, but where the value can be taken once.
-    pub(crate) async fn drive(&self, order: &mut Order, beginning: Beginning) -> Result<Bytes> {
-        let result = match beginning {
-            Beginning::Staging => {
-                let lease = order.lease.clone();
-                tokio::select! {
-                    result = self.value(order) => result,
-                    never = lease.keep() => match never {},
-                }
+    /// Brings what is ordered to its end, and waits until somebody has decided about it. Unless it is detached, all
+    /// that it made goes with `order`, without anybody waiting for that.
+    pub(crate) async fn drive(&self, order: &mut Order) -> Result<Bytes> {
+        let lease = order.lease.clone();
+        let driven = async {
+            let cancel = order.cancel.clone();
+            let result = tokio::select! {
+                result = self.value(order) => result,
+                () = cancel.cancelled() => Err(Error::lost(&order.id, "another handle cancelled it")),
+            };
+            order.status.send_replace(Status::Ended);
+            order.log.end();
+            let is_settled = result.as_ref().err().is_none_or(|error| error.failure().is_some());
+            order.handover.change(if is_settled { Need::Collecting } else { Need::Failed });
+            // An error says that the handle is gone, and with it all that is to be removed.
+            let mut fate = order.fate.clone();
+            let _ = fate.wait_for(|fate| *fate != Fate::Undecided).await;
+            if *order.fate.borrow() == Fate::Detached {
+                self.leave(order, &result, is_settled).await;
             }
-            Beginning::Elsewhere => self.collect(order).await,
+            result
         };
-        order.status.send_replace(Status::Ended);
-        order.log.end();
-        // An error says that the handle is gone, and with it all that is to be removed.
-        let mut fate = order.fate.clone();
-        let _ = fate.wait_for(|fate| *fate != Fate::Undecided).await;
-        if *order.fate.borrow() == Fate::Detached {
-            return self.leave(order, result).await;
-        }
-        match beginning {
-            Beginning::Staging => result,
-            Beginning::Elsewhere => {
-                let removed = order.owned.remove().await;
-                let value = result?;
-                removed.map(|()| value)
-            }
+        tokio::select! {
+            result = driven => result,
+            never = lease.keep() => match never {},
         }
     }
 
-    /// Leaves a detached run's outcome to be collected; without one there is nothing to leave.
-    async fn leave(&self, order: &Order, result: Result<Bytes>) -> Result<Bytes> {
-        match &result {
-            Err(error) if error.failure().is_none() => {
-                tracing::warn!("the detached run {} was lost: {}", order.id, error.report());
-                order.objects.remove().await?;
+    /// Leaves what a detached run left to whoever attaches to it. Where nothing is left to wait for, all of it goes.
+    async fn leave(&self, order: &Order, result: &Result<Bytes>, is_settled: bool) {
+        let id = &order.id;
+        if let (false, Err(error)) = (is_settled, result) {
+            if self.runner.outlives_program() {
+                tracing::warn!(
+                    "{id}, which is detached, is not followed here any more; submitter.attach waits for it: {}",
+                    error.report()
+                );
+            } else {
+                // Its list of what is to be removed is still there.
+                tracing::warn!("the detached run {id} was lost: {}", error.report());
+                return;
             }
-            _ => order.lease.detach().await,
         }
-        result
+        order.owned.leave();
+        if let Err(error) = order.lease.detach().await {
+            tracing::warn!("the stage does not know that {id} is detached: {}", error.report());
+        }
     }
 
     /// Makes the run's objects in the stage go with it.
-    pub(crate) fn own_run(&self, order: &Order) {
-        let objects = order.objects.clone();
+    fn own_run(&self, order: &Order) {
+        let (objects, withdrawn) = (order.objects.clone(), order.objects.clone());
         let what = format!("run {} in {}", order.id, self.stage.url());
-        order.owned.enter(what, async move { objects.remove().await });
+        order.owned.enter(&what, async move { objects.remove().await });
+        // So that a runner process that is told to stop knows that nobody wants its outcome.
+        order.owned.enter_first(what, async move { withdrawn.withdraw().await });
     }
 
     /// The MessagePack of the value.
@@ -132,6 +134,7 @@ impl Core {
         let order = &*order;
         let Order { id, call, env, .. } = order;
         env.powers().compare_with(function.component())?;
+        self.runner.check_stage(self.stage.url(), env).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
         let key = keys::make(id)?;
@@ -147,11 +150,14 @@ impl Core {
         };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
         staged.put_blobs(&self.stage, &self.uploads).await?;
-        tracing::info!(target: STEP, "submitting {} to {env:?}", staged.manifest_url);
+        let image = self.runner.image(call.image().or(env.image()), env);
+        let shown = image.map_or_else(|| env.clone(), |image| env.with_image(image));
+        tracing::info!(target: STEP, "submitting {} to {shown:?}", staged.manifest_url);
         tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
         let (mut number, mut retries, mut restaged) = (1, 0, false);
         loop {
             order.status.send_replace(Status::Running(number));
+            order.handover.change(Need::Program);
             Span::current().record("attempt", number);
             match self.attempt(order, &function, &staged, (number, &key)).await {
                 Err(error) if error.misses_object() && !restaged => {
@@ -198,6 +204,7 @@ impl Core {
             disk: staged.disk,
             log: order.log.clone(),
             owned: order.owned.clone(),
+            handover: order.handover.clone(),
         };
         let (name, outcome) = match self.runner.run(attempt).await? {
             Voucher::Line(line) => outcome_by_line(&self.stage, id, &line).await?,
@@ -222,13 +229,14 @@ impl Core {
             "{id} ended with {ending} after {took:.1} ms: {}",
             told(&outcome.statistics)
         );
-        self.conclude(order, outcome).await
+        self.conclude(call.function(), outcome).await
     }
 
-    pub(crate) async fn conclude(&self, order: &Order, outcome: Outcome) -> Result<Bytes> {
+    /// The MessagePack of the value in `outcome`, or the failure of `function`.
+    pub(crate) async fn conclude(&self, function: &str, outcome: Outcome) -> Result<Bytes> {
         match outcome.end {
             End::Value(payload) => read_value(&self.stage, payload).await,
-            End::Failure(failure) => Err(Error::failed(order.call.function(), failure)),
+            End::Failure(failure) => Err(Error::failed(function, failure)),
         }
     }
 }

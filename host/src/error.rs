@@ -26,6 +26,9 @@ pub enum ErrorKind {
     Runner,
 }
 
+/// What a closure's backtrace begins with in a report.
+pub(crate) const BACKTRACE: &str = "Backtrace of the closure:";
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a submit gave no value.
@@ -80,16 +83,36 @@ impl Error {
         self
     }
 
+    /// A stage that couldn't be used.
+    pub(crate) fn stage(message: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::new(ErrorKind::Stage, message).because(source)
+    }
+
+    /// The same with `hint` behind what it says already about what to do.
+    #[must_use]
+    pub(crate) fn hint_also(self, hint: impl fmt::Display) -> Self {
+        let hint = match hint_of(&self) {
+            Some(first) => format!("{first}; {hint}"),
+            None => hint.to_string(),
+        };
+        self.hint(hint)
+    }
+
+    /// The same error once more, for another who waits for it.
+    pub(crate) fn again(&self) -> Self {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        let mut again = Self::new(self.0.kind, &self.0.message);
+        again.0.source = chain(&causes);
+        again.0.failure.clone_from(&self.0.failure);
+        again.0.hint = hint_of(self).map(str::to_owned);
+        again
+    }
+
     /// The error of a closure called `function` that ended with `failure`.
     pub(crate) fn failed(function: &str, failure: Failure) -> Self {
         let mut error = Self::new(ErrorKind::Failed, sentence(function, &failure));
-        let causes = failure.causes.iter().rev();
-        error.0.source = causes
-            .fold(None, |source, cause| {
-                let message = cause.clone();
-                Some(Box::new(Cause { message, source }))
-            })
-            .map(|cause| cause as Source);
+        error.0.source = chain(&failure.causes);
         error.0.hint = advice(&failure).map(str::to_owned);
         error.0.failure = Some(failure);
         error
@@ -163,11 +186,11 @@ impl Error {
 pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut causes = cause_messages(error);
-    // Many libraries end a message with that of its cause, which then needn't be said again.
-    let mut above = text.clone();
+    // Many libraries put the message of a cause into their own, and it needn't be said again.
+    let mut said = text.clone();
     causes.retain(|cause| {
-        let is_said = above.ends_with(cause.as_str());
-        above.clone_from(cause);
+        let is_said = said.contains(cause.as_str());
+        said.push_str(&format!("\n{cause}"));
         !is_said
     });
     if !causes.is_empty() {
@@ -180,7 +203,7 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
     let failure = hype.and_then(Error::failure);
     let backtrace = failure.map_or(&[][..], |failure| &failure.backtrace);
     if !backtrace.is_empty() {
-        text.push_str("\nBacktrace of the closure:");
+        text.push_str(&format!("\n{BACKTRACE}"));
     }
     for (index, frame) in backtrace.iter().enumerate() {
         text.push_str(&format!("\n  {index:2}: {}", frame.function));
@@ -188,11 +211,25 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
             text.push_str(&format!("\n        at {location}"));
         }
     }
-    let hint = hype.and_then(|hype| hype.0.hint.as_deref());
-    if let Some(hint) = hint.or_else(|| find::<StageError>(error)?.hint()) {
+    if let Some(hint) = hint_of(error) {
         text.push_str(&format!("\nHint: {hint}"));
     }
     text
+}
+
+/// What a person can do about it, where it says so.
+fn hint_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+    let hint = find::<Error>(error).and_then(|hype| hype.0.hint.as_deref());
+    hint.or_else(|| find::<StageError>(error)?.hint())
+}
+
+/// Errors with these messages, each the cause of the one before.
+fn chain(messages: &[String]) -> Option<Source> {
+    let cause = messages
+        .iter()
+        .rev()
+        .fold(None, |source, message| Some(Box::new(Cause { message: message.clone(), source })));
+    cause.map(|cause| cause as Source)
 }
 
 /// The first error of one type in the chain of `error`.
@@ -301,6 +338,19 @@ mod tests {
         assert_eq!(
             Error::failed("decode", failure).report(),
             "closure `decode` failed: cannot decode: bad header\nCaused by:\n   0: no bytes"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_was_said_further_above_is_not_said_again() {
+        let causes = ["connection refused", "tcp connect error", "connection refused"];
+        let failure = Failure {
+            causes: causes.map(str::to_owned).into(),
+            ..Failure::new(FailureKind::Function, "cannot fetch (connection refused) now")
+        };
+        assert_eq!(
+            Error::failed("fetch", failure).report(),
+            "closure `fetch` failed: cannot fetch (connection refused) now\nCaused by:\n   0: tcp connect error"
         );
     }
 

@@ -14,14 +14,14 @@ use hype_stage::{Stage, StageErrorKind};
 use hype_wire::{Lease as Record, names};
 use tokio::sync::Mutex;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::submitter::unique_name;
 
 /// How long an owner that doesn't renew its lease may still be there.
 pub(crate) const TERM: Duration = Duration::from_secs(60);
 
 /// How long a run lasts, at the least, that has a lease at all.
-const FIRST_AFTER: Duration = Duration::from_secs(5);
+pub(crate) const FIRST_AFTER: Duration = Duration::from_secs(5);
 
 /// How this process calls itself.
 static OWNER: LazyLock<String> = LazyLock::new(|| unique_name("hype-owner"));
@@ -77,16 +77,37 @@ impl Lease {
         self.0.term / 3
     }
 
-    /// Renews it now.
+    /// Renews it now, unless it is a detached run's whose objects somebody has removed. What fails is told, since the
+    /// next renewal may succeed.
     pub(crate) async fn renew(&self) {
-        self.write(|_| true).await;
+        if let Err(error) = self.write(|_| true).await {
+            tracing::warn!("a lease could not be renewed: {}", error.report());
+        }
     }
 
-    /// Leaves the run to whoever collects it, from now on; the future tells others.
-    pub(crate) fn detach(&self) -> impl Future<Output = ()> + Send + 'static {
+    /// Renews it for whoever attached to a run whose lease was `found`: a run that was detached stays detached.
+    pub(crate) async fn take_over(&self, found: Option<&Record>) {
+        if let Some(found) = found {
+            let mut state = self.0.state.lock().await;
+            state.record.detached = found.detached;
+            state.record.function.clone_from(&found.function);
+        }
+        self.renew().await;
+    }
+
+    /// Leaves the run to whoever collects it, and tells others so.
+    ///
+    /// # Errors
+    ///
+    /// When others could not be told. Then nothing has changed.
+    pub(crate) async fn detach(&self) -> Result<()> {
         self.0.is_detached.store(true, Ordering::Relaxed);
-        let lease = self.clone();
-        async move { lease.write(|record| !std::mem::replace(&mut record.detached, true)).await }
+        let written = self.write(|record| !std::mem::replace(&mut record.detached, true)).await;
+        if written.is_err() {
+            self.0.is_detached.store(false, Ordering::Relaxed);
+            self.0.state.lock().await.record.detached = false;
+        }
+        written
     }
 
     pub(crate) fn is_detached(&self) -> bool {
@@ -105,7 +126,7 @@ impl Lease {
     }
 
     /// Writes it as `change` leaves it, if that says so.
-    async fn write(&self, change: impl FnOnce(&mut Record) -> bool + Send + 'static) {
+    async fn write(&self, change: impl FnOnce(&mut Record) -> bool + Send + 'static) -> Result<()> {
         let lease = self.clone();
         // In a task of its own, since a write that was begun may come to its end though its future
         // is dropped; `close` waits for it.
@@ -116,12 +137,19 @@ impl Lease {
                 return Ok(());
             }
             state.record.renewals += 1;
-            let bytes = Bytes::from(state.record.to_bytes()?);
-            Ok::<_, crate::Error>(stage.put(&names::lease(&state.record.run_id), bytes).await?)
+            let (name, manifest) =
+                (names::lease(&state.record.run_id), names::manifest(&state.record.run_id));
+            stage.put(&name, Bytes::from(state.record.to_bytes()?)).await?;
+            // Whoever collected a detached run removed its lease, too, and must find none later.
+            if state.record.detached && !stage.has(&manifest).await? {
+                state.is_closed = true;
+                stage.remove(&[name]).await?;
+            }
+            Ok(())
         });
-        if let Ok(Err(error)) = written.await {
-            tracing::warn!("a lease could not be renewed: {}", error.report());
-        }
+        written
+            .await
+            .unwrap_or_else(|error| Err(Error::runner("writing a lease broke down", error)))
     }
 }
 
@@ -192,15 +220,42 @@ mod tests {
     async fn a_closed_lease_is_not_written() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
+        stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
         let lease = Lease::new(&stage, "r-1", "train", TERM);
         assert_eq!(find(&stage, "r-1").await.unwrap(), None);
         lease.renew().await;
-        lease.detach().await;
+        lease.detach().await.unwrap();
         let found = find(&stage, "r-1").await.unwrap().unwrap();
         assert_eq!((found.renewals, found.detached), (2, true));
         lease.close().await;
         stage.remove_run("r-1").await.unwrap();
         lease.renew().await;
         assert_eq!(find(&stage, "r-1").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_detached_run_that_was_collected_gets_no_lease_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
+        let lease = Lease::new(&stage, "r-1", "train", TERM);
+        lease.detach().await.unwrap();
+        stage.remove_run("r-1").await.unwrap();
+        lease.renew().await;
+        assert_eq!(find(&stage, "r-1").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_detached_run_over_keeps_it_detached() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
+        Lease::new(&stage, "r-1", "train", TERM).detach().await.unwrap();
+        let found = find(&stage, "r-1").await.unwrap();
+        let lease = Lease::new(&stage, "r-1", "unknown", TERM);
+        lease.take_over(found.as_ref()).await;
+        lease.renew().await;
+        let found = find(&stage, "r-1").await.unwrap().unwrap();
+        assert_eq!((found.renewals, found.detached, found.function.as_str()), (2, true, "train"));
     }
 }

@@ -68,6 +68,8 @@ mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
+mod handover;
+#[cfg(not(target_family = "wasm"))]
 mod keys;
 #[cfg(not(target_family = "wasm"))]
 mod known;
@@ -83,6 +85,10 @@ mod log_rest;
 mod mount;
 #[cfg(not(target_family = "wasm"))]
 mod owned;
+#[cfg(not(target_family = "wasm"))]
+mod panics;
+#[cfg(not(target_family = "wasm"))]
+mod pending;
 #[cfg(all(feature = "kubernetes", not(target_family = "wasm")))]
 mod placement;
 #[cfg(not(target_family = "wasm"))]
@@ -91,6 +97,8 @@ mod powers;
 mod program;
 #[cfg(not(target_family = "wasm"))]
 mod progress;
+#[cfg(not(target_family = "wasm"))]
+mod remaining;
 #[cfg(not(target_family = "wasm"))]
 mod run;
 #[cfg(not(target_family = "wasm"))]
@@ -129,6 +137,7 @@ mod native {
     pub use crate::detach::DetachError;
     pub use crate::environment::RunEnvironment;
     pub use crate::error::{Error, ErrorKind, Result};
+    pub use crate::handover::Handover;
     pub use crate::log::{Log, LogLine, LogStream};
     pub use crate::mount::{HostDirectory, VolumeMount, VolumeRequest};
     pub use crate::owned::Owned;

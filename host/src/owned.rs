@@ -16,6 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::background::{Background, PATIENCE, Worker};
 use crate::error::{Error, Result};
+use crate::remaining::{self, Remaining};
 
 /// What a run, or a submitter, makes outside this process and must remove. Clones are one list; when
 /// the last of them goes, all that is entered is removed, the newest first.
@@ -26,11 +27,26 @@ struct List {
     worker: Worker,
     whose: Whose,
     /// None when all of it was left to others.
-    things: Mutex<Option<Vec<Thing>>>,
+    things: Mutex<Option<Things>>,
+}
+
+/// What is to be removed, the newest last.
+#[derive(Default)]
+struct Things {
+    /// Before all others.
+    first: Vec<Thing>,
+    others: Vec<Thing>,
+}
+
+impl Things {
+    fn in_order(self) -> Vec<Thing> {
+        self.first.into_iter().rev().chain(self.others.into_iter().rev()).collect()
+    }
 }
 
 struct Thing {
-    what: String,
+    /// None if nothing is left behind where it isn't done.
+    what: Option<Remaining>,
     removal: BoxFuture<'static, Result<()>>,
 }
 
@@ -54,9 +70,10 @@ pub(crate) struct Beside {
 impl Beside {
     pub(crate) fn remove(self, what: String, removal: BoxFuture<'static, Result<()>>) {
         let Self { worker, of_run } = self;
+        let submitter = worker.submitter;
         drop(worker.remove(async move {
-            // What could not be removed has been told.
-            let _ = remove(vec![Thing { what, removal }]).await;
+            let what = Some(Remaining::new(submitter, what));
+            tell(remove(vec![Thing { what, removal }]).await);
             drop(of_run);
         }));
     }
@@ -81,7 +98,7 @@ impl Owned {
     }
 
     fn new(worker: &Worker, whose: Whose) -> Self {
-        let things = Mutex::new(Some(Vec::new()));
+        let things = Mutex::new(Some(Things::default()));
         let list = Arc::new(List { worker: worker.clone(), whose, things });
         let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|list| list.strong_count() > 0);
@@ -96,9 +113,37 @@ impl Owned {
         what: impl Into<String>,
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        let thing = Thing { what: what.into(), removal: Box::pin(removal) };
+        let thing = self.thing(what.into(), removal);
         if let Some(things) = &mut *self.0.lock() {
-            things.push(thing);
+            things.others.push(thing);
+        }
+    }
+
+    /// Enters something that is to be done with the removals, and leaves nothing behind where it isn't.
+    pub(crate) fn enter_action(&self, action: impl Future<Output = Result<()>> + Send + 'static) {
+        if let Some(things) = &mut *self.0.lock() {
+            things.others.push(Thing { what: None, removal: Box::pin(action) });
+        }
+    }
+
+    fn thing(
+        &self,
+        what: String,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Thing {
+        let what = Some(Remaining::new(self.0.worker.submitter, what));
+        Thing { what, removal: Box::pin(removal) }
+    }
+
+    /// The same for a thing that is removed before all that are entered by [`enter`](Self::enter).
+    pub(crate) fn enter_first(
+        &self,
+        what: impl Into<String>,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let thing = self.thing(what.into(), removal);
+        if let Some(things) = &mut *self.0.lock() {
+            things.first.push(thing);
         }
     }
 
@@ -112,37 +157,47 @@ impl Owned {
         Beside { worker: self.0.worker.clone(), of_run }
     }
 
-    /// Leaves to others all that is entered, and all that will be. The submitter's thread stays until
-    /// `telling` has told them.
-    pub(crate) fn leave(&self, telling: impl Future<Output = ()> + Send + 'static) {
+    /// Leaves to others all that is entered, and all that will be.
+    pub(crate) fn leave(&self) {
         drop(self.0.lock().take());
-        drop(self.0.worker.remove(telling));
+    }
+
+    /// Has something done on the submitter's thread that the submitter's end waits for; `what` completes the sentence
+    /// "waiting ..".
+    pub(crate) fn finish(&self, what: String, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.worker.finish(what, work);
     }
 
     /// Removes all that is entered.
     ///
     /// # Errors
     ///
-    /// The first thing's that could not be removed; the others were tried all the same.
+    /// The first thing's that could not be removed, with the names of all that are left behind; the others were tried
+    /// all the same.
     pub(crate) async fn remove(&self) -> Result<()> {
-        let removal = self.0.worker.remove(remove(self.0.take()));
+        self.remove_now(remove(self.0.take())).await
+    }
+
+    /// Has `removal` done on the submitter's thread, to its end whoever waits for it.
+    pub(crate) async fn remove_now(
+        &self,
+        removal: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        let removal = self.0.worker.remove(removal);
         removal.await.map_err(|error| Error::runner("a removal broke down", error))?
     }
 
     /// Begins to remove all that is entered, once nothing can enter more.
-    fn stop_and_remove(self) -> JoinHandle<Result<()>> {
+    fn stop_and_remove(self) -> JoinHandle<()> {
         let worker = self.0.worker.clone();
         self.remove_after(async move { worker.stop_drivers().await })
     }
 
-    fn remove_after(
-        self,
-        before: impl Future<Output = ()> + Send + 'static,
-    ) -> JoinHandle<Result<()>> {
+    fn remove_after(self, before: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let worker = self.0.worker.clone();
         worker.remove(async move {
             before.await;
-            remove(self.0.take()).await
+            tell(remove(self.0.take()).await);
         })
     }
 }
@@ -150,16 +205,20 @@ impl Owned {
 impl fmt::Debug for Owned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let things = self.0.lock();
-        f.debug_list().entries(things.iter().flatten().map(|thing| &thing.what)).finish()
+        let all = things.iter().flat_map(|things| things.first.iter().chain(&things.others));
+        f.debug_list()
+            .entries(all.filter_map(|thing| thing.what.as_ref().map(Remaining::name)))
+            .finish()
     }
 }
 
 impl List {
+    /// All of them, in the order in which they are to be removed.
     fn take(&self) -> Vec<Thing> {
-        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        self.lock().as_mut().map(std::mem::take).unwrap_or_default().in_order()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Thing>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Things>> {
         self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,8 +233,7 @@ impl Drop for List {
             Whose::Run(token) => {
                 let token = token.clone();
                 drop(self.worker.remove(async move {
-                    // What could not be removed has been told.
-                    let _ = remove(things).await;
+                    tell(remove(things).await);
                     drop(token);
                 }));
             }
@@ -184,7 +242,7 @@ impl Drop for List {
                 runs.close();
                 drop(self.worker.remove(async move {
                     runs.wait().await;
-                    remove(things).await
+                    tell(remove(things).await);
                 }));
             }
         }
@@ -206,126 +264,45 @@ pub(crate) async fn remove_everything() {
         .map(|owned| owned.remove_after(runs_are_gone.clone().cancelled_owned()))
         .collect();
     let removal = async {
-        // What could not be removed has been told.
         join_all(runs).await;
         runs_are_gone.cancel();
         join_all(submitters).await;
     };
     if tokio::time::timeout(PATIENCE, removal).await.is_err() {
-        tracing::warn!("gave up after {PATIENCE:?} on things that were still being removed");
+        let left = remaining::names(None);
+        tracing::warn!(
+            "gave up after {PATIENCE:?} on what was still being removed; left behind: {left}"
+        );
     }
 }
 
+/// Removes all of `things`. The error of the first that can't be removed names all of them; those of the others are
+/// told.
 async fn remove(things: Vec<Thing>) -> Result<()> {
-    let mut result = Ok(());
-    for thing in things.into_iter().rev() {
-        if let Err(error) = thing.removal.await {
-            tracing::warn!("{} could not be removed: {}", thing.what, error.report());
-            result = result.and(Err(error));
+    let (mut first, mut names) = (None, Vec::new());
+    for Thing { what, removal } in things {
+        let Err(error) = removal.await else { continue };
+        let name = what.as_ref().map(Remaining::name);
+        if first.is_some() {
+            let shown = name.as_deref().unwrap_or("something");
+            tracing::warn!("{shown} could not be removed: {}", error.report());
         }
+        first = first.or(Some(error));
+        names.extend(name);
     }
-    result
+    names.dedup();
+    match first {
+        Some(error) => Err(error.hint_also(format!("left behind: {}", names.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// Tells what could not be removed, where nobody is given the error.
+fn tell(removed: Result<()>) {
+    if let Err(error) = removed {
+        tracing::warn!("not everything could be removed: {}", error.report());
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn thing(
-        order: &Arc<Mutex<Vec<u32>>>,
-        number: u32,
-    ) -> impl Future<Output = Result<()>> + use<> {
-        let order = Arc::clone(order);
-        async move {
-            tokio::task::yield_now().await;
-            order.lock().unwrap().push(number);
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn the_last_handle_removes_all_the_newest_first() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        owned.enter("one", thing(&order, 1));
-        let other = owned.clone();
-        other.enter("two", thing(&order, 2));
-        drop(owned);
-        assert!(order.lock().unwrap().is_empty());
-        drop(other);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [2, 1]);
-    }
-
-    #[tokio::test]
-    async fn it_works_inside_a_runtime_too() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        owned.enter("one", thing(&order, 1));
-        drop(owned);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [1]);
-    }
-
-    #[test]
-    fn what_runs_may_use_goes_after_all_that_is_theirs() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let submitter = Owned::of_submitter(&background);
-        let run = submitter.of_run();
-        submitter.enter("volume", thing(&order, 1));
-        for number in 2..10 {
-            run.enter("of the run", thing(&order, number));
-        }
-        drop(submitter);
-        drop(run);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
-    }
-
-    #[cfg(any(feature = "docker", feature = "kubernetes"))]
-    #[test]
-    fn what_is_removed_beside_a_run_goes_before_what_is_the_submitters() {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let background = Background::start().unwrap();
-        let submitter = Owned::of_submitter(&background);
-        let run = submitter.of_run();
-        submitter.enter("volume", thing(&order, 3));
-        run.enter("objects", thing(&order, 1));
-        let (beside, slow) = (run.beside(), Arc::clone(&order));
-        run.enter("container", async move {
-            let removal = async move {
-                while slow.lock().unwrap().is_empty() {
-                    tokio::task::yield_now().await;
-                }
-                thing(&slow, 2).await
-            };
-            beside.remove("container".into(), Box::pin(removal));
-            Ok(())
-        });
-        drop(submitter);
-        drop(run);
-        drop(background);
-        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
-    }
-
-    #[tokio::test]
-    async fn one_failure_stops_no_other_removal() {
-        let removed = Arc::new(AtomicUsize::new(0));
-        let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        for number in 0..3 {
-            let removed = Arc::clone(&removed);
-            owned.enter(format!("thing {number}"), async move {
-                removed.fetch_add(1, Ordering::Relaxed);
-                if number == 1 { Err(Error::input("it is stuck")) } else { Ok(()) }
-            });
-        }
-        let error = owned.remove().await.unwrap_err();
-        assert_eq!(error.to_string(), "it is stuck");
-        assert_eq!(removed.load(Ordering::Relaxed), 3);
-    }
-}
+mod tests;

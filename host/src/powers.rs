@@ -5,7 +5,7 @@ use hype_wire::{CommandName, HttpGrant, WireError};
 use crate::component::Component;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::progress::STEP;
+use crate::progress::warn_once;
 
 /// What a component imports for something that it can do only where its environment grants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,6 @@ struct Power {
     /// What grants it.
     call: &'static str,
     warning: Option<&'static str>,
-    /// What a component can do with it.
-    can: &'static str,
     /// What one without that import doesn't.
     does: &'static str,
     is_granted: fn(&Powers) -> bool,
@@ -37,7 +35,6 @@ const POWERS: &[Power] = &[
         import: "wasi:http/outgoing-handler",
         call: "RunEnvironment::allow_http",
         warning: None,
-        can: "send HTTP requests",
         does: "sends no HTTP requests",
         is_granted: |powers| !powers.http.is_empty(),
     },
@@ -45,7 +42,6 @@ const POWERS: &[Power] = &[
         import: "spotify:hype/process",
         call: "RunEnvironment::allow_command",
         warning: Some("a command has all the rights of the process that runs the closure"),
-        can: "run commands",
         does: "runs no commands",
         is_granted: |powers| !powers.commands.is_empty(),
     },
@@ -195,18 +191,12 @@ impl Powers {
             ))
             .hint("it offers WASI 0.2 and what hype's own folder wit/ says"));
         }
+        // What is asked for and not granted is told by the failure of the call that is denied, if there is one.
         for power in POWERS {
-            let Power { call, can, does, .. } = power;
             let is_asked_for = component.imports().iter().any(|import| power.is_behind(import));
-            match (is_asked_for, (power.is_granted)(self)) {
-                (true, false) => tracing::info!(
-                    target: STEP,
-                    "{name} can {can}, and its environment grants none: {call} would"
-                ),
-                (false, true) => {
-                    tracing::warn!("{name} {does}, though its environment grants them");
-                }
-                _ => {}
+            if (power.is_granted)(self) && !is_asked_for {
+                let does = power.does;
+                warn_once(format!("{name} {does}, though its environment grants them"));
             }
         }
         Ok(())

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 use crate::ambient;
 use crate::error::{self, Error};
 use crate::owned::remove_everything;
+use crate::panics;
+use crate::pending;
 use crate::progress::show_progress;
 use crate::signals::Signals;
 use crate::terminal;
@@ -50,8 +52,8 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
     }
 }
 
-/// Runs an asynchronous `main` to its end, or until the program is told to end, and then removes what
-/// it made.
+/// Runs an asynchronous `main` to its end, or until the program is told to end, waits for what is pending then, and
+/// removes what it made.
 pub fn run_main<F>(main: F) -> ExitCode
 where
     F: Future<Output: MainOutput>,
@@ -63,7 +65,11 @@ where
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             tokio::select! {
-                output = main => output.conclude(),
+                code = async {
+                    let code = main.await.conclude();
+                    pending::wait_for_all(None).await;
+                    code
+                } => code,
                 status = told_to_end(told) => ExitCode::from(status),
             }
         })
@@ -72,6 +78,7 @@ where
     // Tasks that `main` left behind may hold more.
     runtime.block_on(remove_everything());
     runtime.shutdown_background();
+    terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -86,7 +93,8 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     runtime.spawn(async move {
         let status = told_to_end(ending).await;
         remove_everything().await;
-        terminal::without_bars(|| std::process::exit(status.into()));
+        terminal::close();
+        std::process::exit(status.into());
     });
     let ended = catch_unwind(AssertUnwindSafe(main));
     if told.borrow().is_some() {
@@ -100,8 +108,16 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
         Err(panic) => resume_unwind(panic),
     }));
     ambient::forget_default();
+    wait_for(&runtime, pending::wait_for_all(None));
+    if told.borrow().is_some() {
+        // The signal's own task ends the program.
+        loop {
+            std::thread::park();
+        }
+    }
     wait_for(&runtime, remove_everything());
     runtime.shutdown_background();
+    terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -126,6 +142,7 @@ struct Program {
 
 impl Program {
     fn start() -> Result<Self, ExitCode> {
+        panics::write_without_note();
         show_progress();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
@@ -147,9 +164,10 @@ async fn listen(mut signals: Signals, tell: watch::Sender<Option<u8>>) {
     let status = signals.next().await;
     tracing::info!("stopping; press Ctrl-C again to leave at once");
     tell.send_replace(Some(status));
+    pending::give_up();
     let status = signals.next().await;
-    // The bars are gone while the program goes.
-    terminal::without_bars(|| std::process::exit(status.into()));
+    terminal::close();
+    std::process::exit(status.into());
 }
 
 /// Waits until the program is told to end, and gives the status to end with.

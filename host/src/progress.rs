@@ -5,12 +5,25 @@
 //! `bytes`), `compile` (`component`, `platform`) and `pull` (`image`, `layers`).
 
 mod bars;
+mod display;
 mod fields;
+mod fitting;
+mod going;
 mod lines;
+mod screen;
+#[cfg(test)]
+mod terminal_of_tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Level;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
+
+pub(crate) use crate::progress::display::Display;
+#[cfg(feature = "docker")]
+pub(crate) use crate::progress::going::size;
 
 use crate::progress::bars::Bars;
 use crate::progress::lines::Lines;
@@ -25,6 +38,17 @@ pub(crate) const UPLOADED: &str = "hype::uploaded";
 /// The variable by which a person chooses.
 const VARIABLE: &str = "HYPE_PROGRESS";
 
+/// What this program was warned of and needn't be again.
+static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Warns of what holds for many runs alike: once.
+pub(crate) fn warn_once(warning: String) {
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.insert(warning.clone()) {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// Shows what hype does on the standard error, unless this program has chosen a `tracing` subscriber
 /// of its own. [`main`](crate::main) calls it.
 ///
@@ -34,13 +58,15 @@ pub fn show_progress() {
     let value = std::env::var_os(VARIABLE).unwrap_or_default();
     let (choice, problem) = choose(&value.to_string_lossy());
     match choice {
-        Choice::Auto if terminal::can_draw() => {
-            let bars = Bars::default();
-            let drawn = bars.drawn().clone();
-            if show(bars) {
-                terminal::share_with(drawn);
+        Choice::Auto if terminal::can_draw() => match Display::start() {
+            Ok(display) => {
+                if show(Bars::new(Arc::clone(&display))) {
+                    terminal::share_with(display);
+                }
             }
-        }
+            // Without a thread nothing is drawn.
+            Err(_) => drop(show(Lines(Level::INFO))),
+        },
         Choice::Auto | Choice::Plain => drop(show(Lines(Level::INFO))),
         Choice::Off => drop(show(Lines(Level::WARN))),
     }

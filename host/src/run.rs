@@ -1,4 +1,4 @@
-//! One execution of a closure, in the hands of whoever started it.
+//! One execution of a closure, in the hands of whoever started it or attached to it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
-use crate::detach::DetachError;
+use crate::attach::Attachment;
+use crate::detach::{self, DetachError, Detaching};
 use crate::driver::Fate;
 use crate::error::{Error, Result};
-use crate::lease::Lease;
 use crate::log::{Log, LogLine};
 use crate::mount::VolumeRequest;
 use crate::owned::Owned;
@@ -33,19 +33,10 @@ pub enum Status {
 
 /// A run that goes on by itself until its value is waited for.
 ///
-/// Dropping it cancels the run, unless it was [detached](Self::detach).
+/// Dropping it cancels the run, unless it was [detached](Self::detach) or [attached to](Submitter::attach).
 #[must_use = "dropping a run cancels it"]
 pub struct Run<T> {
-    id: String,
-    function: String,
-    status: watch::Receiver<Status>,
-    log: Log,
-    ended: oneshot::Receiver<Result<Bytes>>,
-    owned: Option<Owned>,
-    lease: Lease,
-    fate: watch::Sender<Fate>,
-    /// A volume that goes with the submitter.
-    transient_volume: Option<VolumeRequest>,
+    parts: Parts,
     /// It goes after the list of what is to be removed, since with it goes who removes it.
     driver: Driver,
     value: PhantomData<fn() -> T>,
@@ -65,93 +56,165 @@ pub(crate) struct Parts {
     pub(crate) log: Log,
     pub(crate) ended: oneshot::Receiver<Result<Bytes>>,
     pub(crate) abort: AbortHandle,
-    pub(crate) owned: Owned,
-    pub(crate) lease: Lease,
     pub(crate) fate: watch::Sender<Fate>,
-    pub(crate) transient_volume: Option<VolumeRequest>,
+    pub(crate) custody: Custody,
+}
+
+/// Whose the run is.
+pub(crate) enum Custody {
+    /// This handle's, with what it takes to detach it.
+    Held {
+        owned: Owned,
+        detaching: Detaching,
+        /// A volume that goes with the submitter.
+        transient_volume: Option<VolumeRequest>,
+    },
+    /// Another's, who may be gone.
+    Attached(Attachment),
 }
 
 impl<T> Run<T> {
     pub(crate) fn new(parts: Parts, submitter: Submitter) -> Self {
-        Self {
-            id: parts.id,
-            function: parts.function,
-            status: parts.status,
-            log: parts.log,
-            ended: parts.ended,
-            driver: Driver { abort: Some(parts.abort), _submitter: submitter },
-            owned: Some(parts.owned),
-            lease: parts.lease,
-            fate: parts.fate,
-            transient_volume: parts.transient_volume,
-            value: PhantomData,
-        }
+        let driver = Driver { abort: Some(parts.abort.clone()), _submitter: submitter };
+        Self { parts, driver, value: PhantomData }
     }
 
     /// The run's name, by which another process can [attach](Submitter::attach) to it.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.parts.id
     }
 
     /// How far it is.
     pub fn status(&self) -> Status {
-        *self.status.borrow()
+        *self.parts.status.borrow()
     }
 
     /// What the closure writes to its standard output and error, line by line: first what it wrote
     /// so far, then each line as it comes, until the run ends.
     pub fn logs(&self) -> impl Stream<Item = LogLine> + Send + Unpin + use<T> {
-        Box::pin(self.log.follow())
+        Box::pin(self.parts.log.follow())
     }
 
-    /// Stops the run and removes what it made.
+    /// Stops the run and removes what it made, that of a run that was [attached to](Submitter::attach), too.
     ///
     /// # Errors
     ///
-    /// When something of it could not be removed.
+    /// When something of it could not be removed, or it runs inside another process.
     pub async fn cancel(mut self) -> Result<()> {
         self.driver.stop();
         // The task lets go of what it holds before this channel closes.
-        let _ = (&mut self.ended).await;
-        match self.owned.take() {
-            Some(owned) => owned.remove().await,
-            None => Ok(()),
+        let _ = (&mut self.parts.ended).await;
+        match &self.parts.custody {
+            Custody::Held { owned, .. } => owned.remove().await,
+            Custody::Attached(attachment) => attachment.cancel().await,
         }
     }
 
-    /// Lets the run go on without this handle, and gives its name. What it leaves stays in the
-    /// stage until somebody [attaches](Submitter::attach) to it. A run in this process ends with its
-    /// submitter, at the latest when the process does.
+    /// Lets the run go on without this handle, and gives its name once the run needs this program no more: what it
+    /// takes is in the stage, and its container or Pod is there and started. What the run leaves stays in the stage
+    /// until somebody [attaches](Submitter::attach) to it.
+    ///
+    /// The run is being detached from this call on, even if the future is dropped:
+    /// [`Submitter::close`], the drop of the submitter and the end of [`main`](crate::main) wait for it. A program
+    /// that is told to end before removes the run.
+    ///
+    /// A run in this process ends with it. There the name comes at once, with a warning.
+    /// An attempt that ends early is followed by another only while this program is there.
     ///
     /// # Errors
     ///
-    /// When it uses a [transient volume](VolumeRequest::transient), which goes with its submitter. The
-    /// error has the run, which goes on.
-    pub fn detach(mut self) -> std::result::Result<String, DetachError<Self>> {
-        if let Some(volume) = self.transient_volume.clone() {
-            return Err(DetachError::of_transient_volume(&volume, self));
+    /// When the run couldn't be staged or started, when the stage can't be told that it is detached, or when it uses a
+    /// [transient volume](VolumeRequest::transient), which goes with its submitter. The error has the run, which is as
+    /// it was.
+    pub fn detach(
+        mut self,
+    ) -> impl Future<Output = std::result::Result<String, DetachError<Self>>> + Send + 'static
+    where
+        T: 'static,
+    {
+        let begun = match &self.parts.custody {
+            // It is nobody's in this process.
+            Custody::Attached(_) => Ok(None),
+            Custody::Held { transient_volume: Some(volume), .. } => {
+                Err(DetachError::of_transient_volume(volume))
+            }
+            Custody::Held { owned, detaching, transient_volume: None } => {
+                let (fate, abort) = (self.parts.fate.clone(), self.parts.abort.clone());
+                Ok(Some(detach::begin(owned, detaching, fate, abort)))
+            }
+        };
+        if matches!(begun, Ok(Some(_))) {
+            self.driver.abort = None;
         }
-        self.fate.send_replace(Fate::Detached);
-        if let Some(owned) = self.owned.take() {
-            owned.leave(self.lease.detach());
+        async move {
+            let detached = match begun {
+                Ok(None) => return Ok(self.parts.id.clone()),
+                Ok(Some(detached)) => detached.await,
+                Err(refusal) => return Err(DetachError::new(refusal, self)),
+            };
+            let error = match detached {
+                Ok(Ok(())) => return Ok(self.parts.id.clone()),
+                Ok(Err(Some(error))) => error,
+                Ok(Err(None)) => self.take_failure().await,
+                Err(_) => Error::lost(&self.parts.id, "the program was told to end"),
+            };
+            self.driver.abort = Some(self.parts.abort.clone());
+            Err(DetachError::new(error, self))
         }
-        self.driver.abort = None;
-        Ok(self.id.clone())
+    }
+
+    /// The error of a run that has ended with one. Who waits for the run is told it, too.
+    async fn take_failure(&mut self) -> Error {
+        self.parts.fate.send_replace(Fate::Wanted);
+        let ended = (&mut self.parts.ended).await;
+        let error = match ended {
+            Ok(Err(error)) => error,
+            _ => Error::lost(&self.parts.id, "its driver broke down"),
+        };
+        let (send, ended) = oneshot::channel();
+        // The receiver is there.
+        let _ = send.send(Err(error.again()));
+        self.parts.ended = ended;
+        error
     }
 }
 
 impl<T: DeserializeOwned + 'static> Run<T> {
-    /// Waits for the value. Dropping the future cancels the run.
+    /// Waits for the value. Dropping the future cancels the run, unless it was
+    /// [attached to](Submitter::attach): that one stays as it was.
     ///
     /// # Errors
     ///
     /// As [`Submitter::submit`].
     pub async fn wait(mut self) -> Result<T> {
-        self.fate.send_replace(Fate::Wanted);
-        let ended = (&mut self.ended).await;
-        let bytes =
-            ended.unwrap_or_else(|_| Err(Error::lost(&self.id, "its driver broke down")))?;
-        value::decode(&self.function, bytes)
+        self.parts.fate.send_replace(Fate::Wanted);
+        let ended = (&mut self.parts.ended).await;
+        let id = &self.parts.id;
+        let bytes = match ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver broke down"))) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if let (Custody::Attached(attachment), Some(_)) =
+                    (&self.parts.custody, error.failure())
+                {
+                    attachment.settle().await;
+                }
+                return Err(error);
+            }
+        };
+        if let Custody::Attached(attachment) = &self.parts.custody {
+            // Once more below, since a value may be one that can't be kept while others are waited for.
+            self.decoded(bytes.clone())?;
+            attachment.settle().await;
+        }
+        self.decoded(bytes)
+    }
+
+    fn decoded(&self, bytes: Bytes) -> Result<T> {
+        let Parts { id, function, .. } = &self.parts;
+        match &self.parts.custody {
+            Custody::Held { .. } => value::decode(function, bytes),
+            Custody::Attached(_) => value::decode_attached(id, bytes),
+        }
     }
 }
 
@@ -171,6 +234,6 @@ impl Drop for Driver {
 
 impl<T> fmt::Debug for Run<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Run({} {}, {:?})", self.function, self.id, self.status())
+        write!(f, "Run({} {}, {:?})", self.parts.function, self.parts.id, self.status())
     }
 }

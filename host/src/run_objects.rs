@@ -7,6 +7,7 @@ use hype_wire::{End, Outcome, Payload, names};
 
 use crate::error::Result;
 use crate::keys;
+use crate::known;
 use crate::lease::Lease;
 
 /// The objects of one run. Clones are one list.
@@ -44,9 +45,20 @@ impl RunObjects {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
+    /// Takes the manifest away from a run that may still go on, so that whoever runs it knows that nobody wants its
+    /// outcome any more.
+    pub(crate) async fn withdraw(&self) -> Result<()> {
+        if self.names.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            // It has ended.
+            return Ok(());
+        }
+        Ok(self.stage.remove(&[names::manifest(&self.run_id)]).await?)
+    }
+
     /// Removes all of them, and forgets the run's key, which is of no more use.
     pub(crate) async fn remove(&self) -> Result<()> {
         keys::forget(&self.run_id);
+        known::remember_gone(&self.run_id);
         let has_lease = self.lease.close().await;
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match names.filter(|_| !has_lease) {

@@ -1,5 +1,7 @@
 //! Takes closures, gives values.
 
+mod spawn;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -7,22 +9,14 @@ use std::time::Duration;
 
 use hype_stage::{Collected, Removal, Stage};
 use serde::de::DeserializeOwned;
-use tokio::sync::{oneshot, watch};
-use tracing::Instrument;
-use tracing::field::Empty;
-use tracing::instrument::WithSubscriber;
 
 use crate::background::Background;
-use crate::closure::{Call, Closure};
-use crate::driver::{Beginning, Core, Fate, Order};
+use crate::closure::Closure;
+use crate::driver::Core;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::known;
-use crate::lease::{self, Lease};
-use crate::log::Log;
+use crate::lease;
 use crate::owned::Owned;
-use crate::run::{Parts, Run, Status};
-use crate::run_objects::RunObjects;
 use crate::runner::{Runner, StageSecret};
 use crate::upload::Uploads;
 
@@ -201,13 +195,15 @@ impl Submitter {
     }
 
     /// Removes what submitters that are gone left with the runner, such as containers and volumes,
-    /// once it has expired, and gives the names of it.
+    /// once it has expired, and gives the names of it. What belongs to runs that [`collect`](Self::collect) keeps stays.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
+    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed,
+    /// [`Stage`](crate::ErrorKind::Stage) when the stage can't be listed or read.
     pub async fn collect_leftovers(&self, removal: Removal) -> Result<Vec<String>> {
-        self.inner.core.runner.collect(removal).await
+        let kept = self.stage().kept_runs().await?;
+        self.inner.core.runner.collect(removal, &kept).await
     }
 
     /// What artefacts and results go through.
@@ -232,101 +228,18 @@ impl Submitter {
         async move { submitter.spawn(closure, &env).wait().await }
     }
 
-    /// Starts `closure` in `env`; it goes on by itself until its value is waited for.
-    ///
-    /// What cannot be started says so when it is waited for.
-    pub fn spawn<T>(&self, closure: Closure<T>, env: &RunEnvironment) -> Run<T> {
-        let id = new_run_id();
-        let (order, fate) = self.order(id, closure.into_call(), env);
-        known::enter(&order.id, order.status.subscribe(), &order.lease);
-        self.start(order, fate, Beginning::Staging)
-    }
-
-    /// Waits for a run that was begun elsewhere, in this process or another; `T` is the type of its
-    /// value.
-    ///
-    /// A run that was [detached](Run::detach), or whose owner is gone, is taken over: what it leaves in
-    /// the stage is removed once its value is here. While its owner still waits for it, the owner removes
-    /// that; then it is an error if the owner was faster.
-    ///
-    /// Its log stays where it began, and its status says nothing of attempts. When it was lost with its
-    /// owner, that is known after the owner's lease, which is a minute. An outcome that nobody vouches
-    /// for is told by a warning, or refused by a submitter
-    /// [with strict results](Self::with_strict_results).
-    pub fn attach<T>(&self, run_id: &str) -> Run<T> {
-        let id = run_id.to_owned();
-        let (order, fate) = self.order(id, Call::unknown(), &RunEnvironment::new());
-        self.start(order, fate, Beginning::Elsewhere)
-    }
-
     /// Removes what this submitter made outside this process and still has, such as transient
-    /// volumes, and waits until nothing is there any more of the runs that have ended.
+    /// volumes, and waits until nothing is there any more of the runs that have ended, and until those that are being
+    /// [detached](Run::detach) need this program no more.
     ///
     /// # Errors
     ///
     /// When something of the submitter's own could not be removed.
     pub async fn close(self) -> Result<()> {
-        self.inner.background.worker().nothing_to_remove().await;
+        let worker = self.inner.background.worker();
+        worker.nothing_pending().await;
+        worker.nothing_to_remove().await;
         self.inner.core.owned.remove().await
-    }
-
-    fn order(&self, id: String, call: Call, env: &RunEnvironment) -> (Order, watch::Sender<Fate>) {
-        let log = Log::new(format!("{} {id}", call.function()));
-        let owned = self.inner.core.owned.of_run();
-        // Removed last, when whoever could write is gone.
-        let end = log.clone();
-        owned.enter("the log", async move {
-            end.end();
-            Ok(())
-        });
-        let status = watch::Sender::new(Status::Staging);
-        let core = &self.inner.core;
-        let lease = Lease::new(&core.stage, &id, call.function(), core.lease_term);
-        let (decide, fate) = watch::channel(Fate::Undecided);
-        let objects = RunObjects::new(&id, &core.stage, &lease);
-        let (env, is_strict, stage_secret) =
-            (env.clone(), self.is_strict, self.stage_secret.clone());
-        let order = Order {
-            id,
-            call,
-            env,
-            status,
-            log,
-            owned,
-            lease,
-            objects,
-            stage_secret,
-            is_strict,
-            fate,
-        };
-        (order, decide)
-    }
-
-    fn start<T>(
-        &self,
-        mut order: Order,
-        fate: watch::Sender<Fate>,
-        beginning: Beginning,
-    ) -> Run<T> {
-        let (send, ended) = oneshot::channel();
-        let parts = (order.id.clone(), order.call.function().to_owned(), order.status.subscribe());
-        let (log, owned, lease) = (order.log.clone(), order.owned.clone(), order.lease.clone());
-        let transient_volume = order.env.transient_volume().cloned();
-        let core = Arc::clone(&self.inner.core);
-        let span = tracing::info_span!("run", run = order.id, closure = parts.1, attempt = Empty);
-        let driving = async move {
-            let result = core.drive(&mut order, beginning).await;
-            drop(order);
-            // Nobody may be waiting any more.
-            let _ = send.send(result);
-        };
-        // What is told of the run goes where the caller's own events go.
-        let driving = driving.instrument(span).with_current_subscriber();
-        let abort = self.inner.background.spawn(driving);
-        let (id, function, status) = parts;
-        let parts =
-            Parts { id, function, status, log, ended, abort, owned, lease, fate, transient_volume };
-        Run::new(parts, self.clone())
     }
 }
 
@@ -367,6 +280,7 @@ pub(crate) fn unique_name(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Run;
 
     #[test]
     fn run_ids_differ_and_name_pods() {

@@ -1,12 +1,12 @@
 //! The one way to the standard error, which what a program says shares with bars.
 
 use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use indicatif::MultiProgress;
+use crate::progress::Display;
 
-/// The bars of this program, if it has any.
-static BARS: OnceLock<MultiProgress> = OnceLock::new();
+/// The terminal of this program, if bars are drawn on it.
+static DISPLAY: OnceLock<Arc<Display>> = OnceLock::new();
 
 /// Whether bars can be drawn: on a terminal that can move its cursor.
 pub(crate) fn can_draw() -> bool {
@@ -14,24 +14,31 @@ pub(crate) fn can_draw() -> bool {
     std::io::stderr().is_terminal() && !is_dumb
 }
 
-/// Makes all that is said appear above `bars` from now on, what the program says of a panic too.
-pub(crate) fn share_with(bars: MultiProgress) {
-    if BARS.set(bars).is_ok() {
+/// Makes all that is said appear on `display` from now on. A panic, which may end the program, takes the bars away.
+pub(crate) fn share_with(display: Arc<Display>) {
+    if DISPLAY.set(display).is_ok() {
         let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| without_bars(|| hook(panic))));
+        std::panic::set_hook(Box::new(move |panic| {
+            if let Some(display) = DISPLAY.get() {
+                display.try_clear();
+            }
+            hook(panic);
+        }));
     }
 }
 
 /// Writes `text`, which ends a line, to the standard error.
 pub(crate) fn say(text: &str) {
-    // What nobody can read is no reason to stop.
-    without_bars(|| drop(std::io::stderr().write_all(text.as_bytes())));
+    match DISPLAY.get() {
+        Some(display) => display.write(text),
+        // What nobody can read is no reason to stop.
+        None => drop(std::io::stderr().write_all(text.as_bytes())),
+    }
 }
 
-/// Takes the bars away while `work` writes.
-pub(crate) fn without_bars<T>(work: impl FnOnce() -> T) -> T {
-    match BARS.get() {
-        Some(bars) => bars.suspend(work),
-        None => work(),
+/// Takes the bars away for good, before the program ends.
+pub(crate) fn close() {
+    if let Some(display) = DISPLAY.get() {
+        display.close();
     }
 }

@@ -1,7 +1,7 @@
 //! Blobs on their way into the stage.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -28,6 +28,22 @@ pub(crate) struct Upload {
 pub(crate) struct Uploads {
     /// The blobs that are on their way. Who needs one of them waits for it.
     under_way: Mutex<HashMap<Digest, Weak<OnceCell<()>>>>,
+    /// Whether it was told that a run needed nothing new, which is told once for all runs.
+    is_nothing_told: AtomicBool,
+}
+
+/// The line that tells of the uploads of a run, once there is one.
+struct Announcement {
+    line: String,
+    is_told: AtomicBool,
+}
+
+impl Announcement {
+    fn tell(&self) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::info!(target: STEP, "{}", self.line);
+        }
+    }
 }
 
 impl Uploads {
@@ -41,23 +57,35 @@ impl Uploads {
 
     async fn finish_all(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
         let count = uploads.len();
-        tracing::info!(target: STEP, "uploading {count} {} to {}", files(count), stage.url());
+        let line = format!("uploading {count} {} to {}", files(count), stage.url());
+        let announcement = Arc::new(Announcement { line, is_told: AtomicBool::new(false) });
         let staged = stream::iter(uploads)
-            .map(|upload| self.finish_one(stage, upload))
+            .map(|upload| self.finish_one(stage, upload, Arc::clone(&announcement)))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>()
             .await?;
         let new = staged.iter().filter(|staged| **staged == Staged::New).count();
-        tracing::info!(target: STEP, "uploading complete: {new} newly uploaded, {} cached", count - new);
+        if new > 0 || !self.is_nothing_told.swap(true, Ordering::Relaxed) {
+            announcement.tell();
+            tracing::info!(target: STEP, "uploading complete: {new} newly uploaded, {} cached", count - new);
+        }
         Ok(())
     }
 
-    async fn finish_one(&self, stage: &Stage, upload: Upload) -> Result<Staged> {
+    async fn finish_one(
+        &self,
+        stage: &Stage,
+        upload: Upload,
+        announcement: Arc<Announcement>,
+    ) -> Result<Staged> {
         let mut staged = Staged::Cached;
         let (blob, told) = (upload.blob, Arc::new(AtomicU64::new(0)));
         let source = upload.source.with_progress({
             let told = Arc::clone(&told);
-            move |sent| tell(&blob, sent.saturating_sub(told.swap(sent, Ordering::Relaxed)))
+            move |sent| {
+                announcement.tell();
+                tell(&blob, sent.saturating_sub(told.swap(sent, Ordering::Relaxed)));
+            }
         });
         let put = async || {
             staged = stage.put_blob(&blob, &source).await?;
@@ -96,6 +124,11 @@ fn files(count: usize) -> &'static str {
 mod tests {
     use super::*;
 
+    /// The announcement of another's uploads.
+    fn silent() -> Arc<Announcement> {
+        Arc::new(Announcement { line: String::new(), is_told: AtomicBool::new(true) })
+    }
+
     #[tokio::test]
     async fn a_file_that_changed_is_refused() {
         let directory = tempfile::tempdir().unwrap();
@@ -120,10 +153,13 @@ mod tests {
         let upload = Upload { blob, source: Source::bytes("one") };
         let uploads = Uploads::default();
         for _ in 0..2 {
-            let all = (0..10).map(|_| uploads.finish_one(&stage, upload.clone()));
+            let all = (0..10).map(|_| uploads.finish_one(&stage, upload.clone(), silent()));
             let all = futures::future::try_join_all(all).await.unwrap();
             assert_eq!(all.iter().filter(|staged| **staged == Staged::New).count(), 1);
-            assert_eq!(uploads.finish_one(&stage, upload.clone()).await.unwrap(), Staged::Cached);
+            assert_eq!(
+                uploads.finish_one(&stage, upload.clone(), silent()).await.unwrap(),
+                Staged::Cached
+            );
             // The stage is asked each time, since others may clean it up.
             std::fs::remove_dir_all(directory.path().join("blobs")).unwrap();
         }

@@ -7,27 +7,44 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The value in `bytes`, which `function` gave.
+/// Decodes the value that `function` returned.
 pub(crate) fn decode<T: DeserializeOwned + 'static>(function: &str, bytes: Bytes) -> Result<T> {
-    codec::from_vec(Vec::from(bytes)).map_err(|error| unreadable(function, error))
+    codec::from_vec(Vec::from(bytes)).map_err(|error| {
+        let hint = "the type of the result must be the one that the function returns";
+        unreadable(&format!("the value of `{function}`"), error, hint.to_owned())
+    })
 }
 
-fn unreadable(function: &str, error: WireError) -> Error {
+/// Decodes the value of the attached run `id`, which stays in the stage if that fails.
+pub(crate) fn decode_attached<T>(id: &str, bytes: Bytes) -> Result<T>
+where
+    T: DeserializeOwned + 'static,
+{
+    codec::from_vec(Vec::from(bytes)).map_err(|error| {
+        let hint = format!(
+            "the run and its value are as they were: attach to it again with the type that the \
+             function returns, submitter.attach::<TYPE>(\"{id}\")"
+        );
+        unreadable(&format!("the value of run {id}"), error, hint)
+    })
+}
+
+/// Says why `value` cannot be read; `retype` is the hint where its type is another one.
+fn unreadable(value: &str, error: WireError, retype: String) -> Error {
     let (message, hint) = match error.fault() {
         Fault::Depth => (
-            format!("the value of `{function}` nests too deep to be read"),
+            format!("{value} nests too deep to be read"),
             "values nest at most 128 levels: give back a flatter one, such as a list of nodes that \
-             name each other by their index",
+             name each other by their index"
+                .to_owned(),
         ),
         Fault::Malformed => (
-            format!("what `{function}` gave is not MessagePack as hype reads it"),
+            format!("{value} is not MessagePack as hype reads it"),
             "the component encodes its value by itself, and wrongly: docs/values.md says how values \
-             are written",
+             are written"
+                .to_owned(),
         ),
-        _ => (
-            format!("the value of `{function}` is not what the program expects"),
-            "the type of the result must be the one that the function returns",
-        ),
+        _ => (format!("{value} is not what the program expects"), retype),
     };
     Error::input(message).because(error).hint(hint)
 }

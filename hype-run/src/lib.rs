@@ -37,6 +37,7 @@ mod limits;
 mod listing;
 mod mapped;
 mod marked;
+mod once;
 mod output;
 mod power;
 mod prepared;
@@ -53,6 +54,7 @@ pub use execution::Execution;
 pub use executor::Executor;
 pub use http::Resolver;
 pub use marked::MarkedLines;
+pub use once::{FirstStart, Start};
 pub use output::{Output, Stream};
 /// What stops a run from outside.
 pub use tokio_util::sync::CancellationToken;

@@ -2,20 +2,22 @@
 
 use std::fs::File;
 use std::io::{BufRead, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hype_run::{
-    Cache, CancellationToken, CommandPlace, Executor, MarkedLines, Output, Request, Stream,
+    Cache, CancellationToken, CommandPlace, Executor, MarkedLines, Output, Request, Start, Stream,
     Variables, run,
 };
 use hype_stage::StageError;
-use hype_wire::{RunKey, SILENT, WireError};
+use hype_wire::{RunKey, SILENT, STARTED_AGAIN, WireError};
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--key-file PATH]
                 [--termination-log PATH] [--mark-errors] [--keep-log]
+                [--once DIRECTORY]
 
 Runs the closure whose manifest stands at MANIFEST_URL (STAGE/runs/RUN/manifest)
 and writes its outcome to the same stage.
@@ -35,6 +37,10 @@ and writes its outcome to the same stage.
   --keep-log              leaves all that the closure writes, up to 64 MiB, in
                           the stage if it is more than the outcome carries,
                           64 KiB of each output
+  --once DIRECTORY        a directory of this attempt alone that outlives this
+                          process: a later start with it runs nothing. It writes
+                          the first one's termination line and exits with 0; if
+                          the first one left none, it exits with 4
 
 HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
 closure, and the outcome then says so. The closure sees the variables of this
@@ -45,10 +51,20 @@ their machine code, and staged files. What is there and has the digest that the
 manifest names isn't fetched again. Who can name a blob's digest can read it there.
 
 Exit status: 0 an outcome was written, whatever it is; 2 wrong usage;
-3 no outcome could be written.";
+3 no outcome could be written; 4 this attempt was started before.";
 
 /// How many bytes of the standard input are looked at for a key, more than one has.
 const LONGEST_KEY: u64 = 128;
+
+/// How long a key on the standard input is waited for. It is there before the process starts, but for a container that
+/// somebody starts again: its input stays open, and nobody writes to it.
+const KEY_TIME: Duration = Duration::from_secs(60);
+
+/// Why a start is taken for a later one: its key was handed to the first.
+const NO_KEY: &str = "nobody hands over the run's key on the standard input";
+
+/// The exit status of a start that ran nothing, since it isn't the first of its attempt.
+const STARTED_BEFORE: u8 = 4;
 
 /// musl's own asks the system for a few pages at a time, and lets threads wait for each other: an eighth of the
 /// time of a short run.
@@ -63,7 +79,20 @@ struct Options {
     termination_log: Option<File>,
     marks_errors: bool,
     keeps_log: bool,
+    once: Option<PathBuf>,
 }
+
+/// The error of a start after the first.
+#[derive(Debug)]
+struct StartedBefore(&'static str);
+
+impl std::fmt::Display for StartedBefore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "this attempt was started before, and runs once: {}", self.0)
+    }
+}
+
+impl std::error::Error for StartedBefore {}
 
 fn main() -> ExitCode {
     hide();
@@ -73,19 +102,22 @@ fn main() -> ExitCode {
             eprintln!("hype-run {}\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
+        Err(error) if error.is::<StartedBefore>() => return failed(&*error),
         Err(error) => {
             print(&*error);
             eprintln!("\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match execute(options) {
+    match start(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print(&*error);
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    print(error);
+    ExitCode::from(if error.is::<StartedBefore>() { STARTED_BEFORE } else { 3 })
 }
 
 /// Lets no other process of this user look at this one's variables and memory, in which credentials are: neither
@@ -105,7 +137,7 @@ fn options() -> Result<Option<Options>, BoxError> {
     use lexopt::prelude::{Long, Short, Value, ValueExt};
 
     let (mut manifest_url, mut digest, mut key, mut termination_log) = (None, None, None, None);
-    let (mut marks_errors, mut keeps_log) = (false, false);
+    let (mut marks_errors, mut keeps_log, mut once) = (false, false, None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -120,6 +152,7 @@ fn options() -> Result<Option<Options>, BoxError> {
             }
             Long("mark-errors") => marks_errors = true,
             Long("keep-log") => keeps_log = true,
+            Long("once") => once = Some(PathBuf::from(arguments.value()?)),
             Short('h') | Long("help") => return Ok(None),
             Value(url) if manifest_url.is_none() => manifest_url = Some(url.string()?),
             other => return Err(other.unexpected().into()),
@@ -143,6 +176,7 @@ fn options() -> Result<Option<Options>, BoxError> {
         termination_log,
         marks_errors,
         keeps_log,
+        once,
     }))
 }
 
@@ -150,19 +184,56 @@ fn read_key(path: &Path) -> Result<RunKey, BoxError> {
     let is_stdin = path == Path::new("-");
     let shown = if is_stdin { "on the standard input".into() } else { path.display().to_string() };
     let cannot = |error: BoxError| format!("cannot read the key file {shown}: {error}");
-    let text = if is_stdin { read_line() } else { std::fs::read_to_string(path) };
+    let text = if is_stdin { read_line()? } else { std::fs::read_to_string(path) };
     let text = text.map_err(|error| cannot(error.into()))?;
+    if is_stdin && text.is_empty() {
+        return Err(StartedBefore(NO_KEY).into());
+    }
     Ok(text.parse().map_err(|error: WireError| cannot(error.into()))?)
 }
 
 /// One line, after which whoever wrote it may keep the other end open.
-fn read_line() -> std::io::Result<String> {
-    let mut line = String::new();
-    std::io::stdin().lock().take(LONGEST_KEY).read_line(&mut line)?;
-    Ok(line)
+fn read_line() -> Result<std::io::Result<String>, StartedBefore> {
+    let (send, read) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().take(LONGEST_KEY).read_line(&mut line).map(|_| line);
+        // Nobody waits any more only when the process ends.
+        let _ = send.send(read);
+    });
+    read.recv_timeout(KEY_TIME).map_err(|_| StartedBefore(NO_KEY))
 }
 
-fn execute(options: Options) -> Result<(), BoxError> {
+/// Runs the closure, unless that was begun before.
+fn start(mut options: Options) -> Result<(), BoxError> {
+    let log = options.termination_log.take();
+    let first = match options.once.take() {
+        None => None,
+        Some(directory) => {
+            let cannot =
+                |error| format!("cannot mark the start in {}: {error}", directory.display());
+            match Start::begin(&directory).map_err(cannot)? {
+                Start::First(first) => Some(first),
+                Start::Again(None) => {
+                    return Err(StartedBefore("the first start left no outcome").into());
+                }
+                Start::Again(Some(told)) => return tell(log, &format!("{told}{STARTED_AGAIN}\n")),
+            }
+        }
+    };
+    let told = execute(options)?;
+    if let Some(Err(error)) = first.map(|first| first.end(&told)) {
+        eprintln!("hype-run: the end of this start cannot be kept for later ones: {error}");
+    }
+    tell(log, &told)
+}
+
+fn tell(log: Option<File>, told: &str) -> Result<(), BoxError> {
+    Ok(log.map_or(Ok(()), |mut log| log.write_all(told.as_bytes()))?)
+}
+
+/// Runs the closure, and gives what is to be told of its end.
+fn execute(options: Options) -> Result<String, BoxError> {
     // One closure needs one thread: it yields at each tick, and what waits for a disk has others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let executor = Executor::for_one_call();
@@ -191,15 +262,12 @@ fn execute(options: Options) -> Result<(), BoxError> {
     // The process ends now: the system takes all of it back at once, and what is still being compiled
     // is not waited for.
     std::mem::forget((runtime, executor));
-    let finished = finished?;
-    if let Some(mut log) = options.termination_log {
-        writeln!(log, "{}", finished.line)?;
-        // Whoever reads the one log of both outputs needn't ask for it.
-        if lines.is_some_and(|lines| lines.is_silent()) {
-            writeln!(log, "{SILENT}")?;
-        }
+    let mut told = format!("{}\n", finished?.line);
+    // Whoever reads the one log of both outputs needn't ask for it.
+    if lines.is_some_and(|lines| lines.is_silent()) {
+        told = format!("{told}{SILENT}\n");
     }
-    Ok(())
+    Ok(told)
 }
 
 fn write_out(bytes: &[u8]) {

@@ -12,7 +12,7 @@
 #[cfg(test)]
 mod interleavings;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -120,6 +120,17 @@ impl Stage {
             }
         }
         Ok(collected)
+    }
+
+    /// The names of the runs that are kept at the least age: young ones and detached ones.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be listed, read or written.
+    pub async fn kept_runs(&self) -> Result<BTreeSet<String>, StageError> {
+        let cutoff = self.now().await?.checked_sub(LEAST_AGE).unwrap_or(SystemTime::UNIX_EPOCH);
+        let (kept, _) = self.sorted_runs(cutoff).await?;
+        Ok(kept.into_keys().collect())
     }
 
     /// What the store's clock says.

@@ -362,6 +362,11 @@ impl Stage {
         }
     }
 
+    /// Whether there is an object `name`.
+    pub async fn has(&self, name: &str) -> Result<bool, StageError> {
+        Ok(self.head(name).await?.is_some())
+    }
+
     pub(crate) async fn head(&self, name: &str) -> Result<Option<ObjectMeta>, StageError> {
         let _turn = self.turns.wait(0).await;
         let path = Path::from(name);

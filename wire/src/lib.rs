@@ -13,7 +13,7 @@
 //! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
 //! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
 //! - [`codec`]: values as hype writes and reads them; [`Bytes`], byte strings in one copy.
-//! - [`ERROR_MARK`], [`SILENT`]: how the guest's two outputs are told apart in one log.
+//! - [`ERROR_MARK`], [`SILENT`], [`STARTED_AGAIN`]: how the guest's two outputs are told apart in one log.
 //! - [`Powers`]: what a closure may do beyond computing; [`HttpGrant`], whom it may ask; [`CommandName`],
 //!   what it may start.
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
@@ -61,7 +61,7 @@ pub use lease::Lease;
 pub use manifest::{
     Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
 };
-pub use one_log::{ERROR_MARK, SILENT};
+pub use one_log::{ERROR_MARK, SILENT, STARTED_AGAIN};
 pub use outcome::{Code, End, Outcome, Statistics};
 pub use powers::{CommandName, Powers};
 pub use reach::Reach;

@@ -6,3 +6,7 @@ pub const ERROR_MARK: &str = "\u{2063}";
 
 /// What follows the termination line of a guest that wrote to neither: there is no log to be read.
 pub const SILENT: &str = "silent";
+
+/// What follows the termination line of a start after the first, which ran nothing: what the guest wrote is in the log of
+/// another container, or in the stage.
+pub const STARTED_AGAIN: &str = "started-again";

@@ -1,13 +1,15 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
 use hype_wire::{Access, Mount};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::secrets::{Secrets, shown};
 use super::volumes::Volumes;
@@ -34,6 +36,15 @@ struct Inner {
     threads: Threads,
     volumes: Option<Volumes>,
     secrets: Secrets,
+    running: Mutex<HashMap<String, Running>>,
+}
+
+/// A closure that runs here.
+#[derive(Debug)]
+struct Running {
+    stop: AbortHandle,
+    /// Closed when the closure is gone, by whatever way.
+    here: watch::Receiver<()>,
 }
 
 impl LocalRunner {
@@ -51,6 +62,7 @@ impl LocalRunner {
             volumes: dirs::data_local_dir()
                 .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
             secrets: Secrets::of_user("LocalRunner::with_secrets(\"/path\")"),
+            running: Mutex::default(),
         })))
     }
 
@@ -121,20 +133,32 @@ impl Runner for LocalRunner {
                 variables: Variables::none(),
                 interrupt: CancellationToken::new(),
             };
-            let (here, gone) = oneshot::channel::<()>();
-            let closure = run(Arc::clone(&inner), run_id, request, log);
+            let (inside, here) = watch::channel(());
+            let closure = run(Arc::clone(&inner), run_id.clone(), request, log);
             let running = threads.spawn(async move {
-                // Closed when the closure is gone, by whatever way.
-                let _here = here;
+                let _inside = inside;
                 closure.await
             });
-            let stop = running.abort_handle();
+            inner.enter(&run_id, Running { stop: running.abort_handle(), here });
+            let (known, id) = (Arc::clone(&inner), run_id.clone());
             owned.enter("the closure in this process", async move {
-                stop.abort();
-                let _ = gone.await;
+                known.stop(&id).await;
                 Ok(())
             });
-            running.await.map_err(|error| Error::runner("the local runner broke down", error))?
+            let ended = running.await;
+            inner.forget(&run_id);
+            ended.map_err(|error| match error.is_cancelled() {
+                true => Error::lost(&run_id, "somebody stopped it"),
+                false => Error::runner("the local runner broke down", error),
+            })?
+        })
+    }
+
+    fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
+        let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
+        Box::pin(async move {
+            inner.stop(&run_id).await;
+            Ok(())
         })
     }
 }
@@ -163,6 +187,26 @@ async fn run(inner: Arc<Inner>, run_id: String, request: Request, log: Log) -> R
 }
 
 impl Inner {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, run_id: &str, running: Running) {
+        self.running().insert(run_id.to_owned(), running);
+    }
+
+    fn forget(&self, run_id: &str) {
+        self.running().remove(run_id);
+    }
+
+    /// Stops the closure of a run, if it is here, and waits until it is gone.
+    async fn stop(&self, run_id: &str) {
+        let Some(Running { stop, mut here }) = self.running().remove(run_id) else { return };
+        stop.abort();
+        // Nobody sends anything: an error says that it is gone.
+        let _ = here.changed().await;
+    }
+
     fn mount(&self, mount: &VolumeMount, owned: &Owned) -> Result<Mount> {
         let directory = match &mount.source {
             Source::Directory(directory) => directory.clone(),

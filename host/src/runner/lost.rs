@@ -1,7 +1,9 @@
-//! The error of a run that left no outcome: why, and what it wrote last.
+//! The errors of runs that left no outcome: why, and what they wrote last.
 
 use std::error::Error as StdError;
 use std::fmt;
+
+use hype_wire::{Failure, FailureKind};
 
 use crate::error::Error;
 
@@ -9,6 +11,16 @@ use crate::error::Error;
 pub(crate) fn lost(run_id: &str, reason: String, said: &[String]) -> Error {
     let said = (!said.is_empty()).then(|| Said(said.to_vec()));
     Error::lost(run_id, Reason { reason, said })
+}
+
+/// That a run's container used up its memory, as `message` says. That is the function's own doing, so that the run is not
+/// tried again.
+pub(crate) fn out_of_memory(message: String, said: &[String]) -> Error {
+    let said = (!said.is_empty()).then(|| Said(said.to_vec()).to_string());
+    let causes = said.into_iter().collect();
+    let failure = Failure { causes, ..Failure::new(FailureKind::Memory, message) };
+    // The message names what ran, so that the function's name isn't needed.
+    Error::failed("", failure)
 }
 
 /// Why a run was lost, and what it said last.

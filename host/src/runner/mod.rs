@@ -34,12 +34,15 @@ pub use kubernetes::{Graces, KubernetesRunner};
 #[cfg(feature = "local")]
 pub use local::LocalRunner;
 
+use std::collections::BTreeSet;
+
 use futures::future::BoxFuture;
 use hype_stage::Removal;
 use hype_wire::{Digest, Mount, RunKey, TerminationLine};
 
 use crate::environment::RunEnvironment;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::handover::Handover;
 use crate::keys;
 use crate::known;
 use crate::log::Log;
@@ -76,6 +79,9 @@ pub struct Attempt {
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
     /// it starts must not hold this: it is removed when the last handle goes.
     pub owned: Owned,
+    /// By this a runner whose runs [outlive the program](Runner::outlives_program) says that this attempt does from
+    /// now on.
+    pub handover: Handover,
 }
 
 /// A secret that the runner process reaches the stage with, and that the closure doesn't see.
@@ -104,6 +110,11 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Where it runs things, for messages: `in this process`.
     fn place(&self) -> String;
 
+    /// The image that a run in `env` gets, whose closure names the image `named` or none; none where there are no images.
+    fn image(&self, _named: Option<&str>, _env: &RunEnvironment) -> Option<String> {
+        None
+    }
+
     /// The platform whose machine code runs in `env`, as `hype-run` names it; none where it will
     /// compile for itself.
     ///
@@ -111,6 +122,19 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when whoever must be asked can't be reached.
     fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>>;
+
+    /// Makes sure that what runs in `env` reaches the stage at `url`. It is asked before anything is made or uploaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when it can't reach that.
+    fn check_stage<'a>(
+        &'a self,
+        _url: &'a str,
+        _env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// The mounts of `env` as `hype-run` will find them. What is made for them and outlives the run
     /// is entered into `owned`, the submitter's.
@@ -127,6 +151,12 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Runs `attempt` to its end, and says who vouches for its outcome. Dropping the future stops the
     /// run.
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
+
+    /// Whether its runs go on when the process that began them is gone. If so, [`run`](Self::run) says by
+    /// [`Attempt::handover`] from when on that is.
+    fn outlives_program(&self) -> bool {
+        false
+    }
 
     /// Where it starts runs of `env`, where that isn't the same for all of them. Whoever attaches to such
     /// a run hands it on to [`looks_in`](Self::looks_in).
@@ -173,8 +203,25 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Removes what is left of a run outside the stage, once it has ended or is abandoned: that of one
-    /// that was detached, or whose owner is gone. What isn't there is no error.
+    /// Why this run, begun here or by another process, left no outcome, where what it ran in tells; none where nothing of
+    /// that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    fn failure<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Hands on to `log` what this run, begun by another process, writes, from its beginning to its end. When that ends
+    /// or is dropped, [`Log::is_cut_after`] says how much it was. A runner that can't hands on nothing.
+    fn follow(&self, _run_id: &str, _log: Log) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Stops what is left of a run outside the stage and removes it, with transient volumes that no other run of its
+    /// owner uses: that of one that was detached, whose owner is gone, or that somebody cancels. What isn't there is no
+    /// error.
     ///
     /// # Errors
     ///
@@ -183,12 +230,17 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Removes what submitters that are gone left outside the stage, and gives the names of it.
+    /// Removes what submitters that are gone left outside the stage, and gives the names of it. What belongs to the runs
+    /// `kept` stays: they were detached, and their outcome needs what vouches for it.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
-    fn collect(&self, _removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
+    fn collect<'a>(
+        &'a self,
+        _removal: Removal,
+        _kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

@@ -107,7 +107,7 @@ pub async fn a_dropped_run_does_no_more(submitter: &Submitter) {
 
 pub async fn a_detached_run_can_be_collected(submitter: &Submitter) {
     let Waiting { directory, run, log } = Waiting::start(submitter).await;
-    let id = run.detach().unwrap();
+    let id = run.detach().await.unwrap();
     Waiting::release(&directory);
     assert_eq!(log.collect::<Vec<_>>().await.len(), 1);
     assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "gone");
@@ -122,7 +122,7 @@ fn assert_no_run(error: &hype::Error, id: &str) {
 
 pub async fn a_run_can_be_attached_before_it_ends(submitter: &Submitter) {
     let Waiting { directory, run, .. } = Waiting::start(submitter).await;
-    let id = run.detach().unwrap();
+    let id = run.detach().await.unwrap();
     let attached = tokio::spawn(submitter.attach::<String>(&id).wait());
     tokio::task::yield_now().await;
     Waiting::release(&directory);
@@ -134,7 +134,7 @@ pub async fn a_run_that_ended_can_be_detached(submitter: &Submitter) {
     let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
     // The log ends with the run.
     assert_eq!(run.logs().count().await, 0);
-    let id = run.detach().unwrap();
+    let id = run.detach().await.unwrap();
     assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "hello you");
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
@@ -143,7 +143,7 @@ pub async fn a_run_on_a_transient_volume_stays_attached(submitter: &Submitter) {
     let volume = VolumeRequest::transient("local-disk", "10Mi");
     let env = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
     let run = submitter.spawn(write("/volume/word".into(), "one".into()), &env);
-    let refused = run.detach().unwrap_err();
+    let refused = run.detach().await.unwrap_err();
     assert_eq!(refused.error().kind(), ErrorKind::Input);
     let expected = format!("a run on the transient volume {} cannot be detached", volume.name());
     assert_eq!(refused.to_string(), expected);

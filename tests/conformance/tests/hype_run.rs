@@ -16,6 +16,9 @@ use hype_wire::{
     RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
+#[path = "hype_run/once.rs"]
+mod once;
+
 #[path = "hype_run/cache.rs"]
 mod cache;
 #[cfg(target_os = "linux")]

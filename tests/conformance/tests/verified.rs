@@ -35,7 +35,7 @@ impl Setting {
     async fn ended(&self) -> String {
         let run = self.submitter.spawn(greet("you".into()), &RunEnvironment::new());
         run.logs().collect::<Vec<_>>().await;
-        run.detach().unwrap()
+        run.detach().await.unwrap()
     }
 }
 

@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::background::Background;
     use crate::environment::RunEnvironment;
+    use crate::handover::Handover;
     use crate::log::Log;
     use crate::mount::{HostDirectory, VolumeRequest};
     use crate::owned::Owned;
@@ -209,6 +210,7 @@ mod tests {
             disk: 0,
             log: Log::new("run"),
             owned: Owned::of_submitter(&Background::start().unwrap()),
+            handover: Handover::new(),
         }
     }
 

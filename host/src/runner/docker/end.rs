@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::runner::Voucher;
-use crate::runner::lost::lost;
+use crate::runner::lost::{lost, out_of_memory};
 
 /// What became of a container whose process was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +81,7 @@ impl Ended<'_> {
         let Self { container, image, .. } = self;
         let status = exit.status;
         if exit.is_out_of_memory {
-            let of = self.memory.map_or_else(String::new, |memory| format!(" of {memory}"));
-            return self.lost(
-                format!("container {container} was killed: it used up its memory{of}"),
-                "raise the memory request, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\")",
-            );
+            return self.out_of_memory();
         }
         match status {
             KILLED => self.lost(
@@ -100,12 +96,32 @@ impl Ended<'_> {
                 format!("container {container} could leave no outcome (status {status})"),
                 "it must reach the stage as this program does: see Submitter::with_stage_secret",
             ),
+            4 => self.lost(
+                format!(
+                    "container {container} was started a second time, which runs nothing (status {status})"
+                ),
+                "leave containers with labels com.spotify.hype alone, or allow another attempt: \
+                 RunEnvironment::with_retries",
+            ),
             _ => {
                 let reason = format!("container {container} ended with status {status}");
                 let hint = format!("is it hype-run that the image {image} starts?");
                 self.lost(reason, hint)
             }
         }
+    }
+
+    /// Whose memory that was: the container's, of which the closure has a part.
+    fn out_of_memory(&self) -> Error {
+        let Self { container, memory, said, .. } = self;
+        let whose = match memory {
+            Some(limit) => format!("it used up its memory limit of {limit}"),
+            None => "the daemon's machine ran out of memory, and it has no limit".to_owned(),
+        };
+        out_of_memory(format!("container {container} was OOM-killed: {whose}"), said).hint(
+            "raise the container's limit, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"); it holds hype-run and \
+             what is staged, too. with_memory bounds what the closure takes of it",
+        )
     }
 
     fn lost(&self, reason: String, hint: impl Into<String>) -> Error {
@@ -147,14 +163,10 @@ mod tests {
     #[test]
     fn each_other_end_is_told_apart() {
         let ends = [
-            (
-                End::Exited(Exit { is_out_of_memory: true, ..exit(137) }),
-                "its memory of 64Mi",
-                "raise",
-            ),
             (End::Exited(exit(137)), "was killed (status 137)", "docker kill"),
             (End::Exited(exit(2)), "of the image a/b:1 was started wrongly", "tagged with"),
             (End::Exited(exit(3)), "could leave no outcome", "with_stage_secret"),
+            (End::Exited(exit(4)), "was started a second time", "with_retries"),
             (End::Exited(exit(101)), "ended with status 101", "is it hype-run"),
             (End::Removed, "somebody removed container hype-run-a-1", "leave containers"),
             (End::Stopped(exit(137)), "daemon at unix:///d stopped while", "submit it again"),
@@ -167,6 +179,18 @@ mod tests {
             let (told, hinted) = report.split_once("\nHint: ").unwrap();
             assert!(told.contains(reason) && hinted.contains(hint), "{report}");
         }
+    }
+
+    #[test]
+    fn a_container_without_memory_is_the_closures_failure() {
+        let end = End::Exited(Exit { is_out_of_memory: true, ..exit(137) });
+        let error = judged(&end, &["loading"]).unwrap_err();
+        assert!(error.is_out_of_memory() && !error.is_infrastructure() && !error.is_lost());
+        assert_eq!(error.exit_code(), 1);
+        let report = error.report();
+        let told = "container hype-run-a-1 was OOM-killed: it used up its memory limit of 64Mi\nCaused by:\n   \
+                    0: its last lines:\n      loading\nHint: raise the container's limit";
+        assert!(report.starts_with(told) && report.contains("with_request"), "{report}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::{Instrument, Span};
 
 use super::daemon::{found, refused};
 use crate::error::{Error, Result};
-use crate::progress::STEP;
+use crate::progress::{STEP, size};
 
 /// What a person must do so that an image can be used.
 const WAY_IN: &str = "install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]";
@@ -128,7 +128,7 @@ impl Layers {
     fn told(&self) -> String {
         let here: u64 = self.0.values().map(|(here, _)| here).sum();
         let all: u64 = self.0.values().map(|(_, all)| all).sum();
-        format!("{}/{}", indicatif::BinaryBytes(here), indicatif::BinaryBytes(all))
+        format!("{}/{}", size(here), size(all))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What of hype's is there without a submitter in this process: containers by their run, and what
 //! expired.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
@@ -48,7 +48,7 @@ pub(crate) async fn remove_run(docker: &Docker, run_id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {
+pub(super) async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {
     containers(docker, &format!("{}={run_id}", labels::RUN)).await
 }
 
@@ -61,11 +61,16 @@ async fn containers(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary
         .map_err(|error| refused("cannot list the containers of hype", error))
 }
 
-/// Removes the containers and transient volumes that have expired and that nothing uses, and gives
-/// their names.
-pub(crate) async fn collect(docker: &Docker, removal: Removal) -> Result<Vec<String>> {
+/// Removes the containers and transient volumes that have expired, that nothing uses, and that don't belong to the runs
+/// `kept`, and gives their names.
+pub(crate) async fn collect(
+    docker: &Docker,
+    removal: Removal,
+    kept: &BTreeSet<String>,
+) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for container in containers(docker, labels::RUN).await?.iter().filter(|it| is_left(it)) {
+    let there = containers(docker, labels::RUN).await?;
+    for container in there.iter().filter(|it| is_left(it, kept)) {
         let Some(name) = container.names.iter().flatten().next() else { continue };
         let name = name.trim_start_matches('/');
         if removal == Removal::Real {
@@ -86,8 +91,10 @@ pub(crate) async fn collect(docker: &Docker, removal: Removal) -> Result<Vec<Str
     Ok(names)
 }
 
-fn is_left(container: &ContainerSummary) -> bool {
-    !is_running(container) && labels::is_over(label(container, labels::EXPIRY), SystemTime::now())
+fn is_left(container: &ContainerSummary, kept: &BTreeSet<String>) -> bool {
+    let is_kept = label(container, labels::RUN).is_some_and(|run| kept.contains(run));
+    let is_over = labels::is_over(label(container, labels::EXPIRY), SystemTime::now());
+    !is_running(container) && is_over && !is_kept
 }
 
 fn is_running(container: &ContainerSummary) -> bool {
@@ -132,7 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn the_container_of_a_run_that_is_kept_stays() {
+        let mut ended = container(ContainerSummaryStateEnum::EXITED, Some("1"));
+        let labels = ended.labels.get_or_insert_default();
+        labels.insert(labels::RUN.to_owned(), "hype-run-a".to_owned());
+        assert!(!is_left(&ended, &BTreeSet::from(["hype-run-a".to_owned()])));
+        assert!(is_left(&ended, &BTreeSet::from(["hype-run-b".to_owned()])));
+    }
+
+    #[test]
     fn what_runs_or_has_not_expired_stays() {
+        let is_left = |container: &ContainerSummary| is_left(container, &BTreeSet::new());
         use ContainerSummaryStateEnum::{CREATED, DEAD, EXITED, PAUSED, RUNNING};
         let later = labels::expiry(None);
         for state in [CREATED, EXITED, DEAD] {

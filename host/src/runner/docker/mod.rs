@@ -9,6 +9,7 @@ mod container;
 mod daemon;
 mod end;
 mod endpoint;
+mod following;
 mod image;
 mod leftovers;
 mod limits;

@@ -54,6 +54,7 @@ pub(crate) async fn run(
         .start_container(name, None::<StartContainerOptions>)
         .await
         .map_err(|error| not_started(&image, name, error))?;
+    attempt.handover.done();
     let end = watch((docker, name), output, &attempt.log, patience).await;
     has_ended.store(matches!(end, End::Exited(_)), Ordering::Relaxed);
     Ok(end)
@@ -228,7 +229,7 @@ fn is_being_removed(state: &ContainerState) -> bool {
     state.dead == Some(true) || matches!(state.status, Some(DEAD | REMOVING))
 }
 
-fn exit(state: ContainerState) -> Exit {
+pub(super) fn exit(state: ContainerState) -> Exit {
     Exit { status: state.exit_code.unwrap_or(-1), is_out_of_memory: state.oom_killed == Some(true) }
 }
 

@@ -1,5 +1,6 @@
 //! The runner itself: what it is told, put together with what the daemon says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +17,15 @@ use super::image::{Image, Images};
 use super::limits::Limits;
 use super::reach::{Place, Reach, STAGE, reach};
 use super::volumes::Volumes;
-use super::{endpoint, leftovers, run};
+use super::{endpoint, following, leftovers, run};
 use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::keys;
+use crate::log::Log;
 use crate::mount::Source;
 use crate::owned::Owned;
+use crate::progress::warn_once;
 use crate::runner::secrets::{Secrets, shown};
 use crate::runner::{Attempt, DefaultImages, Runner, StageSecret, Voucher, labels};
 
@@ -140,8 +143,23 @@ impl Runner for DockerRunner {
         "in Docker".to_owned()
     }
 
+    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
+        Some(self.0.default_images.image(named, env).to_owned())
+    }
+
     fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async { Ok(platform(self.0.daemon.reach().await?)) })
+    }
+
+    fn check_stage<'a>(
+        &'a self,
+        url: &'a str,
+        _env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let place = self.0.daemon.reach().await?.place;
+            reach(url, place, |name| std::env::var(name).ok()).map(drop)
+        })
     }
 
     fn mounts<'a>(
@@ -157,6 +175,10 @@ impl Runner for DockerRunner {
         Box::pin(async move { inner.run(&attempt).await })
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async { leftovers::is_alive(&self.0.daemon.reach().await?.docker, run_id).await })
     }
@@ -170,6 +192,22 @@ impl Runner for DockerRunner {
         })
     }
 
+    fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(async move {
+            let reached = self.0.daemon.reach().await?;
+            following::failure(reached, self.0.patience, run_id).await
+        })
+    }
+
+    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()> {
+        let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
+        Box::pin(async move {
+            // Whoever waits for the run is told why that can't be reached.
+            let Ok(reached) = inner.daemon.reach().await else { return };
+            following::follow(&reached.docker, &run_id, &log).await;
+        })
+    }
+
     fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
@@ -177,10 +215,14 @@ impl Runner for DockerRunner {
         })
     }
 
-    fn collect(&self, removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(
-            async move { leftovers::collect(&self.0.daemon.reach().await?.docker, removal).await },
-        )
+    fn collect<'a>(
+        &'a self,
+        removal: Removal,
+        kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            leftovers::collect(&self.0.daemon.reach().await?.docker, removal, kept).await
+        })
     }
 }
 
@@ -308,7 +350,9 @@ fn stage_url(attempt: &Attempt) -> Result<&str> {
 fn limits(attempt: &Attempt) -> Result<Limits> {
     let limits = Limits::of(attempt.env.requests())?;
     for resource in &limits.unknown {
-        tracing::warn!("Docker has no resource `{resource}`, and the request for it has no effect");
+        warn_once(format!(
+            "Docker has no resource `{resource}`, and the request for it has no effect"
+        ));
     }
     Ok(limits)
 }

@@ -8,7 +8,7 @@ use super::seen::{Exit, Process, Reason, Seen, befell};
 use super::waits::Wait;
 use crate::error::{Error, ErrorKind};
 use crate::runner::Voucher;
-use crate::runner::lost::lost;
+use crate::runner::lost::{lost, out_of_memory};
 
 /// What became of a Pod that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,12 +97,7 @@ impl Ended<'_> {
         }
         if reason.word == "OOMKilled" {
             let after = seconds.map_or_else(String::new, |seconds| format!(" after {seconds} s"));
-            let of = self.memory.map_or_else(String::new, |memory| format!(", of {memory}"));
-            return Err(self.lost(
-                format!("pod {pod} was OOMKilled{after}: it used up its memory{of}"),
-                "raise the memory, e.g. RunEnvironment::with_limit(\"memory\", \"4Gi\"); \
-                 with_memory bounds what the closure itself takes of it",
-            ));
+            return Err(self.out_of_memory(&after));
         }
         if let Some(why) = why_stopped {
             return Err(self.lost(format!("{why}, and it left no outcome"), AGAIN));
@@ -126,12 +121,44 @@ impl Ended<'_> {
                 "it must reach the stage as this program does: see Submitter::with_stage_secret and \
                  RunEnvironment::with_service_account",
             ),
+            (4, _) => self.lost(
+                format!(
+                    "the container of pod {pod} was started a second time, which runs nothing, and \
+                     its first start left no outcome (status 4)"
+                ),
+                AGAIN,
+            ),
             (137, _) => self.lost(format!("pod {pod} was killed (status 137)"), AGAIN),
             (status, word) => self.lost(
                 format!("pod {pod} ended with status {status} ({word})"),
                 format!("is it hype-run that the image {image} starts?"),
             ),
         })
+    }
+
+    /// Whose memory that was: the container's, of which the closure has a part.
+    fn out_of_memory(&self, after: &str) -> Error {
+        let Self { pod, memory, said, .. } = self;
+        match memory {
+            Some(limit) => {
+                let message = format!(
+                    "pod {pod} was OOM-killed{after}: its container `hype-run` used up its memory limit of {limit}"
+                );
+                out_of_memory(message, said).hint(
+                    "raise the container's limit, e.g. RunEnvironment::with_limit(\"memory\", \"4Gi\"); it holds \
+                     hype-run and what is staged, too. with_memory bounds what the closure takes of it",
+                )
+            }
+            None => {
+                let message = format!(
+                    "pod {pod} was OOM-killed{after}: its node ran out of memory, and its container `hype-run` has no limit"
+                );
+                out_of_memory(message, said).hint(
+                    "request what it needs, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"), so that a node is \
+                     chosen which has it; with_memory bounds what the closure takes",
+                )
+            }
+        }
     }
 
     fn stuck(&self, wait: Wait, after: Duration) -> Error {

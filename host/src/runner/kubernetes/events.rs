@@ -14,8 +14,8 @@ use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::sync::{Notify, mpsc};
 
-/// How long to wait before a watch that broke is asked for again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long to wait before a watch that broke or was refused is asked for again, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,18 +89,24 @@ impl Drop for Words {
 }
 
 async fn follow(inner: Arc<Inner>) {
+    let mut pause = PAUSES.0;
     loop {
-        let mut looking = pin!(inner.look());
-        let is_refused = loop {
-            tokio::select! {
-                looked = &mut looking => break looked.is_err(),
-                () = inner.left.notified() => if inner.ends(false) { return },
-            }
+        // A server that has just restarted may refuse for some seconds what it grants later.
+        let look = async {
+            let is_broken = inner.look().await.is_err();
+            pause = if is_broken { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
+            tokio::time::sleep(pause).await;
         };
-        if inner.ends(is_refused) {
+        let mut look = pin!(look);
+        loop {
+            tokio::select! {
+                () = &mut look => break,
+                () = inner.left.notified() => if inner.ends() { return },
+            }
+        }
+        if inner.ends() {
             return;
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -109,10 +115,10 @@ impl Inner {
         self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody hears any more, or nothing can be heard. Then whoever asks later begins anew.
-    fn ends(&self, is_refused: bool) -> bool {
+    /// Whether nobody hears any more. Whoever asks later begins anew.
+    fn ends(&self) -> bool {
         let mut hearing = self.hearing();
-        hearing.is_followed = !is_refused && !hearing.by_pod.is_empty();
+        hearing.is_followed = !hearing.by_pod.is_empty();
         !hearing.is_followed
     }
 
@@ -135,6 +141,32 @@ impl Inner {
             // One that doesn't hear it is about to go.
             let _ = say.send(word(event));
         }
+    }
+}
+
+/// How long to wait before it is asked again what is said of claims, at first and at the most.
+const CLAIM_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// What is said of the claims that a Pod waits for, time and again.
+pub(crate) struct ClaimNews {
+    events: Api<Event>,
+    claims: Vec<String>,
+    pause: Duration,
+}
+
+impl ClaimNews {
+    pub(crate) fn new(events: Api<Event>, claims: &[String]) -> Self {
+        Self { events, claims: claims.to_vec(), pause: CLAIM_PAUSES.0 }
+    }
+
+    /// What is said of each claim after a while.
+    pub(crate) async fn next(&mut self) -> Vec<String> {
+        if self.claims.is_empty() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(CLAIM_PAUSES.1);
+        of_claims(self.events.clone(), &self.claims).await
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) async fn remove_run(
     Ok(())
 }
 
-async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
+pub(super) async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
     listed(pods, &format!("{}={run_id}", labels::RUN)).await
 }
 
@@ -116,14 +116,18 @@ where
     listed.map(|listed| listed.items).map_err(|error| refused(format!("cannot list {kind}"), error))
 }
 
-/// Removes the Pods and transient claims that have expired and that nothing uses, and gives
-/// their names.
-pub(crate) async fn collect(reached: &Reached, removal: Removal) -> Result<Vec<String>> {
+/// Removes the Pods and transient claims that have expired, that nothing uses, and that don't belong to the runs
+/// `kept_runs`, and gives their names.
+pub(crate) async fn collect(
+    reached: &Reached,
+    removal: Removal,
+    kept_runs: &BTreeSet<String>,
+) -> Result<Vec<String>> {
     let pods: Api<Pod> = reached.api(&reached.namespace);
     let claims: Api<PersistentVolumeClaim> = reached.api(&reached.namespace);
     let there = listed(&pods, labels::RUN).await?;
     let (expired, kept): (Vec<Pod>, _) =
-        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod));
+        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod) && !is_of(pod, kept_runs));
     let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
     let is_real = removal == Removal::Real;
     let mut names = Vec::new();
@@ -152,9 +156,14 @@ fn claims_of(pod: &Pod) -> Vec<String> {
     claims.map(|claim| claim.claim_name.clone()).collect()
 }
 
-fn has_ended(pod: &Pod) -> bool {
+pub(super) fn has_ended(pod: &Pod) -> bool {
     let seen = Seen::of(pod);
     seen.ended.is_some() || matches!(seen.process, Process::Ended(_))
+}
+
+/// Whether the Pod belongs to one of these runs.
+fn is_of(pod: &Pod, runs: &BTreeSet<String>) -> bool {
+    pod.labels().get(labels::RUN).is_some_and(|run| runs.contains(run))
 }
 
 fn is_over(thing: &impl ResourceExt) -> bool {

@@ -12,6 +12,7 @@ mod cluster;
 mod end;
 mod events;
 #[cfg(feature = "gcs")]
+mod following;
 mod gke;
 mod hardening;
 mod leftovers;
@@ -19,6 +20,7 @@ mod making;
 mod mounts;
 mod output;
 mod pod;
+mod reach;
 mod refusal;
 mod run;
 mod runner;

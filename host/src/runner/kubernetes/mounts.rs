@@ -1,7 +1,7 @@
 //! What the container of an attempt is shown: the guest's mounts and secrets, and what is `hype-run`'s
 //! alone.
 
-use hype_wire::{Access, is_below};
+use hype_wire::{Access, Mount, is_below};
 use k8s_openapi::api::core::v1::{
     Affinity, Container, EmptyDirVolumeSource, HostPathVolumeSource,
     PersistentVolumeClaimVolumeSource, PodAffinity, PodAffinityTerm, PodSpec, SecretVolumeSource,
@@ -18,7 +18,11 @@ use crate::runner::Attempt;
 /// Where `hype-run` and the guest have their temporary files.
 const TMP: &str = "/tmp";
 
-/// How much that may hold: 1 GiB of the guest's own, and the files that are staged.
+/// Where `hype-run` marks that it was started, if the user's own Pod has something else at `/tmp`, which other Pods may
+/// share.
+const STARTS: &str = "/run/hype/starts";
+
+/// How much `/tmp` may hold: 1 GiB of the guest's own, and the files that are staged.
 const TMP_SIZE: &str = "4Gi";
 
 /// What may be done with the files of secrets: owner and group read them.
@@ -46,10 +50,7 @@ pub(crate) fn add(
 ) -> Result<()> {
     let mut shown = of_guest(attempt, claims)?;
     shown.extend(of_hype_run(attempt)?);
-    let has_tmp = container.volume_mounts.iter().flatten().any(|mount| mount.mount_path == TMP);
-    if !has_tmp {
-        shown.push(tmp());
-    }
+    shown.push(if has_tmp(container) { starts() } else { tmp() });
     for (index, one) in shown.iter().enumerate() {
         check(one, &shown[..index], container)?;
         let volumes = spec.volumes.iter().flatten();
@@ -67,6 +68,20 @@ pub(crate) fn add(
     }
     claims.iter().filter(|claim| claim.is_of_one_node).for_each(|claim| together(spec, claim));
     Ok(())
+}
+
+/// A mount whose place in the Pod is that in the guest.
+pub(crate) fn in_pod(path: &str, access: Access) -> Mount {
+    Mount { source: path.to_owned(), path: path.to_owned(), access }
+}
+
+/// A directory of the Pod's own, which outlives a container in it.
+pub(crate) fn of_starts(container: &Container) -> &'static str {
+    if has_tmp(container) { STARTS } else { TMP }
+}
+
+fn has_tmp(container: &Container) -> bool {
+    container.volume_mounts.iter().flatten().any(|mount| mount.mount_path == TMP)
 }
 
 /// Makes sure that `one` stands apart from the `others`, and from what the user's own Pod mounts.
@@ -153,15 +168,19 @@ fn secret(volume: &str, name: &str) -> Volume {
 }
 
 fn tmp() -> Shown {
-    let size = Quantity(TMP_SIZE.to_owned());
-    let source = EmptyDirVolumeSource { size_limit: Some(size), ..Default::default() };
+    empty("hype-tmp", TMP, TMP_SIZE)
+}
+
+fn starts() -> Shown {
+    empty("hype-starts", STARTS, "1Mi")
+}
+
+fn empty(name: &str, path: &str, size: &str) -> Shown {
+    let size_limit = Some(Quantity(size.to_owned()));
+    let source = EmptyDirVolumeSource { size_limit, ..Default::default() };
     Shown {
-        volume: Volume {
-            name: "hype-tmp".to_owned(),
-            empty_dir: Some(source),
-            ..Default::default()
-        },
-        path: TMP.to_owned(),
+        volume: Volume { name: name.to_owned(), empty_dir: Some(source), ..Default::default() },
+        path: path.to_owned(),
         access: Access::ReadWrite,
         what: "hype's own directory",
     }

@@ -19,6 +19,8 @@ pub(crate) struct Output {
     api: Api<Pod>,
     pod: String,
     written: Written,
+    /// Whether the server has given this log before, so that a refusal now is a passing one.
+    was_given: bool,
 }
 
 /// How many lines of each stream were handed on.
@@ -59,12 +61,17 @@ impl Output {
     pub(crate) fn new(api: Api<Pod>, pod: &str, log: &Log) -> Self {
         let lines = Lines::default();
         let written = Written { log: log.clone(), read: Read::default(), lines };
-        Self { api, pod: pod.to_owned(), written }
+        Self { api, pod: pod.to_owned(), written, was_given: false }
     }
 
     /// How many lines are handed on, whoever holds this.
     pub(crate) fn lines(&self) -> Lines {
         self.written.lines.clone()
+    }
+
+    /// Whether the server has given this log before.
+    pub(crate) fn was_given(&self) -> bool {
+        self.was_given
     }
 
     /// Hands on what is written until that ends or breaks off.
@@ -86,18 +93,23 @@ impl Output {
             ..Default::default()
         };
         let lines = self.api.log_stream(&self.pod, &params).await.map_err(Broken::Off)?;
+        self.was_given = true;
         self.written.take(lines, at_gap).await
     }
 }
 
 impl Broken {
-    /// Whether to ask again is of no use.
-    pub(crate) fn is_lasting(&self) -> bool {
+    /// Whether the server refuses the log. A server that has just restarted does that for some seconds, until it
+    /// knows who may read it and where the node is.
+    pub(crate) fn is_refused(&self) -> bool {
         match self {
             Self::Off(error) => {
-                matches!(Trouble::of(error), Trouble::Forbidden | Trouble::NotFound)
+                matches!(
+                    Trouble::of(error),
+                    Trouble::Forbidden | Trouble::NotFound | Trouble::Refused
+                )
             }
-            Self::Gap => true,
+            Self::Gap => false,
         }
     }
 }
@@ -203,7 +215,7 @@ mod tests {
         output.take(LINES[..2].concat().as_bytes(), AtGap::Stop).await.unwrap();
         let later = LINES[4].as_bytes();
         let gap = output.take(later, AtGap::Stop).await.unwrap_err();
-        assert!(gap.is_lasting(), "{gap:?}");
+        assert!(matches!(gap, Broken::Gap), "{gap:?}");
         assert_eq!(output.lines.counts(), [2, 0]);
         // Unless nothing else keeps it.
         output.take(later, AtGap::GoOn).await.unwrap();

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::base::CONTAINER;
+use super::base::{self, CONTAINER};
 use super::{hardening, mounts};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
@@ -187,6 +187,8 @@ fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Res
         TERMINATION_LOG,
         "--mark-errors",
         "--keep-log",
+        "--once",
+        mounts::of_starts(container),
     ];
     container.args = Some(arguments.map(str::to_owned).into());
     container.termination_message_path = Some(TERMINATION_LOG.to_owned());
@@ -247,6 +249,12 @@ pub(crate) fn stage_url(attempt: &Attempt) -> Result<&str> {
     let url = &attempt.manifest_url;
     let split = names::split_manifest(url).map(|(stage, _)| stage);
     split.ok_or_else(|| Error::input(format!("`{url}` is not the URL of a manifest")))
+}
+
+/// The memory that `hype-run` of `pod` may have.
+pub(crate) fn memory(pod: &Pod) -> Option<String> {
+    let limits = base::container(pod)?.resources.as_ref()?.limits.as_ref()?;
+    limits.get("memory").map(|memory| memory.0.clone())
 }
 
 /// A mount of a volume of the Pod's in a container.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::cluster::Reached;
 use super::end::End;
-use super::events::{Events, Words};
+use super::events::{ClaimNews, Events, Words};
 use super::making::make_pod;
 use super::output::{AtGap, Broken, Lines, Output};
 use super::refusal::{Trouble, refused};
@@ -30,7 +30,11 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 /// most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
-/// How long to wait before the rest of a log is asked for again.
+/// How long to wait at the most where the server has refused the log from the beginning, as it does where we may not
+/// read it at all.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// How long to wait before the rest of a log is asked for again, at first.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long the rest of a log is waited for once its container has ended.
@@ -42,6 +46,8 @@ pub(crate) struct Place<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) watch: &'a Watch,
     pub(crate) events: &'a Events,
+    /// The claims of the Pod.
+    pub(crate) claims: &'a [String],
     pub(crate) graces: Graces,
     /// How long the Pod may wait for a node.
     pub(crate) queue: Duration,
@@ -57,11 +63,13 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     let mut told = Told::of(&name);
     make_pod(pods.clone(), attempt, pod, (Arc::clone(&watched), patience)).await?;
     told.created();
+    attempt.handover.done();
     let output = Output::new(pods, &name, &attempt.log);
     let waits = Waits::new(place.graces, place.queue);
     let log = &attempt.log;
+    let claims = ClaimNews::new(place.reached.api(place.namespace), place.claims);
     let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
-    followed.follow(output, words).await
+    followed.follow(output, words, claims).await
 }
 
 /// A Pod on its way.
@@ -83,7 +91,12 @@ enum Step {
 }
 
 impl Followed<'_> {
-    async fn follow(mut self, output: Output, mut words: Words) -> Result<End> {
+    async fn follow(
+        mut self,
+        output: Output,
+        mut words: Words,
+        mut claims: ClaimNews,
+    ) -> Result<End> {
         let mut view = self.watched.view.clone();
         let running = watch::Sender::new(Phase::Before);
         let lines = output.lines();
@@ -97,8 +110,12 @@ impl Followed<'_> {
                         && !exit.is_silent()
                     {
                         let has_outcome = exit.has_outcome();
-                        running.send_replace(Phase::Ended { has_outcome });
-                        self.finish(writing, &lines, has_outcome).await;
+                        if exit.is_of_later_start() {
+                            self.cut(&lines, "its container was started again");
+                        } else {
+                            running.send_replace(Phase::Ended { has_outcome });
+                            self.finish(writing, &lines, has_outcome).await;
+                        }
                     }
                     break Ok(end);
                 }
@@ -108,6 +125,7 @@ impl Followed<'_> {
                 running.send_if_modified(|it| std::mem::replace(it, Phase::Runs) != Phase::Runs);
                 asked = None;
             }
+            let is_without_node = self.waits.is_for_node();
             tokio::select! {
                 // An error can't be: the watch is ours.
                 _ = view.changed() => {}
@@ -117,9 +135,10 @@ impl Followed<'_> {
                     asked = None;
                 }
                 Some(word) = words.next() => {
-                    self.told.hear(&word);
                     self.waits.hear(&word.reason, &word.message, Instant::now());
+                    self.told.hear(&word);
                 }
+                news = claims.next(), if is_without_node => self.told.claims(news),
                 // It goes on until it is told that the container ended.
                 _ = &mut writing => {}
             }
@@ -134,18 +153,21 @@ impl Followed<'_> {
             Err(_) => format!("it took longer than {REST:?}"),
         };
         if has_outcome {
-            tracing::info!(
-                "the log of pod {} cannot be read, and is taken from the stage: {why}",
-                self.name
-            );
-            let [stdout, stderr] = lines.counts();
-            self.log.is_cut_after(stdout, stderr);
+            self.cut(lines, &why);
         } else {
             tracing::warn!(
                 "pod {} has ended, and the rest of its log cannot be had: {why}",
                 self.name
             );
         }
+    }
+
+    /// Has the lines that are missing taken from the stage.
+    fn cut(&self, lines: &Lines, why: &str) {
+        let pod = self.name;
+        tracing::info!("the log of pod {pod} cannot be read, and is taken from the stage: {why}");
+        let [stdout, stderr] = lines.counts();
+        self.log.is_cut_after(stdout, stderr);
     }
 
     fn look(&mut self, view: &View) -> Result<Step> {
@@ -172,6 +194,9 @@ impl Followed<'_> {
             && now >= until
         {
             return Ok(Step::End(End::Stuck(wait.clone(), until - since)));
+        }
+        if let Some((wait, _)) = self.waits.current() {
+            self.told.wait(wait, until.map(|until| until - now));
         }
         Ok(Step::Wait(until, seen.process == Process::Running))
     }
@@ -211,7 +236,7 @@ async fn write(
     mut output: Output,
     mut phase: watch::Receiver<Phase>,
 ) -> std::result::Result<(), Broken> {
-    let (made, mut pause, mut is_over) = (Instant::now(), None, false);
+    let (made, mut pause, mut is_over, mut is_told) = (Instant::now(), None, false, false);
     loop {
         let is_next = |phase: &Phase| match phase {
             Phase::Before => false,
@@ -223,13 +248,7 @@ async fn write(
             return std::future::pending().await;
         };
         if let Phase::Ended { has_outcome } = now {
-            let at_gap = if has_outcome { AtGap::Stop } else { AtGap::GoOn };
-            if output.finish(at_gap).await.is_ok() {
-                return Ok(());
-            }
-            // What breaks off may be had at the second try.
-            tokio::time::sleep(AGAIN).await;
-            return output.finish(at_gap).await;
+            return write_rest(&mut output, has_outcome).await;
         }
         let waited = pause.unwrap_or_else(|| (made.elapsed() / 4).min(PAUSES.0));
         let ended = phase.wait_for(|phase| matches!(phase, Phase::Ended { .. }));
@@ -239,17 +258,46 @@ async fn write(
         let lines = output.lines().counts();
         tokio::select! {
             followed = output.follow() => match followed {
-                Err(broken) if broken.is_lasting() => {
-                    tracing::warn!("the log of the closure comes once it has ended: {broken}");
+                Err(Broken::Gap) => {
+                    tracing::warn!("the rest of the closure's log comes once it has ended: {}", Broken::Gap);
                     is_over = true;
                 }
+                Err(broken) if broken.is_refused() => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!("the log of the closure cannot be read now, and is asked for again: {broken}");
+                    }
+                    let longest = if output.was_given() { PAUSES.1 } else { REFUSED };
+                    pause = Some((waited * 2).clamp(PAUSES.0, longest));
+                }
                 // It ends with the container, or breaks off.
-                _ if output.lines().counts() != lines => pause = Some(PAUSES.0),
-                _ => pause = Some((waited * 2).clamp(PAUSES.0, PAUSES.1)),
+                _ => {
+                    is_told = false;
+                    let is_new = output.lines().counts() != lines;
+                    pause = Some(if is_new { PAUSES.0 } else { (waited * 2).clamp(PAUSES.0, PAUSES.1) });
+                }
             },
             _ = phase.changed() => {}
         }
     }
+}
+
+/// Hands on the rest of the log of a container that has ended.
+///
+/// What breaks off may be had at the second try. A log that was given before and that no outcome carries is asked
+/// for again for as long as the caller waits.
+async fn write_rest(output: &mut Output, has_outcome: bool) -> std::result::Result<(), Broken> {
+    let at_gap = if has_outcome { AtGap::Stop } else { AtGap::GoOn };
+    let mut pause = AGAIN;
+    for is_last in std::iter::once(false).chain(std::iter::repeat(true)) {
+        match output.finish(at_gap).await {
+            Err(broken) if is_last && (has_outcome || !output.was_given()) => return Err(broken),
+            Err(_) => {}
+            Ok(()) => break,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.0);
+    }
+    Ok(())
 }
 
 async fn at(time: Option<Instant>) {

@@ -4,24 +4,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use hype_stage::{Removal, Stage};
-use hype_wire::{Access, Mount, RunKey, TerminationLine, is_below};
+use hype_stage::Removal;
+use hype_wire::{Access, Mount, RunKey, TerminationLine};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 
 use super::cluster::{Cluster, Reached, Way, found};
 use super::end::{End, Ended};
 use super::events::Events;
-use super::pod::{self, Parts};
+use super::mounts::in_pod;
+use super::pod::{self, Parts, memory};
+use super::reach::check_stage;
 use super::run::{self, Place};
 use super::volumes::{Claims, Volumes};
 use super::waits::Graces;
 use super::watching::Watch;
-use super::{base, events, leftovers};
+use super::{base, events, following, leftovers};
 use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::lease;
+use crate::log::Log;
 use crate::owned::Owned;
 use crate::placement::QUEUE;
 use crate::runner::endpoints::Endpoints;
@@ -51,7 +54,7 @@ struct Inner {
     volumes: Volumes,
     /// What the runs of a namespace share, by its name.
     watches: Mutex<HashMap<String, (Watch, Events)>>,
-    /// Namespaces that runs are said to be in which somebody attaches to.
+    /// Namespaces in which runs are said to be.
     named: Mutex<BTreeSet<String>>,
 }
 
@@ -146,6 +149,10 @@ impl Runner for KubernetesRunner {
         "in Kubernetes".to_owned()
     }
 
+    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
+        Some(self.0.default_images.image(named, env).to_owned())
+    }
+
     fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         let platform = match pod::architecture(&self.0.based(env)) {
             "amd64" => Some("x86_64".to_owned()),
@@ -153,6 +160,14 @@ impl Runner for KubernetesRunner {
             _ => None,
         };
         Box::pin(std::future::ready(Ok(platform)))
+    }
+
+    fn check_stage<'a>(
+        &'a self,
+        url: &'a str,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(check_stage(url, &self.0.based(env))))
     }
 
     fn mounts<'a>(
@@ -169,6 +184,10 @@ impl Runner for KubernetesRunner {
             attempt.env = inner.based(&attempt.env);
             inner.run(&attempt).await
         })
+    }
+
+    fn outlives_program(&self) -> bool {
+        true
     }
 
     fn place_of<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
@@ -201,6 +220,22 @@ impl Runner for KubernetesRunner {
         })
     }
 
+    fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(async move {
+            let reached = self.0.cluster.reach().await?;
+            following::failure(reached, &self.0.namespaces(reached), run_id).await
+        })
+    }
+
+    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()> {
+        let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
+        Box::pin(async move {
+            // Whoever waits for the run is told why that can't be reached.
+            let Ok(reached) = inner.cluster.reach().await else { return };
+            following::follow(reached, &inner.namespaces(reached), &run_id, &log).await;
+        })
+    }
+
     fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
@@ -209,8 +244,14 @@ impl Runner for KubernetesRunner {
         })
     }
 
-    fn collect(&self, removal: Removal) -> BoxFuture<'_, Result<Vec<String>>> {
-        Box::pin(async move { leftovers::collect(&self.0.cluster.connect().await?, removal).await })
+    fn collect<'a>(
+        &'a self,
+        removal: Removal,
+        kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            leftovers::collect(&self.0.cluster.connect().await?, removal, kept).await
+        })
     }
 }
 
@@ -249,13 +290,13 @@ impl Inner {
         let expiry = labels::expiry(attempt.env.timeout());
         let parts = Parts { image, variables, is_stage_on_loopback, claims, expiry };
         let pod = pod::pod(attempt, &parts)?;
-        check_stage(attempt, &pod)?;
         let (watch, events) = &self.watches(reached, namespace);
         let place = Place {
             reached,
             namespace,
             watch,
             events,
+            claims: &claim_names,
             graces: self.graces,
             queue: attempt.env.placement().queue_timeout.unwrap_or(QUEUE),
         };
@@ -355,40 +396,4 @@ fn namespace<'a>(env: &'a RunEnvironment, reached: &'a Reached) -> &'a str {
     let placement = env.placement();
     let of_base = || placement.base.as_ref()?.metadata.namespace.as_deref();
     placement.namespace.as_deref().or_else(of_base).unwrap_or(&reached.namespace)
-}
-
-/// A mount whose place in the Pod is that in the guest.
-fn in_pod(path: &str, access: Access) -> Mount {
-    Mount { source: path.to_owned(), path: path.to_owned(), access }
-}
-
-/// The memory that `hype-run` of `pod` may have.
-fn memory(pod: &Pod) -> Option<String> {
-    let limits = base::container(pod)?.resources.as_ref()?.limits.as_ref()?;
-    limits.get("memory").map(|memory| memory.0.clone())
-}
-
-/// Makes sure that the Pod reaches the stage: a directory must be mounted at its very path.
-fn check_stage(attempt: &Attempt, pod: &Pod) -> Result<()> {
-    let url = pod::stage_url(attempt)?;
-    let bucket =
-        "stage in a bucket: HYPE_STAGING=gs://bucket/prefix, or Submitter::kubernetes_with";
-    if let Some(directory) = Stage::directory_of(url)? {
-        let mounts = base::container(pod).and_then(|container| container.volume_mounts.as_ref());
-        let directory = directory.to_string_lossy();
-        let mut paths = mounts.into_iter().flatten().map(|mount| mount.mount_path.as_str());
-        if paths.any(|path| path != "/tmp" && is_below(&directory, path)) {
-            return Ok(());
-        }
-        let message = format!("the Pods of a cluster cannot reach the stage {url}");
-        let hint = format!("{bucket}; or let the Pod's YAML mount that very path");
-        return Err(Error::input(message).hint(hint));
-    }
-    match Endpoints::of(url, |_| None) {
-        Some(_) => Ok(()),
-        None => {
-            let message = format!("the Pods of a cluster cannot reach the stage {url}");
-            Err(Error::input(message).hint(bucket))
-        }
-    }
 }

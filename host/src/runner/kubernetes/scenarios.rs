@@ -16,6 +16,7 @@ use super::scripted::{Answer, Scripted, status};
 use crate::background::Background;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::handover::Handover;
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::runner::{Attempt, Graces, KubernetesRunner, Runner, Voucher};
@@ -60,6 +61,7 @@ impl Scenario {
             disk: 0,
             log: self.log.clone(),
             owned: self.owned.of_run(),
+            handover: Handover::new(),
         }))
     }
 

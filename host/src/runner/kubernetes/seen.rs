@@ -1,6 +1,6 @@
 //! What a Pod says of itself, as far as a run must know it.
 
-use hype_wire::{SILENT, TerminationLine};
+use hype_wire::{SILENT, STARTED_AGAIN, TerminationLine};
 use k8s_openapi::api::core::v1::{ContainerState, Pod, PodCondition};
 
 use super::base::CONTAINER;
@@ -63,6 +63,11 @@ impl Exit {
     /// Whether `hype-run` says that it left an outcome.
     pub(crate) fn has_outcome(&self) -> bool {
         self.status == 0 && self.line().parse::<TerminationLine>().is_ok()
+    }
+
+    /// Whether this is the end of a start after the first, so that the log isn't that of the closure.
+    pub(crate) fn is_of_later_start(&self) -> bool {
+        self.reason.message.lines().skip(1).any(|line| line == STARTED_AGAIN)
     }
 
     /// Whether `hype-run` says that there is no output.

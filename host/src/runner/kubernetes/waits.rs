@@ -76,9 +76,7 @@ impl Waits {
                     *since = now;
                 }
             }
-            "FailedMount" | "FailedAttachVolume" if message.contains("not found") => {
-                self.unmounted = Some(message.to_owned());
-            }
+            reason if is_missing(reason, message) => self.unmounted = Some(message.to_owned()),
             _ => {}
         }
     }
@@ -107,6 +105,11 @@ impl Waits {
         self.now.as_ref().map(|(wait, since)| (wait, *since))
     }
 
+    /// Whether it waits for a node.
+    pub(crate) fn is_for_node(&self) -> bool {
+        matches!(self.now, Some((Wait::Node(_), _)))
+    }
+
     fn wait(&mut self, seen: &Seen) -> Option<Wait> {
         if seen.is_going.is_some() {
             return Some(Wait::End(seen.disruption.clone().or(seen.failure.clone())));
@@ -125,6 +128,11 @@ impl Waits {
             Process::Running | Process::Ended(_) => None,
         }
     }
+}
+
+/// Whether an event says that something isn't there that the Pod names.
+pub(crate) fn is_missing(reason: &str, message: &str) -> bool {
+    matches!(reason, "FailedMount" | "FailedAttachVolume") && message.contains("not found")
 }
 
 /// Whether Kubernetes' `word` says that an image can't be had.

@@ -41,7 +41,7 @@ async fn detached() -> hype::Result<()> {
     while run.status() == Status::Staging {
         tokio::task::yield_now().await;
     }
-    run.detach()?;
+    run.detach().await?;
     eprintln!("detached");
     std::future::pending().await
 }

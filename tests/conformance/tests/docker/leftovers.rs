@@ -125,7 +125,7 @@ fn a_detached_container_goes_with_who_attaches() {
     let (_stage, submitter) = submitter(|runner| runner);
     let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
     wait(run.logs().collect::<Vec<_>>());
-    let run = run.detach().unwrap();
+    let run = wait(run.detach()).unwrap();
     assert_eq!(containers(&run), format!("{run}-1"));
     assert_eq!(wait(submitter.attach::<String>(&run).wait()).unwrap(), "hello you");
     assert_gone(&run);

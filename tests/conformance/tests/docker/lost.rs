@@ -44,10 +44,11 @@ fn a_container_that_is_told_to_stop_leaves_an_outcome() {
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
 fn a_container_without_memory_is_told_apart() {
     let (_stage, submitter) = submitter(|runner| runner);
-    let env = RunEnvironment::new().with_request("memory", "96Mi");
+    // It isn't tried again.
+    let env = RunEnvironment::new().with_request("memory", "96Mi").with_retries(1);
     let error = wait(submitter.submit(test_guests::ends::hoard(), &env)).unwrap_err();
     let report = error.report();
-    assert!(error.is_lost(), "{report}");
-    assert!(report.contains("was killed: it used up its memory of 96Mi"), "{report}");
-    assert!(report.contains("Hint: raise the memory request"), "{report}");
+    assert!(error.is_out_of_memory() && error.exit_code() == 1, "{report}");
+    assert!(report.contains("was OOM-killed: it used up its memory limit of 96Mi"), "{report}");
+    assert!(report.contains("Hint: raise the container's limit"), "{report}");
 }

@@ -30,7 +30,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-fn kubectl() -> Command {
+pub(crate) fn kubectl() -> Command {
     let mut kubectl = Command::new("kubectl");
     kubectl.env("KUBECONFIG", std::env::var("HYPE_TEST_ADMIN").unwrap());
     kubectl

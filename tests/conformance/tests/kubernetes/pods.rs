@@ -85,7 +85,7 @@ fn a_detached_pod_goes_with_who_attaches() {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         waiting.release();
         let Waiting { run, signal, .. } = waiting;
-        let id = run.detach().unwrap();
+        let id = run.detach().await.unwrap();
         let other = submitter(|runner| runner).unwrap().with_strict_results();
         assert_eq!(other.attach::<String>(&id).wait().await.unwrap(), "gone");
         other.close().await.unwrap();

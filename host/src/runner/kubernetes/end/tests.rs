@@ -2,6 +2,10 @@ use super::*;
 use hype_wire::{Digest, TerminationLine};
 
 fn judged(end: End, said: &[&str]) -> Result<Voucher, Error> {
+    ended(said).judged(end)
+}
+
+fn ended(said: &[&str]) -> Ended<'static> {
     Ended {
         run_id: "hype-run-a",
         pod: "hype-run-a-1",
@@ -11,7 +15,6 @@ fn judged(end: End, said: &[&str]) -> Result<Voucher, Error> {
         said: said.iter().map(|line| line.to_string()).collect(),
         claims: vec!["claim disk: waiting for a volume".into()],
     }
-    .judged(end)
 }
 
 fn exit(status: i32, word: &str, message: &str) -> Exit {
@@ -48,11 +51,6 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
     };
     let exited = |status, word, message| End::Exited(exit(status, word, message), None);
     let ends = [
-        (
-            exited(137, "OOMKilled", ""),
-            "was OOMKilled after 12 s: it used up its memory, of 64Mi",
-            "with_limit",
-        ),
         (exited(137, "Error", ""), "was killed (status 137)", "with_retries"),
         (
             exited(0, "Completed", ""),
@@ -62,6 +60,7 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
         (exited(0, "Completed", "bye"), "succeeded, and left no outcome", "entrypoint"),
         (exited(2, "Error", ""), "of the image a/b:1 was started wrongly", "tagged with"),
         (exited(3, "Error", ""), "could leave no outcome", "with_service_account"),
+        (exited(4, "Error", ""), "was started a second time, which runs nothing", "with_retries"),
         (exited(101, "Error", ""), "ended with status 101 (Error)", "is it hype-run"),
         (
             End::Exited(exit(137, "Error", ""), Some("somebody deleted pod hype-run-a-1".into())),
@@ -115,6 +114,25 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
         let (told, hinted) = report.split_once("\nHint: ").unwrap();
         assert!(told.contains(reason) && hinted.contains(hint), "{report}");
     }
+}
+
+#[test]
+fn a_container_without_memory_is_the_closures_failure() {
+    let end = || End::Exited(exit(137, "OOMKilled", ""), None);
+    let error = judged(end(), &["loading"]).unwrap_err();
+    assert!(error.is_out_of_memory() && !error.is_infrastructure() && !error.is_lost());
+    assert_eq!(error.exit_code(), 1);
+    let report = error.report();
+    let told = "pod hype-run-a-1 was OOM-killed after 12 s: its container `hype-run` used up its memory limit of \
+                64Mi\nCaused by:\n   0: its last lines:\n      loading\nHint: raise the container's limit";
+    assert!(report.starts_with(told) && report.contains("with_limit"), "{report}");
+    let unlimited = Ended { memory: None, ..ended(&[]) }.judged(end()).unwrap_err();
+    assert!(unlimited.is_out_of_memory());
+    let report = unlimited.report();
+    assert!(
+        report.contains("its node ran out of memory") && report.contains("with_request"),
+        "{report}"
+    );
 }
 
 #[test]

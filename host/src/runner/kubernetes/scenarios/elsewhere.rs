@@ -1,11 +1,16 @@
 //! Runs in other namespaces than the runner's own.
 
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use hype_stage::Removal;
 use serde_json::json;
 
-use super::{Scenario, ended, line, line_of, running};
+use super::{POD, Scenario, container, ended, error_of, line, line_of, running};
 use crate::environment::RunEnvironment;
-use crate::runner::Runner;
+use crate::log::Log;
 use crate::runner::kubernetes::scripted::Answer;
+use crate::runner::{Runner, labels};
 
 const RUN: &str = "hype-run-abcdefghij";
 
@@ -58,4 +63,52 @@ async fn a_namespace_that_is_forbidden_is_told() {
     scenario.server.answer("GET pods", Answer::Refusal(403, "Forbidden", forbidden));
     let report = scenario.runner.is_alive(RUN).await.unwrap_err().report();
     assert!(report.starts_with("cannot list pods") && report.contains(forbidden), "{report}");
+}
+
+/// The log of the run is that of another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_of_another_process_writes_is_followed_and_why_it_failed_is_told() {
+    let scenario = Scenario::new();
+    let (server, runner) = (&scenario.server, &scenario.runner);
+    assert!(runner.failure(RUN).await.unwrap().is_none());
+    let env = RunEnvironment::new().with_limit("memory", "96Mi");
+    let own = scenario.begun(&env).await;
+    let log = Log::new("attached");
+    let following = tokio::spawn(runner.follow(RUN, log.clone()));
+    server.write("2026-11-22T07:00:00.1Z out\n2026-11-22T07:00:00.2Z \u{2063}err\n");
+    server.pod(&running());
+    let lines: Vec<_> = log.follow().take(2).map(|line| line.text).collect().await;
+    assert_eq!(lines, ["out", "err"]);
+    assert!(runner.failure(RUN).await.unwrap().is_none());
+    // What the run itself would remove stays.
+    server.answer("DELETE pods", Answer::Refusal(403, "Forbidden", "not now"));
+    let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+    server.pod(&container("Failed", &killed));
+    let error = error_of(own).await;
+    following.await.unwrap();
+    assert_eq!(log.take_cut(), Some([1, 1]));
+    let told = runner.failure(RUN).await.unwrap().unwrap();
+    assert!(error.is_out_of_memory() && told.is_out_of_memory());
+    assert_eq!(told.to_string(), error.to_string());
+    assert!(told.to_string().ends_with("used up its memory limit of 96Mi"), "{told}");
+}
+
+/// The Pod's status vouches for the outcome of a detached run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_leaves_the_pods_of_runs_that_are_kept() {
+    let scenario = Scenario::new();
+    let (server, runner) = (&scenario.server, &scenario.runner);
+    let own = scenario.begun(&RunEnvironment::new()).await;
+    server.answer("DELETE pods", Answer::Refusal(403, "Forbidden", "not now"));
+    let mut expired = ended("Succeeded", 0, &line().to_string());
+    expired["metadata"] = json!({"annotations": {labels::EXPIRY: "1"}});
+    server.pod(&expired);
+    line_of(own).await;
+    server.asked("DELETE pods", 1).await;
+    let kept = BTreeSet::from([RUN.to_owned()]);
+    assert_eq!(runner.collect(Removal::Real, &kept).await.unwrap(), [""; 0]);
+    assert_eq!(server.things("pods").len(), 1);
+    let others = BTreeSet::from(["hype-run-of-others".to_owned()]);
+    assert_eq!(runner.collect(Removal::Real, &others).await.unwrap(), [format!("pod {POD}")]);
+    assert_eq!(server.things("pods").len(), 0);
 }

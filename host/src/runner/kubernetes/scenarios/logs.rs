@@ -51,6 +51,48 @@ async fn what_was_read_of_a_log_that_breaks_off_is_not_taken_again() {
     assert_eq!(scenario.log.take_cut(), Some([2, 1]));
 }
 
+/// A server that has just restarted refuses a log for some seconds. What is written meanwhile comes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn live_output_resumes_after_the_server_refused_the_log() {
+    let not_found = Answer::Refusal(404, "NotFound", "nodes \"n\" not found");
+    let broken = Answer::Refusal(500, "InternalError", "Authorization error");
+    let resumes = async |refusal| {
+        let scenario = Scenario::new();
+        let log = format!("GET pods/{POD}/log");
+        let run = scenario.begun(&RunEnvironment::new()).await;
+        scenario.server.write("2026-11-22T07:00:00.1Z one\n");
+        scenario.server.pod(&running());
+        let mut lines = Box::pin(scenario.log.follow().map(|line| line.text));
+        assert_eq!(lines.next().await.as_deref(), Some("one"));
+        scenario.server.answer(&log, refusal);
+        scenario.server.write("2026-11-22T07:00:00.2Z two\n");
+        // While it still runs.
+        assert_eq!(lines.next().await.as_deref(), Some("two"));
+        scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
+        line_of(run).await;
+        assert_eq!(scenario.log.take_cut(), None);
+    };
+    futures::join!(resumes(FORBIDDEN), resumes(not_found), resumes(broken));
+}
+
+/// Without an outcome nothing else has the last lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_lines_are_read_although_the_server_refuses_the_log_for_a_while() {
+    let scenario = Scenario::new();
+    let run = scenario.begun(&RunEnvironment::new()).await;
+    scenario.server.write("2026-11-22T07:00:00.1Z one\n");
+    scenario.server.pod(&running());
+    let lines: Vec<_> = scenario.log.follow().take(1).collect().await;
+    assert_eq!(lines[0].text, "one");
+    for _ in 0..3 {
+        scenario.server.answer(&format!("GET pods/{POD}/log"), FORBIDDEN);
+    }
+    scenario.server.write("2026-11-22T07:00:00.2Z error: no outcome\n");
+    scenario.server.pod(&ended("Failed", 3, ""));
+    let report = error_of(run).await.report();
+    assert!(report.contains("error: no outcome"), "{report}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_see_events_goes_without() {
     let scenario = Scenario::new();

@@ -133,3 +133,18 @@ async fn readers_of_a_copy_have_one_for_each_write() {
     // All of them go with the submitter.
     assert_eq!(server.things("persistentvolumeclaims"), [] as [Value; 0]);
 }
+
+/// A missing class is told by an event of the claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_claims_is_asked_for_while_the_pod_has_no_node() {
+    let scenario = Scenario::new();
+    let volume = VolumeRequest::transient("no-such-class", "10Gi");
+    let env = RunEnvironment::new().with_mount(volume.mount_read_write("/v"));
+    scenario.runner.mounts(&env, &scenario.owned).await.unwrap();
+    let run = scenario.begun(&env).await;
+    assert_eq!(scenario.count("GET events"), 0);
+    scenario.server.pod(&unschedulable("pod has unbound immediate PersistentVolumeClaims"));
+    scenario.server.asked("GET events", 1).await;
+    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
+    line_of(run).await;
+}
