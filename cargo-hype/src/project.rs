@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, TargetKind};
+use cargo_metadata::{Metadata, MetadataCommand, Node, Package, PackageId, TargetKind};
 
 use crate::error::{Error, Result};
 
@@ -16,6 +16,8 @@ pub(crate) const HYPE_PACKAGE: &str = "spotify-hype";
 pub struct Project {
     metadata: Metadata,
     directory: PathBuf,
+    /// hype and all packages that depend on it, directly or not.
+    users_of_hype: BTreeSet<PackageId>,
 }
 
 impl Project {
@@ -40,7 +42,8 @@ impl Project {
             .current_dir(directory)
             .exec()
             .map_err(|error| unreadable(directory, error))?;
-        Ok(Self { metadata, directory: directory.to_owned() })
+        let users_of_hype = users_of_hype(&metadata);
+        Ok(Self { metadata, directory: directory.to_owned(), users_of_hype })
     }
 
     /// Where it was looked for.
@@ -66,10 +69,10 @@ impl Project {
     /// When a spec names no package, or one that cannot define functions.
     pub fn select(&self, specs: &[String]) -> Result<Vec<&Package>> {
         if !specs.is_empty() {
-            return specs.iter().map(|spec| check_may_define(self.package(spec)?)).collect();
+            return specs.iter().map(|spec| check_may_define(self, self.package(spec)?)).collect();
         }
         if let Some(package) = self.package_here() {
-            return Ok(vec![check_may_define(package)?]);
+            return Ok(vec![check_may_define(self, package)?]);
         }
         let members: Vec<_> = self
             .metadata
@@ -190,7 +193,38 @@ impl Project {
 
     /// Whether a package's library has functions of hype's, as far as its sources tell.
     fn defines_functions(&self, package: &Package) -> bool {
-        uses_hype(package) && library(package).is_some_and(|library| mentions_function(&library))
+        let names = self.ways_to_hype(package);
+        let mentions = |library: PathBuf| mentions_function(&library, &names);
+        !names.is_empty() && library(package).is_some_and(mentions)
+    }
+
+    /// The names under which `package` knows hype and those of its dependencies that may re-export it; none
+    /// where it doesn't depend on hype.
+    fn ways_to_hype(&self, package: &Package) -> BTreeSet<&str> {
+        let nodes = self.metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+        let node = nodes.into_iter().find(|node| node.id == package.id);
+        let dependencies = node.into_iter().flat_map(|node| &node.deps);
+        dependencies
+            .filter(|dependency| self.users_of_hype.contains(&dependency.pkg))
+            .map(|dependency| dependency.name.as_str())
+            .collect()
+    }
+}
+
+/// The package of hype and all that depend on it, directly or not.
+fn users_of_hype(metadata: &Metadata) -> BTreeSet<PackageId> {
+    let hype = metadata.packages.iter().filter(|package| package.name == HYPE_PACKAGE);
+    let mut users: BTreeSet<_> = hype.map(|package| package.id.clone()).collect();
+    let nodes: Vec<_> = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).collect();
+    loop {
+        let is_new = |node: &&&Node| {
+            !users.contains(&node.id) && node.dependencies.iter().any(|id| users.contains(id))
+        };
+        let found: Vec<_> = nodes.iter().filter(is_new).map(|node| node.id.clone()).collect();
+        if found.is_empty() {
+            return users;
+        }
+        users.extend(found);
     }
 }
 
@@ -215,18 +249,14 @@ fn names(packages: &[&Package]) -> String {
     names.join(", ")
 }
 
-fn uses_hype(package: &Package) -> bool {
-    package.dependencies.iter().any(|dependency| dependency.name == HYPE_PACKAGE)
-}
-
 /// Refuses what would be compiled in vain.
-fn check_may_define(package: &Package) -> Result<&Package> {
+fn check_may_define<'a>(project: &Project, package: &'a Package) -> Result<&'a Package> {
     let name = &package.name;
     if library(package).is_none() {
         return Err(Error::input(format!("`{name}` has no library, and so no functions"))
             .hint("write them in its src/lib.rs: #[hype::function] above a `pub fn`"));
     }
-    if !uses_hype(package) {
+    if project.ways_to_hype(package).is_empty() {
         return Err(Error::input(format!(
             "`{name}` doesn't depend on hype, and so has no functions"
         ))
@@ -243,25 +273,35 @@ fn library(package: &Package) -> Option<PathBuf> {
     library.src_path.parent().map(|directory| directory.as_std_path().to_owned())
 }
 
-fn mentions_function(directory: &Path) -> bool {
+fn mentions_function(directory: &Path, ways: &BTreeSet<&str>) -> bool {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return false;
     };
     entries.flatten().any(|entry| {
         let path = entry.path();
         if path.is_dir() {
-            return mentions_function(&path);
+            return mentions_function(&path, ways);
         }
         path.extension().is_some_and(|extension| extension == "rs")
-            && std::fs::read_to_string(&path).is_ok_and(|text| text.lines().any(is_attribute))
+            && std::fs::read_to_string(&path)
+                .is_ok_and(|text| text.lines().any(|line| is_attribute(line, ways)))
     })
 }
 
-fn is_attribute(line: &str) -> bool {
-    let line = line.trim_start();
-    ["#[hype::function", "#[function"].iter().any(|attribute| {
-        line.strip_prefix(attribute).is_some_and(|rest| rest.starts_with([']', '(']))
-    })
+/// Whether `line` begins with `#[function]`, alone or under a path that begins with one of `ways` or with the
+/// usual name.
+fn is_attribute(line: &str, ways: &BTreeSet<&str>) -> bool {
+    let Some(attribute) = line.trim_start().strip_prefix("#[") else {
+        return false;
+    };
+    let path = attribute.split([']', '(']).next().filter(|path| path.len() < attribute.len());
+    let mut segments = path.unwrap_or_default().trim_start_matches("::").split("::");
+    let first = segments.next().unwrap_or_default().trim();
+    let last = segments.last().map(str::trim);
+    match last {
+        None => first == "function",
+        Some(last) => last == "function" && (first == "hype" || ways.contains(first)),
+    }
 }
 
 #[cfg(test)]
@@ -270,10 +310,15 @@ mod tests {
 
     #[test]
     fn an_attribute_is_not_its_mention() {
+        let is_attribute = |line| is_attribute(line, &["h", "framework"].into());
         assert!(is_attribute("    #[hype::function]"));
         assert!(is_attribute("#[hype::function(value)] pub fn f() {}"));
         assert!(is_attribute("#[function]"));
+        assert!(is_attribute("#[h::function]"));
+        assert!(is_attribute("#[::framework::hype::function(crate = framework::hype)]"));
         assert!(!is_attribute("/// #[hype::function]"));
         assert!(!is_attribute("#[functional]"));
+        assert!(!is_attribute("#[other::function]"));
+        assert!(!is_attribute("#[hype::function"));
     }
 }
