@@ -278,6 +278,7 @@ pub(crate) fn unique_name(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Run;
 
     #[test]
     fn run_ids_differ_and_name_pods() {

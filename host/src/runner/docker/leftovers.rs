@@ -1,7 +1,7 @@
 //! What of hype's is there without a submitter in this process: containers by their run, and what
 //! expired.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
@@ -34,9 +34,12 @@ pub(crate) async fn key(docker: &Docker, run_id: &str) -> Result<Option<RunKey>>
     Ok(keys.find_map(|key| key.parse().ok()))
 }
 
-/// Removes the containers of this run, once they have ended or didn't for a while.
-pub(crate) async fn remove_run(docker: &Docker, run_id: &str) -> Result<()> {
-    for container in of_run(docker, run_id).await? {
+/// Removes the containers of this run, once they have ended or didn't for a while; with them, if their submitter is
+/// gone, the transient volumes that no other container has.
+pub(crate) async fn remove_run(docker: &Docker, run_id: &str, is_orphan: bool) -> Result<()> {
+    let of_run = of_run(docker, run_id).await?;
+    let volumes: HashSet<_> = of_run.iter().flat_map(volumes_of).collect();
+    for container in of_run {
         let Some(id) = container.id else { continue };
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
         let mut waiting = Box::pin(docker.wait_container(&id, Some(options)));
@@ -45,7 +48,24 @@ pub(crate) async fn remove_run(docker: &Docker, run_id: &str) -> Result<()> {
         drop(waiting);
         remove_container(docker.clone(), id).await?;
     }
+    if volumes.is_empty() || !is_orphan {
+        return Ok(());
+    }
+    for volume in transient_volumes(docker).await? {
+        let submitter = volume.labels.get(labels::SUBMITTER).cloned();
+        let is_of_run = volumes.contains(&(Some(volume.name.clone()), submitter));
+        if is_of_run && !is_used(docker, &volume.name).await? {
+            remove_volume(docker, &volume.name).await?;
+        }
+    }
     Ok(())
+}
+
+/// The names of the container's volumes, each with whose the container is.
+fn volumes_of(container: &ContainerSummary) -> Vec<(Option<String>, Option<String>)> {
+    let submitter = label(container, labels::SUBMITTER).map(str::to_owned);
+    let mounts = container.mounts.iter().flatten().filter(|mount| mount.name.is_some());
+    mounts.map(|mount| (mount.name.clone(), submitter.clone())).collect()
 }
 
 async fn of_run(docker: &Docker, run_id: &str) -> Result<Vec<ContainerSummary>> {

@@ -174,10 +174,10 @@ impl Runner for DockerRunner {
         })
     }
 
-    fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
-            leftovers::remove_run(&inner.daemon.reach().await?.docker, &run_id).await
+            leftovers::remove_run(&inner.daemon.reach().await?.docker, &run_id, is_orphan).await
         })
     }
 

@@ -22,6 +22,7 @@ fn attempt(env: RunEnvironment) -> Attempt {
         disk: 0,
         log: Log::new("run"),
         owned: Owned::of_submitter(&Background::start().unwrap()),
+        handover: crate::handover::Handover::new(),
     }
 }
 
