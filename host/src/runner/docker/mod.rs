@@ -12,6 +12,7 @@ mod endpoint;
 mod image;
 mod leftovers;
 mod limits;
+mod patience;
 mod reach;
 mod run;
 mod runner;

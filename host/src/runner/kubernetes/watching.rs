@@ -175,10 +175,11 @@ impl Inner {
             }
             let name = self.views().by_name.keys().next().cloned()?;
             let looked = self.patience.once(self.api.get_metadata_opt(&name)).await;
-            match looked {
-                Err(error) if Trouble::of(&error) == Trouble::Away => return Some(Err(error)),
-                // Whatever it is, it is an answer.
-                _ => {}
+            // Whatever else it is, it is an answer.
+            if let Err(error) = looked
+                && Trouble::of(&error) == Trouble::Away
+            {
+                return Some(Err(error));
             }
         }
     }
