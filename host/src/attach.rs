@@ -44,7 +44,7 @@ struct Inner {
     /// Whether its owner left it to us, or is gone.
     is_ours: AtomicBool,
     /// Whether somebody got an end of it, or cancelled it.
-    is_over: AtomicBool,
+    is_over: Arc<AtomicBool>,
 }
 
 /// What the stage says of a run when somebody attaches to it.
@@ -63,6 +63,7 @@ impl Attachment {
         is_strict: bool,
     ) -> Self {
         let owners_lease = Mutex::new(Watch::new(Instant::now(), core.lease_term));
+        let (is_over, reached) = (Arc::new(AtomicBool::new(false)), status.subscribe());
         let attachment = Self(Arc::new(Inner {
             core,
             id: id.to_owned(),
@@ -74,13 +75,11 @@ impl Attachment {
             log,
             owners_lease,
             is_ours: AtomicBool::new(false),
-            is_over: AtomicBool::new(false),
+            is_over: Arc::clone(&is_over),
         }));
-        let inner = Arc::downgrade(&attachment.0);
         let id = id.to_owned();
         owned.enter_action(async move {
-            let is_left = inner.upgrade().is_some_and(|inner| inner.has_begun_and_is_not_over());
-            if is_left {
+            if *reached.borrow() != Status::Staging && !is_over.load(Ordering::Relaxed) {
                 tracing::info!(
                     "{id} stays as it is: submitter.attach::<T>(\"{id}\") waits for it again"
                 );
@@ -105,10 +104,6 @@ impl Attachment {
 }
 
 impl Inner {
-    fn has_begun_and_is_not_over(&self) -> bool {
-        *self.status.borrow() != Status::Staging && !self.is_over.load(Ordering::Relaxed)
-    }
-
     async fn collect(&self) -> Result<Bytes> {
         let id = &self.id;
         if !names::is_run_id(id) {

@@ -68,9 +68,11 @@ where
                 code = async {
                     let code = main.await.conclude();
                     pending::wait_for_all(None).await;
-                    code
+                    // What `main` waited for may have been given up for that.
+                    let status = *told.borrow();
+                    status.map_or(code, ExitCode::from)
                 } => code,
-                status = told_to_end(told) => ExitCode::from(status),
+                status = told_to_end(told.clone()) => ExitCode::from(status),
             }
         })
     }));

@@ -71,8 +71,8 @@ impl std::error::Error for RunError {
 ///
 /// # Errors
 ///
-/// Only when no outcome could be written: the URL names no manifest, the stage is out of reach, or
-/// somebody else wrote an outcome before.
+/// Only when no outcome could be written: the URL names no manifest, the stage is out of reach, somebody else wrote
+/// an outcome before, or the run's manifest is gone, since it was cancelled or collected.
 pub async fn run(
     executor: &Executor,
     request: &Request,
@@ -97,12 +97,31 @@ pub async fn run(
         Ok(value) => End::Value(value),
         Err(failure) => End::Failure(failure),
     };
+    if !is_wanted(&stage, run_id, request, &end).await {
+        return Err(RunError {
+            message: format!(
+                "nobody wants the outcome of run {run_id} any more: its manifest is gone"
+            ),
+            source: None,
+        });
+    }
     let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
     outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
     outcome.log = put_log(&stage, run_id, request, &output).await;
     conclude(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
+}
+
+/// Whether somebody may still want this end of the run: one who cancels it takes its manifest away first, and removes
+/// what is there a moment later. An end of the function's own needs no look, unless this process is told to stop.
+async fn is_wanted(stage: &Stage, run_id: &str, request: &Request, end: &End) -> bool {
+    let is_early = matches!(end, End::Failure(failure) if failure.kind.is_infrastructure());
+    if !is_early && !request.interrupt.is_cancelled() {
+        return true;
+    }
+    // Where that can't be told, an outcome too many is better than none.
+    stage.has(&names::manifest(run_id)).await.unwrap_or(true)
 }
 
 async fn attempt(

@@ -1,6 +1,6 @@
 //! The removal of what nobody needs any more, while others go on submitting.
 //!
-//! A run is needed while it is young or its lease says that it was detached; a blob while it is
+//! A run is needed while it is young, or has a manifest and a lease that says that it was detached; a blob while it is
 //! young, or a manifest that stays names it. Young is what the store says was written less than an
 //! age ago, by the store's own clock: each collection writes an object and looks when that was.
 //!
@@ -15,6 +15,7 @@ mod interleavings;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use hype_wire::{Digest, Lease, RunManifest, names};
 use object_store::path::Path;
@@ -147,14 +148,12 @@ impl Stage {
     }
 
     async fn old_blobs(&self, cutoff: SystemTime) -> Result<Vec<(Digest, u64)>, StageError> {
-        self.objects(names::BLOBS)
-            .try_filter_map(async |object| {
-                let digest = names::split_blob(object.location.as_ref());
-                let is_old = SystemTime::from(object.last_modified) < cutoff;
-                Ok(digest.filter(|_| is_old).map(|digest| (digest, object.size)))
-            })
-            .try_collect()
-            .await
+        let old = async |object: ObjectMeta| {
+            let digest = names::split_blob(object.location.as_ref());
+            let is_old = SystemTime::from(object.last_modified) < cutoff;
+            Ok(digest.filter(|_| is_old).map(|digest| (digest, object.size)))
+        };
+        self.objects(names::BLOBS, |objects| objects.try_filter_map(old).try_collect()).await
     }
 
     async fn runs(&self) -> Result<Runs, StageError> {
@@ -164,15 +163,17 @@ impl Stage {
             }
             Ok(runs)
         };
-        self.objects(names::RUNS).try_fold(Runs::new(), fold).await
+        self.objects(names::RUNS, |objects| objects.try_fold(Runs::new(), fold)).await
     }
 
     /// The runs that stay, and those that may go.
     async fn sorted_runs(&self, cutoff: SystemTime) -> Result<(Runs, Runs), StageError> {
         let (mut kept, mut old) = (Runs::new(), Runs::new());
         for (run_id, run) in self.runs().await? {
+            // One without a manifest was never staged, and its lease is for nobody.
+            let may_be_detached = run.has_manifest && run.has_lease;
             let stays =
-                run.is_young(cutoff) || (run.has_lease && self.is_detached(&run_id).await?);
+                run.is_young(cutoff) || (may_be_detached && self.is_detached(&run_id).await?);
             if stays { &mut kept } else { &mut old }.insert(run_id, run);
         }
         Ok((kept, old))
@@ -188,12 +189,15 @@ impl Stage {
         }
     }
 
-    fn objects<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl futures::Stream<Item = Result<ObjectMeta, StageError>> + 'a {
-        let objects = self.store.list(Some(&Path::from(prefix)));
-        objects.map_err(move |error| self.failed(Request::List, prefix, error))
+    /// What `read` makes of all objects below `prefix`, from their first again if the list breaks off.
+    async fn objects<T, F: Future<Output = object_store::Result<T>>>(
+        &self,
+        prefix: &str,
+        read: impl Fn(BoxStream<'static, object_store::Result<ObjectMeta>>) -> F,
+    ) -> Result<T, StageError> {
+        let path = Path::from(prefix);
+        let listed = self.persistence.of(|| read(self.store.list(Some(&path)))).await;
+        listed.map_err(|error| self.failed(Request::List, prefix, error))
     }
 
     /// The blobs that the manifests of the runs that stay name, and those that can't be read.

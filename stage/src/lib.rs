@@ -9,6 +9,7 @@
 //! - [`Stage::collect`]: the removal of what nobody needs any more.
 //! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
 //! - `GoogleTokens`, with the feature `gcs`: who we are for Google's other services.
+//! - [`Outage`]: what a person is told of a server that gives no answers.
 //! - [`StageError`]: what went wrong with which object, and what to do about it.
 //!
 //! | URL | store | feature |
@@ -25,6 +26,7 @@ mod gc;
 mod google;
 mod location;
 mod options;
+mod outage;
 mod refusal;
 mod removal;
 mod stage;
@@ -36,5 +38,6 @@ pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
 #[cfg(feature = "gcs")]
 pub use google::GoogleTokens;
 pub use options::StageOptions;
+pub use outage::Outage;
 pub use stage::{Created, Stage, Staged};
 pub use transfer::{Source, hashed_copy};

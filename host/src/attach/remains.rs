@@ -77,7 +77,10 @@ impl Inner {
         let longest = Instant::now() + self.core.lease_term * 2;
         loop {
             match self.is_abandoned().await {
-                Ok(Some(true)) => return self.remove().await,
+                Ok(Some(true)) => {
+                    self.is_ours.store(true, Ordering::Relaxed);
+                    return self.remove().await;
+                }
                 Ok(Some(false)) => return,
                 Err(error) if Instant::now() >= longest => {
                     tracing::warn!("what is left of {} stays: {}", self.id, error.report());
@@ -126,7 +129,8 @@ impl Inner {
         }
         let place = self.core.runner.place();
         let withdrawn = self.objects.withdraw().await;
-        let stopped = self.core.runner.remove(&self.id).await;
+        let is_orphan = self.is_ours.load(Ordering::Relaxed);
+        let stopped = self.core.runner.remove(&self.id, is_orphan).await;
         let stopped = self.told(&format!("what ran of {} {place}", self.id), stopped);
         let removed = self.objects.remove().await;
         let what = format!("what is left of {} in {}", self.id, self.core.stage.url());

@@ -154,7 +154,7 @@ impl Runner for LocalRunner {
         })
     }
 
-    fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, run_id: &str, _is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
             inner.stop(&run_id).await;

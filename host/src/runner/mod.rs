@@ -219,14 +219,14 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
-    /// Stops what is left of a run outside the stage and removes it, with transient volumes that no other run of its
-    /// owner uses: that of one that was detached, whose owner is gone, or that somebody cancels. What isn't there is no
-    /// error.
+    /// Stops what is left of a run outside the stage and removes it: that of one that was detached, whose owner is gone,
+    /// or that somebody cancels. Of an orphan, whose owner is gone, transient volumes go, too, that no other of that
+    /// owner's runs uses. What isn't there is no error.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it is there and can't be removed.
-    fn remove(&self, _run_id: &str) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, _run_id: &str, _is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

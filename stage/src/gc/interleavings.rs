@@ -333,6 +333,19 @@ async fn a_detached_run_stays_with_its_blobs() {
     assert_eq!(collected, Collected { kept_runs: 1, ..Collected::default() });
 }
 
+/// A run that ended while it was being staged has a lease and no manifest.
+#[tokio::test]
+async fn a_detached_run_that_was_never_staged_goes() {
+    let world = World::new();
+    let mut lease = Lease::new("old", "f", "somebody", HOUR);
+    lease.detached = true;
+    let lease = Bytes::from(lease.to_bytes().unwrap());
+    world.stage.put(&names::lease("old"), lease).await.unwrap();
+    world.clock.advance(30 * HOUR);
+    let collected = world.stage.collect(LEAST_AGE, Removal::Real).await.unwrap();
+    assert_eq!((collected.runs, collected.kept_runs), (vec!["old".to_owned()], 0));
+}
+
 #[tokio::test]
 async fn a_manifest_that_nobody_can_read_keeps_all_blobs() {
     let world = World::new();

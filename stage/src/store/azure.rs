@@ -7,6 +7,7 @@ use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
+use super::observed::Observed;
 use super::open::Bucket;
 use crate::error::{StageError, StageErrorKind};
 
@@ -67,7 +68,8 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
 fn builder(bucket: &Bucket<'_>) -> MicrosoftAzureBuilder {
     let start = MicrosoftAzureBuilder::new()
         .with_client_options(client::options())
-        .with_retry(client::retries(bucket.options));
+        .with_retry(client::retries(bucket.options))
+        .with_http_connector(Observed::of(bucket.url, bucket.name));
     let settings = bucket.options.lower_case("AZURE_").chain(
         // As App Service and Container Apps name their metadata server.
         bucket.options.lower_case("IDENTITY_ENDPOINT"),

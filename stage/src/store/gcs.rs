@@ -8,6 +8,7 @@ use object_store::{ClientConfigKey, ObjectStore};
 use super::client;
 use super::credentials::LastResort;
 use super::google_credentials::{GoogleCredentials, SCOPE, Translated};
+use super::observed::Observed;
 use super::open::Bucket;
 use crate::error::StageError;
 use crate::options::StageOptions;
@@ -54,6 +55,7 @@ fn builder(
         // The metadata server has no TLS; the store itself is at an endpoint that is checked.
         .with_config(allow_http, "true")
         .with_retry(client::retries(bucket.options))
+        .with_http_connector(Observed::of(bucket.url, bucket.name))
         .with_bucket_name(bucket.name)
 }
 

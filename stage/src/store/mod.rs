@@ -13,6 +13,8 @@ mod google_account;
 #[cfg(feature = "gcs")]
 mod google_credentials;
 mod memory;
+#[cfg(feature = "cloud")]
+mod observed;
 mod open;
 #[cfg(feature = "aws")]
 mod s3;

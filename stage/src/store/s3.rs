@@ -8,6 +8,7 @@ use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client;
 use super::credentials::LastResort;
+use super::observed::Observed;
 use super::open::Bucket;
 use crate::error::{StageError, StageErrorKind};
 
@@ -65,7 +66,8 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
 fn builder(bucket: &Bucket<'_>) -> AmazonS3Builder {
     let start = AmazonS3Builder::new()
         .with_client_options(client::options())
-        .with_retry(client::retries(bucket.options));
+        .with_retry(client::retries(bucket.options))
+        .with_http_connector(Observed::of(bucket.url, bucket.name));
     let settings = bucket.options.lower_case("AWS_");
     let keys = settings.filter_map(|(name, value)| Some((name.parse().ok()?, value)));
     keys.filter(|(key, _)| !is_decided_here(key))

@@ -54,6 +54,9 @@ macro_rules! suite {
                 a_detached_run_can_be_collected a_run_can_be_attached_before_it_ends
                 a_run_that_ended_can_be_detached who_attaches_to_anothers_run_leaves_it_to_them
                 a_run_on_a_transient_volume_stays_attached what_is_no_run_is_said_at_once
+                a_run_can_be_detached_while_it_is_staged a_run_that_cannot_be_staged_cannot_be_detached
+                who_attached_leaves_the_run_on_an_error_or_a_drop one_of_two_who_attach_may_be_too_late
+                an_attached_run_can_be_cancelled
             }
             determinism {
                 runs_of_one_seed_are_alike files_of_a_seed_tell_no_times

@@ -161,6 +161,64 @@ pub async fn who_attaches_to_anothers_run_leaves_it_to_them(submitter: &Submitte
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
+pub async fn a_run_can_be_detached_while_it_is_staged(submitter: &Submitter) {
+    let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
+    let id = run.detach().await.unwrap();
+    assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "hello you");
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn a_run_that_cannot_be_staged_cannot_be_detached(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_file("/nonexistent/file", "/file");
+    match submitter.spawn(greet("you".into()), &env).detach().await {
+        Err(refused) => {
+            assert_eq!(refused.error().kind(), ErrorKind::Input, "{refused:?}");
+            let error = refused.into_run().wait().await.unwrap_err();
+            assert!(error.report().contains("/nonexistent/file"), "{error:?}");
+        }
+        // Where a run ends with its program, its name comes at once.
+        Ok(id) => drop(submitter.attach::<String>(&id).wait().await.unwrap_err()),
+    }
+}
+
+pub async fn who_attached_leaves_the_run_on_an_error_or_a_drop(submitter: &Submitter) {
+    let Waiting { directory, run, .. } = Waiting::start(submitter).await;
+    let id = run.detach().await.unwrap();
+    drop(submitter.attach::<String>(&id));
+    let wait = tokio::spawn(submitter.attach::<String>(&id).wait());
+    tokio::task::yield_now().await;
+    wait.abort();
+    Waiting::release(&directory);
+    let error = submitter.attach::<u64>(&id).wait().await.unwrap_err();
+    let hint = format!("submitter.attach::<TYPE>(\"{id}\")");
+    assert!(error.report().contains(&hint), "{error:?}");
+    assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "gone");
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn one_of_two_who_attach_may_be_too_late(submitter: &Submitter) {
+    let Waiting { directory, run, .. } = Waiting::start(submitter).await;
+    let id = run.detach().await.unwrap();
+    let waits = [0, 1].map(|_| tokio::spawn(submitter.attach::<String>(&id).wait()));
+    Waiting::release(&directory);
+    let ends: Vec<_> =
+        futures::future::join_all(waits).await.into_iter().map(Result::unwrap).collect();
+    assert!(ends.iter().any(|end| end.as_deref().is_ok_and(|value| value == "gone")), "{ends:?}");
+    for end in ends {
+        assert!(end.as_deref().map_or_else(|_| true, |value| value == "gone"), "{end:?}");
+    }
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
+pub async fn an_attached_run_can_be_cancelled(submitter: &Submitter) {
+    let Waiting { directory, run, log } = Waiting::start(submitter).await;
+    let id = run.detach().await.unwrap();
+    submitter.attach::<String>(&id).cancel().await.unwrap();
+    Waiting::release(&directory);
+    assert_eq!(log.collect::<Vec<_>>().await, []);
+    assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
+}
+
 pub async fn what_is_no_run_is_said_at_once(submitter: &Submitter) {
     for id in ["", "..", "a/b", "hype-run-\u{e4}"] {
         let error = submitter.attach::<String>(id).wait().await.unwrap_err();

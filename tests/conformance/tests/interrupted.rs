@@ -31,11 +31,16 @@ impl Program {
     }
 
     fn start(way: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), &[way])
+    }
+
+    /// One in this directory, with its way and what that takes besides.
+    fn start_in(directory: tempfile::TempDir, arguments: &[&str]) -> Self {
         conformance::build_guests();
-        let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_interrupted"))
-            .arg(way)
+            .arg(arguments[0])
             .arg(directory.path())
+            .args(&arguments[1..])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -119,6 +124,70 @@ async fn a_run_that_was_killed_with_its_owner_is_lost() {
     }
 }
 
+/// The lease in the stage of the program's one run.
+fn is_detached(directory: &Path) -> bool {
+    let Ok(mut runs) = fs::read_dir(directory.join("stage/runs")) else { return false };
+    let Some(run) = runs.next() else { return false };
+    fs::read(run.unwrap().path().join("lease"))
+        .is_ok_and(|bytes| hype_wire::Lease::from_bytes(&bytes).unwrap().detached)
+}
+
+#[test]
+fn the_end_of_a_program_waits_for_a_run_that_is_being_detached() {
+    let mut program = Program::start("late");
+    let waiting =
+        program.stderr.find(|line| line.as_ref().unwrap().contains("hype: waiting until"));
+    let waiting = waiting.unwrap().unwrap();
+    assert!(
+        waiting.ends_with("which is being detached, goes on elsewhere without this program"),
+        "{waiting}"
+    );
+    assert!(!is_detached(program.directory.path()));
+    fs::write(program.directory.path().join("handover"), "").unwrap();
+    let (status, said, directory) = program.end();
+    assert_eq!(status, 0, "{said}");
+    assert!(is_detached(directory.path()));
+}
+
+#[test]
+fn ctrl_c_while_a_run_is_being_detached_removes_it() {
+    let mut program = Program::start("late");
+    let mut lines = program.stderr.by_ref().map(Result::unwrap);
+    lines.find(|line| line.contains("hype: waiting until")).unwrap();
+    program.send("-INT");
+    let (status, said, directory) = program.end();
+    assert_eq!(status, 130, "{said}");
+    assert_eq!(count(&directory.path().join("stage/runs")), 0, "{said}");
+}
+
+#[tokio::test]
+async fn ctrl_c_in_a_program_that_attached_leaves_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut detached = Program::start_in(directory, &["detached", "8"]);
+    detached.wait_for("detached");
+    let (id, submitter) = detached.run();
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        // Both work in the directory of the first.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_interrupted"))
+            .args(["attach".as_ref(), detached.directory.path(), id.as_ref()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line == "attached").unwrap();
+        let attached = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &attached]).status().unwrap().success());
+        let said: Vec<_> = lines.collect();
+        child.wait().unwrap();
+        let stays = format!(
+            "hype: {id} stays as it is: submitter.attach::<T>(\"{id}\") waits for it again"
+        );
+        assert_eq!(said.contains(&stays), signal != "-KILL", "{said:?}");
+    }
+    submitter.attach::<()>(&id).wait().await.unwrap();
+    assert_eq!(count(&detached.directory.path().join("stage/runs")), 0);
+}
+
 #[test]
 fn ctrl_c_leaves_nothing() {
     for way in ["async", "task", "plain"] {
@@ -153,4 +222,54 @@ fn a_second_ctrl_c_waits_for_nothing() {
     // What is stuck would be given up after a while, with a word about it.
     assert_eq!(said, "");
     assert_eq!(count(&directory.path().join("volumes")), 2);
+}
+
+/// What became of a run whose program was killed at some moment.
+#[derive(Debug, Default)]
+struct Rounds {
+    values: usize,
+    lost: usize,
+    never_begun: usize,
+}
+
+/// Kills programs at moments from their start to their end, some with a detached run and some with a transient volume,
+/// and attaches to what they leave: each run has one end, and nothing of it stays.
+async fn kill_at_any_moment(count_of_rounds: u32) -> Rounds {
+    let mut rounds = Rounds::default();
+    for round in 0..count_of_rounds {
+        let way = ["detached", "volume", "async"][round as usize % 3];
+        let mut program = Program::start(way);
+        let part =
+            f64::from(round * 37 % count_of_rounds.max(1)) / f64::from(count_of_rounds.max(1));
+        tokio::time::sleep(Duration::from_millis(50) + Duration::from_secs(2).mul_f64(part)).await;
+        program.child.kill().unwrap();
+        program.child.wait().unwrap();
+        let runs = program.directory.path().join("stage/runs");
+        if count(&runs) == 0 {
+            rounds.never_begun += 1;
+            continue;
+        }
+        let (id, submitter) = program.run();
+        match submitter.attach::<()>(&id).wait().await {
+            Ok(()) => rounds.values += 1,
+            Err(error) => {
+                assert!(error.is_lost(), "{error:?}");
+                rounds.lost += 1;
+            }
+        }
+        submitter.close().await.unwrap();
+        assert_eq!(count(&runs), 0, "{way} in round {round}");
+    }
+    rounds
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_at_any_moment_leaves_one_end() {
+    kill_at_any_moment(3).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: cargo test --test interrupted campaign -- --ignored --nocapture"]
+async fn campaign_of_kills() {
+    eprintln!("{:?}", kill_at_any_moment(30).await);
 }

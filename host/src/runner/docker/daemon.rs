@@ -1,12 +1,16 @@
 //! The connection to a daemon, and what it says of itself.
 
+use std::time::{Duration, Instant};
+
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
+use hype_stage::Outage;
 use tokio::sync::OnceCell;
 
 use super::endpoint::Endpoint;
+use super::patience::{PAUSE, Patience};
 use super::reach::Place;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long the daemon may take to begin an answer, in seconds.
 const ANSWER: u64 = 120;
@@ -15,6 +19,7 @@ const ANSWER: u64 = 120;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     endpoint: Endpoint,
+    patience: Duration,
     reached: OnceCell<Reached>,
 }
 
@@ -27,11 +32,18 @@ pub(crate) struct Reached {
     pub(crate) place: Place,
     /// The processor of its machine, as `uname` names it.
     pub(crate) architecture: String,
+    /// How it is asked.
+    pub(crate) patience: Patience,
 }
 
 impl Daemon {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, reached: OnceCell::new() }
+    /// One that may be away for as long as `patience`, once it has answered.
+    pub(crate) fn new(endpoint: Endpoint, patience: Duration) -> Self {
+        Self { endpoint, patience, reached: OnceCell::new() }
+    }
+
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The daemon, once it has answered.
@@ -41,6 +53,25 @@ impl Daemon {
     /// [`Runner`](crate::ErrorKind::Runner) when it doesn't.
     pub(crate) async fn reach(&self) -> Result<&Reached> {
         self.reached.get_or_try_init(|| self.ask()).await
+    }
+
+    /// The same for who must not give up a run that is there: a daemon that is away is waited for.
+    pub(crate) async fn reach_patiently(&self) -> Result<&Reached> {
+        let started = Instant::now();
+        let outage = Outage::of(&format!("the Docker daemon at {}", self.endpoint));
+        loop {
+            let began = Instant::now();
+            match self.reach().await {
+                Err(error)
+                    if started.elapsed() < self.patience && error.kind() == ErrorKind::Runner =>
+                {
+                    outage.failed(began, &error);
+                    // Nobody tells when a daemon is back.
+                    outage.watch(tokio::time::sleep(PAUSE)).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn ask(&self) -> Result<Reached> {
@@ -72,6 +103,7 @@ impl Daemon {
                 is_rootless: options.iter().any(|option| option == "name=rootless"),
             },
             architecture: info.architecture.unwrap_or_default(),
+            patience: Patience::new(&self.endpoint.to_string(), self.patience),
         })
     }
 }

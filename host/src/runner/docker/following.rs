@@ -39,16 +39,16 @@ impl Drop for Counted<'_> {
 }
 
 /// Hands on what the last container of the run writes, to its end.
-pub(super) async fn follow(docker: &Docker, run_id: &str, log: &Log) {
+pub(super) async fn follow(reached: &Reached, run_id: &str, log: &Log) {
     let id = loop {
-        match last(docker, run_id).await {
+        match last(reached, run_id).await {
             Ok(Some(ContainerSummary { id: Some(id), .. })) => break id,
             _ => tokio::time::sleep(PAUSE).await,
         }
     };
     let mut counted = Counted(log, [0, 0]);
     let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
-    let mut output = docker.logs(&id, Some(options));
+    let mut output = reached.docker.logs(&id, Some(options));
     // What breaks off is taken from the outcome.
     while let Some(Ok(chunk)) = output.next().await {
         match chunk {
@@ -68,10 +68,10 @@ pub(super) async fn failure(
     run_id: &str,
 ) -> Result<Option<Error>> {
     let docker = &reached.docker;
-    let Some(ContainerSummary { id: Some(id), .. }) = last(docker, run_id).await? else {
+    let Some(ContainerSummary { id: Some(id), .. }) = last(reached, run_id).await? else {
         return Ok(None);
     };
-    let inspected = found(docker.inspect_container(&id, None).await);
+    let inspected = found(reached.patience.persist(|| docker.inspect_container(&id, None)).await);
     let inspected =
         inspected.map_err(|error| refused(format!("cannot look at container {id}"), error));
     let Some(container) = inspected? else { return Ok(None) };
@@ -107,7 +107,7 @@ async fn said(docker: &Docker, id: &str) -> Vec<String> {
 }
 
 /// The last container of the run.
-async fn last(docker: &Docker, run_id: &str) -> Result<Option<ContainerSummary>> {
-    let containers = of_run(docker, run_id).await?;
+async fn last(reached: &Reached, run_id: &str) -> Result<Option<ContainerSummary>> {
+    let containers = of_run(reached, run_id).await?;
     Ok(containers.into_iter().max_by_key(|container| container.created))
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::daemon::{found, refused};
+use super::daemon::{Reached, found, refused};
 use crate::error::{Error, Result};
 use crate::progress::{STEP, size};
 
@@ -35,18 +35,18 @@ impl Images {
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it can't be pulled, [`Input`](crate::ErrorKind::Input)
     /// when nothing would run in it.
-    pub(crate) async fn find(&self, docker: &Docker, name: &str) -> Result<Image> {
+    pub(crate) async fn find(&self, reached: &Reached, name: &str) -> Result<Image> {
         check_name(name)?;
-        if let Some(found) = inspect(docker, name).await? {
+        if let Some(found) = inspect(reached, name).await? {
             return described(name, found);
         }
         let _one = self.0.lock().await;
         // Another run may have waited for the same.
-        if inspect(docker, name).await?.is_none() {
+        if inspect(reached, name).await?.is_none() {
             let span = tracing::info_span!("pull", image = name, layers = Empty);
-            pull(docker, name).instrument(span).await?;
+            pull(&reached.docker, name).instrument(span).await?;
         }
-        match inspect(docker, name).await? {
+        match inspect(reached, name).await? {
             Some(found) => described(name, found),
             None => Err(Error::runner(
                 format!("cannot use the image {name}"),
@@ -56,8 +56,8 @@ impl Images {
     }
 }
 
-async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>> {
-    found(docker.inspect_image(name).await)
+async fn inspect(reached: &Reached, name: &str) -> Result<Option<ImageInspect>> {
+    found(reached.patience.persist(|| reached.docker.inspect_image(name)).await)
         .map_err(|error| refused(format!("cannot look for the image {name}"), error))
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn run(
 ) -> Result<End> {
     let docker = &reached.docker;
     let image = body.image.clone().unwrap_or_default();
-    let has_ended = create(docker, attempt, (name, body)).await?;
+    let has_ended = create(reached, attempt, (name, body)).await?;
     tracing::info!(target: STEP, "created container {name}");
     // Before it starts, so that nothing is missed.
     let AttachContainerResults { output, input } = attach(docker, name)
@@ -63,13 +63,13 @@ pub(crate) async fn run(
 /// Makes the container `name`, to be removed with what belongs to the attempt. What else is to be removed waits for
 /// the container, which may use it, unless the flag that is given says that it has ended.
 pub(crate) async fn create(
-    docker: &Docker,
+    reached: &Reached,
     attempt: &Attempt,
     (name, body): (&str, ContainerCreateBody),
 ) -> Result<Arc<AtomicBool>> {
     let has_ended = Arc::new(AtomicBool::new(false));
     let (ended, beside) = (Arc::clone(&has_ended), attempt.owned.beside());
-    let removal = remove_container(docker.clone(), name.to_owned());
+    let removal = remove_container(reached.clone(), name.to_owned());
     let what = format!("container {name}");
     let shown = what.clone();
     let removal = async move {
@@ -80,7 +80,7 @@ pub(crate) async fn create(
         Ok(())
     };
     let options = CreateContainerOptionsBuilder::default().name(name).build();
-    let docker = docker.clone();
+    let docker = reached.docker.clone();
     let request = async move { docker.create_container(Some(options), body).await };
     let created = make(request, Some((&attempt.owned, shown, removal))).await?;
     let created = created.map_err(|error| {
@@ -235,9 +235,11 @@ pub(super) fn exit(state: ContainerState) -> Exit {
 
 /// Removes the container `name` with what belongs to it alone, running or not; one that isn't there is
 /// no error, nor one that somebody else removes.
-pub(crate) async fn remove_container(docker: Docker, name: String) -> Result<()> {
+pub(crate) async fn remove_container(reached: Reached, name: String) -> Result<()> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match docker.remove_container(&name, Some(options)).await {
+    let Reached { docker, patience, .. } = &reached;
+    let remove = || docker.remove_container(&name, Some(options.clone()));
+    match patience.persist(remove).await {
         Err(error) if !matches!(status(&error), Some(404 | 409)) => {
             Err(refused(format!("cannot remove container {name}"), error))
         }

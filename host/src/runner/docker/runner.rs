@@ -90,7 +90,7 @@ impl DockerRunner {
 
     fn of(endpoint: Endpoint) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
-            daemon: Daemon::new(endpoint),
+            daemon: Daemon::new(endpoint, PATIENCE),
             default_images: Configuration::here()?.images(),
             images: Images::default(),
             volumes: Volumes::default(),
@@ -127,7 +127,10 @@ impl DockerRunner {
     ///
     /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
     pub fn with_patience(self, patience: Duration) -> Result<Self> {
-        self.change(|inner| inner.patience = patience)
+        self.change(|inner| {
+            inner.patience = patience;
+            inner.daemon.set_patience(patience);
+        })
     }
 
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
@@ -180,21 +183,23 @@ impl Runner for DockerRunner {
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async { leftovers::is_alive(&self.0.daemon.reach().await?.docker, run_id).await })
+        Box::pin(async {
+            leftovers::is_alive(self.0.daemon.reach_patiently().await?, run_id).await
+        })
     }
 
     fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
         Box::pin(async {
             match keys::find(run_id) {
                 Some(key) => Ok(Some(key)),
-                None => leftovers::key(&self.0.daemon.reach().await?.docker, run_id).await,
+                None => leftovers::key(self.0.daemon.reach_patiently().await?, run_id).await,
             }
         })
     }
 
     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
         Box::pin(async move {
-            let reached = self.0.daemon.reach().await?;
+            let reached = self.0.daemon.reach_patiently().await?;
             following::failure(reached, self.0.patience, run_id).await
         })
     }
@@ -203,15 +208,15 @@ impl Runner for DockerRunner {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
             // Whoever waits for the run is told why that can't be reached.
-            let Ok(reached) = inner.daemon.reach().await else { return };
-            following::follow(&reached.docker, &run_id, &log).await;
+            let Ok(reached) = inner.daemon.reach_patiently().await else { return };
+            following::follow(reached, &run_id, &log).await;
         })
     }
 
-    fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
-            leftovers::remove_run(&inner.daemon.reach().await?.docker, &run_id).await
+            leftovers::remove_run(inner.daemon.reach_patiently().await?, &run_id, is_orphan).await
         })
     }
 
@@ -220,9 +225,9 @@ impl Runner for DockerRunner {
         removal: Removal,
         kept: &'a BTreeSet<String>,
     ) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(async move {
-            leftovers::collect(&self.0.daemon.reach().await?.docker, removal, kept).await
-        })
+        Box::pin(
+            async move { leftovers::collect(self.0.daemon.reach().await?, removal, kept).await },
+        )
     }
 }
 
@@ -253,8 +258,8 @@ impl Inner {
         let reach = reach(stage_url(attempt)?, reached.place, |name| std::env::var(name).ok())?;
         let binds = self.binds(attempt, reached, &reach)?;
         let limits = limits(attempt)?;
-        let found = self.images.find(&reached.docker, image).await?;
-        self.volumes.open(&reached.docker, attempt, image).await?;
+        let found = self.images.find(reached, image).await?;
+        self.volumes.open(reached, attempt, image).await?;
         let parts = Parts {
             image,
             reach: &reach,

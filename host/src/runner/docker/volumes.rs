@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bollard::Docker;
 use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, Volume, VolumeCreateRequest,
 };
@@ -52,12 +51,13 @@ impl Volumes {
             return Ok(());
         }
         let name = request.name();
-        let there = found(reached.docker.inspect_volume(name).await)
-            .map_err(|error| refused(format!("cannot look for the volume {name}"), error))?;
+        let there =
+            found(reached.patience.persist(|| reached.docker.inspect_volume(name)).await)
+                .map_err(|error| refused(format!("cannot look for the volume {name}"), error))?;
         match there {
             Some(volume) => check(request, &volume)?,
             None => {
-                create(&reached.docker, request, owned).await?;
+                create(reached, request, owned).await?;
                 known.fresh.insert(name.to_owned());
             }
         }
@@ -68,7 +68,12 @@ impl Volumes {
     /// Lets every user write to those of these volumes that were just made, whoever the container's is.
     ///
     /// It takes a container with them, which is never started, to change what is in a volume.
-    pub(crate) async fn open(&self, docker: &Docker, attempt: &Attempt, image: &str) -> Result<()> {
+    pub(crate) async fn open(
+        &self,
+        reached: &Reached,
+        attempt: &Attempt,
+        image: &str,
+    ) -> Result<()> {
         let names = attempt.env.mounts().iter().filter_map(|mount| match &mount.source {
             Source::Volume(request) => Some(request.name()),
             Source::Directory(_) => None,
@@ -84,8 +89,8 @@ impl Volumes {
             return Ok(());
         }
         let container = format!("{}-volumes", super::container::name(attempt));
-        let opening = open_all(docker, attempt, image, (&container, &fresh)).await;
-        let removed = remove_container(docker.clone(), container).await;
+        let opening = open_all(reached, attempt, image, (&container, &fresh)).await;
+        let removed = remove_container(reached.clone(), container).await;
         opening.and(removed)?;
         for name in fresh {
             known.fresh.remove(name);
@@ -94,19 +99,21 @@ impl Volumes {
     }
 }
 
-async fn create(docker: &Docker, request: &VolumeRequest, owned: &Owned) -> Result<()> {
+async fn create(reached: &Reached, request: &VolumeRequest, owned: &Owned) -> Result<()> {
     let name = request.name().to_owned();
     let removal = request.is_transient().then(|| {
-        let (docker, name) = (docker.clone(), name.clone());
-        (owned, format!("volume {name}"), async move { remove_volume(&docker, &name).await })
+        let (reached, name) = (reached.clone(), name.clone());
+        (owned, format!("volume {name}"), async move { remove_volume(&reached, &name).await })
     });
     let body = VolumeCreateRequest {
         name: Some(name.clone()),
         labels: Some(labels_of(request)),
         ..Default::default()
     };
-    let docker = docker.clone();
-    let created = make(async move { docker.create_volume(body).await }, removal).await?;
+    let Reached { docker, patience, .. } = reached.clone();
+    // One that is there already is no error.
+    let request = async move { patience.persist(|| docker.create_volume(body.clone())).await };
+    let created = make(request, removal).await?;
     created.map(drop).map_err(|error| refused(format!("cannot make the volume {name}"), error))
 }
 
@@ -141,8 +148,9 @@ fn check(request: &VolumeRequest, volume: &Volume) -> Result<()> {
     .hint(format!("ask for these, or remove it: docker volume rm {name}")))
 }
 
-pub(crate) async fn remove_volume(docker: &Docker, name: &str) -> Result<()> {
-    match docker.remove_volume(name, None::<RemoveVolumeOptions>).await {
+pub(crate) async fn remove_volume(reached: &Reached, name: &str) -> Result<()> {
+    let remove = || reached.docker.remove_volume(name, None::<RemoveVolumeOptions>);
+    match reached.patience.persist(remove).await {
         Err(error) if status(&error) != Some(404) => {
             Err(refused(format!("cannot remove the volume {name}"), error))
         }
@@ -151,19 +159,19 @@ pub(crate) async fn remove_volume(docker: &Docker, name: &str) -> Result<()> {
 }
 
 async fn open_all(
-    docker: &Docker,
+    reached: &Reached,
     attempt: &Attempt,
     image: &str,
     (container, volumes): (&str, &[&str]),
 ) -> Result<()> {
     let problem = format!("cannot open {} to users", volumes.join(", "));
     let body = opener(attempt, image, volumes);
-    super::run::create(docker, attempt, (container, body)).await?;
+    super::run::create(reached, attempt, (container, body)).await?;
     let names: Vec<_> = (0..volumes.len()).map(|index| format!("{PLACE}/{index}")).collect();
     let archive = open_directories(&names).map_err(|error| Error::runner(&problem, error))?;
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
     let archive = bollard::body_full(archive.into());
-    let uploaded = docker.upload_to_container(container, Some(options), archive).await;
+    let uploaded = reached.docker.upload_to_container(container, Some(options), archive).await;
     uploaded.map_err(|error| refused(problem, error))
 }
 

@@ -7,13 +7,10 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Error as KubeError};
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
+use super::patience::Patience;
 use super::refusal::Trouble;
 use crate::error::{Error, Result};
-
-/// How long to wait before a server that is away is asked again, at first and at the most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -137,6 +134,11 @@ async fn of_kubeconfig(kubeconfig: Kubeconfig, context: Option<String>) -> Resul
 }
 
 impl Reached {
+    /// How its API server is asked, which may be away for as long as `longest`.
+    pub(crate) fn patience(&self, longest: Duration) -> Patience {
+        Patience::new(&self.address, longest)
+    }
+
     /// What is of one kind in `namespace`.
     pub(crate) fn api<K>(&self, namespace: &str) -> Api<K>
     where
@@ -162,30 +164,6 @@ impl fmt::Debug for Way {
             Self::Gke(gke) => write!(f, "{gke:?}"),
             #[cfg(test)]
             Self::Given(_) => f.write_str("Given"),
-        }
-    }
-}
-
-/// What `ask` gives, asked again while the server is away, for as long as `patience`.
-pub(crate) async fn persist<T, F>(
-    patience: Duration,
-    ask: impl Fn() -> F,
-) -> std::result::Result<T, KubeError>
-where
-    F: Future<Output = std::result::Result<T, KubeError>>,
-{
-    let (started, mut pause) = (Instant::now(), PAUSES.0);
-    loop {
-        match ask().await {
-            Err(error) if Trouble::of(&error) == Trouble::Away && started.elapsed() < patience => {
-                if pause == PAUSES.0 {
-                    tracing::warn!("the API server is away, and is waited for: {error}");
-                }
-                // Nobody tells when a server is back.
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-            answer => return answer,
         }
     }
 }

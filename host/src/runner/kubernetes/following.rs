@@ -8,9 +8,9 @@ use kube::api::LogParams;
 use kube::{Api, ResourceExt};
 
 use super::base::{self, CONTAINER};
-use super::cluster::{Reached, found};
+use super::cluster::found;
 use super::end::{End, Ended};
-use super::leftovers::{has_ended, of_run};
+use super::leftovers::{Leftovers, has_ended};
 use super::output::{AtGap, Broken, Lines, Output};
 use super::pod::memory;
 use super::seen::{Process, Seen};
@@ -35,14 +35,14 @@ impl Drop for Cut<'_> {
 
 /// Hands on what the last Pod of the run writes, to its end.
 pub(super) async fn follow(
-    reached: &Reached,
+    leftovers: &Leftovers<'_>,
     namespaces: &BTreeSet<String>,
     run_id: &str,
     log: &Log,
 ) {
     let mut pause = PAUSES.0;
     let (pods, pod) = loop {
-        if let Ok(Some(last)) = last(reached, namespaces, run_id).await {
+        if let Ok(Some(last)) = last(leftovers, namespaces, run_id).await {
             break last;
         }
         tokio::time::sleep(pause).await;
@@ -53,7 +53,7 @@ pub(super) async fn follow(
     let lines = output.lines();
     let _cut = Cut(log, lines.clone());
     loop {
-        let Ok(pod) = found(pods.get(&name).await) else {
+        let Ok(pod) = found(leftovers.patience.persist(|| pods.get(&name)).await) else {
             tokio::time::sleep(pause).await;
             continue;
         };
@@ -75,11 +75,11 @@ pub(super) async fn follow(
 
 /// Why the run left no outcome, as far as its last Pod tells.
 pub(super) async fn failure(
-    reached: &Reached,
+    leftovers: &Leftovers<'_>,
     namespaces: &BTreeSet<String>,
     run_id: &str,
 ) -> Result<Option<Error>> {
-    let Some((pods, pod)) = last(reached, namespaces, run_id).await? else { return Ok(None) };
+    let Some((pods, pod)) = last(leftovers, namespaces, run_id).await? else { return Ok(None) };
     let (name, seen) = (pod.name_any(), Seen::of(&pod));
     let Some(end) = End::of(&name, &seen, false) else { return Ok(None) };
     let params = LogParams {
@@ -88,13 +88,13 @@ pub(super) async fn failure(
         ..Default::default()
     };
     // A log that can't be read tells nothing more.
-    let said = pods.logs(&name, &params).await.unwrap_or_default();
+    let said = leftovers.patience.persist(|| pods.logs(&name, &params)).await.unwrap_or_default();
     let memory = memory(&pod);
     let ended = Ended {
         run_id,
         pod: &name,
         image: base::container(&pod).and_then(|it| it.image.as_deref()).unwrap_or_default(),
-        server: &reached.address,
+        server: &leftovers.reached.address,
         memory: memory.as_deref(),
         said: said.lines().map(str::to_owned).collect(),
         claims: Vec::new(),
@@ -104,14 +104,14 @@ pub(super) async fn failure(
 
 /// The last Pod of the run, and where it is.
 async fn last(
-    reached: &Reached,
+    leftovers: &Leftovers<'_>,
     namespaces: &BTreeSet<String>,
     run_id: &str,
 ) -> Result<Option<(Api<Pod>, Pod)>> {
     let mut last: Option<(Api<Pod>, Pod)> = None;
     for namespace in namespaces {
-        let pods: Api<Pod> = reached.api(namespace);
-        for pod in of_run(&pods, run_id).await? {
+        let pods: Api<Pod> = leftovers.reached.api(namespace);
+        for pod in leftovers.of_run(&pods, run_id).await? {
             if last.as_ref().is_none_or(|(_, last)| attempt(last) <= attempt(&pod)) {
                 last = Some((pods.clone(), pod));
             }

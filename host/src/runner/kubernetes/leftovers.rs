@@ -14,7 +14,8 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::cluster::Reached;
-use super::making::delete_pod;
+use super::making::{REMOVAL, STOP, delete_pod};
+use super::patience::Patience;
 use super::refusal::refused;
 use super::seen::{Process, Seen};
 use super::volumes::remove_claim;
@@ -24,58 +25,177 @@ use crate::runner::labels;
 /// How long a Pod whose outcome is there may take to end.
 const END: Duration = Duration::from_secs(30);
 
-/// Whether a Pod of this run, in one of these namespaces, may still leave an outcome.
-pub(crate) async fn is_alive(
-    reached: &Reached,
-    namespaces: &BTreeSet<String>,
-    run_id: &str,
-) -> Result<bool> {
-    for namespace in namespaces {
-        let pods = of_run(&reached.api(namespace), run_id).await?;
-        if pods.iter().any(|pod| !has_ended(pod)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// What finds and removes them.
+pub(crate) struct Leftovers<'a> {
+    pub(crate) reached: &'a Reached,
+    pub(crate) patience: Patience,
 }
 
-/// What the Pods of this run say of its outcome, once they have ended or didn't for a while.
-pub(crate) async fn line(
-    reached: &Reached,
-    namespaces: &BTreeSet<String>,
-    run_id: &str,
-) -> Result<Option<TerminationLine>> {
-    for namespace in namespaces {
-        let pods: Api<Pod> = reached.api(namespace);
-        for pod in of_run(&pods, run_id).await? {
-            if let Some(line) = said(&ended(&pods, pod).await) {
-                return Ok(Some(line));
+impl Leftovers<'_> {
+    /// Whether a Pod of this run, in one of these namespaces, may still leave an outcome.
+    pub(crate) async fn is_alive(
+        &self,
+        namespaces: &BTreeSet<String>,
+        run_id: &str,
+    ) -> Result<bool> {
+        for namespace in namespaces {
+            let pods = self.of_run(&self.reached.api(namespace), run_id).await?;
+            if pods.iter().any(|pod| !has_ended(pod)) {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
-    Ok(None)
-}
 
-/// The Pod once it has ended, or as it is after a while.
-async fn ended(pods: &Api<Pod>, pod: Pod) -> Pod {
-    if has_ended(&pod) {
-        return pod;
-    }
-    let params = WatchParams::default().fields(&format!("metadata.name={}", pod.name_any()));
-    let end = async {
-        let mut events = pods.watch(&params, "0").await.ok()?.boxed();
-        while let Some(event) = events.next().await {
-            match event.ok()? {
-                WatchEvent::Added(pod) | WatchEvent::Modified(pod) if has_ended(&pod) => {
-                    return Some(pod);
+    /// What the Pods of this run say of its outcome, once they have ended or didn't for a while.
+    pub(crate) async fn line(
+        &self,
+        namespaces: &BTreeSet<String>,
+        run_id: &str,
+    ) -> Result<Option<TerminationLine>> {
+        for namespace in namespaces {
+            let pods: Api<Pod> = self.reached.api(namespace);
+            for pod in self.of_run(&pods, run_id).await? {
+                if let Some(line) = said(&self.ended(&pods, pod).await) {
+                    return Ok(Some(line));
                 }
-                WatchEvent::Deleted(pod) => return Some(pod),
-                _ => {}
             }
         }
-        None
-    };
-    tokio::time::timeout(END, end).await.ok().flatten().unwrap_or(pod)
+        Ok(None)
+    }
+
+    /// The Pod once it has ended, or as it is after a while.
+    async fn ended(&self, pods: &Api<Pod>, pod: Pod) -> Pod {
+        if has_ended(&pod) {
+            return pod;
+        }
+        let params = WatchParams::default().fields(&format!("metadata.name={}", pod.name_any()));
+        let end = async {
+            let patience = self.patience.at_most(END);
+            let mut events = patience.persist(|| pods.watch(&params, "0")).await.ok()?.boxed();
+            while let Some(event) = events.next().await {
+                match event.ok()? {
+                    WatchEvent::Added(pod) | WatchEvent::Modified(pod) if has_ended(&pod) => {
+                        return Some(pod);
+                    }
+                    WatchEvent::Deleted(pod) => return Some(pod),
+                    _ => {}
+                }
+            }
+            None
+        };
+        tokio::time::timeout(END, end).await.ok().flatten().unwrap_or(pod)
+    }
+
+    /// Stops and removes what is there of this run in these namespaces; with it, if its submitter is gone, the
+    /// transient claims that no other Pod of that submitter uses.
+    pub(crate) async fn remove_run(
+        &self,
+        namespaces: &BTreeSet<String>,
+        run_id: &str,
+        is_orphan: bool,
+    ) -> Result<()> {
+        let patience = self.patience.at_most(REMOVAL);
+        for namespace in namespaces {
+            let pods: Api<Pod> = self.reached.api(namespace);
+            let of_run = self.of_run(&pods, run_id).await?;
+            for pod in &of_run {
+                let name = pod.name_any();
+                if !has_ended(pod) {
+                    delete_pod(&pods, &name, Some(STOP), &patience).await?;
+                    let there = patience.persist(|| pods.get_opt(&name)).await;
+                    let there = there
+                        .map_err(|error| refused(format!("cannot look for pod {name}"), error))?;
+                    if let Some(stopping) = there {
+                        self.ended(&pods, stopping).await;
+                    }
+                }
+                delete_pod(&pods, &name, Some(0), &patience).await?;
+            }
+            for pod in of_run.iter().filter(|_| is_orphan) {
+                self.remove_claims(namespace, pod).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the transient claims of a Pod that is gone, but for those that others use.
+    async fn remove_claims(&self, namespace: &str, pod: &Pod) -> Result<()> {
+        let of_pod = claims_of(pod);
+        let Some(submitter) = pod.labels().get(labels::SUBMITTER).filter(|_| !of_pod.is_empty())
+        else {
+            return Ok(());
+        };
+        let pods: Api<Pod> = self.reached.api(namespace);
+        let claims: Api<PersistentVolumeClaim> = self.reached.api(namespace);
+        let of_submitter = format!("{}={submitter}", labels::SUBMITTER);
+        let used: HashSet<_> = {
+            let others = self.listed(&pods, &of_submitter).await?;
+            let own = pod.labels().get(labels::RUN);
+            let others =
+                others.iter().filter(|it| !has_ended(it) && it.labels().get(labels::RUN) != own);
+            others.flat_map(claims_of).collect()
+        };
+        let transient = format!("{of_submitter},{}=transient", labels::VOLUME);
+        for claim in self.listed(&claims, &transient).await? {
+            let name = claim.name_any();
+            if of_pod.contains(&name) && !used.contains(&name) {
+                remove_claim(&claims, &name, &self.patience).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn of_run(&self, pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
+        self.listed(pods, &format!("{}={run_id}", labels::RUN)).await
+    }
+
+    async fn listed<K>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug + Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        let params = ListParams::default().labels(selector);
+        let listed = self.patience.persist(|| api.list(&params)).await;
+        let kind = K::plural(&K::DynamicType::default()).into_owned();
+        listed
+            .map(|listed| listed.items)
+            .map_err(|error| refused(format!("cannot list {kind}"), error))
+    }
+
+    /// Removes the Pods and transient claims that have expired, that nothing uses, and that don't belong to the runs
+    /// `kept_runs`, and returns their names.
+    pub(crate) async fn collect(
+        &self,
+        removal: Removal,
+        kept_runs: &BTreeSet<String>,
+    ) -> Result<Vec<String>> {
+        let pods: Api<Pod> = self.reached.api(&self.reached.namespace);
+        let claims: Api<PersistentVolumeClaim> = self.reached.api(&self.reached.namespace);
+        let there = self.listed(&pods, labels::RUN).await?;
+        let is_expired = |pod: &Pod| has_ended(pod) && is_over(pod) && !is_of(pod, kept_runs);
+        let (expired, kept): (Vec<Pod>, _) = there.into_iter().partition(is_expired);
+        let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
+        let is_real = removal == Removal::Real;
+        let mut names = Vec::new();
+        for name in expired.iter().map(ResourceExt::name_any) {
+            if is_real {
+                delete_pod(&pods, &name, Some(0), &self.patience.at_most(REMOVAL)).await?;
+            }
+            names.push(format!("pod {name}"));
+        }
+        let transient = self.listed(&claims, &format!("{}=transient", labels::VOLUME)).await?;
+        for name in transient.iter().filter(|it| is_over(*it)).map(ResourceExt::name_any) {
+            if used.contains(&name) {
+                continue;
+            }
+            if is_real {
+                remove_claim(&claims, &name, &self.patience).await?;
+            }
+            names.push(format!("claim {name}"));
+        }
+        Ok(names)
+    }
 }
 
 /// What `hype-run` of this Pod left, if it ended well.
@@ -84,70 +204,6 @@ fn said(pod: &Pod) -> Option<TerminationLine> {
         Process::Ended(exit) if exit.status == 0 => exit.line().parse().ok(),
         _ => None,
     }
-}
-
-/// Removes what is there of this run in these namespaces.
-pub(crate) async fn remove_run(
-    reached: &Reached,
-    namespaces: &BTreeSet<String>,
-    run_id: &str,
-) -> Result<()> {
-    for namespace in namespaces {
-        let pods: Api<Pod> = reached.api(namespace);
-        for pod in of_run(&pods, run_id).await? {
-            let grace = has_ended(&pod).then_some(0);
-            delete_pod(&pods, &pod.name_any(), grace).await?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) async fn of_run(pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
-    listed(pods, &format!("{}={run_id}", labels::RUN)).await
-}
-
-async fn listed<K>(api: &Api<K>, selector: &str) -> Result<Vec<K>>
-where
-    K: Clone + DeserializeOwned + std::fmt::Debug + Resource<Scope = NamespaceResourceScope>,
-    K::DynamicType: Default,
-{
-    let listed = api.list(&ListParams::default().labels(selector)).await;
-    let kind = K::plural(&K::DynamicType::default()).into_owned();
-    listed.map(|listed| listed.items).map_err(|error| refused(format!("cannot list {kind}"), error))
-}
-
-/// Removes the Pods and transient claims that have expired, that nothing uses, and that don't belong to the runs
-/// `kept_runs`, and gives their names.
-pub(crate) async fn collect(
-    reached: &Reached,
-    removal: Removal,
-    kept_runs: &BTreeSet<String>,
-) -> Result<Vec<String>> {
-    let pods: Api<Pod> = reached.api(&reached.namespace);
-    let claims: Api<PersistentVolumeClaim> = reached.api(&reached.namespace);
-    let there = listed(&pods, labels::RUN).await?;
-    let (expired, kept): (Vec<Pod>, _) =
-        there.into_iter().partition(|pod| has_ended(pod) && is_over(pod) && !is_of(pod, kept_runs));
-    let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
-    let is_real = removal == Removal::Real;
-    let mut names = Vec::new();
-    for name in expired.iter().map(ResourceExt::name_any) {
-        if is_real {
-            delete_pod(&pods, &name, Some(0)).await?;
-        }
-        names.push(format!("pod {name}"));
-    }
-    let transient = listed(&claims, &format!("{}=transient", labels::VOLUME)).await?;
-    for name in transient.iter().filter(|it| is_over(*it)).map(ResourceExt::name_any) {
-        if used.contains(&name) {
-            continue;
-        }
-        if is_real {
-            remove_claim(&claims, &name).await?;
-        }
-        names.push(format!("claim {name}"));
-    }
-    Ok(names)
 }
 
 fn claims_of(pod: &Pod) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! What is decided is in pure functions: what a Pod is made of ([`base`], [`pod`], [`mounts`],
 //! [`hardening`], [`claim`]), what it says of itself ([`seen`]), for how long it may wait ([`waits`]),
 //! what its end means ([`end`]), and what an answer means ([`refusal`]). What talks to the cluster:
-//! [`cluster`], `gke` where that is one of Google's, [`watching`], [`events`], [`output`], [`making`], [`volumes`], [`run`] and
+//! [`patience`], [`cluster`], `gke` where that is one of Google's, [`watching`], [`events`], [`output`], [`making`], [`volumes`], [`run`] and
 //! [`leftovers`].
 
 pub(crate) mod base;
@@ -19,6 +19,7 @@ mod leftovers;
 mod making;
 mod mounts;
 mod output;
+mod patience;
 mod pod;
 mod reach;
 mod refusal;

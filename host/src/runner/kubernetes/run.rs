@@ -56,12 +56,14 @@ pub(crate) struct Place<'a> {
 /// Makes `pod`, waits for its end and says what that was.
 pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Result<End> {
     let name = pod.name_any();
-    let (pods, patience): (Api<Pod>, _) = (place.reached.api(place.namespace), place.graces.server);
+    let pods: Api<Pod> = place.reached.api(place.namespace);
+    let patience = place.graces.server;
     let watched = Arc::new(place.watch.watch(&name));
     // A watch that others began tells nothing twice.
     let words = place.events.of_pod(&name);
     let mut told = Told::of(&name);
-    make_pod(pods.clone(), attempt, pod, (Arc::clone(&watched), patience)).await?;
+    let asking = (Arc::clone(&watched), place.reached.patience(patience));
+    make_pod(pods.clone(), attempt, pod, asking).await?;
     told.created();
     attempt.handover.done();
     let output = Output::new(pods, &name, &attempt.log);

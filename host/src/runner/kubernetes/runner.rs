@@ -1,5 +1,7 @@
 //! The runner itself: what it is told, put together with what the cluster says.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,11 +21,10 @@ use super::run::{self, Place};
 use super::volumes::{Claims, Volumes};
 use super::waits::Graces;
 use super::watching::Watch;
-use super::{base, events, following, leftovers};
+use super::{base, events, following};
 use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::lease;
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::placement::QUEUE;
@@ -204,7 +205,7 @@ impl Runner for KubernetesRunner {
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
             let reached = self.0.cluster.reach().await?;
-            leftovers::is_alive(reached, &self.0.namespaces(reached), run_id).await
+            self.0.leftovers(reached).is_alive(&self.0.namespaces(reached), run_id).await
         })
     }
 
@@ -216,14 +217,15 @@ impl Runner for KubernetesRunner {
     fn line<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<TerminationLine>>> {
         Box::pin(async move {
             let reached = self.0.cluster.reach().await?;
-            leftovers::line(reached, &self.0.own_namespaces(reached), run_id).await
+            self.0.leftovers(reached).line(&self.0.own_namespaces(reached), run_id).await
         })
     }
 
     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
         Box::pin(async move {
             let reached = self.0.cluster.reach().await?;
-            following::failure(reached, &self.0.namespaces(reached), run_id).await
+            following::failure(&self.0.leftovers(reached), &self.0.namespaces(reached), run_id)
+                .await
         })
     }
 
@@ -232,15 +234,17 @@ impl Runner for KubernetesRunner {
         Box::pin(async move {
             // Whoever waits for the run is told why that can't be reached.
             let Ok(reached) = inner.cluster.reach().await else { return };
-            following::follow(reached, &inner.namespaces(reached), &run_id, &log).await;
+            following::follow(&inner.leftovers(reached), &inner.namespaces(reached), &run_id, &log)
+                .await;
         })
     }
 
-    fn remove(&self, run_id: &str) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
             let reached = inner.cluster.reach().await?;
-            leftovers::remove_run(reached, &inner.namespaces(reached), &run_id).await
+            let namespaces = inner.namespaces(reached);
+            inner.leftovers(reached).remove_run(&namespaces, &run_id, is_orphan).await
         })
     }
 
@@ -250,7 +254,8 @@ impl Runner for KubernetesRunner {
         kept: &'a BTreeSet<String>,
     ) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(async move {
-            leftovers::collect(&self.0.cluster.connect().await?, removal, kept).await
+            let reached = self.0.cluster.connect().await?;
+            self.0.leftovers(&reached).collect(removal, kept).await
         })
     }
 }
@@ -271,7 +276,7 @@ impl Inner {
         if env.mounts().iter().any(|mount| mount.is_volume()) {
             let reached = self.cluster.reach().await?;
             let namespace = namespace(env, reached);
-            let (api, patience) = (reached.api(namespace), self.graces.server);
+            let (api, patience) = (reached.api(namespace), reached.patience(self.graces.server));
             let claims = Claims { api, namespace, patience };
             self.volumes.make(&claims, env, owned).await?;
         }
@@ -318,31 +323,6 @@ impl Inner {
         .judged(end)
     }
 
-    /// The namespaces that this process itself runs things in.
-    fn own_namespaces(&self, reached: &Reached) -> BTreeSet<String> {
-        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: BTreeSet<_> = watches.keys().cloned().collect();
-        all.insert(reached.namespace.clone());
-        all
-    }
-
-    /// The same, and those that others are said to have run things in.
-    fn namespaces(&self, reached: &Reached) -> BTreeSet<String> {
-        let mut all = self.own_namespaces(reached);
-        all.extend(self.named.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        all
-    }
-
-    fn watches(&self, reached: &Reached, namespace: &str) -> (Watch, Events) {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = watches.entry(namespace.to_owned()).or_insert_with(|| {
-            let selector = format!("{}={}", labels::SUBMITTER, lease::owner());
-            let pods = Watch::new(reached.api(namespace), selector);
-            (pods, Events::new(reached.api(namespace)))
-        });
-        shared.clone()
-    }
-
     /// The variables by which `hype-run` reaches the stage, and whether that is on this machine.
     async fn reach_stage(
         &self,
@@ -378,10 +358,13 @@ impl Inner {
         if is_said || env.placement().service_account.is_some() {
             return Ok(None);
         }
-        let secrets: Api<Secret> = self.cluster.reach().await?.api(namespace);
+        let reached = self.cluster.reach().await?;
+        let secrets: Api<Secret> = reached.api(namespace);
+        let patience = reached.patience(self.graces.server);
         for (path, name) in env.secrets() {
             // Who may not look finds none; what isn't there is told when the Pod misses it.
-            let there = found(secrets.get(name).await).ok().flatten();
+            let asked = patience.persist(|| secrets.get(name)).await;
+            let there = found(asked).ok().flatten();
             let data = there.and_then(|secret| secret.data);
             if data.is_some_and(|data| data.contains_key(KEY_FILE)) {
                 return Ok(Some(format!("{path}/{KEY_FILE}")));

@@ -1,6 +1,7 @@
 //! The runner and an API server that does what a test says: one scenario a test, with the messages of a
 //! real one.
 
+mod attached;
 mod elsewhere;
 mod logs;
 mod pods;

@@ -50,6 +50,8 @@ pub(crate) enum Answer {
     Lost,
     /// Nothing.
     Away,
+    /// Nothing, and the connection stays.
+    Hang,
 }
 
 impl Scripted {
@@ -116,6 +118,22 @@ impl Scripted {
         state.put(&key, pod, "MODIFIED");
     }
 
+    /// Makes a Pod, as somebody else does.
+    pub(crate) fn make_pod(&self, pod: Value) {
+        self.make("pods", pod);
+    }
+
+    /// Makes a thing of this kind, as somebody else does.
+    pub(crate) fn make(&self, kind: &str, thing: Value) {
+        let name = thing["metadata"]["name"].as_str().unwrap().to_owned();
+        self.state().put(&(kind.to_owned(), name), thing, "ADDED");
+    }
+
+    /// Answers as it should from now on.
+    pub(crate) fn forget_answers(&self) {
+        self.state().answers.clear();
+    }
+
     /// Takes the one Pod away, and tells of it if anybody is to know.
     pub(crate) fn take_pod(&self, is_told: bool) {
         let mut state = self.state();
@@ -164,6 +182,7 @@ impl Scripted {
         let answer = self.state().answer_to(&what);
         let reply = match answer {
             Some(Answer::Refusal(code, reason, message)) => Ok(refusal(code, reason, message)),
+            Some(Answer::Hang) => std::future::pending().await,
             Some(Answer::Away) => Err(std::io::Error::other("connection refused")),
             Some(Answer::Lost) => {
                 self.state().act(verb, &path, &body);

@@ -2,7 +2,6 @@
 //! whom they belong to.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use hype_wire::Access;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -11,7 +10,9 @@ use kube::api::{DeleteParams, PostParams};
 use tokio::sync::Mutex;
 
 use super::claim::{check, claim, copy};
-use super::cluster::{found, persist};
+use super::cluster::found;
+use super::making::REMOVAL;
+use super::patience::Patience;
 use super::pod::Claim;
 use super::refusal::{Trouble, refused, refused_input};
 use crate::environment::RunEnvironment;
@@ -22,9 +23,6 @@ use crate::runner::labels;
 use crate::runner::make::make;
 use crate::sharing::Readers;
 use crate::submitter::unique_name;
-
-/// How long a server that is away is waited for by who removes a claim.
-const REMOVAL: Duration = Duration::from_secs(60);
 
 /// The volumes that a runner knows, by namespace and name.
 #[derive(Debug, Default)]
@@ -40,8 +38,7 @@ struct Known {
 pub(crate) struct Claims<'a> {
     pub(crate) api: Api<PersistentVolumeClaim>,
     pub(crate) namespace: &'a str,
-    /// How long the server may be away.
-    pub(crate) patience: Duration,
+    pub(crate) patience: Patience,
 }
 
 impl Volumes {
@@ -131,7 +128,7 @@ impl Claims<'_> {
     }
 
     async fn find(&self, name: &str) -> Result<Option<PersistentVolumeClaim>> {
-        let there = persist(self.patience, || self.api.get_opt(name)).await;
+        let there = self.patience.persist(|| self.api.get_opt(name)).await;
         there.map_err(|error| refused(format!("cannot look for the claim {name}"), error))
     }
 
@@ -143,13 +140,14 @@ impl Claims<'_> {
         owned: Option<&Owned>,
     ) -> Result<bool> {
         let removal = owned.map(|owned| {
-            let (api, name) = (self.api.clone(), name.to_owned());
-            (owned, format!("claim {name}"), async move { remove_claim(&api, &name).await })
+            let (api, name, patience) = (self.api.clone(), name.to_owned(), self.patience.clone());
+            let what = format!("claim {name}");
+            (owned, what, async move { remove_claim(&api, &name, &patience).await })
         });
-        let (api, patience) = (self.api.clone(), self.patience);
+        let (api, patience) = (self.api.clone(), self.patience.clone());
         let request = async move {
             let params = PostParams::default();
-            persist(patience, || api.create(&params, &claim)).await
+            patience.persist(|| api.create(&params, &claim)).await
         };
         match make(request, removal).await? {
             Ok(_) => Ok(true),
@@ -160,9 +158,13 @@ impl Claims<'_> {
 }
 
 /// Removes a claim; one that isn't there is no error. It goes once no Pod uses it.
-pub(crate) async fn remove_claim(api: &Api<PersistentVolumeClaim>, name: &str) -> Result<()> {
+pub(crate) async fn remove_claim(
+    api: &Api<PersistentVolumeClaim>,
+    name: &str,
+    patience: &Patience,
+) -> Result<()> {
     let params = DeleteParams::default();
-    let removed = persist(REMOVAL, || api.delete(name, &params)).await;
+    let removed = patience.at_most(REMOVAL).persist(|| api.delete(name, &params)).await;
     found(removed)
         .map(drop)
         .map_err(|error| refused(format!("cannot remove the claim {name}"), error))

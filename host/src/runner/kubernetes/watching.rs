@@ -8,16 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Error as KubeError, ResourceExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::patience::Patience;
 use super::refusal::Trouble;
 
 /// How long to wait before a watch that can't be had is asked for again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long a watch may be silent before the server is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(5);
+
+type Events = BoxStream<'static, Result<WatchEvent<Pod>, KubeError>>;
 
 /// What is known of one Pod.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +47,7 @@ pub(crate) struct Watch(Arc<Inner>);
 struct Inner {
     api: Api<Pod>,
     selector: String,
+    patience: Patience,
     views: Mutex<Views>,
     /// Told when nobody wants to know of a Pod any more.
     left: Notify,
@@ -61,9 +69,9 @@ pub(crate) struct Watched {
 
 impl Watch {
     /// A watch of the Pods of `api` with the labels of `selector`.
-    pub(crate) fn new(api: Api<Pod>, selector: String) -> Self {
+    pub(crate) fn new(api: Api<Pod>, selector: String, patience: Patience) -> Self {
         let (views, left) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { api, selector, views, left }))
+        Self(Arc::new(Inner { api, selector, patience, views, left }))
     }
 
     /// What becomes of the Pod called `name`, which may not be there yet.
@@ -143,9 +151,9 @@ impl Inner {
             None => version.insert(self.list().await?),
         };
         let params = WatchParams::default().labels(&self.selector);
-        let mut events = self.api.watch(&params, from).await?.boxed();
+        let mut events = self.patience.once(self.api.watch(&params, from)).await?.boxed();
         self.is_clear();
-        while let Some(event) = events.next().await {
+        while let Some(event) = self.next(&mut events).await {
             let pod = match event? {
                 WatchEvent::Added(pod) | WatchEvent::Modified(pod) => self.is_seen(pod),
                 WatchEvent::Deleted(pod) => self.is_gone(pod),
@@ -157,13 +165,33 @@ impl Inner {
         Ok(())
     }
 
+    /// The next of `events`. While there is none, the server is asked now and then whether it is still there: one that
+    /// hangs breaks no watch.
+    async fn next(&self, events: &mut Events) -> Option<Result<WatchEvent<Pod>, KubeError>> {
+        loop {
+            tokio::select! {
+                event = events.next() => return event,
+                () = tokio::time::sleep(SILENCE) => {}
+            }
+            let name = self.views().by_name.keys().next().cloned()?;
+            let looked = self.patience.once(self.api.get_metadata_opt(&name)).await;
+            // Whatever else it is, it is an answer.
+            if let Err(error) = looked
+                && Trouble::of(&error) == Trouble::Away
+            {
+                return Some(Err(error));
+            }
+        }
+    }
+
     async fn list(&self) -> Result<String, KubeError> {
         let made: Vec<String> = {
             let views = self.views();
             let made = views.by_name.iter().filter(|(_, view)| view.borrow().is_made);
             made.map(|(name, _)| name.clone()).collect()
         };
-        let listed = self.api.list(&ListParams::default().labels(&self.selector)).await?;
+        let params = ListParams::default().labels(&self.selector);
+        let listed = self.patience.once(self.api.list(&params)).await?;
         let gone =
             made.iter().filter(|name| !listed.items.iter().any(|it| it.name_any() == **name));
         for name in gone {

@@ -24,6 +24,9 @@ fn main() -> ExitCode {
         "task" => in_a_task(),
         "plain" | "stuck" => in_plain_main(),
         "detached" => detached(),
+        "late" => detached_at_the_end(),
+        "attach" => attached(),
+        "volume" => with_a_transient_volume(),
         way => panic!("there is no way {way}"),
     }
 }
@@ -33,17 +36,46 @@ async fn in_async_main() -> hype::Result<()> {
     run(submitter()?).await
 }
 
-/// A run that takes longer than several leases.
+/// `interrupted detached DIRECTORY [SECONDS]`: a run that takes longer than several leases.
 #[hype::main]
 async fn detached() -> hype::Result<()> {
     let submitter = submitter()?;
-    let run = submitter.spawn(sleep(2), &RunEnvironment::new());
+    let seconds = std::env::args().nth(3).map_or(2, |seconds| seconds.parse().unwrap());
+    let run = submitter.spawn(sleep(seconds), &RunEnvironment::new());
     while run.status() == Status::Staging {
         tokio::task::yield_now().await;
     }
     run.detach().await?;
     eprintln!("detached");
     std::future::pending().await
+}
+
+/// A run of a runner whose runs outlive this program, which ends while the run is being detached and nobody waits for
+/// that.
+#[hype::main]
+async fn detached_at_the_end() -> hype::Result<()> {
+    let run = submitter()?.spawn(sleep(0), &RunEnvironment::new());
+    drop(run.detach());
+    Ok(())
+}
+
+/// `interrupted attach DIRECTORY RUN` waits for a run that was begun elsewhere.
+#[hype::main]
+async fn attached() -> hype::Result<()> {
+    let run = submitter()?.attach::<()>(&std::env::args().nth(3).unwrap());
+    while run.status() == Status::Staging {
+        tokio::task::yield_now().await;
+    }
+    eprintln!("attached");
+    run.wait().await
+}
+
+/// A run that ends by itself, on a transient volume.
+#[hype::main]
+async fn with_a_transient_volume() -> hype::Result<()> {
+    let transient = VolumeRequest::transient("local-disk", "10Mi");
+    let env = RunEnvironment::new().with_mount(transient.mount_read_write("/transient"));
+    submitter()?.submit(sleep(1), &env).await
 }
 
 /// The run is in other hands than `main`'s.
@@ -74,8 +106,10 @@ fn directory() -> PathBuf {
 fn submitter() -> hype::Result<Submitter> {
     let runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
     let stage = Stage::in_directory(&directory().join("stage"))?;
-    if std::env::args().nth(1).unwrap() == "stuck" {
-        return Submitter::new(stage, Stuck(runner));
+    match std::env::args().nth(1).unwrap().as_str() {
+        "stuck" => return Submitter::new(stage, Stuck(runner)),
+        "late" => return Submitter::new(stage, Outliving(runner)),
+        _ => {}
     }
     submitter_with_lease_term(stage, runner, Duration::from_millis(500))
 }
@@ -118,5 +152,44 @@ impl Runner for Stuck {
             std::future::pending().await
         });
         self.0.run(attempt)
+    }
+}
+
+/// A runner that says that its runs outlive this program, each once there is a file `handover`.
+#[derive(Debug)]
+struct Outliving(LocalRunner);
+
+impl Runner for Outliving {
+    fn place(&self) -> String {
+        "elsewhere".to_owned()
+    }
+
+    fn platform<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
+        self.0.platform(env)
+    }
+
+    fn mounts<'a>(
+        &'a self,
+        env: &'a RunEnvironment,
+        owned: &'a Owned,
+    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+        self.0.mounts(env, owned)
+    }
+
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
+        Box::pin(async move {
+            while !directory().join("handover").exists() {
+                tokio::task::yield_now().await;
+            }
+            attempt.handover.done();
+            std::future::pending().await
+        })
     }
 }

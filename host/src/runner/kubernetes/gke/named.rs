@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::bearer::{Bearer, unknown};
 use super::endpoints::{Endpoint, Kind, config};
 use crate::error::{Error, Result};
-use crate::runner::kubernetes::cluster::persist;
+use crate::runner::kubernetes::patience::Patience;
 use crate::runner::kubernetes::refusal::{chain, told};
 
 /// Google's API, and the variable by which users of gcloud name another.
@@ -63,7 +63,7 @@ impl Named {
         let config = config(api, None).await.map_err(unusable)?;
         let client = Client::try_from(config).map_err(|error| unusable(chain(&error)))?;
         let client = bearer.give_to(client);
-        let asked = persist(PATIENCE, || self.ask(&client)).await;
+        let asked = Patience::of(api, PATIENCE).persist(|| self.ask(&client)).await;
         asked.map_err(|error| self.undescribed(api, error))
     }
 

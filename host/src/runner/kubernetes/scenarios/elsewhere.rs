@@ -49,7 +49,7 @@ async fn a_run_is_looked_for_where_it_is_said_to_be_and_believed_only_where_we_r
     let before = server.namespaces("GET pods").len();
     runner.line(RUN).await.unwrap();
     assert_eq!(server.namespaces("GET pods")[before..], ["default"]);
-    runner.remove(RUN).await.unwrap();
+    runner.remove(RUN, false).await.unwrap();
     assert_eq!(server.namespaces("GET pods")[before + 1..], ["another", "default"]);
 }
 
