@@ -33,7 +33,7 @@ macro_rules! suite {
         $crate::suite! { @ $submitter, [$(#[$attribute])?];
             values {
                 text no_arguments_and_no_value twelve_arguments everything_that_serde_knows what_serde_buffers
-                what_could_not_be_read_is_refused_where_it_is_made bytes
+                what_could_not_be_read_is_refused_where_it_is_made bytes bytes_in_pieces
                 more_than_travels_along a_result_of_200_mib composition a_dependency_has_its_own_component
                 recursion names_may_be_shared_by_crates ten_at_once a_value_that_nests_deep
                 a_component_by_hand

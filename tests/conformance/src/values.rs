@@ -7,8 +7,8 @@ use futures::future::try_join_all;
 use hype::{Component, ErrorKind, RunEnvironment, Submitter};
 use test_guests::values::{
     Buffered, Event, Everything, Host, Number, Origin, Shape, compose, describe, echo,
-    echo_buffered, factorial, greet, large_number, name_of_crate, nested, nothing, reverse, sum,
-    text_of,
+    echo_buffered, factorial, greet, large_number, name_of_crate, nested, nothing, reverse,
+    reverse_pieces, sum, text_of,
 };
 
 pub async fn text(submitter: &Submitter) {
@@ -97,6 +97,15 @@ pub async fn bytes(submitter: &Submitter) {
     assert!(reversed == bytes, "the bytes differ");
     let none = submitter.submit(reverse(Vec::new()), &RunEnvironment::new()).await.unwrap();
     assert!(none.is_empty());
+}
+
+pub async fn bytes_in_pieces(submitter: &Submitter) {
+    let piece = |number: u32| (0..=number % 251).map(|byte| byte as u8).collect::<Vec<_>>();
+    let pieces: Vec<_> = (0..32_768).map(piece).collect();
+    let env = RunEnvironment::new();
+    let mut reversed = submitter.submit(reverse_pieces(pieces.clone()), &env).await.unwrap();
+    reversed.reverse();
+    assert!(reversed == pieces, "the bytes differ");
 }
 
 pub async fn more_than_travels_along(submitter: &Submitter) {

@@ -150,6 +150,13 @@ pub fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Gives back the pieces that it takes, the last first.
+#[hype::function]
+pub fn reverse_pieces(mut pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    pieces.reverse();
+    pieces
+}
+
 /// A text of so many bytes.
 #[hype::function]
 pub fn text_of(length: usize) -> String {

@@ -176,18 +176,9 @@ impl<'a> Compound<'a> {
         if self.kind == Kind::Undecided {
             return self.head(0);
         }
-        let out = self.encoder.out.as_mut_vec();
-        let end = out.len();
-        let old = match out[self.start] {
-            0x80..=0x9f => 1,
-            0xc4 => 2,
-            0xc5 | 0xdc | 0xde => 3,
-            _ => 5,
-        };
+        let end = self.encoder.len();
         self.head(self.count)?;
-        let out = self.encoder.out.as_mut_vec();
-        let head = out.split_off(end);
-        out.splice(self.start..self.start + old, head);
+        self.encoder.replace_head(self.start, end);
         Ok(())
     }
 }
@@ -198,36 +189,6 @@ impl ser::SerializeSeq for Compound<'_> {
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<()> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.element(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<()> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleStruct for Compound<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.element(value)
     }
 

@@ -8,6 +8,7 @@ use super::byte_probe::as_byte;
 use super::compound::Compound;
 use super::error::{Error, Result};
 use super::known;
+use super::tuple::Tuple;
 use super::{SIGNED, SOME, UNSIGNED};
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP};
@@ -72,8 +73,30 @@ impl Encoder {
     }
 
     #[inline]
+    pub(super) fn array_head(&mut self, length: usize) -> Result<()> {
+        if length < 16 {
+            return self.put([0x90 | length as u8]);
+        }
+        let Ok(_) = write::write_array_len(&mut self.out, check_length(length)?);
+        Ok(())
+    }
+
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.out.as_slice().len()
+    }
+
+    /// Puts the head that was written behind `end` into the place of that at `start`.
+    pub(super) fn replace_head(&mut self, start: usize, end: usize) {
+        let out = self.out.as_mut_vec();
+        let old = match out[start] {
+            0x80..=0x9f => 1,
+            0xc4 => 2,
+            0xc5 | 0xdc | 0xde => 3,
+            _ => 5,
+        };
+        let head = out.split_off(end);
+        out.splice(start..start + old, head);
     }
 
     /// The head of a map with the one entry of a variant, and its key.
@@ -89,16 +112,41 @@ impl Encoder {
         Ok(())
     }
 
+    /// Adds so many bytes at once. rmp adds a number's marker and its bytes one after the other, which
+    /// takes twice as long.
     #[inline]
-    fn unsigned(&mut self, number: u64) -> Result<()> {
-        let Ok(_) = write::write_uint(&mut self.out, number);
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<()> {
+        self.out.as_mut_vec().extend_from_slice(&bytes);
         Ok(())
     }
 
     #[inline]
+    fn unsigned(&mut self, number: u64) -> Result<()> {
+        if number < 0x80 {
+            self.put([number as u8])
+        } else if let Ok(number) = u8::try_from(number) {
+            self.put([0xcc, number])
+        } else if let Ok(number) = u16::try_from(number) {
+            let [a, b] = number.to_be_bytes();
+            self.put([0xcd, a, b])
+        } else if let Ok(number) = u32::try_from(number) {
+            let [a, b, c, d] = number.to_be_bytes();
+            self.put([0xce, a, b, c, d])
+        } else {
+            let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+            self.put([0xcf, a, b, c, d, e, f, g, h])
+        }
+    }
+
+    #[inline]
     fn signed(&mut self, number: i64) -> Result<()> {
-        let Ok(_) = write::write_sint(&mut self.out, number);
-        Ok(())
+        match u64::try_from(number) {
+            Ok(number) => self.unsigned(number),
+            Err(_) => {
+                let Ok(_) = write::write_sint(&mut self.out, number);
+                Ok(())
+            }
+        }
     }
 
     fn wide(&mut self, type_: i8, number: [u8; 16]) -> Result<()> {
@@ -153,8 +201,8 @@ impl<'a> Serializer for &'a mut Encoder {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Compound<'a>;
-    type SerializeTuple = Compound<'a>;
-    type SerializeTupleStruct = Compound<'a>;
+    type SerializeTuple = Tuple<'a>;
+    type SerializeTupleStruct = Tuple<'a>;
     type SerializeTupleVariant = Compound<'a>;
     type SerializeMap = Compound<'a>;
     type SerializeStruct = Compound<'a>;
@@ -187,14 +235,14 @@ impl<'a> Serializer for &'a mut Encoder {
 
     #[inline]
     fn serialize_f32(self, number: f32) -> Result<()> {
-        let Ok(()) = write::write_f32(&mut self.out, number);
-        Ok(())
+        let [a, b, c, d] = number.to_be_bytes();
+        self.put([0xca, a, b, c, d])
     }
 
     #[inline]
     fn serialize_f64(self, number: f64) -> Result<()> {
-        let Ok(()) = write::write_f64(&mut self.out, number);
-        Ok(())
+        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+        self.put([0xcb, a, b, c, d, e, f, g, h])
     }
 
     fn serialize_char(self, character: char) -> Result<()> {
@@ -271,12 +319,14 @@ impl<'a> Serializer for &'a mut Encoder {
         Compound::list(self, length)
     }
 
-    fn serialize_tuple(self, length: usize) -> Result<Compound<'a>> {
-        Compound::tuple(self, length, 1)
+    #[inline]
+    fn serialize_tuple(self, length: usize) -> Result<Tuple<'a>> {
+        Tuple::new(self, length)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Compound<'a>> {
-        Compound::tuple(self, length, 1)
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Tuple<'a>> {
+        Tuple::new(self, length)
     }
 
     fn serialize_tuple_variant(

@@ -30,6 +30,7 @@ mod key;
 mod known;
 mod lenience;
 mod reading;
+mod tuple;
 mod variant;
 
 pub(crate) use decode::decode_first;

@@ -95,7 +95,7 @@ fn faults_are_told_apart() {
 
 #[test]
 fn wrong_lengths_are_corrected() {
-    /// A structure that announces another number of fields than it has, as JSON doesn't mind.
+    /// A list that announces another number of elements than it has, as JSON doesn't mind.
     struct Announced(usize, usize);
     impl Serialize for Announced {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -105,9 +105,35 @@ fn wrong_lengths_are_corrected() {
             list.end()
         }
     }
+    /// The same as a tuple.
+    struct Tuple(usize, usize);
+    impl Serialize for Tuple {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeTuple;
+            let mut tuple = serializer.serialize_tuple(self.0)?;
+            (0..self.1).try_for_each(|_| tuple.serialize_element("x"))?;
+            tuple.end()
+        }
+    }
+    /// The same as a map.
+    struct Map(usize, usize);
+    impl Serialize for Map {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap;
+            let mut map = serializer.serialize_map(Some(self.0))?;
+            (0..self.1).try_for_each(|key| map.serialize_entry(&key, "x"))?;
+            map.end()
+        }
+    }
     for (announced, real) in [(0, 3), (3, 0), (1, 20), (70_000, 3), (3, 70_000), (20, 3)] {
         let bytes = codec::to_vec(&(Announced(announced, real), 9)).unwrap();
         let (list, behind) = read::<(Vec<String>, u8)>(&bytes);
         assert_eq!((list.len(), behind), (real, 9), "{announced} announced");
+        let bytes = codec::to_vec(&(Tuple(announced, real), 9)).unwrap();
+        let (list, behind) = read::<(Vec<String>, u8)>(&bytes);
+        assert_eq!((list.len(), behind), (real, 9), "{announced} announced");
+        let bytes = codec::to_vec(&(Map(announced, real), 9)).unwrap();
+        let (map, behind) = read::<(BTreeMap<usize, String>, u8)>(&bytes);
+        assert_eq!((map.len(), behind), (real, 9), "{announced} announced");
     }
 }

@@ -1,0 +1,74 @@
+//! Tuples that are being written. Lists have many of them, so that this does no more than it must.
+
+use serde::Serialize;
+use serde::ser;
+
+use super::encode::Encoder;
+use super::error::{Error, Result};
+
+pub(super) struct Tuple<'a> {
+    encoder: &'a mut Encoder,
+    announced: usize,
+    count: usize,
+    /// Where its head begins.
+    start: usize,
+}
+
+impl<'a> Tuple<'a> {
+    #[inline]
+    pub(super) fn new(encoder: &'a mut Encoder, length: usize) -> Result<Self> {
+        encoder.enter(1)?;
+        let start = encoder.len();
+        let tuple = Self { encoder, announced: length, count: 0, start };
+        tuple.encoder.array_head(length)?;
+        Ok(tuple)
+    }
+
+    #[inline]
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        let index = self.count;
+        self.count += 1;
+        value.serialize(&mut *self.encoder).map_err(|error| error.at_index(index))
+    }
+
+    #[inline]
+    fn finish(self) -> Result<()> {
+        if self.count != self.announced {
+            let end = self.encoder.len();
+            self.encoder.array_head(self.count)?;
+            self.encoder.replace_head(self.start, end);
+        }
+        self.encoder.leave(1);
+        Ok(())
+    }
+}
+
+impl ser::SerializeTuple for Tuple<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.element(value)
+    }
+
+    #[inline]
+    fn end(self) -> Result<()> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeTupleStruct for Tuple<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.element(value)
+    }
+
+    #[inline]
+    fn end(self) -> Result<()> {
+        self.finish()
+    }
+}
