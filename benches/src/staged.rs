@@ -65,7 +65,9 @@ impl Staged {
 }
 
 /// One argument, as the MessagePack array that a call takes.
-pub(crate) fn argument<T: serde::Serialize + 'static>(argument: T) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn argument<T: serde::Serialize + serde::de::DeserializeOwned + 'static>(
+    argument: T,
+) -> anyhow::Result<Vec<u8>> {
     let mut bytes = codec::array_head(1);
     codec::append_owned(&mut bytes, argument)?;
     Ok(bytes)

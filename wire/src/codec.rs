@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Fault, WireError};
+use crate::shape::split_value;
 use crate::value::{Written, decode_first, encode};
 use crate::whole::{Whole, WholeKind};
 
@@ -75,17 +76,26 @@ pub fn into_vec<T: Serialize + DeserializeOwned + 'static>(value: T) -> Result<V
 /// [`WireError::fault`] says what is wrong, and the message names the path to what didn't fit:
 /// `at words[3].count: …`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
-    let (value, rest) = decode_first(bytes)?;
+    let (value, rest) = decode_first(bytes).map_err(|error| as_whole(error, bytes))?;
     nothing_in(rest)?;
     Ok(value)
+}
+
+/// The error of a value of another type: bytes that something follows are no value of any.
+fn as_whole(error: WireError, bytes: &[u8]) -> WireError {
+    match split_value(bytes) {
+        Ok((_, rest)) if error.fault() == Fault::Type => nothing_in(rest).err().unwrap_or(error),
+        _ => error,
+    }
 }
 
 /// [`from_slice`]; whole bytes and text keep the memory that `bytes` has.
 pub fn from_vec<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Result<T, WireError> {
     let mut values = Values { bytes, read: 0 };
-    let value = values.read_owned()?;
-    values.finish()?;
-    Ok(value)
+    match values.read_owned() {
+        Ok(value) => values.finish().map(|()| value),
+        Err(error) => Err(as_whole(error, &values.bytes)),
+    }
 }
 
 /// How many values the array has that `bytes` starts with, and what follows its head.

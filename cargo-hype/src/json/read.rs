@@ -30,6 +30,9 @@ pub(crate) enum Problem {
 ///
 /// When it isn't JSON, has a key twice in one object, or a number that no value can hold.
 pub(crate) fn read(text: &str) -> Result<Json, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::Syntax("isn't JSON: it is empty".to_owned()));
+    }
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(IgnoredAny) => Reader { text, at: 0 }.value(0).map_err(Problem::Content),
         Err(error) => Err(Problem::Syntax(format!("isn't JSON: {}", syntax_error(text, error)))),
@@ -191,12 +194,10 @@ impl<'a> Reader<'a> {
 /// Where the byte `column` of a line is, in characters; both are counted from 1.
 fn place(text: &str, line: usize, column: usize) -> String {
     let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().char_indices();
-    let inside = bytes.take_while(|(at, _)| at + 1 < column).count();
-    // The position after the last character is one, too.
-    let characters = if column == 0 { 0 } else { inside + 1 };
+    let column = 1 + bytes.take_while(|(at, _)| at + 1 < column).count();
     match line {
-        0 | 1 => format!("column {characters}"),
-        _ => format!("line {line}, column {characters}"),
+        0 | 1 => format!("column {column}"),
+        _ => format!("line {line}, column {column}"),
     }
 }
 
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(problem("two"), "isn't JSON: expected value at column 1");
         assert_eq!(problem("[1, nil]"), "isn't JSON: expected value at column 5");
         assert_eq!(problem("1 2"), "isn't JSON: trailing characters at column 3");
-        assert_eq!(problem(""), "isn't JSON: EOF while parsing a value at column 0");
+        assert_eq!(problem(" "), "isn't JSON: it is empty");
         assert_eq!(
             problem(r#"["ä", "\ud800"]"#),
             "isn't JSON: half of a Unicode character in the string at column 7"

@@ -88,6 +88,7 @@ fn faults_are_told_apart() {
     assert_eq!(fault(&[0xc1]), Fault::Malformed);
     assert_eq!(fault(&[0x92, 5]), Fault::Malformed);
     assert_eq!(fault(&[0x90, 5]), Fault::Malformed);
+    assert_eq!(fault(b"not MessagePack"), Fault::Malformed);
     assert_eq!(fault(&[0xd4, 9, 9]), Fault::Malformed);
     assert_eq!(fault(b"\x91\x91\xa2\xff\xff"), Fault::Malformed);
     assert_eq!(fault(&[]), Fault::Malformed);
