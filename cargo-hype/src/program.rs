@@ -84,7 +84,8 @@ pub(crate) fn build_program(
     let mut arguments: Vec<OsString> =
         ["build", "-p", &spec, "--bin", name].map(OsString::from).into();
     arguments.extend(profile_arguments(selection));
-    let cargo = Cargo { directory: project.directory(), arguments, variable };
+    let variables = variable.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let cargo = Cargo { directory: project.directory(), arguments, variables };
     let artifacts = cargo.build()?.artifacts().ok_or_else(|| {
         Error::input(format!("the program `{name}` of `{}` doesn't compile", package.name))
             .hint(why_not(package, components))
