@@ -9,14 +9,18 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
-/// The files that cargo reads in `directory`, the weightiest last.
+/// cargo's own directory, whose file is the lightest.
+pub(crate) fn home() -> Option<PathBuf> {
+    let home = var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| home_dir().map(|home| home.join(".cargo")))
+}
+
+/// What the files say that cargo, whose own directory is `home`, reads in `directory`; the weightiest last.
 ///
 /// # Errors
 ///
 /// When one of them can't be read.
-pub(crate) fn read(directory: &Path) -> Result<Vec<Table>> {
-    let home = var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| home_dir().map(|home| home.join(".cargo")));
+pub(crate) fn read(directory: &Path, home: Option<PathBuf>) -> Result<Vec<Table>> {
     let mut places: Vec<PathBuf> =
         directory.ancestors().map(|ancestor| ancestor.join(".cargo")).collect();
     places.extend(home.filter(|home| !places.contains(home)));
@@ -83,6 +87,15 @@ pub(crate) fn targets(tables: &[Table]) -> Vec<(&str, &Table)> {
         .collect()
 }
 
+/// The target that cargo builds for where no option names one; `variable` goes before all `tables`.
+pub(crate) fn build_target(tables: &[Table], variable: Option<String>) -> Option<String> {
+    let configured = |table: &Table| {
+        let target = table.get("build")?.get("target")?;
+        target.as_str().or_else(|| target.get(0)?.as_str()).map(str::to_owned)
+    };
+    variable.or_else(|| tables.iter().rev().find_map(configured))
+}
+
 /// Words of a list, which is an array or a text with spaces.
 pub(crate) fn words(value: &Value) -> Vec<String> {
     match value {
@@ -103,6 +116,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let package = directory.path().join("workspace/package");
         for (path, text) in [
+            ("home/config.toml", "here = 'home'"),
             (".cargo/config.toml", "here = 'outside'"),
             (
                 "workspace/.cargo/config.toml",
@@ -115,9 +129,19 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let read: Vec<_> = read(&package).unwrap();
+        let read = read(&package, Some(directory.path().join("home"))).unwrap();
         let here: Vec<_> = read.iter().filter_map(|table| table.get("here")?.as_str()).collect();
-        assert_eq!(here, ["outside", "included", "inside"]);
+        assert_eq!(here, ["home", "outside", "included", "inside"]);
+    }
+
+    #[test]
+    fn the_weightiest_target_is_built_for() {
+        let tables = ["[build]\ntarget = ['a', 'b']", "[build]\ntarget = 'c'", "[build]"];
+        let tables = tables.map(|text| text.parse::<Table>().unwrap());
+        assert_eq!(build_target(&tables, Some("d".into())).unwrap(), "d");
+        assert_eq!(build_target(&tables, None).unwrap(), "c");
+        assert_eq!(build_target(&tables[..1], None).unwrap(), "a");
+        assert_eq!(build_target(&[], None), None);
     }
 
     #[test]
@@ -126,7 +150,7 @@ mod tests {
         fs::create_dir(directory.path().join(".cargo")).unwrap();
         let path = directory.path().join(".cargo/config.toml");
         fs::write(path, "include = 'config.toml'").unwrap();
-        let error = read(directory.path()).unwrap_err().report();
+        let error = read(directory.path(), None).unwrap_err().report();
         assert!(error.contains("include each other"), "{error}");
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn variables(
     directory: &Path,
     is_optimized: bool,
 ) -> Result<Vec<(&'static str, Option<OsString>)>> {
-    let tables = configuration::read(directory)?;
+    let tables = configuration::read(directory, configuration::home())?;
     let targets = targets(&tables);
     let configured = Configured::of(&targets, |platform| is_for_guests(platform, directory))?;
     let mut flags = Vec::new();
