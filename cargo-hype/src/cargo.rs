@@ -9,6 +9,7 @@ use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel};
 use cargo_metadata::{Artifact, CompilerMessage, Message, PackageId};
 
 use crate::error::{Error, Result};
+use crate::tool;
 
 /// One command of cargo's that builds something.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub struct Cargo<'a> {
     pub directory: &'a Path,
     /// Its name and its options.
     pub arguments: Vec<OsString>,
-    /// A variable that the compiler sees.
-    pub variable: Option<(&'static str, OsString)>,
+    /// Variables that it and the compiler see; without a value, that they don't see.
+    pub variables: Vec<(&'static str, Option<OsString>)>,
 }
 
 /// What became of the command.
@@ -74,9 +75,15 @@ impl Cargo<'_> {
 
     fn command(&self, format: &str) -> Command {
         let (command, rest) = self.arguments.split_at(1);
-        let mut cargo = Command::new(program());
+        let mut cargo = tool::cargo();
         cargo.args(command).arg(format!("--message-format={format}")).args(rest);
-        cargo.current_dir(self.directory).envs(self.variable.clone());
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => cargo.env(name, value),
+                None => cargo.env_remove(name),
+            };
+        }
+        cargo.current_dir(self.directory);
         cargo
     }
 }
@@ -117,9 +124,4 @@ fn show(diagnostic: &Diagnostic, is_terminal: bool) {
 
 fn unusable(error: std::io::Error) -> Error {
     Error::machinery("cannot run cargo").because(error)
-}
-
-/// The cargo that called us, else the first one on the path.
-pub(crate) fn program() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

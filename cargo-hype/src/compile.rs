@@ -8,6 +8,7 @@ use cargo_metadata::Package;
 use crate::cargo::{Built, Cargo};
 use crate::cli::Selection;
 use crate::error::{Error, Result};
+use crate::guest_flags;
 use crate::project::Project;
 use crate::refusal::explain;
 use crate::target::{self, TARGET};
@@ -36,7 +37,7 @@ pub fn compile(project: &Project, package: &Package, selection: &Selection) -> R
     let cargo = Cargo {
         directory: project.directory(),
         arguments: module_arguments(package, selection),
-        variable: None,
+        variables: guest_flags::variables(project.directory(), is_optimized(selection))?,
     };
     let artifacts = match cargo.build()? {
         Built::Artifacts(artifacts) => artifacts,
@@ -78,8 +79,13 @@ pub(crate) fn profile_arguments(selection: &Selection) -> Vec<OsString> {
     arguments
 }
 
-/// Names stay in the module, so that backtraces can tell functions. Optimized ones may use SIMD, and go
-/// without lines: those of the standard library alone are four fifths of a small component.
+/// Whether `selection` is made by an optimizing profile.
+fn is_optimized(selection: &Selection) -> bool {
+    selection.release || selection.profile.as_deref().is_some_and(|profile| profile != "dev")
+}
+
+/// Names stay in the module, so that backtraces can tell functions. Optimized ones go without lines: those of
+/// the standard library alone are four fifths of a small component.
 fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
     let spec = format!("{}@{}", package.name, package.version);
     let mut arguments: Vec<OsString> =
@@ -87,13 +93,7 @@ fn module_arguments(package: &Package, selection: &Selection) -> Vec<OsString> {
             .map(OsString::from)
             .into();
     arguments.extend(profile_arguments(selection));
-    let optimized =
-        selection.release || selection.profile.as_deref().is_some_and(|profile| profile != "dev");
-    if optimized {
-        let simd = format!("target.{TARGET}.rustflags=['-Ctarget-feature=+simd128']");
-        arguments.extend(["--config", &simd].map(OsString::from));
-    }
-    let strip = if optimized { "strip=debuginfo" } else { "strip=none" };
+    let strip = if is_optimized(selection) { "strip=debuginfo" } else { "strip=none" };
     arguments.extend(["--", "-C", strip, "-C", STACK_POINTER].map(OsString::from));
     arguments
 }

@@ -7,6 +7,9 @@
 //! - [`project`]: what cargo knows of the packages: which define functions, where things are.
 //! - [`compile`]: cargo's part: a library to a core module for `wasm32-wasip1`; [`cargo`] runs it, and
 //!   `refusal` says which crate is to blame when it fails.
+//! - `guest_flags`: what the compiler is told for a guest, of all that is configured; `configuration` reads
+//!   cargo's files.
+//! - `tool`: how cargo, rustc and programs are started: in the `environment` of the user's shell.
 //! - [`componentize`]: from that module to a component, and what it says of its functions.
 //! - [`call`]: a function of a component, with JSON in and out; `arguments` reads its arguments, `json`
 //!   says what stands for what, and `print` prints its value.
@@ -24,9 +27,12 @@ pub mod choice;
 pub mod cli;
 pub mod compile;
 pub mod componentize;
+mod configuration;
 pub mod embed;
+mod environment;
 pub mod error;
 pub mod gc;
+mod guest_flags;
 pub mod inspect;
 mod json;
 pub mod new;
@@ -38,3 +44,4 @@ mod refusal;
 pub mod run;
 mod target;
 mod template;
+mod tool;

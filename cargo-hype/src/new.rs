@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 use clap::Args;
 
-use crate::cargo;
 use crate::error::{Error, Result};
 use crate::profile;
 use crate::project::{HYPE_PACKAGE, unreadable};
 use crate::template::{self, Hype};
+use crate::tool;
 
 /// Which package to make, and where it finds hype.
 #[derive(Debug, Args)]
@@ -116,7 +115,7 @@ fn unnamed(name: &str, reason: &str) -> Error {
 
 /// cargo makes the package, a member of the workspace that it stands in, and knows what names are.
 fn cargo_new(path: &Path, name: &str) -> Result<()> {
-    let output = Command::new(cargo::program())
+    let output = tool::cargo()
         // Names that no program can have are refused.
         .args(["new", "--bin", "--vcs", "none", "--color", "never", "--"])
         .arg(path)
@@ -140,8 +139,7 @@ fn cargo_new(path: &Path, name: &str) -> Result<()> {
 /// The packages of the workspace around `directory`, without those that they depend on.
 fn packages_at(directory: &Path) -> Result<Metadata> {
     let mut command = MetadataCommand::new();
-    let metadata = command.no_deps().current_dir(directory).exec();
-    metadata.map_err(|error| unreadable(directory, error))
+    tool::metadata(command.no_deps(), directory).map_err(|error| unreadable(directory, error))
 }
 
 /// The directory of the package `name`, if it is one of them.

@@ -10,6 +10,7 @@ use crate::build::{Built, build_all};
 use crate::cargo::Cargo;
 use crate::cli::Selection;
 use crate::compile::profile_arguments;
+use crate::configuration;
 use crate::error::{Error, Result};
 use crate::project::Project;
 
@@ -80,11 +81,13 @@ pub(crate) fn build_program(
     (name, components): (&str, &[Built]),
     variable: Option<(&'static str, OsString)>,
 ) -> Result<Program> {
+    check_target(project, name)?;
     let spec = format!("{}@{}", package.name, package.version);
     let mut arguments: Vec<OsString> =
         ["build", "-p", &spec, "--bin", name].map(OsString::from).into();
     arguments.extend(profile_arguments(selection));
-    let cargo = Cargo { directory: project.directory(), arguments, variable };
+    let variables = variable.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let cargo = Cargo { directory: project.directory(), arguments, variables };
     let artifacts = cargo.build()?.artifacts().ok_or_else(|| {
         Error::input(format!("the program `{name}` of `{}` doesn't compile", package.name))
             .hint(why_not(package, components))
@@ -94,6 +97,21 @@ pub(crate) fn build_program(
         Error::machinery(format!("cargo made no program `{name}` of `{}`", package.name))
     })?;
     Ok(Program { name: name.to_owned(), path })
+}
+
+/// Refuses to build the program `name` for WebAssembly, where it cannot submit anything.
+fn check_target(project: &Project, name: &str) -> Result<()> {
+    let tables = configuration::read(project.directory(), configuration::home())?;
+    match configuration::build_target(&tables, std::env::var("CARGO_BUILD_TARGET").ok()) {
+        Some(target) if target.starts_with("wasm") => Err(Error::input(format!(
+            "cargo's configuration has the program `{name}` built for {target}, where it can't submit anything"
+        ))
+        .hint(
+            "take CARGO_BUILD_TARGET and `[build] target` of .cargo/config.toml away: functions are compiled for \
+             wasm32-wasip1 without them",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What may help where a program of `package` doesn't compile.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Metadata, MetadataCommand, Node, Package, PackageId, TargetKind};
 
 use crate::error::{Error, Result};
+use crate::tool;
 
 /// The name under which the crate `hype` is published.
 pub(crate) const HYPE_PACKAGE: &str = "spotify-hype";
@@ -38,9 +39,7 @@ impl Project {
     ///
     /// When there is none, or cargo cannot make sense of it.
     pub fn at(directory: &Path) -> Result<Self> {
-        let metadata = MetadataCommand::new()
-            .current_dir(directory)
-            .exec()
+        let metadata = tool::metadata(&MetadataCommand::new(), directory)
             .map_err(|error| unreadable(directory, error))?;
         let users_of_hype = users_of_hype(&metadata);
         Ok(Self { metadata, directory: directory.to_owned(), users_of_hype })

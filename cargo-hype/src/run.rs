@@ -10,6 +10,7 @@ use crate::cli::Selection;
 use crate::error::{Error, Result};
 use crate::program::{self, build_components, build_program};
 use crate::project::{HYPE_PACKAGE, Project};
+use crate::tool;
 
 /// Builds and runs the program of the package that `selection` names, and gives its exit status.
 ///
@@ -27,7 +28,7 @@ pub fn run(
     let components = build_components(project, package, selection)?;
     let selection = &with_features(selection, package, choice)?;
     let program = build_program(project, package, selection, (bin, &components), None)?;
-    let mut command = Command::new(&program.path);
+    let mut command = tool::command(&program.path);
     command.args(arguments);
     if let Some(submitter) = &choice.submitter {
         command.env("HYPE_SUBMITTER", submitter);

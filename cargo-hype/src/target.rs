@@ -3,9 +3,10 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::error::{Error, Result};
+use crate::tool;
 
 /// The target that functions are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip1";
@@ -37,7 +38,7 @@ fn wait(toolchain: &File) -> io::Result<()> {
 fn add(directory: &Path, libraries: &Path) -> Result<()> {
     eprintln!("{:>12} Rust's target {TARGET} (rustup target add {TARGET})", "Adding");
     let added =
-        Command::new("rustup").args(["target", "add", TARGET]).current_dir(directory).status();
+        tool::command("rustup").args(["target", "add", TARGET]).current_dir(directory).status();
     match added {
         Ok(status) if status.success() && libraries.is_dir() => Ok(()),
         Ok(_) => Err(Error::machinery(format!("rustup could not add the target {TARGET}"))
@@ -52,7 +53,7 @@ fn add(directory: &Path, libraries: &Path) -> Result<()> {
 
 /// Where the library is, or will be: `SYSROOT/lib/rustlib/TARGET/lib`.
 fn libraries(directory: &Path) -> Result<PathBuf> {
-    let output = Command::new("rustc")
+    let output = tool::rustc()
         .args(["--print", "target-libdir", "--target", TARGET])
         .current_dir(directory)
         .stderr(Stdio::inherit())

@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hype::{Hype, hype, target_directory};
+use crate::hype::{Hype, cargo, hype, target_directory};
 use crate::package::Package;
 
 /// A program that says what `greet` of another package gives, and what `sign` of its own gives.
@@ -117,7 +117,7 @@ fn a_program_with_its_components_inside_runs_anywhere() {
     assert_eq!(last, told);
     Alone::new(&program).says("good day, yours");
 
-    let built = Command::new(env!("CARGO"))
+    let built = cargo()
         .args(["build", "--bins"])
         .current_dir(package.directory())
         .env("CARGO_TARGET_DIR", target_directory())

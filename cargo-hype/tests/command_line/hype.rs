@@ -4,11 +4,11 @@
 //! but for what would change the output. What differs from run to run or from machine to machine is
 //! blurred in one place, [`blurred`](crate::blurred).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::rc::Rc;
 use std::sync::LazyLock;
 
@@ -58,8 +58,27 @@ pub(crate) fn hype(arguments: &[&str]) -> Hype {
     Hype { command, scratch }
 }
 
+/// cargo as a user's shell has it: without what the cargo around this test has set.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    for name in variables_of_cargo() {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The variables that tell a test which package it is of.
+fn variables_of_cargo() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| {
+        let name = name.to_string_lossy();
+        let prefixes = ["CARGO_BIN_EXE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    })
+}
+
 fn changes_output(variable: &str) -> bool {
-    let prefixes = ["HYPE_", "CARGO_TERM_", "CARGO_PKG_", "CARGO_MANIFEST_"];
+    let prefixes = ["HYPE_", "CARGO_TERM_"];
     let names = ["CLICOLOR_FORCE", "COLUMNS", "RUST_BACKTRACE", "RUST_LOG"];
     prefixes.iter().any(|prefix| variable.starts_with(prefix)) || names.contains(&variable)
 }
@@ -108,6 +127,19 @@ impl Hype {
     pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// The same as a user calls the installed command: without what the cargo around this test has set.
+    pub(crate) fn in_shell(mut self) -> Self {
+        for name in variables_of_cargo() {
+            self.command.env_remove(name);
+        }
+        self
+    }
+
+    /// Runs it, and gives all that it writes.
+    pub(crate) fn output(mut self) -> Output {
+        self.command.output().unwrap()
     }
 
     /// Starts it.

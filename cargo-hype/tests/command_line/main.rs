@@ -12,11 +12,13 @@ mod build;
 mod call;
 mod embed;
 mod gc;
+mod guest_flags;
 mod inspect;
 mod interrupt;
 mod new;
 mod refusal;
 mod run;
+mod second_run;
 #[cfg(unix)]
 mod target;
 mod typed;

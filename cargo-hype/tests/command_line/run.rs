@@ -47,6 +47,17 @@ fn a_package_without_a_program_is_refused() {
 }
 
 #[test]
+fn a_program_is_not_built_for_webassembly() {
+    let run = hype(&["run", "-p", "hello"]).with_env("CARGO_BUILD_TARGET", "wasm32-wasip1");
+    assert_snapshot!(run.seen(), @r#"
+    status 2
+    --- stderr
+    error: cargo's configuration has the program `hello` built for wasm32-wasip1, where it can't submit anything
+    Hint: take CARGO_BUILD_TARGET and `[build] target` of .cargo/config.toml away: functions are compiled for wasm32-wasip1 without them
+    "#);
+}
+
+#[test]
 fn an_unknown_program_is_answered_with_those_that_there_are() {
     assert_snapshot!(hype(&["run", "-p", "wordcount", "--bin", "count"]).seen(), @r#"
     status 2

@@ -9,4 +9,6 @@ mod dependencies;
 mod features;
 mod files;
 mod manifests;
+mod tools;
+mod units;
 mod workspace;
