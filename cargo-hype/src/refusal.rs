@@ -23,6 +23,7 @@ const GATED: &str = "the item is gated here";
 /// Crates that are no part of a component, and what can be one.
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["zstd-sys"], "ruzstd reads and writes zstd in Rust alone"),
+    (&["lz4-sys"], "lz4_flex reads and writes lz4 in Rust alone"),
     (&["libz-sys", "libz-ng-sys"], "flate2 with its default features does it in Rust alone"),
     (&["bzip2-sys"], "bzip2 0.6 or later with its default features does it in Rust alone"),
     (&["lzma-sys"], "lzma-rust2 does it in Rust alone"),
@@ -204,6 +205,14 @@ mod tests {
         let (_, path) = PAGE.split_once("/blob/HEAD/").unwrap();
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         assert!(root.join(path).is_file(), "{PAGE}");
+    }
+
+    #[test]
+    fn compressors_in_c_have_an_alternative() {
+        for name in ["zstd-sys", "lz4-sys", "libz-sys", "bzip2-sys", "lzma-sys"] {
+            let needed = Needed { name, version: "1.0.0".into(), by: None };
+            assert!(needed.hint().contains(" in Rust alone; "), "{}", needed.hint());
+        }
     }
 
     #[test]
