@@ -138,7 +138,7 @@ fn program() -> &'static Path {
         // Together with what this test depends on, so that both find one wasmtime compiled.
         let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
         let arguments = build.map(Into::into).into();
-        let cargo = Cargo { directory: root, arguments, variable: None };
+        let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
         let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
         let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
         program.expect("hype-run").into()
