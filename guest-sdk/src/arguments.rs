@@ -1,6 +1,8 @@
 //! The arguments of a call: one MessagePack array, made natively and read in the guest;
 //! natively, too, by the tests that play hostile submitters.
 
+use std::ops::RangeInclusive;
+
 use hype_wire::{Failure, FailureKind, FunctionRecord, codec};
 
 use crate::bounds::Argument;
@@ -92,14 +94,24 @@ impl Arguments {
     }
 }
 
-/// `problem`, with its cause where it is that a closure's addresses have 32 bits.
+/// Adds to `problem` that a closure's addresses have 32 bits, where a number has too many for that and few enough
+/// for the machine that it came from.
 fn with_cause(problem: String) -> String {
-    let size = ["usize", "isize"].into_iter().find(|size| problem.ends_with(size));
-    match size.filter(|_| problem.contains("invalid value: integer")) {
-        Some(size) => format!(
-            "{problem}: in a closure `{size}` has 32 bits; take `{}` instead",
-            if size == "usize" { "u64" } else { "i64" }
-        ),
+    let too_wide = problem.rsplit_once(", found the number ").and_then(|(expected, number)| {
+        let number: i128 = number.parse().ok()?;
+        let is_too_wide = |size: &str, narrow: RangeInclusive<i128>, wide: RangeInclusive<i128>| {
+            expected.ends_with(size) && wide.contains(&number) && !narrow.contains(&number)
+        };
+        if is_too_wide("usize", 0..=u32::MAX.into(), 0..=u64::MAX.into()) {
+            return Some(("usize", "u64"));
+        }
+        let (narrow, wide) = (i32::MIN.into()..=i32::MAX.into(), i64::MIN.into()..=i64::MAX.into());
+        is_too_wide("isize", narrow, wide).then_some(("isize", "i64"))
+    });
+    match too_wide {
+        Some((size, instead)) => {
+            format!("{problem}: in a closure `{size}` has 32 bits; take `{instead}` instead")
+        }
         None => problem,
     }
 }
@@ -113,20 +125,26 @@ mod tests {
     use super::with_cause;
 
     #[test]
-    fn a_size_that_has_too_many_bits_says_so() {
-        for (size, instead) in [("usize", "u64"), ("a nonzero usize", "u64"), ("isize", "i64")] {
-            let problem = format!("at [1]: invalid value: integer `4294967296`, expected {size}");
-            let told = with_cause(problem.clone());
-            assert!(told.starts_with(&problem) && told.contains("32 bits"), "{told}");
-            assert!(told.ends_with(&format!("take `{instead}` instead")), "{told}");
+    fn a_number_with_too_many_bits_names_the_cause() {
+        for (size, number, instead) in [
+            ("usize", "4294967296", "u64"),
+            ("a nonzero usize", "18446744073709551615", "u64"),
+            ("isize", "-2147483649", "i64"),
+        ] {
+            let problem = format!("at [1]: expected {size}, found the number {number}");
+            let explained = with_cause(problem.clone());
+            assert!(explained.starts_with(&problem) && explained.contains("32 bits"), "{explained}");
+            assert!(explained.ends_with(&format!("take `{instead}` instead")), "{explained}");
         }
     }
 
     #[test]
     fn other_problems_stay_as_they_are() {
         for problem in [
-            "invalid value: integer `300`, expected u8",
-            "invalid type: string \"a\", expected usize",
+            "expected u8, found the number 300",
+            "expected usize, found the number -2",
+            "expected usize, found the number 18446744073709551616",
+            "expected usize, found the string \"a\"",
         ] {
             assert_eq!(with_cause(problem.to_owned()), problem);
         }

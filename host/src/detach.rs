@@ -46,6 +46,8 @@ pub(crate) fn begin(
             tracing::warn!("{notice}");
             Ok(())
         });
+        // Known before this returns, so that an attachment that follows at once removes the run.
+        detaching.lease.mark_detached();
         fate.send_replace(Fate::Detached);
         // The receiver is there.
         let _ = tell.send(Ok(()));

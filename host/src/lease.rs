@@ -110,6 +110,11 @@ impl Lease {
         written
     }
 
+    /// Marks the run as detached for this process, before [`Self::detach`] tells the stage.
+    pub(crate) fn mark_detached(&self) {
+        self.0.is_detached.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_detached(&self) -> bool {
         self.0.is_detached.load(Ordering::Relaxed)
     }

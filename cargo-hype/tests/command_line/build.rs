@@ -210,7 +210,7 @@ fn a_manifest_that_cargo_cannot_read_is_told_by_cargo() {
     let package = Package::write("malformed", "").with_file("Cargo.toml", "[package]\nname = 3\n");
     let seen = hype(&["build"]).in_package(&package).seen();
     assert_eq!(seen.status, 2);
-    assert!(seen.stderr.contains("found the number 3"), "{seen}");
+    assert!(seen.stderr.contains("invalid type: integer `3`"), "{seen}");
     let (_, ours) = seen.stderr.split_once("error: cargo cannot").unwrap();
     assert_snapshot!(ours, @r#"
      read the packages at [TARGET]/tmp/written packages/malformed

@@ -19,7 +19,7 @@ impl Attachment {
         if inner.is_ours.load(Ordering::Relaxed) {
             return self.remove_on_the_thread().await;
         }
-        if known::lease(&inner.id).is_some() {
+        if known::lease(&inner.id).is_some_and(|lease| !lease.is_detached()) {
             // A handle of this process has it.
             return;
         }

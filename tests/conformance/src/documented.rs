@@ -165,7 +165,7 @@ pub async fn a_number_that_has_too_many_bits_is_explained(submitter: &Submitter)
     let (_, failure) = failure(result, FailureKind::Incompatible);
     assert_eq!(
         failure.message,
-        "parameter `size: usize` of `take_size`: invalid value: integer `4294967296`, expected usize: in a \
+        "parameter `size: usize` of `take_size`: expected usize, found the number 4294967296: in a \
          closure `usize` has 32 bits; take `u64` instead"
     );
 }
