@@ -133,7 +133,10 @@ mod tests {
         ] {
             let problem = format!("at [1]: expected {size}, found the number {number}");
             let explained = with_cause(problem.clone());
-            assert!(explained.starts_with(&problem) && explained.contains("32 bits"), "{explained}");
+            assert!(
+                explained.starts_with(&problem) && explained.contains("32 bits"),
+                "{explained}"
+            );
             assert!(explained.ends_with(&format!("take `{instead}` instead")), "{explained}");
         }
     }

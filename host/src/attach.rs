@@ -51,7 +51,7 @@ struct Inner {
 enum Found {
     /// It is being staged, or may be.
     NoManifest,
-    Manifest(std::result::Result<RunManifest, WireError>),
+    Manifest(Box<std::result::Result<RunManifest, WireError>>),
 }
 
 impl Attachment {
@@ -144,7 +144,7 @@ impl Inner {
     async fn manifest(&self) -> Result<Found> {
         let found = self.find(&names::manifest(&self.id), RunManifest::MAX_SIZE).await?;
         Ok(match found {
-            Some(bytes) => Found::Manifest(RunManifest::from_bytes(&bytes)),
+            Some(bytes) => Found::Manifest(Box::new(RunManifest::from_bytes(&bytes))),
             None => Found::NoManifest,
         })
     }

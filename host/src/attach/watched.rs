@@ -41,7 +41,7 @@ impl Inner {
         loop {
             let is_driven = self.is_driven_here();
             if let Found::Manifest(manifest) = self.manifest().await? {
-                return Ok(Some(manifest));
+                return Ok(Some(*manifest));
             }
             if is_driven {
                 return Ok(None);
