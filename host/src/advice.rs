@@ -145,7 +145,7 @@ pub(crate) fn argument_advice(error: &(dyn std::error::Error + 'static)) -> Opti
 fn said(failure: &Failure) -> Option<&'static str> {
     let texts: Vec<&str> = texts(failure).collect();
     let is_said = |message: &&str| texts.iter().any(|text| text.contains(message));
-    let found = SAID.iter().find(|(messages, _)| messages.iter().any(|message| is_said(message)));
+    let found = SAID.iter().find(|(messages, _)| messages.iter().any(&is_said));
     found.map(|(_, advice)| *advice)
 }
 

@@ -132,7 +132,7 @@ mod tests {
         let output = Output::new(|_, _| {});
         let names: Vec<_> = names.iter().map(|name| OsString::from_vec(name.to_vec())).collect();
         tell(&output, &names);
-        String::from_utf8(output.tail(Stream::Stderr)).unwrap()
+        String::from_utf8_lossy(&output.tail(Stream::Stderr)).into_owned()
     }
 
     #[test]

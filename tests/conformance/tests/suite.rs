@@ -1,6 +1,5 @@
 //! The suite itself, and that what docs/closures.md quotes is tested.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
