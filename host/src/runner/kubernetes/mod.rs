@@ -11,8 +11,8 @@ mod claim;
 mod cluster;
 mod end;
 mod events;
-#[cfg(feature = "gcs")]
 mod following;
+#[cfg(feature = "gcs")]
 mod gke;
 mod hardening;
 mod leftovers;
