@@ -149,6 +149,7 @@ impl Core {
             platform: self.runner.platform(env).await?,
         };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
+        order.lease.mark_staged().await;
         staged.put_blobs(&self.stage, &self.uploads).await?;
         let image = self.runner.image(call.image().or(env.image()), env);
         let shown = image.map_or_else(|| env.clone(), |image| env.with_image(image));

@@ -53,12 +53,14 @@ struct State {
     record: Record,
     /// Whether it must not be written any more, since the run's objects go.
     is_closed: bool,
+    /// Whether the run was staged. If its manifest is missing then, somebody has collected the run.
+    is_staged: bool,
 }
 
 impl Lease {
     pub(crate) fn new(stage: &Stage, run_id: &str, function: &str, term: Duration) -> Self {
         let record = Record::new(run_id, function, OWNER.as_str(), term);
-        let state = Mutex::new(State { record, is_closed: false });
+        let state = Mutex::new(State { record, is_closed: false, is_staged: false });
         let is_detached = AtomicBool::new(false);
         Self(Arc::new(Inner { stage: stage.clone(), is_detached, state, term }))
     }
@@ -90,6 +92,7 @@ impl Lease {
         if let Some(found) = found {
             let mut state = self.0.state.lock().await;
             state.record.detached = found.detached;
+            state.is_staged = true;
             state.record.function.clone_from(&found.function);
         }
         self.renew().await;
@@ -108,6 +111,11 @@ impl Lease {
             self.0.state.lock().await.record.detached = false;
         }
         written
+    }
+
+    /// Notes that the run's manifest is in the stage.
+    pub(crate) async fn mark_staged(&self) {
+        self.0.state.lock().await.is_staged = true;
     }
 
     /// Marks the run as detached for this process, before [`Self::detach`] tells the stage.
@@ -146,7 +154,7 @@ impl Lease {
                 (names::lease(&state.record.run_id), names::manifest(&state.record.run_id));
             stage.put(&name, Bytes::from(state.record.to_bytes()?)).await?;
             // Whoever collected a detached run removed its lease, too, and must find none later.
-            if state.record.detached && !stage.has(&manifest).await? {
+            if state.is_staged && state.record.detached && !stage.has(&manifest).await? {
                 state.is_closed = true;
                 stage.remove(&[name]).await?;
             }
@@ -244,10 +252,22 @@ mod tests {
         let stage = Stage::in_directory(directory.path()).unwrap();
         stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
         let lease = Lease::new(&stage, "r-1", "train", TERM);
+        lease.mark_staged().await;
         lease.detach().await.unwrap();
         stage.remove_run("r-1").await.unwrap();
         lease.renew().await;
         assert_eq!(find(&stage, "r-1").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_run_detached_before_it_is_staged_keeps_its_lease() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        let lease = Lease::new(&stage, "r-1", "train", TERM);
+        lease.detach().await.unwrap();
+        lease.renew().await;
+        let found = find(&stage, "r-1").await.unwrap().unwrap();
+        assert_eq!((found.renewals, found.detached), (2, true));
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 //! The suite itself, and that what docs/closures.md quotes is tested.
 
-
 use std::fs;
 use std::path::Path;
 
