@@ -1,4 +1,4 @@
-//! A function of a component, with JSON in and out ([`crate::json`]).
+//! A function of a component, with JSON in and out.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

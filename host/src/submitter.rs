@@ -230,7 +230,7 @@ impl Submitter {
 
     /// Removes what this submitter made outside this process and still has, such as transient
     /// volumes, and waits until nothing is there any more of the runs that have ended, and until those that are being
-    /// [detached](Run::detach) need this program no more.
+    /// [detached](crate::Run::detach) need this program no more.
     ///
     /// # Errors
     ///
