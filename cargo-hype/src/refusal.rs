@@ -24,7 +24,11 @@ const GATED: &str = "the item is gated here";
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["zstd-sys"], "ruzstd reads and writes zstd in Rust alone"),
     (&["lz4-sys"], "lz4_flex reads and writes lz4 in Rust alone"),
-    (&["libz-sys", "libz-ng-sys"], "flate2 with its default features does it in Rust alone"),
+    (
+        &["libz-sys", "libz-ng-sys"],
+        "flate2 with its default features does it in Rust alone; for git2 run git by hype::process::Command, \
+         where the environment grants it",
+    ),
     (&["bzip2-sys"], "bzip2 0.6 or later with its default features does it in Rust alone"),
     (&["lzma-sys"], "lzma-rust2 does it in Rust alone"),
     (
@@ -32,7 +36,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "redb stores tables in a file in Rust alone, or run sqlite3 by hype::process::Command, where the \
          environment grants it",
     ),
-    (&["libduckdb-sys"], "arrow and parquet do it in Rust alone"),
     (
         &["ffmpeg-sys-next"],
         "symphonia decodes sound in Rust alone, or run ffmpeg by hype::process::Command, where the environment \
@@ -40,7 +43,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["libgit2-sys"],
-        "gix does it in Rust alone, or run git by hype::process::Command, where the environment grants it",
+        "run git by hype::process::Command, where the environment grants it, or in the program",
     ),
     (
         &["pyo3-ffi", "pyo3-build-config"],
@@ -49,8 +52,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["mlua-sys"], "rhai runs scripts in Rust alone"),
     (&["proj-sys"], "proj4rs does it in Rust alone"),
     (&["link-cplusplus"], "a component has no C++ code: for proj use proj4rs, which is Rust alone"),
-    (&["ort-sys"], "tract-onnx runs ONNX models in Rust alone"),
-    (&["hts-sys"], "noodles does it in Rust alone"),
     (
         &["ring", "aws-lc-sys", "aws-lc-rs", "openssl-sys", "native-tls", "boring-sys"],
         "for https use hype::http, where the environment grants it; for hashes and signatures use sha2, \
