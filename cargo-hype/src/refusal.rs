@@ -24,18 +24,48 @@ const GATED: &str = "the item is gated here";
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["zstd-sys"], "ruzstd reads and writes zstd in Rust alone"),
     (&["lz4-sys"], "lz4_flex reads and writes lz4 in Rust alone"),
-    (&["libz-sys", "libz-ng-sys"], "flate2 with its default features does it in Rust alone"),
+    (
+        &["libz-sys", "libz-ng-sys"],
+        "flate2 with its default features does it in Rust alone; for git2 run git by hype::process::Command, \
+         where the environment grants it",
+    ),
     (&["bzip2-sys"], "bzip2 0.6 or later with its default features does it in Rust alone"),
     (&["lzma-sys"], "lzma-rust2 does it in Rust alone"),
+    (
+        &["libsqlite3-sys", "librocksdb-sys"],
+        "redb stores tables in a file in Rust alone, or run sqlite3 by hype::process::Command, where the \
+         environment grants it",
+    ),
+    (
+        &["ffmpeg-sys-next"],
+        "symphonia decodes sound in Rust alone, or run ffmpeg by hype::process::Command, where the environment \
+         grants it",
+    ),
+    (
+        &["libgit2-sys"],
+        "run git by hype::process::Command, where the environment grants it, or in the program",
+    ),
+    (
+        &["pyo3-ffi", "pyo3-build-config"],
+        "run python3 by hype::process::Command, where the environment grants it, or use rhai for scripts",
+    ),
+    (&["mlua-sys"], "rhai runs scripts in Rust alone"),
+    (&["proj-sys"], "proj4rs does it in Rust alone"),
+    (&["link-cplusplus"], "a component has no C++ code: for proj use proj4rs, which is Rust alone"),
     (
         &["ring", "aws-lc-sys", "aws-lc-rs", "openssl-sys", "native-tls", "boring-sys"],
         "for https use hype::http, where the environment grants it; for hashes and signatures use sha2, \
          hmac or ed25519-dalek, which are Rust alone; other connections are the program's to make",
     ),
     (
-        &["socket2", "mio", "polling", "quinn-udp", "curl-sys", "libpq-sys", "rdkafka-sys"],
+        &["socket2", "mio", "quinn-udp", "curl-sys", "libpq-sys", "pq-sys", "rdkafka-sys"],
         "a closure has no sockets: send requests by hype::http, where the environment grants it, or connect \
          in the program, and give the closure what came",
+    ),
+    (
+        &["polling"],
+        "a closure has no sockets to wait for: for a runtime use futures::executor::block_on, or tokio's features \
+         rt and time; for requests use hype::http, where the environment grants it",
     ),
     (
         &["tokio"],
