@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Metadata, MetadataCommand, Node, Package, PackageId, TargetKind};
 
 use crate::error::{Error, Result};
+use crate::target::TARGET;
 use crate::tool;
 
 /// The name under which the crate `hype` is published.
@@ -43,6 +44,20 @@ impl Project {
             .map_err(|error| unreadable(directory, error))?;
         let users_of_hype = users_of_hype(&metadata);
         Ok(Self { metadata, directory: directory.to_owned(), users_of_hype })
+    }
+
+    /// The same workspace with the dependencies that its components have, without those of programs alone.
+    ///
+    /// # Errors
+    ///
+    /// When cargo cannot make sense of it.
+    pub(crate) fn of_components(&self) -> Result<Self> {
+        let mut command = MetadataCommand::new();
+        command.other_options(["--filter-platform", TARGET].map(str::to_owned));
+        let metadata = tool::metadata(&command, &self.directory)
+            .map_err(|error| unreadable(&self.directory, error))?;
+        let users_of_hype = users_of_hype(&metadata);
+        Ok(Self { metadata, directory: self.directory.clone(), users_of_hype })
     }
 
     /// Where it was looked for.

@@ -115,6 +115,7 @@ pub(crate) fn explain(
     refusal: Refusal,
     cargo: &Cargo<'_>,
 ) -> Result<Error> {
+    let project = &project.of_components()?;
     let culprit = match refusal {
         Refusal::Code(id, error) if id == package.id => Culprit::Own(own_advice(&error)),
         Refusal::Code(id, error) => match project.dependency(package, &id) {

@@ -31,9 +31,18 @@ fn a_dependency_that_is_not_for_wasm_is_named() {
 }
 
 #[test]
-fn so_is_one_that_came_with_another() {
+fn a_dependency_names_the_direct_dependency_that_needs_it_in_components() {
     let package = Package::write("needs-client", FUNCTION)
         .with_dependency("client", "")
+        .with_dependency("admin", "")
+        .with_file(
+            "admin/Cargo.toml",
+            &manifest_of(
+                "admin",
+                "[target.'cfg(not(target_family = \"wasm\"))'.dependencies]\n\
+                 socket2 = { path = \"../client/socket2\" }\n",
+            ),
+        )
         .with_file(
             "client/Cargo.toml",
             &manifest_of("client", "socket2 = { path = \"socket2\" }\n"),
