@@ -22,10 +22,10 @@ use crate::ours::Ours;
 use crate::staged::runtime;
 use crate::table::{Goal, Row};
 
-/// How much memory each value takes.
+/// The memory that each value takes.
 const SIZE: usize = 64 << 20;
 
-/// That of one that serde keeps in its own buffer, which takes 32 bytes for each byte.
+/// The memory of a value that serde keeps in its own buffer, which takes 32 bytes for each byte.
 const BUFFERED: usize = 4 << 20;
 
 const ROUNDS: usize = 5;
@@ -34,7 +34,7 @@ const ROUNDS: usize = 5;
 const BYTES: f64 = 300.0;
 const NUMBERS: f64 = 200.0;
 
-/// How fast text must be, as a part of how fast bytes are.
+/// The goal for text, as a fraction of the speed of bytes.
 const TEXT: f64 = 0.7;
 
 pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
@@ -155,7 +155,7 @@ impl Bench {
     }
 }
 
-/// How a format writes and reads a value.
+/// Functions by which a format writes and reads a value.
 type Format<'a, T> =
     (&'a dyn Fn(&T) -> anyhow::Result<Vec<u8>>, &'a dyn Fn(&[u8]) -> anyhow::Result<T>);
 

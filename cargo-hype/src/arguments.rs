@@ -35,7 +35,7 @@ fn argument(text: &str) -> TextArgument<Json> {
     TextArgument { text: text.to_owned(), value }
 }
 
-/// Whether nobody would take it for JSON.
+/// Returns whether the text does not look like JSON.
 fn is_word(text: &str) -> bool {
     !text.trim_start().starts_with(['{', '[', '"'])
 }

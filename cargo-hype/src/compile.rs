@@ -79,7 +79,7 @@ pub(crate) fn profile_arguments(selection: &Selection) -> Vec<OsString> {
     arguments
 }
 
-/// Whether `selection` is made by an optimizing profile.
+/// Returns whether `selection` names an optimizing profile.
 fn is_optimized(selection: &Selection) -> bool {
     selection.release || selection.profile.as_deref().is_some_and(|profile| profile != "dev")
 }

@@ -52,7 +52,7 @@ fn unencodable(package: &str, error: Unencodable) -> Error {
     }
 }
 
-/// What to do about an import that no component has.
+/// Returns the remedy for an import that no component has.
 fn foreign_advice(import: &str) -> &'static str {
     if import.starts_with("__wbindgen") {
         "a crate takes the closure for a page in a browser: use hype::http in place of reqwest, and leave out \

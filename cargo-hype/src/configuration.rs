@@ -35,7 +35,7 @@ pub(crate) fn read(directory: &Path, home: Option<PathBuf>) -> Result<Vec<Table>
     Ok(tables)
 }
 
-/// How deep files may include others: one that includes itself has no end.
+/// The number of levels that files may include each other: a file that includes itself would never end.
 const DEPTH: usize = 16;
 
 fn read_with_included(path: &Path, tables: &mut Vec<Table>, depth: usize) -> Result<()> {

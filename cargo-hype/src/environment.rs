@@ -16,7 +16,7 @@ type Variables = BTreeMap<OsString, OsString>;
 /// set the others, who means them.
 const PROGRAM: &[&str] = &["CARGO", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"];
 
-/// What cargo and rustdoc may set besides for such a program.
+/// Variables that cargo and rustdoc may also set for such a program.
 const OF_PROGRAM: &[&str] = &[
     "CARGO_BIN_EXE_*",
     "CARGO_BIN_NAME",

@@ -112,11 +112,10 @@ impl Inner {
         }
         let found = self.staged().await?;
         self.status.send_replace(Status::Running(1));
-        let function = match &found {
-            Some(Ok(manifest)) => section::plain_name(&manifest.function).to_owned(),
-            _ => format!("of {id}"),
-        };
-        self.tell(&function);
+        let manifest = found.as_ref().and_then(|manifest| manifest.as_ref().ok());
+        let function = manifest.map(|manifest| section::plain_name(&manifest.function).to_owned());
+        self.tell(function.as_deref());
+        let function = function.unwrap_or_else(|| format!("of {id}"));
         let outcome = match found {
             Some(Ok(manifest)) => {
                 if let Some(place) = &manifest.place {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// A picture, as one writes it without a thought.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
-    /// What it shows.
+    /// The title.
     pub name: String,
-    /// Its file.
+    /// The encoded file.
     pub png: Vec<u8>,
 }
 
@@ -20,7 +20,7 @@ pub struct Picture {
 pub enum Message {
     /// A picture.
     Picture {
-        /// Its file.
+        /// The encoded file.
         png: Vec<u8>,
     },
 }

@@ -15,12 +15,17 @@ use crate::progress::STEP;
 const REST: Duration = Duration::from_secs(10);
 
 impl Inner {
-    /// Tells which function the run calls.
-    pub(super) fn tell(&self, function: &str) {
-        let span = Span::current();
-        span.record("closure", function);
+    /// Shows that the run is attached to, and its function where the manifest names it.
+    pub(super) fn tell(&self, function: Option<&str>) {
+        let (span, id) = (Span::current(), &self.id);
         span.record("attempt", 1);
-        tracing::info!(target: STEP, "attached to `{function}` ({})", self.id);
+        match function {
+            Some(function) => {
+                span.record("closure", function);
+                tracing::info!(target: STEP, "attached to `{function}` ({id})");
+            }
+            None => tracing::info!(target: STEP, "attached to {id}"),
+        }
     }
 
     /// What `outcome` gives, while what the run writes is shown: as it comes where its runner can follow it, and else, or
