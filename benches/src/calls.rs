@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, ensure};
 use hype::Failure;
 use hype_run::{Executor, Output, Prepared};
+use hype_wire::Call;
 use serde_json::{Value, json};
 
 use crate::child;
@@ -61,12 +62,12 @@ pub(crate) fn in_this_process(
     let request = runtime.block_on(staged.run("calls", "greet", argument("you".to_owned())?))?;
     let (executor, request) = (&*Box::leak(Box::new(executor)), &*Box::leak(Box::new(request)));
     let prepared = runtime.block_on(Prepared::fetch(executor, request)).map_err(failed)?;
-    let prepared = &*Box::leak(Box::new(prepared));
+    let (prepared, greet) = &*Box::leak(Box::new(prepared));
     let first = count / 10;
-    runtime.block_on(call(prepared, first))?;
+    runtime.block_on(call(prepared, greet, first))?;
     let before = memory("VmRSS")?;
     let started = Instant::now();
-    runtime.block_on(call(prepared, count - first))?;
+    runtime.block_on(call(prepared, greet, count - first))?;
     let rate = (count - first) as f64 / started.elapsed().as_secs_f64();
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     Ok(json!({
@@ -77,7 +78,11 @@ pub(crate) fn in_this_process(
 }
 
 /// Calls `count` times, on all threads at once.
-async fn call(prepared: &'static Prepared<'static>, count: usize) -> anyhow::Result<()> {
+async fn call(
+    prepared: &'static Prepared<'static>,
+    greet: &'static Call,
+    count: usize,
+) -> anyhow::Result<()> {
     let expected = hype_wire::codec::to_vec("hello you")?;
     let threads: Vec<_> = (0..THREADS)
         .map(|_| {
@@ -85,7 +90,7 @@ async fn call(prepared: &'static Prepared<'static>, count: usize) -> anyhow::Res
             tokio::spawn(async move {
                 for _ in 0..count / THREADS {
                     let output = Output::new(|_, _| {});
-                    let value = prepared.call(&output).await.value.map_err(failed)?;
+                    let value = prepared.call(greet, &output).await.value.map_err(failed)?;
                     ensure!(value == expected, "another value: {value:?}");
                 }
                 anyhow::Ok(())

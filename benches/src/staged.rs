@@ -6,7 +6,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use hype_run::{CancellationToken, Platform, Request, Variables, precompile};
 use hype_stage::Stage;
-use hype_wire::{Artefact, Blob, ComponentRef, Digest, Payload, RunManifest, codec, names};
+use hype_wire::{
+    Artefact, Blob, Call, ComponentRef, Digest, Job, Payload, RunManifest, codec, names,
+};
 
 /// A stage in a directory of its own, with one component and its machine code.
 pub(crate) struct Staged {
@@ -39,8 +41,12 @@ impl Staged {
         arguments: Vec<u8>,
     ) -> anyhow::Result<Request> {
         let payload = self.payload(run_id, arguments).await?;
-        let mut manifest = RunManifest::new(run_id, self.component.clone(), function, payload);
-        manifest.artefact = Some(self.artefact.clone());
+        let mut manifest = RunManifest::new(
+            run_id,
+            Job::new(self.component.clone()),
+            Call::closure(function, payload),
+        );
+        manifest.job.artefact = Some(self.artefact.clone());
         let bytes = Bytes::from(manifest.to_bytes()?);
         let (name, digest) = (names::manifest(run_id), Digest::of(&bytes));
         self.stage.put(&name, bytes).await?;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hype_stage::StageErrorKind;
-use hype_wire::{RunManifest, WireError, names, section};
+use hype_wire::{RunManifest, WireError, names};
 use tokio::sync::{Mutex, watch};
 
 use crate::driver::Core;
@@ -113,7 +113,7 @@ impl Inner {
         let found = self.staged().await?;
         self.status.send_replace(Status::Running(1));
         let manifest = found.as_ref().and_then(|manifest| manifest.as_ref().ok());
-        let function = manifest.map(|manifest| section::plain_name(&manifest.function).to_owned());
+        let function = manifest.map(|manifest| manifest.call.function.plain_name().to_owned());
         self.tell(function.as_deref());
         let function = function.unwrap_or_else(|| format!("of {id}"));
         let outcome = match found {

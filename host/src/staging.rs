@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hype_stage::{Source, Stage};
-use hype_wire::{ComponentRef, Digest, File, Limits, Mount, Payload, RunManifest, names};
+use hype_wire::{
+    Call, ComponentRef, Digest, File, Job, Limits, Mount, Payload, RunManifest, names,
+};
 
 #[cfg(feature = "local")]
 use crate::artefact::CachedArtefact;
@@ -61,28 +63,30 @@ impl StagedRun {
         blobs.extend(files.iter().zip(sources).map(upload));
         let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
         let reference = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
-        let mut manifest = RunManifest::new(run.run_id, reference, run.function.name(), arguments);
+        let mut job = Job::new(reference);
         #[cfg(feature = "local")]
         let kept = kept_artefact(component, run.platform.as_deref()).await?;
         #[cfg(feature = "local")]
         if let Some(CachedArtefact { artefact, path }) = &kept {
             blobs.push(Upload { blob: artefact.blob, source: Source::file(path) });
-            manifest.artefact = Some(artefact.clone());
+            job.artefact = Some(artefact.clone());
         }
-        manifest.env = run.env.env().clone();
+        job.env = run.env.env().clone();
         let disk = files.iter().map(|file| file.blob.size).sum();
-        manifest.files = files;
-        manifest.directories = directories;
-        manifest.mounts = run.mounts;
+        job.files = files;
+        job.directories = directories;
+        job.mounts = run.mounts;
+        job.limits = limits(run.env);
+        job.seed = run.env.seed();
+        job.powers = run.env.powers().to_wire()?;
+        let call = Call::closure(run.function.name(), arguments);
+        let mut manifest = RunManifest::new(run.run_id, job, call);
         manifest.place = run.place;
-        manifest.limits = limits(run.env);
-        manifest.seed = run.env.seed();
-        manifest.powers = run.env.powers().to_wire()?;
         let bytes = Bytes::from(manifest.to_bytes()?);
         let name = names::manifest(run.run_id);
         stage.put(&name, bytes.clone()).await?;
         let mut objects = vec![name.clone()];
-        if let Payload::Staged { name, .. } = manifest.arguments {
+        if let Payload::Staged { name, .. } = manifest.call.arguments {
             objects.push(name);
         }
         Ok(Self {

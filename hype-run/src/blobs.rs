@@ -23,6 +23,11 @@ impl<'a> Blobs<'a> {
         Self { stage, cache, fetched: AtomicU64::new(0) }
     }
 
+    /// Returns the stage that the blobs are in.
+    pub(crate) fn stage(&self) -> &Stage {
+        self.stage
+    }
+
     /// The bytes of `blob`.
     pub(crate) async fn get(&self, blob: &Blob) -> Result<Bytes, StageError> {
         if let Some(cache) = self.cache

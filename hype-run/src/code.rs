@@ -3,19 +3,19 @@
 use std::time::Instant;
 
 use hype_stage::StageErrorKind;
-use hype_wire::{Artefact, Code, Failure, RunManifest};
+use hype_wire::{Artefact, Code, Failure, Job};
 
 use crate::blobs::Blobs;
+use crate::callee::ReadyComponent;
 use crate::engine::Platform;
-use crate::execution::Guest;
-use crate::executor::{ClosuresPre, Executor};
+use crate::executor::Executor;
 use crate::fetch::refused;
 use crate::mapped::MachineCode;
 use crate::run::micros;
 
 /// A component that is ready to run.
 pub(crate) struct Loaded {
-    pub(crate) component: ClosuresPre<Guest>,
+    pub(crate) component: ReadyComponent,
     pub(crate) code: Code,
     /// Why the staged machine code was not used.
     pub(crate) why_compiled: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
     pub(crate) took_us: u64,
 }
 
-/// The component of `manifest`, ready to run.
+/// The component of `job`, ready to run.
 ///
 /// Staged machine code is loaded only if a trusted way vouched for the manifest that names it
 /// (`is_verified`), over the very bytes that were hashed. One that isn't there, or was made for
@@ -31,28 +31,28 @@ pub(crate) struct Loaded {
 pub(crate) async fn load(
     executor: &Executor,
     blobs: &Blobs<'_>,
-    manifest: &RunManifest,
+    job: &Job,
     is_verified: bool,
 ) -> Result<Loaded, Failure> {
-    if let Some(component) = executor.reuse(&manifest.component.blob.digest) {
+    if let Some(component) = executor.reuse(&job.component.blob.digest) {
         return Ok(Loaded { component, code: Code::Reused, why_compiled: None, took_us: 0 });
     }
-    let why_compiled = match &manifest.artefact {
+    let why_compiled = match &job.artefact {
         None => None,
         Some(_) if !is_verified => Some("nobody vouches for the manifest".to_owned()),
-        Some(artefact) => match precompiled(executor, blobs, manifest, artefact).await? {
+        Some(artefact) => match precompiled(executor, blobs, job, artefact).await? {
             Ok(loaded) => return Ok(loaded),
             Err(why) => Some(why),
         },
     };
-    let component = &manifest.component;
+    let component = &job.component;
     let bytes = blobs
         .get(&component.blob)
         .await
         .map_err(|error| refused(&format!("component {}", component.name), &error))?;
     let started = Instant::now();
     Ok(Loaded {
-        component: executor.compile(component, bytes, manifest.limits.timeout()).await?,
+        component: executor.compile(component, bytes, job.limits.timeout()).await?,
         code: Code::Compiled,
         why_compiled,
         took_us: micros(started),
@@ -62,7 +62,7 @@ pub(crate) async fn load(
 async fn precompiled(
     executor: &Executor,
     blobs: &Blobs<'_>,
-    manifest: &RunManifest,
+    job: &Job,
     artefact: &Artefact,
 ) -> Result<Result<Loaded, String>, Failure> {
     match artefact.platform.parse::<Platform>() {
@@ -76,14 +76,14 @@ async fn precompiled(
             return Ok(Err(error.to_string()));
         }
         Err(error) => {
-            let what = format!("the machine code of component {}", manifest.component.name);
+            let what = format!("the machine code of component {}", job.component.name);
             return Err(refused(&what, &error));
         }
     };
     let started = Instant::now();
     // SAFETY: these bytes have the digest that stands in a manifest for which the submitter
     // vouched, and a submitter names nothing there but what it compiled itself.
-    let loaded = unsafe { executor.load(&manifest.component, &code)? };
+    let loaded = unsafe { executor.load(&job.component, &code)? };
     Ok(loaded.map(|component| Loaded {
         component,
         code: Code::Precompiled,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hype_wire::{Failure, FailureKind, Limits, RunManifest, section};
+use hype_wire::{Failure, FailureKind, FunctionRef, Job, Limits};
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
@@ -51,14 +51,14 @@ pub(crate) fn early(
     error: &wasmtime::Error,
     (panic, was_refused): (Option<Panic>, Option<Refused>),
     pointer: Option<StackPointer>,
-    manifest: &RunManifest,
+    (job, function): (&Job, &FunctionRef),
 ) -> Failure {
-    let (function, limits) = (section::plain_name(&manifest.function), &manifest.limits);
+    let (function, limits) = (function.plain_name(), &job.limits);
     let frames = backtrace::frames(error);
     let failure = stopped(error, function, limits)
         .or_else(|| error.downcast_ref().map(|NoFiles(failure)| failure.clone()))
         .or_else(|| denied(error, function))
-        .or_else(|| misfit(error, &manifest.component.name))
+        .or_else(|| misfit(error, &job.component.name))
         .or_else(|| panicked(error, panic))
         .or_else(|| out_of_stack(error, pointer, function))
         .or_else(|| too_many(error, function))

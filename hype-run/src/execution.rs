@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use hype_wire::{Failure, Location, RunManifest, section};
+use hype_wire::{Failure, FunctionRef, Job, Location};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::callee::ReadyComponent;
 use crate::deadline;
-use crate::end::{self, Misfit};
-use crate::executor::{Closures, ClosuresPre, Executor, Turn};
-use crate::fetch::Inputs;
+use crate::end;
+use crate::executor::{CallPermit, Executor};
+use crate::layout::Layout;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::Output;
@@ -59,46 +60,54 @@ pub struct Execution {
     pub peak_memory: u64,
 }
 
-/// What an attempt gives its guest besides what stands in the manifest.
+impl Execution {
+    /// Returns the execution of a call that never began.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self { value: Err(failure), start_us: 0, run_us: 0, peak_memory: 0 }
+    }
+}
+
+/// A call and everything that it needs besides the component.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) run_id: &'a str,
     pub(crate) request: &'a Request,
-    pub(crate) inputs: &'a Inputs,
+    pub(crate) layout: &'a Layout,
     pub(crate) output: &'a Output,
-    /// How much of its time is over, spent on its machine code.
+    pub(crate) function: &'a FunctionRef,
+    /// The part of the call's time that was spent on its machine code.
     pub(crate) spent: Duration,
 }
 
-/// Calls the function that `manifest` names, until the request is interrupted. Its room among the guests is
-/// `turn`.
+/// Calls a function with `arguments`, until the request is interrupted. The call runs in the slot of
+/// `permit`.
 pub(crate) async fn execute(
     executor: &Executor,
-    component: &ClosuresPre<Guest>,
-    manifest: &RunManifest,
+    component: &ReadyComponent,
     surroundings: Surroundings<'_>,
-    turn: Turn,
+    arguments: &[u8],
+    permit: CallPermit,
 ) -> Execution {
-    let Surroundings { request, inputs, spent, .. } = surroundings;
+    let Surroundings { job, request, function, spent, .. } = surroundings;
     let started = Instant::now();
-    let mut execution = Execution { value: Ok(Vec::new()), start_us: 0, run_us: 0, peak_memory: 0 };
-    let sandbox = sandbox::prepare(manifest, surroundings, executor);
-    let (sandbox, _ticking) = match sandbox.and_then(|sandbox| Ok((sandbox, executor.tick()?))) {
+    let prepared = component.callee(&job.component, function).and_then(|callee| {
+        Ok((callee, sandbox::prepare(surroundings, executor)?, executor.tick()?))
+    });
+    let (callee, sandbox, _ticking) = match prepared {
         Ok(prepared) => prepared,
-        Err(failure) => {
-            execution.value = Err(failure);
-            return execution;
-        }
+        Err(failure) => return Execution::failed(failure),
     };
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
-    let bounds = Bounds::from(&manifest.limits);
+    let bounds = Bounds::from(&job.limits);
     let limiter = Limiter::new(bounds.memory);
     let guest = Guest { sandbox, table, limiter, panic: None };
     let mut store = Store::new(component.engine(), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_max_component_handles(HANDLES);
     store.set_hostcall_fuel(bounds.handed());
-    let timeout = manifest.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
+    let timeout = job.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
     // One that no clock will ever reach is none.
     let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
     store.data_mut().sandbox.requests.deadline = deadline;
@@ -106,30 +115,25 @@ pub(crate) async fn execute(
 
     let mut called = None;
     let call = async {
-        let instance = component.instance_pre().instantiate_async(&mut store).await?;
-        let closures =
-            Closures::new(&mut store, &instance).map_err(|error| error.context(Misfit))?;
+        let instance = component.instantiate(&mut store).await?;
         called = Some(Instant::now());
-        let interface = closures.spotify_hype_closure();
-        interface.call_call(&mut store, &manifest.function, &inputs.arguments).await
+        callee.call(&mut store, &instance, arguments).await
     };
     let ended = deadline::within(deadline, call).await;
-    execution.run_us = called.map_or(0, micros);
-    execution.start_us = micros(started).saturating_sub(execution.run_us);
-    execution.peak_memory = store.data().limiter.peak();
+    let run_us = called.map_or(0, micros);
+    let start_us = micros(started).saturating_sub(run_us);
+    let peak_memory = store.data().limiter.peak();
     let pointer = ended.as_ref().err().and_then(|error| stack::pointer(&mut store, error));
     let guest = store.data_mut();
     let (panic, refused) = (guest.panic.take(), guest.limiter.refused());
     guest.sandbox.clear();
-    executor.end(store, turn);
-    let function = section::plain_name(&manifest.function);
-    execution.value = match ended {
+    executor.end(store, permit);
+    let value = match ended {
         Ok(Ok(value)) if value.len() as u64 > bounds.value => {
-            Err(end::too_large(function, &bounds))
+            Err(end::too_large(function.plain_name(), &bounds))
         }
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => Err(end::returned(failure)),
-        Err(error) => Err(end::early(&error, (panic, refused), pointer, manifest)),
+        Ok(returned) => returned,
+        Err(error) => Err(end::early(&error, (panic, refused), pointer, (job, function))),
     };
-    execution
+    Execution { value, start_us, run_us, peak_memory }
 }

@@ -10,6 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::Component;
 
 use crate::cache::Cache;
+use crate::callee::ReadyComponent;
 use crate::deadline::Ticking;
 use crate::embedding::ComingEmbedding;
 use crate::engine::Slots;
@@ -17,8 +18,6 @@ use crate::execution::Guest;
 use crate::http::{Resolver, SystemResolver};
 use crate::mapped::MachineCode;
 use crate::process::CommandPlace;
-
-pub(crate) use crate::embedding::bindings::{Closures, ClosuresPre};
 
 /// How many components are kept ready, the last used ones.
 const KEPT: usize = 16;
@@ -29,13 +28,13 @@ const AT_ONCE: u64 = 16 << 20;
 /// Runs components: one engine, shared by all runs of a process.
 pub struct Executor {
     embedding: ComingEmbedding,
-    ready: Mutex<Vec<(Digest, ClosuresPre<Guest>)>>,
+    ready: Mutex<Vec<(Digest, ReadyComponent)>>,
     /// As many components are compiled at once as there are cores. One whose run didn't wait for it
     /// is compiled to its end all the same, since nothing can stop that.
     compilers: OnceLock<Arc<Semaphore>>,
     cache: Option<Cache>,
     /// For calls that have room set aside.
-    turns: Option<Arc<Semaphore>>,
+    permits: Option<Arc<Semaphore>>,
     resolver: Arc<dyn Resolver>,
     commands: CommandPlace,
     /// Whether its process ends with the first call.
@@ -61,7 +60,7 @@ impl Executor {
     /// need is set aside beforehand and used again and again; that takes longer to begin with, and less
     /// for each call.
     pub fn pooled(calls: usize) -> Self {
-        Self { turns: Some(Arc::new(Semaphore::new(calls))), ..Self::with(Some(Slots(calls))) }
+        Self { permits: Some(Arc::new(Semaphore::new(calls))), ..Self::with(Some(Slots(calls))) }
     }
 
     fn with(slots: Option<Slots>) -> Self {
@@ -69,8 +68,8 @@ impl Executor {
         raise_descriptors();
         let (ready, compilers, commands) = Default::default();
         let resolver = Arc::new(SystemResolver);
-        let (cache, turns, is_last) = (None, None, false);
-        Self { embedding, ready, compilers, cache, turns, resolver, commands, is_last }
+        let (cache, permits, is_last) = (None, None, false);
+        Self { embedding, ready, compilers, cache, permits, resolver, commands, is_last }
     }
 
     /// Looks for what the runs need in `cache` first, and keeps there what they fetch.
@@ -99,13 +98,19 @@ impl Executor {
         Arc::clone(&self.resolver)
     }
 
+    /// Returns whether commands can change files that several calls share: they run with all the rights of
+    /// this process, which makes more than one call.
+    pub(crate) fn commands_reach_shared_files(&self) -> bool {
+        !self.is_last && self.commands == CommandPlace::Here
+    }
+
     /// Where to look for what a run needs before it is fetched.
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.cache.as_ref()
     }
 
     /// The component with this digest, if it was used before.
-    pub(crate) fn reuse(&self, digest: &Digest) -> Option<ClosuresPre<Guest>> {
+    pub(crate) fn reuse(&self, digest: &Digest) -> Option<ReadyComponent> {
         let mut ready = self.lock();
         let index = ready.iter().position(|(kept, _)| kept == digest)?;
         let last_used = ready.remove(index);
@@ -120,7 +125,7 @@ impl Executor {
         component: &ComponentRef,
         bytes: Bytes,
         timeout: Option<Duration>,
-    ) -> Result<ClosuresPre<Guest>, Failure> {
+    ) -> Result<ReadyComponent, Failure> {
         let engine = self.embedding.get()?.engine.clone();
         // Whoever only loads machine code needn't look for its cores.
         let compilers = self.compilers.get_or_init(|| Arc::new(Semaphore::new(cores())));
@@ -166,7 +171,7 @@ impl Executor {
         &self,
         component: &ComponentRef,
         code: &MachineCode,
-    ) -> Result<std::result::Result<ClosuresPre<Guest>, String>, Failure> {
+    ) -> Result<std::result::Result<ReadyComponent, String>, Failure> {
         // SAFETY: the caller vouches for the bytes.
         match unsafe { code.load(&self.embedding.get()?.engine) } {
             Ok(loaded) => self.link(component, &loaded).map(Ok),
@@ -175,20 +180,20 @@ impl Executor {
     }
 
     /// Waits until there is room for a call.
-    pub(crate) async fn turn(&self) -> Turn {
-        Turn(match &self.turns {
+    pub(crate) async fn permit(&self) -> CallPermit {
+        CallPermit(match &self.permits {
             // It is never closed.
-            Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+            Some(permits) => Arc::clone(permits).acquire_owned().await.ok(),
             None => None,
         })
     }
 
     /// Takes back what a call had, and then its room. Nobody waits for the system to take much.
-    pub(crate) fn end(&self, guest: Store<Guest>, turn: Turn) {
+    pub(crate) fn end(&self, guest: Store<Guest>, permit: CallPermit) {
         let is_large = guest.data().limiter.peak() > AT_ONCE;
         let end = move || {
             drop(guest);
-            drop(turn);
+            drop(permit);
         };
         if self.is_last {
             std::mem::forget(end);
@@ -208,32 +213,31 @@ impl Executor {
         &self,
         component: &ComponentRef,
         compiled: &Component,
-    ) -> Result<ClosuresPre<Guest>, Failure> {
+    ) -> Result<ReadyComponent, Failure> {
         let name = &component.name;
         let linker = &self.embedding.get()?.linker;
         let linked = linker
             .instantiate_pre(compiled)
             .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
-        let closures = ClosuresPre::new(linked)
-            .map_err(|error| unusable(name, "doesn't export spotify:hype/closure@0.1.0", &error))?;
+        let linked = ReadyComponent::new(linked);
         let digest = component.blob.digest;
         let mut ready = self.lock();
         ready.retain(|(kept, _)| *kept != digest);
         if ready.len() == KEPT {
             ready.remove(0);
         }
-        ready.push((digest, closures.clone()));
-        Ok(closures)
+        ready.push((digest, linked.clone()));
+        Ok(linked)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, ClosuresPre<Guest>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, ReadyComponent)>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Room for a call, until this is dropped.
+/// A slot for a call; released on drop.
 #[derive(Debug)]
-pub(crate) struct Turn(
+pub(crate) struct CallPermit(
     #[expect(dead_code, reason = "it is there to be dropped")] Option<OwnedSemaphorePermit>,
 );
 

@@ -1,47 +1,10 @@
 //! What a run needs of what its manifest names, each object verified over the very bytes that are then used.
 
-use std::path::{Path, PathBuf};
-
 use bytes::Bytes;
-use futures::future::try_join;
-use futures::{StreamExt, TryStreamExt, stream};
 use hype_stage::{Stage, StageError, StageErrorKind};
-use hype_wire::{Digest, Failure, FailureKind, File, Payload, RunManifest, names};
+use hype_wire::{Call, Digest, Failure, FailureKind, Payload, RunManifest, names};
 
 use crate::blobs::Blobs;
-use crate::scratch::Scratch;
-
-/// The arguments and files that a manifest names.
-pub(crate) struct Inputs {
-    /// The arguments.
-    pub(crate) arguments: Bytes,
-    /// The staged files.
-    pub(crate) files: FetchedFiles,
-}
-
-/// Files that were read, in a directory of this run's own if there are any. They never are in
-/// memory as a whole.
-pub(crate) struct FetchedFiles {
-    paths: Vec<PathBuf>,
-    _scratch: Option<Scratch>,
-}
-
-impl FetchedFiles {
-    /// Places for as many files as `manifest` names.
-    fn of(manifest: &RunManifest) -> std::io::Result<Self> {
-        let count = manifest.files.len();
-        let scratch = (count > 0).then(Scratch::new).transpose()?;
-        let paths = scratch
-            .iter()
-            .flat_map(|scratch| (0..count).map(|index| scratch.path().join(index.to_string())));
-        Ok(Self { paths: paths.collect(), _scratch: scratch })
-    }
-
-    /// Where the files are, in the manifest's order.
-    pub(crate) fn paths(&self) -> &[PathBuf] {
-        &self.paths
-    }
-}
 
 /// The manifest of `run_id`, verified if its digest is known.
 pub(crate) async fn manifest(
@@ -66,31 +29,9 @@ pub(crate) async fn manifest(
     ))
 }
 
-/// How many files are read at once: each may be an open file, of which there are few.
-const AT_ONCE: usize = 64;
-
-/// The arguments and files that `manifest` names, read in parallel.
-pub(crate) async fn inputs(blobs: &Blobs<'_>, manifest: &RunManifest) -> Result<Inputs, Failure> {
-    let files = FetchedFiles::of(manifest).map_err(|error| {
-        let what = "cannot make a directory for staged files";
-        Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new(FailureKind::Infrastructure, what)
-        }
-    })?;
-    let places = manifest.files.iter().zip(files.paths());
-    let saved: Vec<_> = places.map(|(file, to)| save(blobs, file, to)).collect();
-    let saved = stream::iter(saved).buffer_unordered(AT_ONCE).try_collect::<()>();
-    let arguments = async {
-        payload(blobs, &manifest.arguments).await.map_err(|error| refused("the arguments", &error))
-    };
-    let ((), arguments) = try_join(saved, arguments).await?;
-    Ok(Inputs { arguments, files })
-}
-
-async fn save(blobs: &Blobs<'_>, file: &File, to: &Path) -> Result<(), Failure> {
-    let saved = blobs.save(&file.blob, to).await;
-    saved.map_err(|error| refused(&format!("file {}", file.path), &error))
+/// The arguments of `call`.
+pub(crate) async fn arguments(blobs: &Blobs<'_>, call: &Call) -> Result<Bytes, Failure> {
+    payload(blobs, &call.arguments).await.map_err(|error| refused("the arguments", &error))
 }
 
 async fn payload(blobs: &Blobs<'_>, payload: &Payload) -> Result<Bytes, StageError> {

@@ -17,6 +17,7 @@ mod backtrace;
 mod blobs;
 mod brevity;
 mod cache;
+mod callee;
 mod code;
 mod deadline;
 mod deterministic;
@@ -32,6 +33,7 @@ mod http;
 mod kept_log;
 #[cfg(target_os = "linux")]
 mod large_pages;
+mod layout;
 mod limiter;
 mod limits;
 mod listing;

@@ -1,95 +1,136 @@
-//! A run that has all that it needs, ready for its call.
+//! Jobs that are ready for calls.
 
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::try_join;
 use hype_stage::Stage;
-use hype_wire::{Failure, FailureKind, RunManifest, Statistics, names};
+use hype_wire::{Call, Code, Failure, FailureKind, FunctionRef, Job, names};
 
 use crate::blobs::Blobs;
 use crate::code::{self, Loaded};
 use crate::execution::{Execution, Surroundings, execute};
-use crate::executor::{Executor, Turn};
-use crate::fetch::{self, Inputs, infrastructure};
+use crate::executor::{CallPermit, Executor};
+use crate::fetch::{self, infrastructure};
+use crate::layout::Layout;
 use crate::output::Output;
-use crate::run::{Request, micros};
+use crate::run::Request;
 
-/// What a manifest names, read and verified: its function can be called, many times if need be, each
-/// time in an instance and a sandbox of its own.
+/// A job whose component is loaded and whose files are laid out.
+///
+/// Its functions can be called any number of times, several at once, each call in an instance and a
+/// sandbox of its own. All calls see the same files; what one writes, no other sees.
 pub struct Prepared<'a> {
     executor: &'a Executor,
+    stage: Stage,
     request: &'a Request,
-    manifest: RunManifest,
+    run_id: String,
+    job: Job,
     loaded: Loaded,
-    inputs: Inputs,
-    fetch_us: u64,
-    fetched: u64,
+    layout: Layout,
 }
 
 impl<'a> Prepared<'a> {
-    /// Reads the manifest that `request` names, and all that it names in turn.
+    /// Reads the manifest that `request` names and prepares its job. Returns that and the manifest's call,
+    /// which was not made.
     ///
     /// # Errors
     ///
-    /// The failure of the run: something is out of reach, altered or of no use here.
-    pub async fn fetch(executor: &'a Executor, request: &'a Request) -> Result<Self, Failure> {
+    /// The failure of the run: an object cannot be read, was altered, or is of no use here.
+    pub async fn fetch(
+        executor: &'a Executor,
+        request: &'a Request,
+    ) -> Result<(Self, Call), Failure> {
         let (stage_url, run_id) =
             names::split_manifest(&request.manifest_url).ok_or_else(|| {
                 let problem = format!("`{}` is not the URL of a manifest", request.manifest_url);
                 Failure::new(FailureKind::Infrastructure, problem)
             })?;
         let stage = Stage::open(stage_url).map_err(|error| infrastructure(&error))?;
-        Self::fetch_from(executor, &stage, run_id, request).await
+        let manifest = fetch::manifest(&stage, run_id, request.digest.as_ref()).await?;
+        let blobs = Blobs::new(&stage, executor.cache());
+        let prepared = Self::new(executor, request, &blobs, run_id, manifest.job).await?;
+        Ok((prepared, manifest.call))
     }
 
-    pub(crate) async fn fetch_from(
+    /// Fetches all that `job` needs. Its machine code is loaded only if the request has the digest of the
+    /// manifest that names it.
+    pub(crate) async fn new(
         executor: &'a Executor,
-        stage: &Stage,
-        run_id: &str,
         request: &'a Request,
+        blobs: &Blobs<'_>,
+        run_id: &str,
+        job: Job,
     ) -> Result<Self, Failure> {
-        let started = Instant::now();
-        let manifest = fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
-        let blobs = Blobs::new(stage, executor.cache());
-        let (loaded, inputs) = try_join(
-            code::load(executor, &blobs, &manifest, request.digest.is_some()),
-            fetch::inputs(&blobs, &manifest),
+        let has_commands = !job.powers.commands.is_empty();
+        let is_copied = has_commands && executor.commands_reach_shared_files();
+        let (loaded, layout) = try_join(
+            code::load(executor, blobs, &job, request.digest.is_some()),
+            Layout::fetch(blobs, &job, is_copied),
         )
         .await?;
-        let fetch_us = micros(started).saturating_sub(loaded.took_us);
-        let fetched = blobs.fetched();
-        Ok(Self { executor, request, manifest, loaded, inputs, fetch_us, fetched })
+        let (stage, run_id) = (blobs.stage().clone(), run_id.to_owned());
+        Ok(Self { executor, stage, request, run_id, job, loaded, layout })
     }
 
-    /// What it took so far.
-    pub(crate) fn statistics(&self) -> Statistics {
-        Statistics {
-            fetch_us: self.fetch_us,
-            fetched: self.fetched,
-            compile_us: self.loaded.took_us,
-            code: self.loaded.code,
-            why_compiled: self.loaded.why_compiled.clone(),
-            ..Statistics::default()
+    /// Returns where the machine code came from, and why the staged one was not used.
+    pub(crate) fn code(&self) -> (Code, Option<String>) {
+        (self.loaded.code, self.loaded.why_compiled.clone())
+    }
+
+    /// Returns the time that was spent on compiling or loading the machine code.
+    pub(crate) fn compile_time(&self) -> Duration {
+        Duration::from_micros(self.loaded.took_us)
+    }
+
+    /// Makes one call, as soon as the executor has a slot for it. Writes the guest's output to `output`.
+    pub async fn call(&self, call: &Call, output: &Output) -> Execution {
+        let permit = self.executor.permit().await;
+        let blobs = Blobs::new(&self.stage, self.executor.cache());
+        match fetch::arguments(&blobs, call).await {
+            Ok(arguments) => {
+                let surroundings = self.surroundings(&call.function, output, Duration::ZERO);
+                self.call_with(surroundings, arguments, permit).await
+            }
+            Err(failure) => Execution::failed(failure),
         }
     }
 
-    /// Calls the function once, when it is its turn; what it writes goes to `output`.
-    pub async fn call(&self, output: &Output) -> Execution {
-        let turn = self.executor.turn().await;
-        self.call_now(output, turn).await
+    /// Makes the first call of a run, whose time includes that for the machine code.
+    pub(crate) async fn call_first(
+        &self,
+        function: &FunctionRef,
+        arguments: Bytes,
+        output: &Output,
+        permit: CallPermit,
+    ) -> Execution {
+        let surroundings = self.surroundings(function, output, self.compile_time());
+        self.call_with(surroundings, arguments, permit).await
     }
 
-    /// The same when `turn` has come, which it takes.
-    pub(crate) async fn call_now(&self, output: &Output, turn: Turn) -> Execution {
-        let Self { executor, request, manifest, loaded, inputs, .. } = self;
-        let spent = Duration::from_micros(loaded.took_us);
-        let surroundings = Surroundings { request, inputs, output, spent };
-        execute(executor, &loaded.component, manifest, surroundings, turn).await
+    fn surroundings<'b>(
+        &'b self,
+        function: &'b FunctionRef,
+        output: &'b Output,
+        spent: Duration,
+    ) -> Surroundings<'b> {
+        let Self { job, run_id, request, layout, .. } = self;
+        Surroundings { job, run_id, request, layout, output, function, spent }
+    }
+
+    async fn call_with(
+        &self,
+        surroundings: Surroundings<'_>,
+        arguments: Bytes,
+        permit: CallPermit,
+    ) -> Execution {
+        execute(self.executor, &self.loaded.component, surroundings, &arguments, permit).await
     }
 }
 
-impl std::fmt::Debug for Prepared<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Prepared({} of {})", self.manifest.function, self.manifest.component.name)
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({} for {})", self.job.component.name, self.run_id)
     }
 }

@@ -5,13 +5,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::try_join;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{
-    Blob, Digest, End, Failure, Outcome, Payload, RunKey, Statistics, TerminationLine, WireError,
-    names, seal, unseal,
+    Blob, Digest, End, Failure, Outcome, Payload, RunKey, RunManifest, Statistics, TerminationLine,
+    WireError, names, seal, unseal,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::blobs::Blobs;
 use crate::deadline;
 use crate::executor::Executor;
 use crate::fetch;
@@ -132,11 +134,22 @@ async fn attempt(
     output: &Output,
     statistics: &mut Statistics,
 ) -> Result<Payload, Failure> {
-    let turn = executor.turn().await;
-    let prepared = Prepared::fetch_from(executor, stage, run_id, request).await?;
-    *statistics = prepared.statistics();
-    let execution = prepared.call_now(output, turn).await;
-    // Large arguments make room for a large value.
+    let permit = executor.permit().await;
+    let started = Instant::now();
+    let RunManifest { job, call, .. } =
+        fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
+    let blobs = Blobs::new(stage, executor.cache());
+    let (prepared, arguments) = try_join(
+        Prepared::new(executor, request, &blobs, run_id, job),
+        fetch::arguments(&blobs, &call),
+    )
+    .await?;
+    let compiling = prepared.compile_time();
+    (statistics.code, statistics.why_compiled) = prepared.code();
+    statistics.compile_us = as_micros(compiling);
+    statistics.fetch_us = as_micros(started.elapsed().saturating_sub(compiling));
+    statistics.fetched = blobs.fetched();
+    let execution = prepared.call_first(&call.function, arguments, output, permit).await;
     drop(prepared);
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
@@ -237,5 +250,9 @@ fn nonce() -> u64 {
 
 /// Microseconds since `started`.
 pub(crate) fn micros(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    as_micros(started.elapsed())
+}
+
+fn as_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use hype_wire::{Access, Failure, FailureKind, Mount, RunManifest, check_guest_path, is_below};
+use hype_wire::{Access, Failure, FailureKind, Job, Mount};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::deterministic::{self, Clock};
 use crate::execution::Surroundings;
 use crate::executor::Executor;
-use crate::fetch::FetchedFiles;
 use crate::files::Files;
 use crate::filesystem::SharedFiles;
 use crate::http::Requests;
+use crate::layout::{Layout, Root, check, make, unprepared};
 use crate::limits::Bounds;
 use crate::listing::Listings;
 use crate::output::{Output, Stream};
@@ -43,9 +43,10 @@ impl Sandbox {
     /// never ask for theirs.
     pub(crate) fn make_tmp(&mut self) -> Result<(), Failure> {
         if self.scratch.is_none() {
-            let mut wasi = WasiCtxBuilder::new();
-            self.scratch = Some(scratch_with_tmp(&mut wasi, &self.files, &mut self.shown)?);
-            *self.wasi.filesystem() = wasi.build().filesystem().clone();
+            let mut view = View { wasi: WasiCtxBuilder::new(), shown: Vec::new() };
+            self.scratch = Some(view.show_tmp(&self.files)?);
+            self.shown.append(&mut view.shown);
+            *self.wasi.filesystem() = view.wasi.build().filesystem().clone();
         }
         Ok(())
     }
@@ -65,162 +66,98 @@ impl Sandbox {
     }
 }
 
-/// Makes the surroundings that `manifest` names. Its files are moved away from where they are in
-/// `surroundings`.
+/// Makes the sandbox of one call.
+///
+/// # Errors
+///
+/// When a directory cannot be shown to the guest.
 pub(crate) fn prepare(
-    manifest: &RunManifest,
     surroundings: Surroundings<'_>,
     executor: &Executor,
 ) -> Result<Sandbox, Failure> {
-    let Surroundings { request, inputs, output, .. } = surroundings;
+    let Surroundings { job, run_id, request, layout, output, .. } = surroundings;
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.stream(Stream::Stdout));
     wasi.stderr(output.stream(Stream::Stderr));
-    let variables = request.variables.seen(manifest, request.attempt);
+    let variables = request.variables.seen(job, run_id, request.attempt);
     for (name, value) in &variables {
         wasi.env(name, value);
     }
 
-    let clock = manifest.seed.map(|seed| deterministic::apply(&mut wasi, seed));
+    let clock = job.seed.map(|seed| deterministic::apply(&mut wasi, seed));
 
-    let bounds = Bounds::from(&manifest.limits);
-    let requests = Requests::new(&manifest.powers.http, executor.resolver(), bounds.http_body);
-    let commands = Commands::new(manifest, variables, executor.commands(), output);
+    let bounds = Bounds::from(&job.limits);
+    let requests = Requests::new(&job.powers.http, executor.resolver(), bounds.http_body);
+    let commands = Commands::new(job, variables, executor.commands(), output);
     let files = SharedFiles::new(Files::new(bounds.tmp));
-    let mut shown = Vec::new();
-    let scratch = show_files(&mut wasi, manifest, (&inputs.files, &files), &mut shown)?;
+    let mut view = View { wasi, shown: Vec::new() };
+    let scratch = view.show_all(job, layout, &files)?;
+    let View { mut wasi, shown } = view;
     let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
     let (listings, output) = (Listings::default(), output.clone());
     Ok(Sandbox { wasi, files, listings, output, clock, requests, http, commands, shown, scratch })
 }
 
-/// Lets `wasi` show what `manifest` names of files, where it does, and adds that to `shown`.
-fn show_files(
-    wasi: &mut WasiCtxBuilder,
-    manifest: &RunManifest,
-    (files, shared): (&FetchedFiles, &SharedFiles),
-    shown: &mut Vec<Shown>,
-) -> Result<Option<Scratch>, Failure> {
-    // Who is shown something will look at it, and so ask for its directories.
-    if manifest.files.is_empty() && manifest.directories.is_empty() && manifest.mounts.is_empty() {
-        return Ok(None);
-    }
-    let scratch = scratch_with_tmp(wasi, shared, shown)?;
-    for (path, real) in lay_out(manifest, files, &scratch)? {
-        preopen(wasi, &real, path, FsPerms::ReadOnly)?;
-        let (path, access) = (path.to_owned(), Access::ReadOnly);
-        shown.push(Shown { path, real, access, is_beside: true });
-    }
-    for mount in &manifest.mounts {
-        check(&mount.path)?;
-        let perms = match mount.access {
-            Access::ReadOnly => FsPerms::ReadOnly,
-            Access::ReadWrite => {
-                check_writable(mount)?;
-                FsPerms::ReadWrite
-            }
-        };
-        let (path, real) = (mount.path.clone(), PathBuf::from(&mount.source));
-        preopen(wasi, &real, &path, perms)?;
-        shown.push(Shown { path, real, access: mount.access, is_beside: false });
-    }
-    Ok(Some(scratch))
+/// The directories that a guest and its commands see.
+struct View {
+    wasi: WasiCtxBuilder,
+    shown: Vec<Shown>,
 }
 
-/// A directory for one run, in which is what `wasi` shows as `/tmp` and `files` counts.
-fn scratch_with_tmp(
-    wasi: &mut WasiCtxBuilder,
-    files: &SharedFiles,
-    shown: &mut Vec<Shown>,
-) -> Result<Scratch, Failure> {
-    let scratch =
-        Scratch::new().map_err(|error| unprepared("cannot make a scratch directory", &error))?;
-    let tmp = make(&scratch, "tmp")?;
-    preopen(wasi, &tmp, "/tmp", FsPerms::ReadWrite)?;
-    let (path, access) = ("/tmp".to_owned(), Access::ReadWrite);
-    shown.push(Shown { path, real: tmp.clone(), access, is_beside: false });
-    files.lock().show_tmp(tmp);
-    Ok(scratch)
-}
-
-/// Moves the staged files and makes the directories that are named, and gives those that show all
-/// of it: guest path, real path.
-fn lay_out<'a>(
-    manifest: &'a RunManifest,
-    files: &FetchedFiles,
-    scratch: &Scratch,
-) -> Result<Vec<(&'a str, PathBuf)>, Failure> {
-    let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    let named: Vec<&str> = manifest.directories.iter().map(String::as_str).collect();
-    let mut shown = Vec::new();
-    for (index, directory) in directories(&paths, &named).into_iter().enumerate() {
-        shown.push((directory, make(scratch, &format!("files-{index}"))?));
-    }
-    // Each path is, or lies below, one that is shown.
-    let real = |path: &str| {
-        let mut shown = shown.iter();
-        let (directory, real) = shown.find(|(directory, _)| is_below(path, directory))?;
-        Some(real.join(path[directory.len()..].trim_start_matches('/')))
-    };
-    for path in named {
-        check(path)?;
-        real(path)
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .map_err(|error| unprepared(&format!("cannot make the directory {path}"), &error))?;
-    }
-    for (path, file) in paths.into_iter().zip(files.paths()) {
-        check(path)?;
-        real(path)
-            .map_or(Ok(()), |real| move_to(&real, file))
-            .map_err(|error| unprepared(&format!("cannot lay out the file {path}"), &error))?;
-    }
-    Ok(shown)
-}
-
-fn move_to(path: &Path, file: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    std::fs::rename(file, path)
-}
-
-/// The directories of the files at `paths` and those that are `named`, without those that lie below
-/// another of them.
-fn directories<'a>(paths: &[&'a str], named: &[&'a str]) -> Vec<&'a str> {
-    let parents = paths.iter().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent);
-    let mut all: Vec<&str> = parents.chain(named.iter().copied()).collect();
-    // One that holds others comes before all of them.
-    all.sort_unstable_by_key(|path| path.len());
-    let mut outermost: Vec<&str> = Vec::new();
-    for path in all {
-        if !outermost.iter().any(|other| is_below(path, other)) {
-            outermost.push(path);
+impl View {
+    /// Shows `/tmp`, the files in `layout` and the mounts of `job`, if there are any of the latter two.
+    fn show_all(
+        &mut self,
+        job: &Job,
+        layout: &Layout,
+        files: &SharedFiles,
+    ) -> Result<Option<Scratch>, Failure> {
+        // A guest that is shown something will look at it, and so ask for its directories.
+        if layout.is_empty() && job.mounts.is_empty() {
+            return Ok(None);
         }
+        let scratch = self.show_tmp(files)?;
+        for Root { path, real } in layout.for_call(&scratch)?.iter() {
+            let (path, real) = (path.clone(), real.clone());
+            self.show(Shown { path, real, access: Access::ReadOnly, is_beside: true })?;
+        }
+        for mount in &job.mounts {
+            check(&mount.path)?;
+            if mount.access == Access::ReadWrite {
+                check_writable(mount)?;
+            }
+            let (path, real) = (mount.path.clone(), PathBuf::from(&mount.source));
+            self.show(Shown { path, real, access: mount.access, is_beside: false })?;
+        }
+        Ok(Some(scratch))
     }
-    outermost.sort_unstable();
-    outermost
-}
 
-fn make(scratch: &Scratch, name: &str) -> Result<PathBuf, Failure> {
-    let path = scratch.path().join(name);
-    std::fs::create_dir(&path)
-        .map_err(|error| unprepared(&format!("cannot make {}", path.display()), &error))?;
-    Ok(path)
-}
+    /// Makes a directory for one call, shows the one in it as `/tmp`, and lets `files` count it.
+    fn show_tmp(&mut self, files: &SharedFiles) -> Result<Scratch, Failure> {
+        let scratch = Scratch::new()
+            .map_err(|error| unprepared("cannot make a scratch directory", &error))?;
+        let tmp = make(&scratch, "tmp")?;
+        let (path, real) = ("/tmp".to_owned(), tmp.clone());
+        self.show(Shown { path, real, access: Access::ReadWrite, is_beside: false })?;
+        files.lock().show_tmp(tmp);
+        Ok(scratch)
+    }
 
-fn preopen(
-    wasi: &mut WasiCtxBuilder,
-    real: &Path,
-    guest: &str,
-    perms: FsPerms,
-) -> Result<(), Failure> {
-    let guest = if guest.is_empty() { "/" } else { guest };
-    wasi.preopened_dir(real, guest, perms).map(drop).map_err(|error| {
-        let mut failure = Failure::new(
-            FailureKind::Infrastructure,
-            format!("cannot mount the directory {} at {guest}", real.display()),
-        );
-        failure.causes = error.chain().map(ToString::to_string).collect();
-        failure
-    })
+    fn show(&mut self, shown: Shown) -> Result<(), Failure> {
+        let guest = if shown.path.is_empty() { "/" } else { &shown.path };
+        let perms = match shown.access {
+            Access::ReadOnly => FsPerms::ReadOnly,
+            Access::ReadWrite => FsPerms::ReadWrite,
+        };
+        self.wasi.preopened_dir(&shown.real, guest, perms).map_err(|error| {
+            let real = shown.real.display();
+            let message = format!("cannot mount the directory {real} at {guest}");
+            let causes = error.chain().map(ToString::to_string).collect();
+            Failure { causes, ..Failure::new(FailureKind::Infrastructure, message) }
+        })?;
+        self.shown.push(shown);
+        Ok(())
+    }
 }
 
 /// Makes sure that who runs this can write to `mount`, since what a guest is told doesn't say who can't.
@@ -248,32 +185,4 @@ fn check_writable(mount: &Mount) -> Result<(), Failure> {
 #[cfg(not(unix))]
 fn check_writable(_mount: &Mount) -> Result<(), Failure> {
     Ok(())
-}
-
-fn check(path: &str) -> Result<(), Failure> {
-    check_guest_path(path).map_err(|problem| Failure::new(FailureKind::Incompatible, problem))
-}
-
-fn unprepared(what: &str, error: &std::io::Error) -> Failure {
-    Failure { causes: vec![error.to_string()], ..Failure::new(FailureKind::Infrastructure, what) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::directories;
-
-    #[test]
-    fn files_are_shown_by_their_outermost_directories() {
-        let paths = ["/data/b/two", "/data/one", "/database/x", "/etc/a/b"];
-        assert_eq!(directories(&paths, &[]), ["/data", "/database", "/etc/a"]);
-        assert_eq!(directories(&["/data/b/two", "/data/b/three"], &[]), ["/data/b"]);
-        assert_eq!(directories(&["/top", "/data/one"], &[]), [""]);
-    }
-
-    #[test]
-    fn directories_that_are_named_are_shown_too() {
-        let named = ["/data/a/empty", "/data/a", "/other"];
-        assert_eq!(directories(&["/data/a/b/one"], &named), ["/data/a", "/other"]);
-        assert_eq!(directories(&["/data/one"], &named), ["/data", "/other"]);
-    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hype_wire::{RunManifest, is_below};
+use hype_wire::{Job, is_below};
 
 /// Variables whose values are keys, or lead to whoever hands out keys.
 const KEYS: &[&str] = &[
@@ -64,30 +64,30 @@ impl Variables {
         Self(std::env::vars_os().filter_map(utf8).collect())
     }
 
-    /// The environment of the guest of `manifest`: of these variables those that it may see, then
-    /// those that it asked for, then what is told of the run.
-    pub(crate) fn seen(&self, manifest: &RunManifest, attempt: u32) -> BTreeMap<String, String> {
+    /// Returns the environment of the guest of `job`: of these variables those that it may see, then
+    /// those that it asked for, then those that describe the run.
+    pub(crate) fn seen(&self, job: &Job, run_id: &str, attempt: u32) -> BTreeMap<String, String> {
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let mut seen = BTreeMap::from([("PATH".to_owned(), path.to_owned())]);
         let may_be_seen = |(name, value): &(&String, &String)| match name.as_str() {
             name if KEYS.contains(&name) => false,
-            name if PATHS.contains(&name) => is_shown(value, manifest),
+            name if PATHS.contains(&name) => is_shown(value, job),
             _ => true,
         };
         let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
         seen.extend(self.0.iter().filter(may_be_seen).map(owned));
         // The home directory of the runner's user is no place in the guest.
         seen.insert("HOME".to_owned(), "/".to_owned());
-        seen.extend(manifest.env.iter().map(owned));
-        seen.insert("HYPE_EXECUTION_ID".to_owned(), manifest.run_id.clone());
+        seen.extend(job.env.iter().map(owned));
+        seen.insert("HYPE_EXECUTION_ID".to_owned(), run_id.to_owned());
         seen.insert("HYPE_ATTEMPT".to_owned(), attempt.to_string());
         seen
     }
 }
 
 /// Whether the guest sees the file at `path` of its machine, and at that very path.
-fn is_shown(path: &str, manifest: &RunManifest) -> bool {
-    let mut mounts = manifest.mounts.iter().filter(|mount| mount.source == mount.path);
+fn is_shown(path: &str, job: &Job) -> bool {
+    let mut mounts = job.mounts.iter().filter(|mount| mount.source == mount.path);
     mounts.any(|mount| is_below(path, &mount.path))
 }
 
@@ -101,23 +101,22 @@ impl fmt::Debug for Variables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hype_wire::{Access, Blob, ComponentRef, Mount, Payload};
+    use hype_wire::{Access, Blob, ComponentRef, Mount};
 
-    fn manifest() -> RunManifest {
+    fn job() -> Job {
         let component = ComponentRef { name: "a.wasm".into(), blob: Blob::of(b"a") };
-        let mut manifest =
-            RunManifest::new("run-1", component, "f", Payload::Inline(Vec::new().into()));
-        manifest.mounts = vec![Mount {
+        let mut job = Job::new(component);
+        job.mounts = vec![Mount {
             source: "/etc/gcloud".into(),
             path: "/etc/gcloud".into(),
             access: Access::ReadOnly,
         }];
-        manifest
+        job
     }
 
-    fn seen(variables: &[(&str, &str)], manifest: &RunManifest) -> BTreeMap<String, String> {
+    fn seen(variables: &[(&str, &str)], job: &Job) -> BTreeMap<String, String> {
         let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let mut seen = Variables(variables.collect()).seen(manifest, 2);
+        let mut seen = Variables(variables.collect()).seen(job, "run-1", 2);
         assert_eq!(seen.remove("HYPE_EXECUTION_ID").as_deref(), Some("run-1"));
         assert_eq!(seen.remove("HYPE_ATTEMPT").as_deref(), Some("2"));
         seen
@@ -126,28 +125,27 @@ mod tests {
     #[test]
     fn keys_are_not_seen() {
         for name in KEYS {
-            assert!(!seen(&[(name, "hush")], &manifest()).contains_key(*name), "{name}");
+            assert!(!seen(&[(name, "hush")], &job()).contains_key(*name), "{name}");
         }
         let names: Vec<_> = KEYS.iter().map(|name| (*name, "hush")).collect();
-        assert!(!format!("{:?}", seen(&names, &manifest())).contains("hush"));
+        assert!(!format!("{:?}", seen(&names, &job())).contains("hush"));
     }
 
     #[test]
     fn a_path_to_keys_is_seen_where_the_keys_are() {
         for name in PATHS {
-            let seen = |value| seen(&[(name, value)], &manifest()).contains_key(*name);
+            let seen = |value| seen(&[(name, value)], &job()).contains_key(*name);
             assert!(seen("/etc/gcloud/key.json"), "{name}");
             assert!(!seen("/etc/gcloud-of-the-stage/key.json"), "{name}");
         }
     }
 
     #[test]
-    fn others_are_seen_and_those_of_the_manifest_count() {
-        let mut manifest = manifest();
-        manifest.env =
-            [("GREETING", "theirs"), ("HYPE_ATTEMPT", "9"), ("AWS_ACCESS_KEY_ID", "theirs")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into();
+    fn variables_of_the_job_override_those_of_the_machine() {
+        let mut job = job();
+        job.env = [("GREETING", "theirs"), ("HYPE_ATTEMPT", "9"), ("AWS_ACCESS_KEY_ID", "theirs")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         let of_machine = [
             ("HOSTNAME", "h"),
             ("HOME", "/root"),
@@ -163,7 +161,7 @@ mod tests {
             ("PATH", "/opt/bin"),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(seen(&of_machine, &manifest), BTreeMap::from(expected));
+        assert_eq!(seen(&of_machine, &job), BTreeMap::from(expected));
     }
 
     #[test]

@@ -216,7 +216,9 @@ impl Stage {
         while let Some(found) = read.try_next().await? {
             match found {
                 None => {}
-                Some((_, Ok(manifest))) => named.extend(manifest.blobs().map(|blob| blob.digest)),
+                Some((_, Ok(manifest))) => {
+                    named.extend(manifest.job.blobs().map(|blob| blob.digest))
+                }
                 Some((name, Err(_))) => unreadable.push(self.url_of(&name)),
             }
         }

@@ -5,7 +5,7 @@
 //! MessagePack, under the names of [`names`]. There is no IO here: whoever reads or writes bytes
 //! does it elsewhere.
 //!
-//! - [`RunManifest`]: what to run, written by the submitter.
+//! - [`RunManifest`]: what to run, written by the submitter: a [`Job`] and a [`Call`] of one of its functions.
 //! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
 //! - [`causes`]: the causes of an error, even of one that is its own cause.
 //! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
@@ -19,7 +19,9 @@
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
 //! - [`Digest`]: the BLAKE3 name of a staged object.
 
+mod blob;
 mod bytes;
+mod call;
 mod causes;
 mod digest;
 mod encoded;
@@ -28,6 +30,7 @@ mod failure;
 mod guest_path;
 mod http_grant;
 mod http_host;
+mod job;
 mod lease;
 mod manifest;
 mod object;
@@ -48,7 +51,9 @@ pub mod codec;
 pub mod names;
 pub mod section;
 
+pub use blob::Blob;
 pub use bytes::Bytes;
+pub use call::{Call, FunctionRef, Payload};
 pub use causes::{Causes, cause_messages, causes};
 pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use encoded::EncodedValue;
@@ -57,10 +62,9 @@ pub use failure::{Failure, FailureKind, Frame, Location};
 pub use guest_path::{check_guest_path, is_below};
 pub use http_grant::{HttpGrant, HttpScheme, HttpTarget};
 pub use http_host::HttpHost;
+pub use job::{Access, Artefact, ComponentRef, File, Job, Limits, Mount};
 pub use lease::Lease;
-pub use manifest::{
-    Access, Artefact, Blob, ComponentRef, File, Limits, Mount, Payload, RunManifest,
-};
+pub use manifest::RunManifest;
 pub use one_log::{ERROR_MARK, SILENT, STARTED_AGAIN};
 pub use outcome::{Code, End, Outcome, Statistics};
 pub use powers::{CommandName, Powers};

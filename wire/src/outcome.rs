@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Blob;
 use crate::bytes::Bytes;
+use crate::call::Payload;
 use crate::error::WireError;
 use crate::failure::Failure;
-use crate::manifest::{Blob, Payload};
 use crate::shorten::shortened;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 

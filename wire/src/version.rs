@@ -15,10 +15,10 @@ pub const HYPE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The format of the manifests, outcomes and function records that this version writes, and of the
 /// arguments and values that go with them.
-pub const WIRE_FORMAT: u32 = 2;
+pub const WIRE_FORMAT: u32 = 3;
 
 /// The oldest format that this version still reads.
-pub const OLDEST_FORMAT: u32 = 2;
+pub const OLDEST_FORMAT: u32 = 3;
 
 /// A type that stands in an object of its own and says which format it is in.
 pub(crate) trait Versioned: Serialize + DeserializeOwned {

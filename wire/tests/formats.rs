@@ -1,15 +1,15 @@
 //! Manifests and outcomes across versions, and MessagePack as other languages see it.
 
 use hype_wire::{
-    Blob, Bytes, ComponentRef, End, Failure, FailureKind, Frame, Lease, Location, Outcome, Payload,
-    RunManifest, Statistics, codec,
+    Blob, Bytes, Call, ComponentRef, End, Failure, FailureKind, Frame, Job, Lease, Location,
+    Outcome, Payload, RunManifest, Statistics, codec,
 };
 use serde::{Deserialize, Serialize};
 
 fn manifest() -> RunManifest {
     let component = ComponentRef { name: "greet.wasm".into(), blob: Blob::of(b"component") };
     let arguments = Payload::Inline(Bytes(codec::array_head(0)));
-    RunManifest::new("run-1", component, "greet", arguments)
+    RunManifest::new("run-1", Job::new(component), Call::closure("greet", arguments))
 }
 
 fn outcome() -> Outcome {
@@ -338,7 +338,7 @@ fn what_is_too_large_is_neither_written_nor_read() {
     assert_eq!(read, written);
 
     let mut manifest = manifest();
-    manifest.env.insert("LONG".into(), "x".repeat(16 << 20));
+    manifest.job.env.insert("LONG".into(), "x".repeat(16 << 20));
     let written = manifest.to_bytes().unwrap_err().to_string();
     assert!(written.ends_with("of 16777216 that it can have"), "{written}");
     let bytes = codec::to_vec(&manifest).unwrap();

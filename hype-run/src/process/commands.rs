@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hype_wire::{Access, CommandName, Failure, Mount, RunManifest};
+use hype_wire::{Access, CommandName, Failure, Job, Mount};
 use tokio::sync::{Notify, Semaphore, watch};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable};
 
@@ -48,16 +48,16 @@ pub(crate) struct Start<'a> {
 }
 
 impl Commands {
-    /// Those that `manifest` grants to a guest that sees `seen`, to be started at `place`.
+    /// Those that `job` grants to a guest that sees `seen`, to be started at `place`.
     pub(crate) fn new(
-        manifest: &RunManifest,
+        job: &Job,
         seen: BTreeMap<String, String>,
         place: CommandPlace,
         output: &Output,
     ) -> Self {
-        let granted = &manifest.powers.commands;
+        let granted = &job.powers.commands;
         let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
-        let writable = if granted.is_empty() { Vec::new() } else { writable(&manifest.mounts) };
+        let writable = if granted.is_empty() { Vec::new() } else { writable(&job.mounts) };
         let resolved = |name: &CommandName| {
             let name = name.as_str();
             let found = resolve::resolve(name, path.as_ref(), &writable, resolve::program);

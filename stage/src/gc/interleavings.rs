@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
-use hype_wire::{Blob, ComponentRef, Digest, File, Lease, Payload, RunManifest, names};
+use hype_wire::{Blob, Call, ComponentRef, Digest, File, Job, Lease, Payload, RunManifest, names};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -208,10 +208,13 @@ impl World {
         }
         let used = self.used(bits);
         let component = ComponentRef { name: "simulated.wasm".into(), blob: Blob::of(used[0]) };
-        let mut manifest =
-            RunManifest::new(&run_id, component, "f", Payload::Inline(Vec::new().into()));
+        let mut manifest = RunManifest::new(
+            &run_id,
+            Job::new(component),
+            Call::closure("f", Payload::Inline(Vec::new().into())),
+        );
         let files = used.iter().map(|bytes| File { path: "/f".into(), blob: Blob::of(bytes) });
-        manifest.files = files.collect();
+        manifest.job.files = files.collect();
         let bytes = Bytes::from(manifest.to_bytes().unwrap());
         self.stage.put(&names::manifest(&run_id), bytes).await.unwrap();
         self.put_blobs(&used).await;

@@ -12,8 +12,8 @@ use cargo_hype::cargo::Cargo;
 use conformance::values::component;
 use hype_stage::Stage;
 use hype_wire::{
-    Access, Blob, Code, ComponentRef, Digest, End, FailureKind, Mount, Origin, Outcome, Payload,
-    RunKey, RunManifest, TerminationLine, codec, names, unseal,
+    Access, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount, Origin, Outcome,
+    Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
 #[path = "hype_run/once.rs"]
@@ -45,7 +45,8 @@ impl Prepared {
         }
         let component = ComponentRef { name: "test-guests.wasm".into(), blob };
         let payload = Payload::Inline(encoded.into());
-        let mut manifest = RunManifest::new(RUN, component, function, payload);
+        let mut manifest =
+            RunManifest::new(RUN, Job::new(component), Call::closure(function, payload));
         change(&mut manifest);
         let manifest = Bytes::from(manifest.to_bytes().unwrap());
         let digest = Digest::of(&manifest);
@@ -186,7 +187,7 @@ fn a_run_without_files_needs_no_directory_of_its_own() {
 #[test]
 fn directories_in_directories_go_with_the_run() {
     let prepared = Prepared::new("nest", &[], |manifest| {
-        manifest.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
+        manifest.call.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
     });
     let around = tempfile::tempdir().unwrap();
     let output = hype_run(&[&prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
@@ -248,7 +249,7 @@ fn the_first_outcome_of_a_run_stays() {
 fn sigterm_leaves_an_outcome_that_says_so() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.mounts.push(Mount {
+        manifest.job.mounts.push(Mount {
             source: signal.path().to_str().unwrap().into(),
             path: "/signal".into(),
             access: Access::ReadOnly,
@@ -308,7 +309,7 @@ fn what_is_no_component_of_ours_is_incompatible() {
     // A component without imports and exports.
     let empty = Bytes::from_static(b"\0asm\x0d\0\x01\0");
     let blob = Blob::of(&empty);
-    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.component.blob = blob);
+    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.job.component.blob = blob);
     let stage = Stage::in_directory(prepared.directory.path()).unwrap();
     wait(stage.put(&names::blob(&blob.digest), empty)).unwrap();
     assert_eq!(prepared.run().status.code(), Some(0));

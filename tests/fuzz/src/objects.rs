@@ -28,9 +28,11 @@ pub(crate) fn manifest(bytes: &[u8]) -> bool {
         RunManifest::to_bytes,
     );
     let Some(manifest) = manifest else { return false };
-    let size = manifest.arguments.size();
-    assert!(matches!(&manifest.arguments, Payload::Staged { .. }) || size <= bytes.len() as u64);
-    assert!(manifest.limits.timeout().is_none() == manifest.limits.timeout_ms.is_none());
+    let size = manifest.call.arguments.size();
+    assert!(
+        matches!(&manifest.call.arguments, Payload::Staged { .. }) || size <= bytes.len() as u64
+    );
+    assert!(manifest.job.limits.timeout().is_none() == manifest.job.limits.timeout_ms.is_none());
     true
 }
 

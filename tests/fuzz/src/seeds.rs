@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use hype_guest::__internal::{Argument, BoundArguments};
 use hype_wire::{
-    Access, Artefact, Blob, Bytes, ComponentRef, Digest, End, Failure, FailureKind, File, Frame,
-    Function, HYPE_VERSION, Location, Mount, Outcome, Parameter, Payload, RunManifest, Statistics,
-    TerminationLine, codec,
+    Access, Artefact, Blob, Bytes, Call, ComponentRef, Digest, End, Failure, FailureKind, File,
+    Frame, Function, HYPE_VERSION, Job, Location, Mount, Outcome, Parameter, Payload, RunManifest,
+    Statistics, TerminationLine, codec,
 };
 
 use crate::components::record;
@@ -178,8 +178,9 @@ pub(crate) fn outcomes() -> Vec<Vec<u8>> {
 pub(crate) fn manifests() -> Vec<Vec<u8>> {
     let component = ComponentRef { name: "x.wasm".into(), blob: blob() };
     let inline = Payload::Inline(Bytes(codec::array_head(0)));
-    let small = RunManifest::new("run-1", component.clone(), "a::b", inline);
-    let mut large = RunManifest::new("run-2", component, "a::b", staged());
+    let small = Call::closure("a::b", inline);
+    let small = RunManifest::new("run-1", Job::new(component.clone()), small);
+    let mut large = Job::new(component);
     large.artefact = Some(Artefact { platform: "x86_64-v3".into(), blob: blob() });
     large.env.insert("LOG".into(), "info".into());
     large.files.push(File { path: "/models/small.bin".into(), blob: blob() });
@@ -188,6 +189,7 @@ pub(crate) fn manifests() -> Vec<Vec<u8>> {
     }
     large.limits.timeout_ms = Some(60_000);
     large.limits.memory = Some(1 << 30);
+    let large = RunManifest::new("run-2", large, Call::closure("a::b", staged()));
     [small, large].map(|manifest| bytes_of(manifest.to_bytes())).into()
 }
 

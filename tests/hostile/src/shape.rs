@@ -98,7 +98,7 @@ pub fn assert_all(shapes: Vec<Shape>) {
             shapes.iter().filter_map(|shape| {
                 runtime().block_on(async {
                     let mut staged = Staged::new(&shape.component).await;
-                    staged.manifest.limits = shape.limits;
+                    staged.manifest.job.limits = shape.limits;
                     let outcome = staged.run(executor).await;
                     assert_good(executor, shape.name).await;
                     let is_misfit = std::ptr::eq(executor, pooled) && shape.is_misfit(&outcome);

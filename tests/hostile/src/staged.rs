@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hype_run::{CancellationToken, Executor, Finished, Output, Request, Variables};
 use hype_stage::Stage;
-use hype_wire::{Blob, ComponentRef, Digest, Failure, Outcome, Payload, RunManifest, names};
+use hype_wire::{
+    Blob, Call, ComponentRef, Digest, Failure, Job, Outcome, Payload, RunManifest, names,
+};
 
 const RUN: &str = "run-1";
 
@@ -27,7 +29,8 @@ impl Staged {
         let blob = put(&stage, component).await;
         let component = ComponentRef { name: "hostile.wasm".to_owned(), blob };
         let arguments = Payload::Inline(vec![0x90].into());
-        let manifest = RunManifest::new(RUN, component, "hostile", arguments);
+        let manifest =
+            RunManifest::new(RUN, Job::new(component), Call::closure("hostile", arguments));
         Self { directory, manifest, stage }
     }
 

@@ -13,7 +13,7 @@ use hype_wire::{Artefact, Blob, Code, End, Failure, FailureKind, Outcome, Payloa
 async fn staged(platform: &str, bytes: &[u8]) -> Staged {
     let mut staged = Staged::new(&Guest::GOOD.component()).await;
     let blob = staged.put(bytes).await;
-    staged.manifest.artefact = Some(Artefact { platform: platform.to_owned(), blob });
+    staged.manifest.job.artefact = Some(Artefact { platform: platform.to_owned(), blob });
     staged
 }
 

@@ -23,7 +23,7 @@ impl Cached {
         let (staged, artefact) = runtime().block_on(async {
             let mut staged = Staged::new(&component).await;
             let blob = staged.put(&code).await;
-            staged.manifest.artefact = Some(Artefact { platform: here().name().into(), blob });
+            staged.manifest.job.artefact = Some(Artefact { platform: here().name().into(), blob });
             (staged, blob)
         });
         Self { staged, artefact, cache: tempfile::tempdir().unwrap() }
@@ -104,7 +104,7 @@ fn machine_code_that_nobody_vouches_for_is_not_loaded() {
     let cached = Cached::new();
     assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
     let outcome = cached.run_if(false);
-    assert_value(&outcome, Code::Compiled, cached.staged.manifest.component.blob.size);
+    assert_value(&outcome, Code::Compiled, cached.staged.manifest.job.component.blob.size);
     let why = outcome.statistics.why_compiled.unwrap();
     assert!(why.contains("nobody vouches for the manifest"), "{why}");
 }
@@ -112,8 +112,8 @@ fn machine_code_that_nobody_vouches_for_is_not_loaded() {
 #[test]
 fn a_forged_component_is_replaced() {
     let mut cached = Cached::new();
-    cached.staged.manifest.artefact = None;
-    let blob = cached.staged.manifest.component.blob;
+    cached.staged.manifest.job.artefact = None;
+    let blob = cached.staged.manifest.job.component.blob;
     let mut altered = Guest::GOOD.component();
     *altered.last_mut().unwrap() ^= 1;
     for bytes in [Guest::calling("unreachable").component(), altered] {
@@ -128,8 +128,8 @@ fn a_forged_component_is_replaced() {
 #[test]
 fn machine_code_that_a_runner_made_is_not_kept() {
     let mut cached = Cached::new();
-    cached.staged.manifest.artefact = None;
-    let blob = cached.staged.manifest.component.blob;
+    cached.staged.manifest.job.artefact = None;
+    let blob = cached.staged.manifest.job.component.blob;
     assert_value(&cached.run(), Code::Compiled, blob.size);
     assert_eq!(cached.kept(), [cached.path_of(&blob)]);
 }

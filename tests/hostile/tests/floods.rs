@@ -45,7 +45,7 @@ fn flood(shape: &Shape) -> u64 {
     let (output, count) = counted();
     let outcome = runtime().block_on(async {
         let mut staged = Staged::new(&shape.component).await;
-        staged.manifest.limits = shape.limits;
+        staged.manifest.job.limits = shape.limits;
         staged.run_with(executor(), output, true).await
     });
     if let End::Failure(failure) = outcome.end {

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use hostile::Staged;
 use hostile::shape::runtime;
 use hype_run::{Executor, Resolver};
-use hype_wire::{End, Failure, FailureKind, HttpGrant, Payload, codec};
+use hype_wire::{End, Failure, FailureKind, FunctionRef, HttpGrant, Payload, codec};
 
 /// Answers with the next of its lists of addresses, each time that it is asked.
 #[derive(Clone, Default)]
@@ -57,10 +57,10 @@ fn count(
     let outcome = runtime().block_on(async {
         conformance::build_guests();
         let mut staged = Staged::new(&std::fs::read(component("test-guests")).unwrap()).await;
-        staged.manifest.function = "count".to_owned();
-        staged.manifest.arguments = Payload::Inline(codec::to_vec(&(urls,)).unwrap().into());
-        staged.manifest.powers.http = grants.to_vec();
-        staged.manifest.limits.http_body = Some(1 << 20);
+        staged.manifest.call.function = FunctionRef::Closure("count".to_owned());
+        staged.manifest.call.arguments = Payload::Inline(codec::to_vec(&(urls,)).unwrap().into());
+        staged.manifest.job.powers.http = grants.to_vec();
+        staged.manifest.job.limits.http_body = Some(1 << 20);
         staged.run(executor).await
     });
     let counts = match outcome.end {

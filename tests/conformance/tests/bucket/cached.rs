@@ -7,7 +7,7 @@ use conformance::values::component;
 use hype_run::{Cache, CancellationToken, Executor, Output, Platform, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{
-    Artefact, Blob, ComponentRef, Digest, End, File, Payload, RunManifest, codec, names,
+    Artefact, Blob, Call, ComponentRef, Digest, End, File, Job, Payload, RunManifest, codec, names,
 };
 use test_storage_server::Operation;
 
@@ -53,10 +53,11 @@ fn reading(run_id: &str, code: &[u8], text: &[u8]) -> RunManifest {
     let mut arguments = codec::array_head(1);
     codec::append(&mut arguments, &"/data/file").unwrap();
     let arguments = Payload::Inline(arguments.into());
-    let mut manifest = RunManifest::new(run_id, component, "read_surely", arguments);
+    let mut manifest =
+        RunManifest::new(run_id, Job::new(component), Call::closure("read_surely", arguments));
     let platform = Platform::here().unwrap().name().to_owned();
-    manifest.artefact = Some(Artefact { platform, blob: Blob::of(code) });
-    manifest.files = vec![File { path: "/data/file".into(), blob: Blob::of(text) }];
+    manifest.job.artefact = Some(Artefact { platform, blob: Blob::of(code) });
+    manifest.job.files = vec![File { path: "/data/file".into(), blob: Blob::of(text) }];
     manifest
 }
 

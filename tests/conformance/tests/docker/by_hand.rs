@@ -7,7 +7,8 @@ use bytes::Bytes;
 use conformance::values::component;
 use hype_stage::Stage;
 use hype_wire::{
-    Blob, ComponentRef, Digest, End, Outcome, Payload, RunManifest, TerminationLine, codec, names,
+    Blob, Call, ComponentRef, Digest, End, Job, Outcome, Payload, RunManifest, TerminationLine,
+    codec, names,
 };
 
 use super::{told, wait};
@@ -59,7 +60,11 @@ fn prepared(stage: &Path) -> Digest {
     let mut arguments = codec::array_head(1);
     codec::append(&mut arguments, &"you").unwrap();
     let component = ComponentRef { name: "test-guests.wasm".into(), blob };
-    let manifest = RunManifest::new(RUN, component, "greet", Payload::Inline(arguments.into()));
+    let manifest = RunManifest::new(
+        RUN,
+        Job::new(component),
+        Call::closure("greet", Payload::Inline(arguments.into())),
+    );
     let manifest = Bytes::from(manifest.to_bytes().unwrap());
     let digest = Digest::of(&manifest);
     let stage = Stage::in_directory(stage).unwrap();

@@ -29,8 +29,8 @@ impl Reading {
         let blobs = [Blob::of(&code), Blob::of(&text)];
         let prepared = Prepared::new("read_surely", &["/data/file"], |manifest| {
             let platform = here().name().to_owned();
-            manifest.artefact = Some(Artefact { platform, blob: blobs[0] });
-            manifest.files = vec![StagedFile { path: "/data/file".into(), blob: blobs[1] }];
+            manifest.job.artefact = Some(Artefact { platform, blob: blobs[0] });
+            manifest.job.files = vec![StagedFile { path: "/data/file".into(), blob: blobs[1] }];
         });
         let stage = Stage::in_directory(prepared.directory.path()).unwrap();
         for (blob, bytes) in blobs.iter().zip([code, text]) {

@@ -32,9 +32,9 @@ fn prepared(
     let prepared = Prepared::new(function, &[], |manifest| {
         let mut arguments = codec::array_head(1);
         codec::append(&mut arguments, argument).unwrap();
-        manifest.arguments = Payload::Inline(arguments.into());
-        manifest.artefact = Some(Artefact { platform: here().name().to_owned(), blob });
-        manifest.powers.commands = vec![CommandName::try_from("sh".to_owned()).unwrap()];
+        manifest.call.arguments = Payload::Inline(arguments.into());
+        manifest.job.artefact = Some(Artefact { platform: here().name().to_owned(), blob });
+        manifest.job.powers.commands = vec![CommandName::try_from("sh".to_owned()).unwrap()];
         change(manifest);
     });
     let stage = Stage::in_directory(prepared.directory.path()).unwrap();
@@ -121,7 +121,7 @@ fn a_command_has_no_descriptors_of_ours() {
 fn a_directory_is_translated_and_path_is_ours() {
     let order = Order { directory: Some("/tmp".into()), ..script("pwd; echo $PATH") };
     let prepared = prepared("perform", &order, |manifest| {
-        manifest.env.insert("PATH".into(), "/guest".into());
+        manifest.job.env.insert("PATH".into(), "/guest".into());
     });
     ended(&mut command(&prepared));
     let out = done(&prepared).out;
@@ -132,7 +132,7 @@ fn a_directory_is_translated_and_path_is_ours() {
 fn a_mount_elsewhere_is_no_mount_of_a_commands() {
     let directory = tempfile::tempdir().unwrap();
     let prepared = prepared("perform", &script("cat /data/x"), |manifest| {
-        manifest.mounts.push(Mount {
+        manifest.job.mounts.push(Mount {
             source: directory.path().to_str().unwrap().into(),
             path: "/data".into(),
             access: Access::ReadOnly,
@@ -172,7 +172,7 @@ fn nothing_is_left_at_the_deadline() {
     let mark = Mark::new();
     for text in OUTLIVING {
         let prepared = prepared("start_and_wait", &mark.script(text), |manifest| {
-            manifest.limits.timeout_ms = Some(4_000);
+            manifest.job.limits.timeout_ms = Some(4_000);
         });
         let left = left_alone(&command(&prepared), &mark);
         assert_eq!(failed(&prepared).kind, FailureKind::Deadline);
@@ -213,7 +213,7 @@ fn orphans_leave_no_trace() {
     let text = "i=0; while [ $i -lt 50 ]; do (sh -c : &) ; i=$((i+1)); done; \
                 while cat /proc/[0-9]*/stat | grep -q \" Z $PPID \"; do :; done; echo none";
     let prepared = prepared("perform", &script(text), |manifest| {
-        manifest.limits.timeout_ms = Some(60_000);
+        manifest.job.limits.timeout_ms = Some(60_000);
     });
     ended(&mut command(&prepared));
     assert_eq!(done(&prepared).out, "none\n");

@@ -46,7 +46,7 @@ fn a_second_start_runs_nothing_and_tells_of_the_first_ones_outcome() {
 fn a_start_after_one_that_was_killed_runs_nothing_and_says_so() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.mounts.push(Mount {
+        manifest.job.mounts.push(Mount {
             source: signal.path().to_str().unwrap().into(),
             path: "/signal".into(),
             access: Access::ReadOnly,

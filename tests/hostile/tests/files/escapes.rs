@@ -63,7 +63,7 @@ impl Place {
 
     fn attempt(&self, calls: &[FileCall]) -> Vec<Result<String, String>> {
         let mounts = vec![self.mount("rw", Access::ReadWrite), self.mount("ro", Access::ReadOnly)];
-        call("attempt", (calls,), |manifest| manifest.mounts = mounts).unwrap()
+        call("attempt", (calls,), |manifest| manifest.job.mounts = mounts).unwrap()
     }
 }
 

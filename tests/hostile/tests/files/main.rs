@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use conformance::values::component;
 use hostile::Staged;
 use hostile::shape::{executor, runtime};
-use hype_wire::{End, Failure, Payload, RunManifest, codec};
+use hype_wire::{End, Failure, FunctionRef, Payload, RunManifest, codec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,8 +24,8 @@ fn call<T: DeserializeOwned>(
     let guests = guests();
     let outcome = runtime().block_on(async {
         let mut staged = Staged::new(guests).await;
-        staged.manifest.function = function.to_owned();
-        staged.manifest.arguments = Payload::Inline(codec::to_vec(&arguments).unwrap().into());
+        staged.manifest.call.function = FunctionRef::Closure(function.to_owned());
+        staged.manifest.call.arguments = Payload::Inline(codec::to_vec(&arguments).unwrap().into());
         change(&mut staged.manifest);
         staged.run(executor()).await
     });
@@ -44,7 +44,7 @@ fn guests() -> &'static [u8] {
         let guests = std::fs::read(component("test-guests")).unwrap();
         let ready = runtime().block_on(async {
             let mut staged = Staged::new(&guests).await;
-            staged.manifest.function = "nothing".to_owned();
+            staged.manifest.call.function = FunctionRef::Closure("nothing".to_owned());
             staged.run(executor()).await
         });
         assert!(matches!(ready.end, End::Value(_)), "{:?}", ready.end);

@@ -11,7 +11,7 @@ const LIMIT: u64 = 4 << 20;
 /// What a function of the guests gives, in a `/tmp` of 4 MiB.
 fn run<T: DeserializeOwned>(function: &str, arguments: impl Serialize) -> T {
     let limits = Limits { tmp: Some(LIMIT), ..Limits::default() };
-    call(function, arguments, |manifest| manifest.limits = limits).unwrap()
+    call(function, arguments, |manifest| manifest.job.limits = limits).unwrap()
 }
 
 fn assert_full((taken, error): (u64, String), least: u64, most: u64) {

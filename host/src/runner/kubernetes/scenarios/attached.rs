@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hype_stage::Stage;
 use hype_wire::{
-    Blob, ComponentRef, Digest, End, Lease, Outcome, Payload, RunManifest, Statistics,
+    Blob, Call, ComponentRef, Digest, End, Job, Lease, Outcome, Payload, RunManifest, Statistics,
     TerminationLine, codec, names,
 };
 use serde_json::json;
@@ -36,7 +36,8 @@ impl Detached {
         let submitter = submitter_with_lease_term(stage.clone(), runner, TERM).unwrap();
         let component = ComponentRef { name: "guests.wasm".into(), blob: Blob::of(b"component") };
         let arguments = Payload::Inline(Vec::new().into());
-        let mut manifest = RunManifest::new(RUN, component, "greet", arguments);
+        let mut manifest =
+            RunManifest::new(RUN, Job::new(component), Call::closure("greet", arguments));
         manifest.place = Some("default".into());
         stage.put(&names::manifest(RUN), manifest.to_bytes().unwrap().into()).await.unwrap();
         let mut lease = Lease::new(RUN, "greet", "hype-owner-gone", TERM);
