@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use hype_run::{
     Variables, run,
 };
 use hype_stage::StageError;
+use hype_wire::launch::{ATTEMPT, Invocation, KeySource};
 use hype_wire::{RunKey, SILENT, STARTED_AGAIN, WireError};
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--key-file PATH]
                 [--termination-log PATH] [--mark-errors] [--keep-log]
-                [--once DIRECTORY]
+                [--once DIRECTORY] [--isolate-commands]
 
 Runs the closure whose manifest stands at MANIFEST_URL (STAGE/runs/RUN/manifest)
 and writes its outcome to the same stage.
@@ -41,6 +42,10 @@ and writes its outcome to the same stage.
                           process: a later start with it runs nothing. It writes
                           the first one's termination line and exits with 0; if
                           the first one left none, it exits with 4
+  --isolate-commands      runs granted commands in Linux namespaces, one for each
+                          closure, as on a machine that runs other things, too;
+                          without it they run beside this process, as in a
+                          container
 
 HYPE_ATTEMPT says which attempt at the run this is (default 1). SIGTERM stops the
 closure, and the outcome then says so. The closure sees the variables of this
@@ -75,11 +80,9 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 struct Options {
+    invocation: Invocation,
     request: Request,
     termination_log: Option<File>,
-    marks_errors: bool,
-    keeps_log: bool,
-    once: Option<PathBuf>,
 }
 
 /// The error of a start after the first.
@@ -134,59 +137,42 @@ fn hide() {
 
 /// The options, or nothing when help was asked for.
 fn options() -> Result<Option<Options>, BoxError> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-
-    let (mut manifest_url, mut digest, mut key, mut termination_log) = (None, None, None, None);
-    let (mut marks_errors, mut keeps_log, mut once) = (false, false, None);
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("digest") => digest = Some(arguments.value()?.parse()?),
-            Long("key-file") => key = Some(read_key(Path::new(&arguments.value()?))?),
-            Long("termination-log") => {
-                let path = arguments.value()?;
-                let open = File::options().append(true).create(true).open(&path);
-                termination_log = Some(open.map_err(|error| {
-                    format!("cannot open the termination log {}: {error}", path.display())
-                })?);
-            }
-            Long("mark-errors") => marks_errors = true,
-            Long("keep-log") => keeps_log = true,
-            Long("once") => once = Some(PathBuf::from(arguments.value()?)),
-            Short('h') | Long("help") => return Ok(None),
-            Value(url) if manifest_url.is_none() => manifest_url = Some(url.string()?),
-            other => return Err(other.unexpected().into()),
+    let Some(invocation) = Invocation::parse(std::env::args_os().skip(1))? else {
+        return Ok(None);
+    };
+    let key = invocation.key.as_ref().map(read_key).transpose()?;
+    let termination_log = invocation.termination_log.as_deref().map(open_log).transpose()?;
+    let attempt = match std::env::var(ATTEMPT) {
+        Ok(attempt) => {
+            attempt.parse().map_err(|_| format!("{ATTEMPT} is `{attempt}`, which is no number"))?
         }
-    }
-    let attempt = match std::env::var("HYPE_ATTEMPT") {
-        Ok(attempt) => attempt
-            .parse()
-            .map_err(|_| format!("HYPE_ATTEMPT is `{attempt}`, which is no number"))?,
         Err(_) => 1,
     };
-    Ok(Some(Options {
-        request: Request {
-            manifest_url: manifest_url.ok_or("the manifest's URL is missing")?,
-            digest,
-            key,
-            attempt,
-            variables: Variables::of_process(),
-            interrupt: CancellationToken::new(),
-        },
-        termination_log,
-        marks_errors,
-        keeps_log,
-        once,
-    }))
+    let request = Request {
+        manifest_url: invocation.manifest_url.clone(),
+        digest: invocation.digest,
+        key,
+        attempt,
+        variables: Variables::of_process(),
+        interrupt: CancellationToken::new(),
+    };
+    Ok(Some(Options { invocation, request, termination_log }))
 }
 
-fn read_key(path: &Path) -> Result<RunKey, BoxError> {
-    let is_stdin = path == Path::new("-");
-    let shown = if is_stdin { "on the standard input".into() } else { path.display().to_string() };
+fn open_log(path: &Path) -> Result<File, BoxError> {
+    let open = File::options().append(true).create(true).open(path);
+    Ok(open
+        .map_err(|error| format!("cannot open the termination log {}: {error}", path.display()))?)
+}
+
+fn read_key(source: &KeySource) -> Result<RunKey, BoxError> {
+    let (shown, text) = match source {
+        KeySource::StandardInput => ("on the standard input".to_owned(), read_line()?),
+        KeySource::File(path) => (path.display().to_string(), std::fs::read_to_string(path)),
+    };
     let cannot = |error: BoxError| format!("cannot read the key file {shown}: {error}");
-    let text = if is_stdin { read_line()? } else { std::fs::read_to_string(path) };
     let text = text.map_err(|error| cannot(error.into()))?;
-    if is_stdin && text.is_empty() {
+    if *source == KeySource::StandardInput && text.is_empty() {
         return Err(StartedBefore(NO_KEY).into());
     }
     Ok(text.parse().map_err(|error: WireError| cannot(error.into()))?)
@@ -207,7 +193,7 @@ fn read_line() -> Result<std::io::Result<String>, StartedBefore> {
 /// Runs the closure, unless that was begun before.
 fn start(mut options: Options) -> Result<(), BoxError> {
     let log = options.termination_log.take();
-    let first = match options.once.take() {
+    let first = match options.invocation.once.take() {
         None => None,
         Some(directory) => {
             let cannot =
@@ -237,8 +223,12 @@ fn execute(options: Options) -> Result<String, BoxError> {
     // One closure needs one thread: it yields at each tick, and what waits for a disk has others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let executor = Executor::for_one_call();
-    let executor = executor.with_cache(Cache::from_env()).with_commands(CommandPlace::Here);
-    let lines = options.marks_errors.then(|| Arc::new(MarkedLines::default()));
+    let commands = match options.invocation.isolates_commands {
+        true => CommandPlace::Apart,
+        false => CommandPlace::Here,
+    };
+    let executor = executor.with_cache(Cache::from_env()).with_commands(commands);
+    let lines = options.invocation.marks_errors.then(|| Arc::new(MarkedLines::default()));
     let output = match lines.clone() {
         Some(lines) => Output::new(move |stream, bytes| write_out(&lines.add(stream, bytes))),
         None => Output::new(|stream, bytes| match stream {
@@ -247,7 +237,7 @@ fn execute(options: Options) -> Result<String, BoxError> {
             Stream::Stderr => drop(std::io::stderr().write_all(bytes)),
         }),
     };
-    let output = if options.keeps_log { output.keeping_all() } else { output };
+    let output = if options.invocation.keeps_log { output.keeping_all() } else { output };
     let interrupt = options.request.interrupt.clone();
     let finished = runtime.block_on(async {
         tokio::spawn(async move {

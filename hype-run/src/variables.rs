@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use hype_wire::launch::{ATTEMPT, EXECUTION_ID};
 use hype_wire::{Job, is_below};
 
 /// Variables whose values are keys, or lead to whoever hands out keys.
@@ -79,8 +80,8 @@ impl Variables {
         // The home directory of the runner's user is no place in the guest.
         seen.insert("HOME".to_owned(), "/".to_owned());
         seen.extend(job.env.iter().map(owned));
-        seen.insert("HYPE_EXECUTION_ID".to_owned(), run_id.to_owned());
-        seen.insert("HYPE_ATTEMPT".to_owned(), attempt.to_string());
+        seen.insert(EXECUTION_ID.to_owned(), run_id.to_owned());
+        seen.insert(ATTEMPT.to_owned(), attempt.to_string());
         seen
     }
 }

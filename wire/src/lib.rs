@@ -16,6 +16,7 @@
 //! - [`ERROR_MARK`], [`SILENT`], [`STARTED_AGAIN`]: how the guest's two outputs are told apart in one log.
 //! - [`Powers`]: what a closure may do beyond computing; [`HttpGrant`], whom it may ask; [`CommandName`],
 //!   what it may start.
+//! - [`launch`]: how `hype-run` is started: its command line, variables and files.
 //! - [`check_guest_path`]: where in a guest something of ours may stand.
 //! - [`Digest`]: the BLAKE3 name of a staged object.
 
@@ -31,6 +32,8 @@ mod guest_path;
 mod http_grant;
 mod http_host;
 mod job;
+#[cfg(not(target_family = "wasm"))]
+pub mod launch;
 mod lease;
 mod manifest;
 mod object;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hype_wire::Blob;
+use hype_wire::launch::CACHE;
 
 use super::directory::Directory;
 
@@ -29,7 +30,7 @@ impl Cache {
 
     /// The cache in the directory that the variable `HYPE_CACHE` of this process names, if it does.
     pub fn from_env() -> Option<Self> {
-        let directory = std::env::var_os("HYPE_CACHE")?;
+        let directory = std::env::var_os(CACHE)?;
         (!directory.is_empty()).then(|| Self::in_directory(directory))
     }
 

@@ -51,21 +51,26 @@ impl Staged {
         output: Output,
         is_vouched_for: bool,
     ) -> Outcome {
+        let request = self.request(is_vouched_for).await;
+        let Finished { outcome, .. } =
+            hype_run::run(executor, &request, output).await.expect("an outcome");
+        outcome
+    }
+
+    /// Stages the manifest. Returns the request to run it, with its digest if `is_vouched_for`.
+    pub async fn request(&self, is_vouched_for: bool) -> Request {
         let bytes = Bytes::from(self.manifest.to_bytes().expect("a manifest"));
         let digest = is_vouched_for.then(|| Digest::of(&bytes));
         let name = names::manifest(RUN);
         self.stage.put(&name, bytes).await.expect("a manifest in the stage");
-        let request = Request {
+        Request {
             manifest_url: self.stage.url_of(&name),
             digest,
             key: None,
             attempt: 1,
             variables: Variables::none(),
             interrupt: CancellationToken::new(),
-        };
-        let Finished { outcome, .. } =
-            hype_run::run(executor, &request, output).await.expect("an outcome");
-        outcome
+        }
     }
 }
 

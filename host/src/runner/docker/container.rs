@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
 };
+use hype_wire::launch::{self, Invocation, KeySource};
 use hype_wire::{Access, names};
 
 use super::limits::Limits;
@@ -79,14 +80,16 @@ pub(crate) fn body(attempt: &Attempt, parts: Parts<'_>) -> ContainerCreateBody {
 
 fn arguments(attempt: &Attempt, reach: &Reach) -> Vec<String> {
     let manifest = format!("{}/{}", reach.url, names::manifest(&attempt.run_id));
-    let digest = attempt.manifest_digest.to_string();
-    [manifest.as_str(), "--digest", &digest, "--key-file", "-"].map(str::to_owned).into()
+    let mut invocation = Invocation::new(manifest);
+    invocation.digest = Some(attempt.manifest_digest);
+    invocation.key = Some(KeySource::StandardInput);
+    invocation.to_args()
 }
 
 fn variables(attempt: &Attempt, parts: &Parts<'_>) -> Vec<String> {
     let mut variables = parts.reach.variables.clone();
-    variables.insert("HYPE_EXECUTION_ID".into(), attempt.run_id.clone());
-    variables.insert("HYPE_ATTEMPT".into(), attempt.number.to_string());
+    variables.insert(launch::EXECUTION_ID.into(), attempt.run_id.clone());
+    variables.insert(launch::ATTEMPT.into(), attempt.number.to_string());
     if let Some(key) = &parts.google_key {
         variables.insert("GOOGLE_APPLICATION_CREDENTIALS".into(), key.clone());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hype_wire::launch::{self, Invocation, TERMINATION_LOG};
 use hype_wire::{Access, names};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, LocalObjectReference, Pod, PodSpec, ResourceRequirements,
@@ -22,9 +23,6 @@ pub(crate) const MANIFEST: &str = "com.spotify.hype/manifest";
 
 /// The label by which the architecture of nodes is told.
 const ARCHITECTURE: &str = "kubernetes.io/arch";
-
-/// Where the line stands by which `hype-run` vouches for its outcome.
-const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// How long it has to leave its outcome when it is told to stop, in seconds.
 const GRACE: i64 = 25;
@@ -178,24 +176,18 @@ fn bears(toleration: &Toleration) -> PodToleration {
 /// What `hype-run` is told, and what it may use.
 fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Result<()> {
     container.image = Some(parts.image.to_owned());
-    let digest = attempt.manifest_digest.to_string();
-    let arguments = [
-        attempt.manifest_url.as_str(),
-        "--digest",
-        &digest,
-        "--termination-log",
-        TERMINATION_LOG,
-        "--mark-errors",
-        "--keep-log",
-        "--once",
-        mounts::of_starts(container),
-    ];
-    container.args = Some(arguments.map(str::to_owned).into());
+    let mut invocation = Invocation::new(&attempt.manifest_url);
+    invocation.digest = Some(attempt.manifest_digest);
+    invocation.termination_log = Some(TERMINATION_LOG.into());
+    invocation.marks_errors = true;
+    invocation.keeps_log = true;
+    invocation.once = Some(mounts::of_starts(container).into());
+    container.args = Some(invocation.to_args());
     container.termination_message_path = Some(TERMINATION_LOG.to_owned());
     container.termination_message_policy = Some("File".to_owned());
     let mut variables = parts.variables.clone();
-    variables.insert("HYPE_EXECUTION_ID".to_owned(), attempt.run_id.clone());
-    variables.insert("HYPE_ATTEMPT".to_owned(), attempt.number.to_string());
+    variables.insert(launch::EXECUTION_ID.to_owned(), attempt.run_id.clone());
+    variables.insert(launch::ATTEMPT.to_owned(), attempt.number.to_string());
     let env = container.env.get_or_insert_default();
     env.retain(|variable| !variables.contains_key(&variable.name));
     env.extend(variables.into_iter().map(|(name, value)| EnvVar {

@@ -4,6 +4,8 @@
 #![cfg(unix)]
 
 mod escapes;
+#[cfg(target_os = "linux")]
+mod shared;
 mod tmp;
 
 use std::sync::OnceLock;
