@@ -10,6 +10,7 @@ mod ours;
 mod peers;
 mod process;
 mod python;
+mod spawn;
 mod staged;
 mod start;
 mod submit;
@@ -32,6 +33,7 @@ const ALL: &[(&str, Benchmark)] = &[
     ("bytes", bytes::measure),
     ("values", values::measure),
     ("submit", submit::measure),
+    ("spawn", spawn::measure),
     ("compute", compute::measure),
     ("python", python::measure),
 ];

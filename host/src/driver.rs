@@ -137,7 +137,7 @@ impl Core {
         self.runner.check_stage(self.stage.url(), env).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
-        let key = keys::make(id)?;
+        let key = keys::make(self.owned.registry(), id)?;
         let ingredients = Ingredients {
             run_id: id,
             function: &function,

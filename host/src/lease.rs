@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use hype_wire::{Lease as Record, names};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
+use crate::known::Registration;
 use crate::submitter::unique_name;
 
 /// How long an owner that doesn't renew its lease may still be there.
@@ -46,6 +47,8 @@ struct Inner {
     is_detached: AtomicBool,
     state: Mutex<State>,
     term: Duration,
+    /// Of a run that this process drives.
+    registration: OnceLock<Registration>,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,19 @@ impl Lease {
         let record = Record::new(run_id, function, OWNER.as_str(), term);
         let state = Mutex::new(State { record, is_closed: false, is_staged: false });
         let is_detached = AtomicBool::new(false);
-        Self(Arc::new(Inner { stage: stage.clone(), is_detached, state, term }))
+        Self(Arc::new(Inner {
+            stage: stage.clone(),
+            is_detached,
+            state,
+            term,
+            registration: OnceLock::new(),
+        }))
+    }
+
+    /// Keeps the run registered as one that this process drives, as long as anything holds the lease.
+    pub(crate) fn keep_registered(&self, registration: Registration) {
+        // A lease is registered once, when its run begins.
+        let _ = self.0.registration.set(registration);
     }
 
     /// Renews it for ever, in time.

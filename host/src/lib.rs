@@ -98,6 +98,8 @@ mod program;
 #[cfg(not(target_family = "wasm"))]
 mod progress;
 #[cfg(not(target_family = "wasm"))]
+mod registry;
+#[cfg(not(target_family = "wasm"))]
 mod remaining;
 #[cfg(not(target_family = "wasm"))]
 mod run;

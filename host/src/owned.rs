@@ -6,7 +6,7 @@
 //! submitter waits for it, inside a runtime or outside any.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::background::{Background, PATIENCE, Worker};
 use crate::error::{Error, Result};
+use crate::registry::{self, Registry};
 use crate::remaining::{self, Remaining};
 
 /// What a run, or a submitter, makes outside this process and must remove. Clones are one list; when
@@ -23,8 +24,10 @@ use crate::remaining::{self, Remaining};
 #[derive(Clone)]
 pub struct Owned(Arc<List>);
 
-struct List {
+pub(crate) struct List {
     worker: Worker,
+    /// Its number in the registry of its submitter.
+    number: u64,
     whose: Whose,
     /// None when all of it was left to others.
     things: Mutex<Option<Things>>,
@@ -79,13 +82,15 @@ impl Beside {
     }
 }
 
-/// All lists of this process, for the case that it is told to end.
-static LISTS: Mutex<Vec<Weak<List>>> = Mutex::new(Vec::new());
-
 impl Owned {
     /// The list of the submitter whose thread this is.
     pub(crate) fn of_submitter(background: &Background) -> Self {
         Self::new(background.worker(), Whose::Submitter(TaskTracker::new()))
+    }
+
+    /// Returns the registry of the submitter.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.0.worker.registry
     }
 
     /// The list of a run of the submitter whose list this is.
@@ -99,11 +104,10 @@ impl Owned {
 
     fn new(worker: &Worker, whose: Whose) -> Self {
         let things = Mutex::new(Some(Things::default()));
-        let list = Arc::new(List { worker: worker.clone(), whose, things });
-        let mut lists = LISTS.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.retain(|list| list.strong_count() > 0);
-        lists.push(Arc::downgrade(&list));
-        Self(list)
+        Self(Arc::new_cyclic(|list| {
+            let number = worker.registry.add_list(list.clone());
+            List { worker: worker.clone(), number, whose, things }
+        }))
     }
 
     /// Enters a thing that is about to be made, and how to remove it; one that isn't there must be
@@ -225,6 +229,7 @@ impl List {
 
 impl Drop for List {
     fn drop(&mut self) {
+        self.worker.registry.remove_list(self.number);
         let things = self.take();
         if things.is_empty() {
             return;
@@ -252,10 +257,10 @@ impl Drop for List {
 /// Stops all runs of this process and removes all that it made, whoever still holds it, and waits for
 /// that a while.
 pub(crate) async fn remove_everything() {
-    let lists = std::mem::take(&mut *LISTS.lock().unwrap_or_else(PoisonError::into_inner));
-    let lists: Vec<_> = lists.iter().filter_map(Weak::upgrade).map(Owned).collect();
+    let registries = registry::all();
+    let lists = registries.iter().flat_map(|registry| registry.lists()).map(Owned);
     let (runs, submitters): (Vec<_>, Vec<_>) =
-        lists.into_iter().partition(|owned| matches!(owned.0.whose, Whose::Run(_)));
+        lists.partition(|owned| matches!(owned.0.whose, Whose::Run(_)));
     let runs_are_gone = CancellationToken::new();
     // All is begun at once: a thread stays for what it has begun, whoever drops its submitter.
     let runs: Vec<_> = runs.into_iter().map(Owned::stop_and_remove).collect();

@@ -7,8 +7,8 @@ use hype_wire::{End, Outcome, Payload, names};
 
 use crate::error::Result;
 use crate::keys;
-use crate::known;
 use crate::lease::Lease;
+use crate::registry::Registry;
 
 /// The objects of one run. Clones are one list.
 ///
@@ -18,15 +18,22 @@ pub(crate) struct RunObjects {
     run_id: String,
     stage: Stage,
     lease: Lease,
+    registry: Arc<Registry>,
     names: Arc<Mutex<Option<Vec<String>>>>,
 }
 
 impl RunObjects {
-    pub(crate) fn new(run_id: &str, stage: &Stage, lease: &Lease) -> Self {
+    pub(crate) fn new(
+        run_id: &str,
+        stage: &Stage,
+        lease: &Lease,
+        registry: &Arc<Registry>,
+    ) -> Self {
         Self {
             run_id: run_id.to_owned(),
             stage: stage.clone(),
             lease: lease.clone(),
+            registry: Arc::clone(registry),
             names: Arc::default(),
         }
     }
@@ -58,7 +65,7 @@ impl RunObjects {
     /// Removes all of them, and forgets the run's key, which is of no more use.
     pub(crate) async fn remove(&self) -> Result<()> {
         keys::forget(&self.run_id);
-        known::remember_gone(&self.run_id);
+        self.registry.remember_removed(&self.run_id);
         let has_lease = self.lease.close().await;
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match names.filter(|_| !has_lease) {

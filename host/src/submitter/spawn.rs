@@ -35,7 +35,7 @@ impl Submitter {
         let Base { log, owned, status, lease, objects } = self.base(&id, &function);
         let (decide, fate) = watch::channel(Fate::Undecided);
         let (cancel, handover) = (CancellationToken::new(), Handover::new());
-        known::enter(&id, status.subscribe(), &lease, &cancel);
+        known::enter(core.owned.registry(), &id, status.subscribe(), &lease, &cancel);
         let detaching = Detaching {
             run_id: id.clone(),
             handover: handover.clone(),
@@ -113,7 +113,7 @@ impl Submitter {
             Ok(())
         });
         let lease = Lease::new(&core.stage, id, function, core.lease_term);
-        let objects = RunObjects::new(id, &core.stage, &lease);
+        let objects = RunObjects::new(id, &core.stage, &lease, core.owned.registry());
         Base { log, owned, status: watch::Sender::new(Status::Staging), lease, objects }
     }
 

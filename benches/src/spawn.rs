@@ -1,0 +1,85 @@
+//! The cost of spawning a run while many others are alive: it must not grow with their number.
+
+use std::future::{pending, ready};
+use std::time::Instant;
+
+use bench_closures::greet;
+use futures::future::BoxFuture;
+use hype::{Attempt, Owned, Result, Run, RunEnvironment, Runner, Stage, Submitter, Voucher};
+use hype_wire::Mount;
+
+use crate::alternate::Times;
+use crate::ours::Ours;
+use crate::table::{Goal, Row, milliseconds};
+
+/// The numbers of live runs that are compared.
+const FEW: usize = 1_000;
+const MANY: usize = 100_000;
+
+/// The runs of one measurement.
+const BATCH: usize = 1_000;
+
+/// The goal: the cost beside many runs against that beside few.
+const RATIO: f64 = 1.5;
+
+/// A runner whose runs never get beyond their beginning.
+#[derive(Debug)]
+struct Waiting;
+
+impl Runner for Waiting {
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn check_stage<'a>(&'a self, _: &'a str, _: &'a RunEnvironment) -> BoxFuture<'a, Result<()>> {
+        Box::pin(pending())
+    }
+
+    fn mounts<'a>(
+        &'a self,
+        _: &'a RunEnvironment,
+        _: &'a Owned,
+    ) -> BoxFuture<'a, Result<Vec<Mount>>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    fn run(&self, _: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+        Box::pin(pending())
+    }
+}
+
+pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
+    let directory = tempfile::tempdir()?;
+    let submitter = Submitter::new(Stage::in_directory(directory.path())?, Waiting)?;
+    let mut runs = Vec::with_capacity(MANY + 10 * BATCH);
+    let few = beside(&submitter, &mut runs, FEW);
+    let many = beside(&submitter, &mut runs, MANY);
+    let ratio = many / few;
+    Ok(vec![Row::alone(
+        format!("spawn beside {MANY} live runs against {FEW}"),
+        format!("{} against {}: {ratio:.2}", milliseconds(many), milliseconds(few)),
+        Goal::Is(format!("under {RATIO} ×"), ratio < RATIO),
+    )])
+}
+
+/// Returns the median time of one spawn, in seconds, while `live` runs and more are alive.
+fn beside(submitter: &Submitter, runs: &mut Vec<Run<String>>, live: usize) -> f64 {
+    let env = RunEnvironment::new();
+    let missing = live.saturating_sub(runs.len());
+    let mut spawn = || runs.push(submitter.spawn(greet("you".to_owned()), &env));
+    for _ in 0..missing {
+        spawn();
+    }
+    let batches = (0..5).map(|_| {
+        let started = Instant::now();
+        for _ in 0..BATCH {
+            spawn();
+        }
+        started.elapsed().as_secs_f64() / BATCH as f64
+    });
+    Times::of(batches.collect()).median()
+}
