@@ -22,8 +22,8 @@ use crate::known;
 use crate::lease::{Lease, Watch};
 use crate::log::Log;
 use crate::owned::Owned;
-use crate::run::Status;
 use crate::run_objects::RunObjects;
+use crate::status::Status;
 
 /// A run that another handle began. Clones are one.
 #[derive(Clone)]

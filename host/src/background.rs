@@ -1,7 +1,7 @@
 //! The thread on which a submitter's runs proceed, and what they made is removed.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::pending::{self, Pending, SubmitterId};
-use crate::registry::Registry;
 use crate::remaining;
 
 /// How long the drop of a submitter waits for what is still to be removed.
@@ -37,7 +36,6 @@ pub(crate) struct Worker {
     /// How many of them are not done.
     undone: watch::Sender<usize>,
     pub(crate) submitter: SubmitterId,
-    pub(crate) registry: Arc<Registry>,
 }
 
 /// Counts a removal until it is done or dropped.
@@ -54,7 +52,6 @@ impl Background {
             removals: TaskTracker::new(),
             undone: watch::Sender::new(0),
             submitter: SubmitterId::new(),
-            registry: Registry::register(),
         };
         let (stop, mut told_to_stop) = watch::channel(false);
         let (tell_stopped, stopped) = mpsc::channel();

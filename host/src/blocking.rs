@@ -25,8 +25,8 @@ use crate::detach::DetachError;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::LogLine;
-use crate::run::Status;
 use crate::runner::Runner;
+use crate::status::Status;
 
 /// [`hype::submit`](crate::submit()), waiting.
 ///

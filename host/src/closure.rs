@@ -1,20 +1,15 @@
 //! A function with its arguments bound and its result typed.
 
 use std::fmt;
-use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use hype_guest::__internal::Value;
 use hype_wire::{FunctionRecord, WireError};
-use serde::de::DeserializeOwned;
 
 use crate::advice::argument_advice;
-use crate::ambient;
 use crate::component::ComponentFunction;
-use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::find;
 
@@ -99,11 +94,6 @@ impl<T> Closure<T> {
         self.call.image()
     }
 
-    /// The same in `env`, to be awaited.
-    pub fn in_env(self, env: &RunEnvironment) -> InEnvironment<T> {
-        InEnvironment { closure: self, env: env.clone() }
-    }
-
     pub(crate) fn into_call(self) -> Call {
         self.call
     }
@@ -170,41 +160,7 @@ impl<T> fmt::Debug for Closure<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> IntoFuture for Closure<T> {
-    type Output = Result<T>;
-    type IntoFuture = BoxFuture<'static, Result<T>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let current = ambient::current();
-        Box::pin(async move {
-            let (submitter, env) = current?;
-            submitter.submit(self, &env).await
-        })
-    }
-}
-
-/// A closure and the environment that it will run in, to be awaited.
-#[must_use = "a closure does nothing until it is awaited"]
-#[derive(Debug, Clone)]
-pub struct InEnvironment<T> {
-    closure: Closure<T>,
-    env: RunEnvironment,
-}
-
-impl<T: DeserializeOwned + 'static> IntoFuture for InEnvironment<T> {
-    type Output = Result<T>;
-    type IntoFuture = BoxFuture<'static, Result<T>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let current = ambient::current();
-        Box::pin(async move {
-            let (submitter, _) = current?;
-            submitter.submit(self.closure, &self.env).await
-        })
-    }
-}
-
-/// What a constructor that the macro makes gives.
+/// Creates a closure; called by the code that `#[hype::function]` generates.
 pub fn bind<T: Value>(
     record: &'static FunctionRecord<'static>,
     arguments: std::result::Result<Vec<u8>, WireError>,

@@ -1,5 +1,6 @@
 //! What drives a run: from staging, over its attempts, to the value.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,10 +21,11 @@ use crate::log::Log;
 use crate::log_rest;
 use crate::owned::Owned;
 use crate::progress::STEP;
-use crate::run::Status;
+use crate::registry::Registry;
 use crate::run_objects::RunObjects;
 use crate::runner::{Attempt, Runner, StageSecret, Voucher};
 use crate::staging::{Ingredients, StagedRun};
+use crate::status::Status;
 use crate::upload::Uploads;
 use crate::value;
 use crate::vouched::{outcome_by_key, outcome_by_line};
@@ -37,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) lease_term: Duration,
     /// What outlives single runs.
     pub(crate) owned: Owned,
+    pub(crate) registry: Arc<Registry>,
 }
 
 /// A run that somebody wants.
@@ -137,7 +140,7 @@ impl Core {
         self.runner.check_stage(self.stage.url(), env).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         self.own_run(order);
-        let key = keys::make(self.owned.registry(), id)?;
+        let key = keys::make(&self.registry, id)?;
         let ingredients = Ingredients {
             run_id: id,
             function: &function,

@@ -1,35 +1,13 @@
 //! The runs that this process drives, for those who attach to one of them.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::lease::{Lease, WeakLease};
-use crate::registry::{self, Registry};
-use crate::run::Status;
-
-/// A run that a submitter of this process drives.
-pub(crate) struct KnownRun {
-    status: watch::Receiver<Status>,
-    lease: WeakLease,
-    cancel: CancellationToken,
-}
-
-/// Keeps a run in its registry until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Registration {
-    registry: Weak<Registry>,
-    run_id: String,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if let Some(registry) = self.registry.upgrade() {
-            registry.runs().remove(&self.run_id);
-        }
-    }
-}
+use crate::lease::Lease;
+use crate::registry::{self, KnownRun, Registry};
+use crate::status::Status;
 
 /// Enters a run that is about to begin into `registry`, in which it stays as long as anything holds its
 /// lease. The run stops once `cancel` is cancelled.
@@ -42,8 +20,12 @@ pub(crate) fn enter(
 ) {
     let run = KnownRun { status, lease: lease.downgrade(), cancel: cancel.clone() };
     registry.runs().insert(run_id.to_owned(), run);
-    let registry = Arc::downgrade(registry);
-    lease.keep_registered(Registration { registry, run_id: run_id.to_owned() });
+    let (registry, run_id) = (Arc::downgrade(registry), run_id.to_owned());
+    lease.when_released(move || {
+        if let Some(registry) = registry.upgrade() {
+            registry.runs().remove(&run_id);
+        }
+    });
 }
 
 /// Returns what `look` finds of a run that this process drives.

@@ -5,6 +5,7 @@
 //! says that it isn't abandoned.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -15,8 +16,7 @@ use hype_wire::{Lease as Record, names};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
-use crate::known::Registration;
-use crate::submitter::unique_name;
+use crate::names::unique_name;
 
 /// How long an owner that doesn't renew its lease may still be there.
 pub(crate) const TERM: Duration = Duration::from_secs(60);
@@ -47,8 +47,24 @@ struct Inner {
     is_detached: AtomicBool,
     state: Mutex<State>,
     term: Duration,
-    /// Of a run that this process drives.
-    registration: OnceLock<Registration>,
+    when_released: OnceLock<Release>,
+}
+
+/// Does something when it is dropped.
+struct Release(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.take() {
+            release();
+        }
+    }
+}
+
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Release")
+    }
 }
 
 #[derive(Debug)]
@@ -70,14 +86,13 @@ impl Lease {
             is_detached,
             state,
             term,
-            registration: OnceLock::new(),
+            when_released: OnceLock::new(),
         }))
     }
 
-    /// Keeps the run registered as one that this process drives, as long as anything holds the lease.
-    pub(crate) fn keep_registered(&self, registration: Registration) {
-        // A lease is registered once, when its run begins.
-        let _ = self.0.registration.set(registration);
+    /// Calls `release` once nothing holds the lease any more. Only the first call counts.
+    pub(crate) fn when_released(&self, release: impl FnOnce() + Send + Sync + 'static) {
+        self.0.when_released.get_or_init(|| Release(Some(Box::new(release))));
     }
 
     /// Renews it for ever, in time.

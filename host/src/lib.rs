@@ -40,6 +40,8 @@ mod artefact;
 #[cfg(not(target_family = "wasm"))]
 mod attach;
 #[cfg(not(target_family = "wasm"))]
+mod awaiting;
+#[cfg(not(target_family = "wasm"))]
 mod background;
 #[cfg(not(target_family = "wasm"))]
 pub mod blocking;
@@ -84,6 +86,8 @@ mod log_rest;
 #[cfg(not(target_family = "wasm"))]
 mod mount;
 #[cfg(not(target_family = "wasm"))]
+mod names;
+#[cfg(not(target_family = "wasm"))]
 mod owned;
 #[cfg(not(target_family = "wasm"))]
 mod panics;
@@ -114,6 +118,8 @@ mod signals;
 #[cfg(not(target_family = "wasm"))]
 mod staging;
 #[cfg(not(target_family = "wasm"))]
+mod status;
+#[cfg(not(target_family = "wasm"))]
 mod submitter;
 #[cfg(not(target_family = "wasm"))]
 mod terminal;
@@ -134,7 +140,8 @@ pub use hype_guest::{Bytes, embed, function, http, main, process};
 mod native {
     pub use crate::ambient::{scope, set_default, submit};
     pub use crate::arguments::{ArgumentList, Arguments, TextArguments};
-    pub use crate::closure::{Closure, InEnvironment};
+    pub use crate::awaiting::InEnvironment;
+    pub use crate::closure::Closure;
     pub use crate::component::{Component, ComponentFunction, IntoComponentFunction};
     pub use crate::detach::DetachError;
     pub use crate::environment::RunEnvironment;
@@ -147,7 +154,7 @@ mod native {
     pub use crate::placement::Toleration;
     pub use crate::powers::PowerImport;
     pub use crate::progress::show_progress;
-    pub use crate::run::{Run, Status};
+    pub use crate::run::Run;
     #[cfg(feature = "docker")]
     pub use crate::runner::DockerRunner;
     #[cfg(feature = "local")]
@@ -157,6 +164,7 @@ mod native {
     pub use crate::runner::{Graces, KubernetesRunner};
     #[cfg(feature = "kubernetes")]
     pub use crate::sharing::{AccessMode, Readers};
+    pub use crate::status::Status;
     pub use crate::submitter::Submitter;
     pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};

@@ -74,7 +74,7 @@ impl VolumeRequest {
     /// A volume of this storage class and size, in Kubernetes' notation (`"10Gi"`), that is made
     /// when it is first used and goes when the submitter closes.
     pub fn transient(storage_class: impl Into<String>, size: impl Into<String>) -> Self {
-        let name = crate::submitter::unique_name("hype-volume");
+        let name = crate::names::unique_name("hype-volume");
         Self::new(name, storage_class, size, true)
     }
 

@@ -5,8 +5,10 @@
 //! that goes, by whatever way, the submitter's thread removes all of it, and whoever drops the
 //! submitter waits for it, inside a runtime or outside any.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::task::JoinHandle;
@@ -16,7 +18,6 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::background::{Background, PATIENCE, Worker};
 use crate::error::{Error, Result};
-use crate::registry::{self, Registry};
 use crate::remaining::{self, Remaining};
 
 /// What a run, or a submitter, makes outside this process and must remove. Clones are one list; when
@@ -24,10 +25,8 @@ use crate::remaining::{self, Remaining};
 #[derive(Clone)]
 pub struct Owned(Arc<List>);
 
-pub(crate) struct List {
+struct List {
     worker: Worker,
-    /// Its number in the registry of its submitter.
-    number: u64,
     whose: Whose,
     /// None when all of it was left to others.
     things: Mutex<Option<Things>>,
@@ -56,10 +55,30 @@ struct Thing {
 /// What a list belongs to. What a submitter made, such as a volume, its runs may still use: it goes
 /// after all that is theirs.
 enum Whose {
-    /// With the lists of its runs, of which each has a token.
-    Submitter(TaskTracker),
-    Run(TaskTrackerToken),
+    /// With a tracker of the lists of its runs, of which each has a token, and these lists by number.
+    Submitter(TaskTracker, Lists),
+    Run(TaskTrackerToken, Entry),
 }
+
+/// Lists of runs by number; one that goes takes itself out.
+type Lists = Arc<Mutex<HashMap<u64, Weak<List>>>>;
+
+/// The entry of a run's list among those of its submitter.
+struct Entry {
+    lists: Lists,
+    number: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.lists).remove(&self.number);
+    }
+}
+
+/// The lists of all submitters of this process, for the case that it is told to end.
+static SUBMITTERS: Mutex<Vec<Weak<List>>> = Mutex::new(Vec::new());
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Removes what nothing else of a list needs to wait for. It goes before what its submitter made all
 /// the same.
@@ -85,29 +104,25 @@ impl Beside {
 impl Owned {
     /// The list of the submitter whose thread this is.
     pub(crate) fn of_submitter(background: &Background) -> Self {
-        Self::new(background.worker(), Whose::Submitter(TaskTracker::new()))
-    }
-
-    /// Returns the registry of the submitter.
-    pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.0.worker.registry
+        let whose = Whose::Submitter(TaskTracker::new(), Lists::default());
+        let owned = Self(Arc::new(List::new(background.worker(), whose)));
+        let mut submitters = lock(&SUBMITTERS);
+        submitters.retain(|list| list.strong_count() > 0);
+        submitters.push(Arc::downgrade(&owned.0));
+        owned
     }
 
     /// The list of a run of the submitter whose list this is.
     pub(crate) fn of_run(&self) -> Self {
-        let token = match &self.0.whose {
-            Whose::Submitter(runs) => runs.token(),
-            Whose::Run(token) => token.clone(),
+        let (token, lists) = match &self.0.whose {
+            Whose::Submitter(runs, lists) => (runs.token(), lists),
+            Whose::Run(token, entry) => (token.clone(), &entry.lists),
         };
-        Self::new(&self.0.worker, Whose::Run(token))
-    }
-
-    fn new(worker: &Worker, whose: Whose) -> Self {
-        let things = Mutex::new(Some(Things::default()));
-        Self(Arc::new_cyclic(|list| {
-            let number = worker.registry.add_list(list.clone());
-            List { worker: worker.clone(), number, whose, things }
-        }))
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let entry = Entry { lists: Arc::clone(lists), number };
+        let list = Arc::new(List::new(&self.0.worker, Whose::Run(token, entry)));
+        lock(lists).insert(number, Arc::downgrade(&list));
+        Self(list)
     }
 
     /// Enters a thing that is about to be made, and how to remove it; one that isn't there must be
@@ -155,8 +170,8 @@ impl Owned {
     #[cfg(any(feature = "docker", feature = "kubernetes"))]
     pub(crate) fn beside(&self) -> Beside {
         let of_run = match &self.0.whose {
-            Whose::Submitter(_) => None,
-            Whose::Run(token) => Some(token.clone()),
+            Whose::Submitter(..) => None,
+            Whose::Run(token, _) => Some(token.clone()),
         };
         Beside { worker: self.0.worker.clone(), of_run }
     }
@@ -191,6 +206,16 @@ impl Owned {
         removal.await.map_err(|error| Error::runner("a removal broke down", error))?
     }
 
+    /// The lists of the runs of the submitter whose list this is.
+    fn runs(&self) -> Vec<Self> {
+        match &self.0.whose {
+            Whose::Submitter(_, lists) => {
+                lock(lists).values().filter_map(Weak::upgrade).map(Self).collect()
+            }
+            Whose::Run(..) => Vec::new(),
+        }
+    }
+
     /// Begins to remove all that is entered, once nothing can enter more.
     fn stop_and_remove(self) -> JoinHandle<()> {
         let worker = self.0.worker.clone();
@@ -217,32 +242,35 @@ impl fmt::Debug for Owned {
 }
 
 impl List {
+    fn new(worker: &Worker, whose: Whose) -> Self {
+        Self { worker: worker.clone(), whose, things: Mutex::new(Some(Things::default())) }
+    }
+
     /// All of them, in the order in which they are to be removed.
     fn take(&self) -> Vec<Thing> {
         self.lock().as_mut().map(std::mem::take).unwrap_or_default().in_order()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Things>> {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.things)
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
-        self.worker.registry.remove_list(self.number);
         let things = self.take();
         if things.is_empty() {
             return;
         }
         match &self.whose {
-            Whose::Run(token) => {
+            Whose::Run(token, _) => {
                 let token = token.clone();
                 drop(self.worker.remove(async move {
                     tell(remove(things).await);
                     drop(token);
                 }));
             }
-            Whose::Submitter(runs) => {
+            Whose::Submitter(runs, _) => {
                 let runs = runs.clone();
                 runs.close();
                 drop(self.worker.remove(async move {
@@ -254,16 +282,19 @@ impl Drop for List {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Stops all runs of this process and removes all that it made, whoever still holds it, and waits for
 /// that a while.
 pub(crate) async fn remove_everything() {
-    let registries = registry::all();
-    let lists = registries.iter().flat_map(|registry| registry.lists()).map(Owned);
-    let (runs, submitters): (Vec<_>, Vec<_>) =
-        lists.partition(|owned| matches!(owned.0.whose, Whose::Run(_)));
+    let submitters = std::mem::take(&mut *lock(&SUBMITTERS));
+    let submitters: Vec<_> = submitters.iter().filter_map(Weak::upgrade).map(Owned).collect();
+    let runs = submitters.iter().flat_map(Owned::runs);
     let runs_are_gone = CancellationToken::new();
     // All is begun at once: a thread stays for what it has begun, whoever drops its submitter.
-    let runs: Vec<_> = runs.into_iter().map(Owned::stop_and_remove).collect();
+    let runs: Vec<_> = runs.map(Owned::stop_and_remove).collect();
     let submitters: Vec<_> = submitters
         .into_iter()
         .map(|owned| owned.remove_after(runs_are_gone.clone().cancelled_owned()))

@@ -1,22 +1,30 @@
-//! The live runs, keys and cleanup lists of one submitter, each dropped by its name or number.
+//! The live runs and their keys of one submitter, each dropped by its run's name.
 //!
 //! A program may have several submitters, and one may attach to a run of another. So there is a list
 //! of all registries, which is as long as there are submitters.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hype_wire::RunKey;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::known::KnownRun;
-use crate::owned::List;
+use crate::lease::WeakLease;
+use crate::status::Status;
 
 /// The number of removed runs that a registry remembers.
 const REMEMBERED: usize = 10_000;
 
 static REGISTRIES: Mutex<Vec<Weak<Registry>>> = Mutex::new(Vec::new());
+
+/// A run that a submitter drives.
+pub(crate) struct KnownRun {
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) lease: WeakLease,
+    pub(crate) cancel: CancellationToken,
+}
 
 /// The registry of one submitter.
 #[derive(Default)]
@@ -24,8 +32,6 @@ pub(crate) struct Registry {
     runs: Mutex<HashMap<String, KnownRun>>,
     keys: Mutex<HashMap<String, RunKey>>,
     removed: Mutex<HashSet<String>>,
-    lists: Mutex<HashMap<u64, Weak<List>>>,
-    next_list: AtomicU64,
 }
 
 impl Registry {
@@ -60,22 +66,6 @@ impl Registry {
     /// Returns whether this submitter removed the objects of a run.
     pub(crate) fn has_removed(&self, run_id: &str) -> bool {
         lock(&self.removed).contains(run_id)
-    }
-
-    /// Adds a cleanup list. Returns the number by which [`remove_list`](Self::remove_list) drops it.
-    pub(crate) fn add_list(&self, list: Weak<List>) -> u64 {
-        let number = self.next_list.fetch_add(1, Ordering::Relaxed);
-        lock(&self.lists).insert(number, list);
-        number
-    }
-
-    pub(crate) fn remove_list(&self, number: u64) {
-        lock(&self.lists).remove(&number);
-    }
-
-    /// Returns the cleanup lists that are still held.
-    pub(crate) fn lists(&self) -> Vec<Arc<List>> {
-        lock(&self.lists).values().filter_map(Weak::upgrade).collect()
     }
 }
 

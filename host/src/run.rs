@@ -16,20 +16,9 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogLine};
 use crate::mount::VolumeRequest;
 use crate::owned::Owned;
+use crate::status::Status;
 use crate::submitter::Submitter;
 use crate::value;
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Status {
-    /// What it needs is being put into the stage.
-    Staging,
-    /// The runner has it; which attempt it is, counted from 1.
-    Running(u32),
-    /// It came to an end, whatever that is.
-    Ended,
-}
 
 /// A run that goes on by itself until its value is waited for.
 ///

@@ -3,7 +3,6 @@
 mod spawn;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::lease;
 use crate::owned::Owned;
+use crate::registry::Registry;
 use crate::runner::{Runner, StageSecret};
 use crate::upload::Uploads;
 
@@ -61,6 +61,7 @@ impl Submitter {
             uploads: Uploads::default(),
             lease_term,
             owned,
+            registry: Registry::register(),
         });
         let inner = Arc::new(Inner { core, background });
         Ok(Self { inner, is_strict: false, stage_secret: None })
@@ -263,32 +264,10 @@ pub fn submitter_with_lease_term(
     Submitter::with_lease_term(stage, runner, lease_term)
 }
 
-/// A name that is unique in a stage and good for a Pod: `hype-run-` and ten letters and digits.
-fn new_run_id() -> String {
-    unique_name("hype-run")
-}
-
-/// `PREFIX-` and ten letters and digits, good for anything of Kubernetes'.
-pub(crate) fn unique_name(prefix: &str) -> String {
-    // Each `RandomState` has keys of its own, made of the system's random numbers.
-    let number = RandomState::new().hash_one(std::process::id());
-    let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let name = (0..10).map(|index| char::from(letters[(number >> (5 * index)) as usize % 32]));
-    format!("{prefix}-{}", name.collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::run::Run;
-
-    #[test]
-    fn run_ids_differ_and_name_pods() {
-        let (one, other) = (new_run_id(), new_run_id());
-        assert_ne!(one, other);
-        assert_eq!(one.len(), "hype-run-".len() + 10);
-        assert!(one.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit()));
-    }
 
     #[test]
     fn handles_go_anywhere() {

@@ -10,7 +10,7 @@ use super::{Found, Inner};
 use crate::error::{Error, Result};
 use crate::known;
 use crate::lease::{self, FIRST_AFTER};
-use crate::run::Status;
+use crate::status::Status;
 
 /// After how long the stage is looked at again, at first and at the most. An object store doesn't tell
 /// when something comes.

@@ -20,6 +20,8 @@ mod make;
 mod quantity;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod verdict;
 #[cfg(feature = "local")]
 mod volumes;
 

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use tracing::instrument::WithSubscriber;
 
-use super::{Submitter, new_run_id};
+use super::Submitter;
 use crate::attach::Attachment;
 use crate::closure::{Call, Closure};
 use crate::detach::Detaching;
@@ -20,9 +20,11 @@ use crate::handover::Handover;
 use crate::known;
 use crate::lease::Lease;
 use crate::log::Log;
+use crate::names::new_run_id;
 use crate::owned::Owned;
-use crate::run::{Custody, Parts, Run, Status};
+use crate::run::{Custody, Parts, Run};
 use crate::run_objects::RunObjects;
+use crate::status::Status;
 
 impl Submitter {
     /// Starts `closure` in `env`; it goes on by itself until its value is waited for.
@@ -35,7 +37,7 @@ impl Submitter {
         let Base { log, owned, status, lease, objects } = self.base(&id, &function);
         let (decide, fate) = watch::channel(Fate::Undecided);
         let (cancel, handover) = (CancellationToken::new(), Handover::new());
-        known::enter(core.owned.registry(), &id, status.subscribe(), &lease, &cancel);
+        known::enter(&core.registry, &id, status.subscribe(), &lease, &cancel);
         let detaching = Detaching {
             run_id: id.clone(),
             handover: handover.clone(),
@@ -113,7 +115,7 @@ impl Submitter {
             Ok(())
         });
         let lease = Lease::new(&core.stage, id, function, core.lease_term);
-        let objects = RunObjects::new(id, &core.stage, &lease, core.owned.registry());
+        let objects = RunObjects::new(id, &core.stage, &lease, &core.registry);
         Base { log, owned, status: watch::Sender::new(Status::Staging), lease, objects }
     }
 

@@ -8,7 +8,7 @@ use super::seen::{Exit, Process, Reason, Seen, befell};
 use super::waits::Wait;
 use crate::error::{Error, ErrorKind};
 use crate::runner::Voucher;
-use crate::runner::lost::{lost, out_of_memory};
+use crate::runner::verdict::{AGAIN, Advice, ProcessEnd, ProcessExit, Subject};
 
 /// What became of a Pod that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,128 +42,84 @@ impl End {
     }
 }
 
-/// Whose end it is.
+/// A Pod that has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended<'a> {
     pub(crate) run_id: &'a str,
     pub(crate) pod: &'a str,
     pub(crate) image: &'a str,
-    /// Where the API server is.
+    /// The address of the API server.
     pub(crate) server: &'a str,
-    /// The memory that it may have.
+    /// The memory limit of its container.
     pub(crate) memory: Option<&'a str>,
-    /// The last lines that it wrote.
-    pub(crate) said: Vec<String>,
+    pub(crate) last_lines: Vec<String>,
     /// What events say of the claims that it waits for.
     pub(crate) claims: Vec<String>,
 }
 
-const AGAIN: &str = "submit it again, or allow another attempt: RunEnvironment::with_retries";
+const ADVICE: Advice = Advice {
+    stage: "it must reach the stage as this program does: see Submitter::with_stage_secret and \
+            RunEnvironment::with_service_account",
+    killed: AGAIN,
+    memory: "raise the container's limit, e.g. RunEnvironment::with_limit(\"memory\", \"4Gi\"); it holds \
+             hype-run and what is staged, too. with_memory bounds what the closure takes of it",
+    no_limit: (
+        "its node",
+        "request what it needs, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"), so that a node is \
+         chosen which has it; with_memory bounds what the closure takes",
+    ),
+    unreachable: "once it is back, cargo hype gc --submitter kubernetes removes what is left",
+};
 
 impl Ended<'_> {
-    /// Who vouches for the outcome after this `end`; an error if there can be none.
-    pub(crate) fn judged(&self, end: End) -> Result<Voucher, Error> {
-        let Self { pod, server, .. } = self;
+    /// Returns what vouches for the outcome after this `end`, or the error of the run.
+    pub(crate) fn judge(&self, end: End) -> Result<Voucher, Error> {
+        let Self { run_id, pod, image, server, memory, last_lines, .. } = self;
+        let subject = Subject {
+            run_id,
+            what: &format!("pod {pod}"),
+            image: Some(image),
+            server: &format!("the API server at {server}"),
+            memory: *memory,
+            last_lines: last_lines.clone(),
+            is_sealed: false,
+            advice: &ADVICE,
+        };
+        subject.judge(self.process_end(end))
+    }
+
+    fn process_end(&self, end: End) -> ProcessEnd {
         match end {
             End::Exited(exit, why) => self.exited(exit, why),
-            End::Failed(Reason { word, message }) => {
-                Err(self.lost(format!("pod {pod} {}", befell(&word, &message)), AGAIN))
-            }
-            End::Deleted => Err(self.lost(
-                format!("somebody deleted pod {pod}"),
-                "leave pods with labels com.spotify.hype alone, or allow another attempt: \
-                 RunEnvironment::with_retries",
-            )),
-            End::Stuck(wait, after) => Err(self.stuck(wait, after)),
-            End::Away(after) => Err(self.lost(
-                format!(
-                    "the API server at {server} went away while pod {pod} was there, and didn't \
-                     come back within {after:?}"
-                ),
-                "once it is back, cargo hype gc --submitter kubernetes removes what is left",
-            )),
+            End::Failed(Reason { word, message }) => ProcessEnd::Failed(befell(&word, &message)),
+            End::Deleted => ProcessEnd::Deleted,
+            End::Stuck(wait, after) => self.stuck(wait, after),
+            End::Away(after) => ProcessEnd::Unreachable(after),
         }
     }
 
-    fn exited(&self, exit: Exit, why_stopped: Option<String>) -> Result<Voucher, Error> {
-        let Self { pod, image, .. } = self;
-        let said = exit.line().parse();
-        let Exit { status, reason, seconds } = exit;
-        if let (0, Ok(line)) = (status, said) {
-            return Ok(match why_stopped {
-                Some(why) => Voucher::Stopped(line, why),
-                None => Voucher::Line(line),
-            });
+    fn exited(&self, exit: Exit, stopped_by: Option<String>) -> ProcessEnd {
+        let line = exit.line().parse().ok();
+        let Exit { status, reason: Reason { word, message }, seconds } = exit;
+        if matches!(word.as_str(), "StartError" | "ContainerCannotRun") && stopped_by.is_none() {
+            let image = self.image;
+            let error = format!("the image {image} has no hype-run that can be started");
+            return ProcessEnd::NeverStarted(Error::runner(error, message).hint(
+                "install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]",
+            ));
         }
-        if reason.word == "OOMKilled" {
-            let after = seconds.map_or_else(String::new, |seconds| format!(" after {seconds} s"));
-            return Err(self.out_of_memory(&after));
-        }
-        if let Some(why) = why_stopped {
-            return Err(self.lost(format!("{why}, and it left no outcome"), AGAIN));
-        }
-        Err(match (status, reason.word.as_str()) {
-            (_, "StartError" | "ContainerCannotRun") => {
-                let message = format!("the image {image} has no hype-run that can be started");
-                Error::runner(message, reason.message)
-                    .hint("install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]")
-            }
-            (0, _) => self.lost(
-                format!("pod {pod} succeeded, and left no outcome"),
-                "what ran must be hype-run, of this version: it alone may be the image's entrypoint",
-            ),
-            (2, _) => self.lost(
-                format!("hype-run of the image {image} was started wrongly (status 2)"),
-                "the image must have hype-run of this version: spotify/hype is tagged with them",
-            ),
-            (3, _) => self.lost(
-                format!("pod {pod} could leave no outcome (status 3)"),
-                "it must reach the stage as this program does: see Submitter::with_stage_secret and \
-                 RunEnvironment::with_service_account",
-            ),
-            (4, _) => self.lost(
-                format!(
-                    "the container of pod {pod} was started a second time, which runs nothing, and \
-                     its first start left no outcome (status 4)"
-                ),
-                AGAIN,
-            ),
-            (137, _) => self.lost(format!("pod {pod} was killed (status 137)"), AGAIN),
-            (status, word) => self.lost(
-                format!("pod {pod} ended with status {status} ({word})"),
-                format!("is it hype-run that the image {image} starts?"),
-            ),
-        })
+        let mut end = ProcessExit::of_status(status.into());
+        end.line = line;
+        end.is_out_of_memory = word == "OOMKilled";
+        end.stopped_by = stopped_by;
+        end.ran_for = seconds.and_then(|seconds| seconds.try_into().ok()).map(Duration::from_secs);
+        end.word = Some(word);
+        ProcessEnd::Exited(end)
     }
 
-    /// Whose memory that was: the container's, of which the closure has a part.
-    fn out_of_memory(&self, after: &str) -> Error {
-        let Self { pod, memory, said, .. } = self;
-        match memory {
-            Some(limit) => {
-                let message = format!(
-                    "pod {pod} was OOM-killed{after}: its container `hype-run` used up its memory limit of {limit}"
-                );
-                out_of_memory(message, said).hint(
-                    "raise the container's limit, e.g. RunEnvironment::with_limit(\"memory\", \"4Gi\"); it holds \
-                     hype-run and what is staged, too. with_memory bounds what the closure takes of it",
-                )
-            }
-            None => {
-                let message = format!(
-                    "pod {pod} was OOM-killed{after}: its node ran out of memory, and its container `hype-run` has no limit"
-                );
-                out_of_memory(message, said).hint(
-                    "request what it needs, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"), so that a node is \
-                     chosen which has it; with_memory bounds what the closure takes",
-                )
-            }
-        }
-    }
-
-    fn stuck(&self, wait: Wait, after: Duration) -> Error {
+    fn stuck(&self, wait: Wait, after: Duration) -> ProcessEnd {
         let Self { pod, image, claims, .. } = self;
-        match wait {
+        ProcessEnd::NeverStarted(match wait {
             Wait::Node(why) => {
                 let message = format!("pod {pod} found no node within {after:?}");
                 let error = Error::runner(message, Reasons(why, claims.clone()));
@@ -186,17 +142,15 @@ impl Ended<'_> {
                     .hint("make it in the namespace of the Pod: kubectl create secret generic ..")
             }
             Wait::End(reason) => {
-                let why = reason.map_or_else(
-                    || format!("pod {pod} was to be deleted"),
-                    |Reason { word, message }| format!("pod {pod} {}", befell(&word, &message)),
+                let how = reason.map_or_else(
+                    || "was to be deleted".to_owned(),
+                    |Reason { word, message }| befell(&word, &message),
                 );
-                self.lost(format!("{why}, and its node doesn't say that it ended"), AGAIN)
+                return ProcessEnd::Failed(format!(
+                    "{how}, and its node doesn't say that it ended"
+                ));
             }
-        }
-    }
-
-    fn lost(&self, reason: String, hint: impl Into<String>) -> Error {
-        lost(self.run_id, reason, &self.said).hint(hint)
+        })
     }
 }
 

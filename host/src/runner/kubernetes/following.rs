@@ -96,10 +96,10 @@ pub(super) async fn failure(
         image: base::container(&pod).and_then(|it| it.image.as_deref()).unwrap_or_default(),
         server: &leftovers.reached.address,
         memory: memory.as_deref(),
-        said: said.lines().map(str::to_owned).collect(),
+        last_lines: said.lines().map(str::to_owned).collect(),
         claims: Vec::new(),
     };
-    Ok(ended.judged(end).err())
+    Ok(ended.judge(end).err())
 }
 
 /// The last Pod of the run, and where it is.

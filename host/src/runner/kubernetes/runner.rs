@@ -317,10 +317,10 @@ impl Inner {
             image,
             server: &reached.address,
             memory: memory.as_deref(),
-            said: attempt.log.last(SAID),
+            last_lines: attempt.log.last(SAID),
             claims,
         }
-        .judged(end)
+        .judge(end)
     }
 
     /// The variables by which `hype-run` reaches the stage, and whether that is on this machine.

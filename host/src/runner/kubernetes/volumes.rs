@@ -18,11 +18,11 @@ use super::refusal::{Trouble, refused, refused_input};
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::mount::{Source, VolumeRequest};
+use crate::names::unique_name;
 use crate::owned::Owned;
 use crate::runner::labels;
 use crate::runner::make::make;
 use crate::sharing::Readers;
-use crate::submitter::unique_name;
 
 /// The volumes that a runner knows, by namespace and name.
 #[derive(Debug, Default)]

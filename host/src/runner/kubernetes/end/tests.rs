@@ -2,7 +2,7 @@ use super::*;
 use hype_wire::{Digest, TerminationLine};
 
 fn judged(end: End, said: &[&str]) -> Result<Voucher, Error> {
-    ended(said).judged(end)
+    ended(said).judge(end)
 }
 
 fn ended(said: &[&str]) -> Ended<'static> {
@@ -12,7 +12,7 @@ fn ended(said: &[&str]) -> Ended<'static> {
         image: "a/b:1",
         server: "https://c/",
         memory: Some("64Mi"),
-        said: said.iter().map(|line| line.to_string()).collect(),
+        last_lines: said.iter().map(|line| line.to_string()).collect(),
         claims: vec!["claim disk: waiting for a volume".into()],
     }
 }
@@ -61,7 +61,7 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
         (exited(2, "Error", ""), "of the image a/b:1 was started wrongly", "tagged with"),
         (exited(3, "Error", ""), "could leave no outcome", "with_service_account"),
         (exited(4, "Error", ""), "was started a second time, which runs nothing", "with_retries"),
-        (exited(101, "Error", ""), "ended with status 101 (Error)", "is it hype-run"),
+        (exited(101, "Error", ""), "ended with status 101 (Error)", "was that hype-run"),
         (
             End::Exited(exit(137, "Error", ""), Some("somebody deleted pod hype-run-a-1".into())),
             "somebody deleted pod hype-run-a-1, and it left no outcome",
@@ -89,7 +89,7 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
             "failed (OutOfcpu): Pod Node",
             "with_retries",
         ),
-        (End::Deleted, "somebody deleted pod hype-run-a-1", "leave pods"),
+        (End::Deleted, "somebody deleted pod hype-run-a-1", "leave what has labels"),
         (
             End::Stuck(
                 Wait::End(Some(Reason {
@@ -123,10 +123,9 @@ fn a_container_without_memory_is_the_closures_failure() {
     assert!(error.is_out_of_memory() && !error.is_infrastructure() && !error.is_lost());
     assert_eq!(error.exit_code(), 1);
     let report = error.report();
-    let told = "pod hype-run-a-1 was OOM-killed after 12 s: its container `hype-run` used up its memory limit of \
-                64Mi\nCaused by:\n   0: its last lines:\n      loading\nHint: raise the container's limit";
+    let told = "pod hype-run-a-1 was OOM-killed after 12s: it used up its memory limit of 64Mi\nCaused by:\n   0: its last lines:\n      loading\nHint: raise the container's limit";
     assert!(report.starts_with(told) && report.contains("with_limit"), "{report}");
-    let unlimited = Ended { memory: None, ..ended(&[]) }.judged(end()).unwrap_err();
+    let unlimited = Ended { memory: None, ..ended(&[]) }.judge(end()).unwrap_err();
     assert!(unlimited.is_out_of_memory());
     let report = unlimited.report();
     assert!(
