@@ -105,7 +105,7 @@ mod tests {
             line,
             docs: String::new(),
             parameters: Vec::new(),
-            result: "()".into(),
+            result: hype::ValueType::Rust("()".into()),
         }
     }
 

@@ -57,13 +57,15 @@ fn power_as_json(power: PowerImport<'_>) -> Value {
 fn function_as_json(function: &Function) -> Value {
     let parameters = function.parameters.iter();
     let parameters: Vec<_> = parameters
-        .map(|parameter| json!({ "name": parameter.name, "type": parameter.type_name }))
+        .map(
+            |parameter| json!({ "name": parameter.name, "type": parameter.value_type.to_string() }),
+        )
         .collect();
     json!({
         "name": function.name,
         "package": function.package,
         "parameters": parameters,
-        "result": function.result,
+        "result": function.result.to_string(),
         "docs": function.docs,
         "file": function.file,
         "line": function.line,
@@ -131,10 +133,10 @@ fn signature(function: &Function) -> String {
     }
     let mut text = format!("{}(", function.name);
     for parameter in &function.parameters {
-        text.push_str(&format!("\n      {}: {},", parameter.name, parameter.type_name));
+        text.push_str(&format!("\n      {}: {},", parameter.name, parameter.value_type));
     }
     text.push_str("\n  )");
-    if function.result != "()" {
+    if !function.result.is_unit() {
         text.push_str(&format!(" -> {}", function.result));
     }
     text
@@ -163,11 +165,13 @@ fn list(heading: &str, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hype::Parameter;
+    use hype::{Parameter, ValueType};
 
     fn function(parameters: usize) -> Function {
-        let parameter =
-            Parameter { name: "weights".into(), type_name: "HashMap<String, f64>".into() };
+        let parameter = Parameter {
+            name: "weights".into(),
+            value_type: ValueType::Rust("HashMap<String, f64>".into()),
+        };
         Function {
             sdk: "0.1.0".into(),
             package: "model".into(),
@@ -178,7 +182,7 @@ mod tests {
                    the next one reads.\n\nNot this."
                 .into(),
             parameters: vec![parameter; parameters],
-            result: "()".into(),
+            result: ValueType::Rust("()".into()),
         }
     }
 

@@ -169,6 +169,7 @@ mod native {
     pub use hype_stage::{Collected, LEAST_AGE, Removal, Stage};
     pub use hype_wire::{Digest, Failure, FailureKind, Frame, Function, Location, Parameter};
     pub use hype_wire::{EncodedValue, NotJson, Statistics, TerminationLine, TextArgument};
+    pub use hype_wire::{ValueType, WitType};
 }
 
 #[cfg(not(target_family = "wasm"))]

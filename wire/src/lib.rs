@@ -47,6 +47,7 @@ mod shorten;
 mod termination;
 pub mod text_argument;
 mod value;
+mod value_type;
 mod version;
 mod whole;
 
@@ -76,4 +77,5 @@ pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;
 pub use text_argument::{NotJson, TextArgument};
+pub use value_type::{ValueType, WitType};
 pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

@@ -16,6 +16,7 @@ use std::fmt;
 
 use crate::error::WireError;
 use crate::shorten::shortened;
+use crate::value_type::ValueType;
 use crate::version::{HYPE_VERSION, MAX_VERSION, OLDEST_FORMAT, WIRE_FORMAT};
 
 /// The custom section that holds the records.
@@ -66,8 +67,8 @@ pub struct Function {
     pub docs: String,
     /// Its parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// The type that it returns, as written.
-    pub result: String,
+    /// The type that it returns.
+    pub result: ValueType,
 }
 
 /// A parameter of a [`Function`].
@@ -75,8 +76,8 @@ pub struct Function {
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its type, as written.
-    pub type_name: String,
+    /// Its type.
+    pub value_type: ValueType,
 }
 
 impl Function {
@@ -110,10 +111,10 @@ impl From<&FunctionRecord<'_>> for Function {
                 .iter()
                 .map(|parameter| Parameter {
                     name: parameter.name.to_owned(),
-                    type_name: parameter.type_name.to_owned(),
+                    value_type: ValueType::Rust(parameter.type_name.to_owned()),
                 })
                 .collect(),
-            result: record.result.to_owned(),
+            result: ValueType::Rust(record.result.to_owned()),
         }
     }
 }
@@ -124,13 +125,10 @@ impl fmt::Display for Function {
         write!(f, "{}(", self.name)?;
         for (index, parameter) in self.parameters.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{}: {}", parameter.name, parameter.type_name)?;
+            write!(f, "{comma}{}: {}", parameter.name, parameter.value_type)?;
         }
         f.write_str(")")?;
-        match self.result.as_str() {
-            "()" => Ok(()),
-            result => write!(f, " -> {result}"),
-        }
+        if self.result.is_unit() { Ok(()) } else { write!(f, " -> {}", self.result) }
     }
 }
 
@@ -241,9 +239,11 @@ impl<'a> Reader<'a> {
             file: self.text()?,
             line: self.number()?,
             docs: self.text()?,
-            result: self.text()?,
+            result: ValueType::Rust(self.text()?),
             parameters: (0..self.number()?)
-                .map(|_| Ok(Parameter { name: self.text()?, type_name: self.text()? }))
+                .map(|_| {
+                    Ok(Parameter { name: self.text()?, value_type: ValueType::Rust(self.text()?) })
+                })
                 .collect::<Result<_, WireError>>()?,
         })
     }

@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn another_format_says_what_to_upgrade() {
-        let newer = line().to_string().replace("hype-outcome/2", "hype-outcome/9");
+        let newer =
+            line().to_string().replace(&format!("hype-outcome/{WIRE_FORMAT}"), "hype-outcome/9");
         let error = newer.parse::<TerminationLine>().unwrap_err().to_string();
         assert!(error.contains("format 9") && error.contains("runner"), "{error}");
     }
@@ -92,8 +93,12 @@ mod tests {
     fn anything_else_is_quoted_back() {
         let long = line().to_string().replace("/a b/", &format!("/{}/", "a".repeat(MAX_LINE)));
         let error = long.parse::<TerminationLine>().unwrap_err().to_string();
-        assert!(error.starts_with("`hype-outcome/2 file:///aaa") && error.len() < 300, "{error}");
-        for strange in ["", "Error", "hype-outcome/2", "hype-outcome/x a b", "hype-outcome/2 a b"] {
+        assert!(
+            error.starts_with(&format!("`hype-outcome/{WIRE_FORMAT} file:///aaa"))
+                && error.len() < 300,
+            "{error}"
+        );
+        for strange in ["", "Error", "hype-outcome/3", "hype-outcome/x a b", "hype-outcome/3 a b"] {
             let error = strange.parse::<TerminationLine>().unwrap_err().to_string();
             assert!(error.contains(strange), "{error}");
         }

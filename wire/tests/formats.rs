@@ -61,7 +61,7 @@ fn format_1_is_refused_on_both_sides() {
     let mut manifest = manifest();
     manifest.format = 1;
     let error = RunManifest::from_bytes(&manifest.to_bytes().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("is in format 1") && error.contains("reads formats 2 to 2"), "{error}");
+    assert!(error.contains("is in format 1") && error.contains("reads formats 3 to 3"), "{error}");
     assert!(error.ends_with("build the submitting program with a newer hype"), "{error}");
     let mut outcome = outcome();
     outcome.format = 1;

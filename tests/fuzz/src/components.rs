@@ -55,12 +55,12 @@ pub(crate) fn record(function: &Function) -> Vec<u8> {
         text(file),
         number(*line),
         text(docs),
-        text(result),
+        text(&result.to_string()),
         number(parameters.len() as u32),
     ]
     .concat();
     for parameter in parameters {
-        body.extend([text(&parameter.name), text(&parameter.type_name)].concat());
+        body.extend([text(&parameter.name), text(&parameter.value_type.to_string())].concat());
     }
     [number(body.len() as u32), body].concat()
 }

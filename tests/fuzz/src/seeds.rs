@@ -5,7 +5,7 @@ use hype_guest::__internal::{Argument, BoundArguments};
 use hype_wire::{
     Access, Artefact, Blob, Bytes, Call, ComponentRef, Digest, End, Failure, FailureKind, File,
     Frame, Function, HYPE_VERSION, Job, Location, Mount, Outcome, Parameter, Payload, RunManifest,
-    Statistics, TerminationLine, codec,
+    Statistics, TerminationLine, ValueType, codec,
 };
 
 use crate::components::record;
@@ -205,10 +205,10 @@ fn function(name: &str, parameters: &[(&str, &str)]) -> Function {
             .iter()
             .map(|(name, type_name)| Parameter {
                 name: (*name).into(),
-                type_name: (*type_name).into(),
+                value_type: ValueType::Rust((*type_name).into()),
             })
             .collect(),
-        result: "Vec<Word>".into(),
+        result: ValueType::Rust("Vec<Word>".into()),
     }
 }
 
