@@ -53,10 +53,10 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
 }
 
 fn builder(bucket: &Bucket<'_>) -> MicrosoftAzureBuilder {
-    let variables = bucket.options.lower_case("AZURE_").chain(
-        // As App Service and Container Apps name their metadata server.
-        bucket.options.lower_case("IDENTITY_ENDPOINT"),
-    );
+    // The variable by which App Service and Container Apps name their metadata server.
+    let metadata = bucket.options.variable("IDENTITY_ENDPOINT");
+    let metadata = metadata.map(|endpoint| ("identity_endpoint".to_owned(), endpoint));
+    let variables = bucket.options.lower_case("AZURE_").chain(metadata);
     let builder = client::configured(MicrosoftAzureBuilder::new(), bucket, variables, is_setting)
         .with_container_name(bucket.name);
     match bucket.account {

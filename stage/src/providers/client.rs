@@ -221,7 +221,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The error of a client that cannot be made of these variables.
-fn unusable(stage: &str, error: object_store::Error) -> StageError {
+pub(super) fn unusable(stage: &str, error: object_store::Error) -> StageError {
     let message = format!("cannot open {stage} with the variables that are set");
     StageError::because(StageErrorKind::Location, message, error)
 }
