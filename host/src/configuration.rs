@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use hype_stage::Provider;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -119,13 +120,7 @@ impl Configuration {
             Some("kubernetes") => Some("kubernetes"),
             _ => None,
         };
-        let scheme = self.staging.as_deref().and_then(|url| url.split_once("://"));
-        let provider = match scheme.map(|(scheme, _)| scheme) {
-            Some("gs") => Some("gcs"),
-            Some("s3") => Some("aws"),
-            Some("az" | "abfs" | "abfss") => Some("azure"),
-            _ => None,
-        };
+        let provider = self.staging.as_deref().and_then(Provider::of).map(Provider::feature);
         runner.into_iter().chain(provider).collect()
     }
 

@@ -6,46 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use hype_stage::Provider;
 use hype_wire::launch::{ATTEMPT, EXECUTION_ID};
 use hype_wire::{Job, is_below};
-
-/// Variables whose values are keys, or lead to whoever hands out keys.
-const KEYS: &[&str] = &[
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_SSE_CUSTOMER_KEY_BASE64",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_FABRIC_SESSION_TOKEN",
-    "AZURE_STORAGE_ACCESS_KEY",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_CLIENT_SECRET",
-    "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_ENCRYPTION_KEY",
-    "AZURE_STORAGE_MASTER_KEY",
-    "AZURE_STORAGE_SAS_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_TOKEN",
-    "GOOGLE_BEARER_TOKEN",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-    "IDENTITY_HEADER",
-];
-
-/// Variables whose values are paths of files with keys.
-const PATHS: &[&str] = &[
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "GOOGLE_SERVICE_ACCOUNT",
-    "GOOGLE_SERVICE_ACCOUNT_PATH",
-];
 
 /// Environment variables of the runner's machine, which a guest sees so far as they hold no keys.
 #[derive(Clone, Default)]
@@ -71,8 +34,8 @@ impl Variables {
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let mut seen = BTreeMap::from([("PATH".to_owned(), path.to_owned())]);
         let may_be_seen = |(name, value): &(&String, &String)| match name.as_str() {
-            name if KEYS.contains(&name) => false,
-            name if PATHS.contains(&name) => is_shown(value, job),
+            name if holds_secret(name) => false,
+            name if names_secret_file(name) => is_shown(value, job),
             _ => true,
         };
         let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
@@ -84,6 +47,16 @@ impl Variables {
         seen.insert(ATTEMPT.to_owned(), attempt.to_string());
         seen
     }
+}
+
+/// Whether the value of the variable `name` is secret, or leads to a server that hands out secrets.
+fn holds_secret(name: &str) -> bool {
+    Provider::all().any(|provider| provider.secret_variables().contains(&name))
+}
+
+/// Whether the value of the variable `name` is the path of a file with secrets.
+fn names_secret_file(name: &str) -> bool {
+    Provider::all().any(|provider| provider.secret_file_variables().contains(&name))
 }
 
 /// Whether the guest sees the file at `path` of its machine, and at that very path.
@@ -124,21 +97,26 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_not_seen() {
-        for name in KEYS {
+    fn secret_variables_are_not_seen() {
+        let names: Vec<_> = Provider::all().flat_map(Provider::secret_variables).copied().collect();
+        for expected in ["AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_SAS_KEY", "GOOGLE_BEARER_TOKEN"] {
+            assert!(names.contains(&expected), "{expected}");
+        }
+        for name in &names {
             assert!(!seen(&[(name, "hush")], &job()).contains_key(*name), "{name}");
         }
-        let names: Vec<_> = KEYS.iter().map(|name| (*name, "hush")).collect();
-        assert!(!format!("{:?}", seen(&names, &job())).contains("hush"));
+        let variables: Vec<_> = names.iter().map(|name| (*name, "hush")).collect();
+        assert!(!format!("{:?}", seen(&variables, &job())).contains("hush"));
     }
 
     #[test]
-    fn a_path_to_keys_is_seen_where_the_keys_are() {
-        for name in PATHS {
+    fn path_of_secret_file_is_seen_where_the_file_is() {
+        for name in Provider::all().flat_map(Provider::secret_file_variables) {
             let seen = |value| seen(&[(name, value)], &job()).contains_key(*name);
             assert!(seen("/etc/gcloud/key.json"), "{name}");
             assert!(!seen("/etc/gcloud-of-the-stage/key.json"), "{name}");
         }
+        assert!(names_secret_file("GOOGLE_APPLICATION_CREDENTIALS"));
     }
 
     #[test]

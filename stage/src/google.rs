@@ -7,7 +7,7 @@ use object_store::gcp::GcpCredentialProvider;
 
 use crate::error::{StageError, StageErrorKind};
 use crate::options::StageOptions;
-use crate::store::{GoogleAccount, GoogleCredentials, client, provider};
+use crate::providers::{GoogleAccount, GoogleCredentials, client, token_provider};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
@@ -41,7 +41,7 @@ impl GoogleTokens {
             GoogleCredentials::ServiceAccount { path, .. } => {
                 Whose::Account(Box::new(GoogleAccount::read(path, SCOPE)?))
             }
-            others => Whose::Others(provider(others, SCOPE, options)?),
+            others => Whose::Others(token_provider(others, SCOPE, options)?),
         }))
     }
 

@@ -7,6 +7,7 @@
 //! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
 //! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
 //! - [`Stage::collect`]: the removal of what nobody needs any more.
+//! - [`Provider`]: what is known of a storage provider: schemes, feature, variables.
 //! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
 //! - `GoogleTokens`, with the feature `gcs`: who we are for Google's other services.
 //! - [`Outage`]: what a person is told of a server that gives no answers.
@@ -27,6 +28,8 @@ mod google;
 mod location;
 mod options;
 mod outage;
+mod provider;
+mod providers;
 mod refusal;
 mod removal;
 mod stage;
@@ -39,5 +42,6 @@ pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
 pub use google::GoogleTokens;
 pub use options::StageOptions;
 pub use outage::Outage;
+pub use provider::Provider;
 pub use stage::{Created, Stage, Staged};
 pub use transfer::{Source, hashed_copy};

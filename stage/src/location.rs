@@ -6,6 +6,7 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
+use crate::provider::Provider;
 
 /// What a stage's URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) enum Location {
     /// A bucket of a provider, or what the provider calls so.
     Bucket {
         /// Whose it is.
-        provider: Provider,
+        provider: &'static Provider,
         /// Its name.
         bucket: String,
         /// The account, where the URL names one.
@@ -30,19 +31,6 @@ pub(crate) enum Location {
         /// Below what the objects lie.
         prefix: Path,
     },
-}
-
-/// Who keeps the objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Provider {
-    /// This machine.
-    Here,
-    /// Google Cloud Storage.
-    Google,
-    /// Amazon S3, and what speaks its protocol.
-    Amazon,
-    /// Azure Blob Storage.
-    Azure,
 }
 
 impl Location {
@@ -64,48 +52,62 @@ impl Location {
                 let (name, prefix) = host_and_prefix(&parsed, "memory://name/prefix")?;
                 Ok(Self::Memory { name, prefix })
             }
-            "gs" => bucket(Provider::Google, &parsed, "gs://bucket/prefix"),
-            "s3" => bucket(Provider::Amazon, &parsed, "s3://bucket/prefix"),
-            "az" | "abfs" | "abfss" => azure(&parsed),
-            scheme => Err(nowhere(format!(
-                "no stage is at {scheme}:// ({url}); there are: \
-                 file://, gs://, s3://, az://, abfss://, memory://"
-            ))),
+            scheme => match Provider::of_scheme(scheme) {
+                Some(provider) => bucket(provider, &parsed),
+                None => Err(nowhere(format!(
+                    "no stage is at {scheme}:// ({url}); there are: {}",
+                    schemes().join(", ")
+                ))),
+            },
         }
     }
 
-    /// Who keeps the objects.
-    pub(crate) fn provider(&self) -> Provider {
+    /// The provider that keeps the objects; none where this machine does.
+    pub(crate) fn provider(&self) -> Option<&'static Provider> {
         match self {
-            Self::Directory(_) | Self::Memory { .. } => Provider::Here,
-            Self::Bucket { provider, .. } => *provider,
+            Self::Directory(_) | Self::Memory { .. } => None,
+            Self::Bucket { provider, .. } => Some(provider),
         }
     }
 }
 
-fn bucket(provider: Provider, url: &Url, form: &str) -> Result<Location, StageError> {
-    let (bucket, prefix) = host_and_prefix(url, form)?;
-    if !url.username().is_empty() {
-        return Err(nowhere(format!("`{url}` names a user; write {form}")));
-    }
-    Ok(Location::Bucket { provider, bucket, account: None, prefix })
+/// The schemes of all stages, as they stand in URLs.
+fn schemes() -> Vec<String> {
+    let of_providers = Provider::all().flat_map(Provider::schemes).copied();
+    let all = std::iter::once("file").chain(of_providers).chain(["memory"]);
+    all.map(|scheme| format!("{scheme}://")).collect()
 }
 
-/// `az://CONTAINER/PREFIX` as Azure's tools write it, or `abfss://CONTAINER@ACCOUNT.HOST/PREFIX` as
-/// Hadoop's do.
-fn azure(url: &Url) -> Result<Location, StageError> {
-    let form = "az://container/prefix or abfss://container@account.dfs.core.windows.net/prefix";
+fn bucket(provider: &'static Provider, url: &Url) -> Result<Location, StageError> {
+    let form = provider.form;
     let (host, prefix) = host_and_prefix(url, form)?;
-    let (bucket, account) = match (url.username(), host.split_once('.')) {
-        ("", None) => (host, None),
-        (container, Some((account, "dfs.core.windows.net" | "blob.core.windows.net")))
-            if !container.is_empty() =>
-        {
-            (container.to_owned(), Some(account.to_owned()))
+    let (bucket, account) = match (provider.account_domains, url.username()) {
+        ([], "") => (host, None),
+        ([], _) => return Err(nowhere(format!("`{url}` names a user; write {form}"))),
+        (domains, user) => {
+            let parts = bucket_and_account(user, &host, domains);
+            parts.ok_or_else(|| nowhere(format!("`{url}` names no container; write {form}")))?
         }
-        _ => return Err(nowhere(format!("`{url}` names no container; write {form}"))),
     };
-    Ok(Location::Bucket { provider: Provider::Azure, bucket, account, prefix })
+    Ok(Location::Bucket { provider, bucket, account, prefix })
+}
+
+/// `az://CONTAINER/PREFIX` as Azure's tools write it, or `abfss://CONTAINER@ACCOUNT.DOMAIN/PREFIX` as
+/// Hadoop's do.
+fn bucket_and_account(
+    user: &str,
+    host: &str,
+    domains: &[&str],
+) -> Option<(String, Option<String>)> {
+    match (user, host.split_once('.')) {
+        ("", None) => Some((host.to_owned(), None)),
+        (container, Some((account, domain)))
+            if !container.is_empty() && domains.contains(&domain) =>
+        {
+            Some((container.to_owned(), Some(account.to_owned())))
+        }
+        _ => None,
+    }
 }
 
 fn host_and_prefix(url: &Url, form: &str) -> Result<(String, Path), StageError> {
@@ -132,7 +134,8 @@ mod tests {
         Location::parse(url).unwrap()
     }
 
-    fn in_bucket(provider: Provider, bucket: &str, account: Option<&str>, at: &str) -> Location {
+    fn in_bucket(feature: &str, bucket: &str, account: Option<&str>, at: &str) -> Location {
+        let provider = Provider::all().find(|it| it.feature() == feature).unwrap();
         let (bucket, account) = (bucket.to_owned(), account.map(str::to_owned));
         Location::Bucket { provider, bucket, account, prefix: Path::from(at) }
     }
@@ -142,13 +145,13 @@ mod tests {
         assert_eq!(parsed("file:///var/my%20stage"), Location::Directory("/var/my stage".into()));
         let memory = Location::Memory { name: "one".to_owned(), prefix: Path::from("a/b") };
         assert_eq!(parsed("memory://one/a/b/"), memory);
-        assert_eq!(parsed("gs://my_bucket"), in_bucket(Provider::Google, "my_bucket", None, ""));
-        assert_eq!(parsed("gs://B.x/a b/"), in_bucket(Provider::Google, "B.x", None, "a b"));
-        assert_eq!(parsed("s3://b/p/q"), in_bucket(Provider::Amazon, "b", None, "p/q"));
-        assert_eq!(parsed("az://c/p"), in_bucket(Provider::Azure, "c", None, "p"));
+        assert_eq!(parsed("gs://my_bucket"), in_bucket("gcs", "my_bucket", None, ""));
+        assert_eq!(parsed("gs://B.x/a b/"), in_bucket("gcs", "B.x", None, "a b"));
+        assert_eq!(parsed("s3://b/p/q"), in_bucket("aws", "b", None, "p/q"));
+        assert_eq!(parsed("az://c/p"), in_bucket("azure", "c", None, "p"));
         assert_eq!(
             parsed("abfss://c@acc.dfs.core.windows.net/p"),
-            in_bucket(Provider::Azure, "c", Some("acc"), "p")
+            in_bucket("azure", "c", Some("acc"), "p")
         );
     }
 

@@ -56,7 +56,6 @@ impl StageOptions {
 #[cfg(feature = "cloud")]
 impl StageOptions {
     /// The variable `name`, unless it is empty.
-    #[cfg(any(feature = "gcs", feature = "aws"))]
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -5,7 +5,9 @@
 use std::fmt;
 
 use crate::error::{StageError, StageErrorKind};
-use crate::location::Provider;
+use crate::provider::Provider;
+#[cfg(feature = "cloud")]
+use crate::providers::credentials;
 
 /// What was asked of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Request {
     /// The error of this request for the object at `url`.
     pub(crate) fn failed(
         self,
-        provider: Provider,
+        provider: Option<&Provider>,
         url: &str,
         error: object_store::Error,
     ) -> StageError {
@@ -82,6 +84,10 @@ impl Request {
     }
 }
 
+/// The problem behind `error`, whose messages are `text`.
+///
+/// The text decides where the client's error doesn't tell: it has no code of the answer's, and it knows
+/// one kind of "not found" for objects and buckets alike.
 fn problem(error: &object_store::Error, text: &str) -> Problem {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
@@ -91,9 +97,8 @@ fn problem(error: &object_store::Error, text: &str) -> Problem {
     {
         return Problem::Clock;
     }
-    if says(&["there are no ", " give no token"])
-        && matches!(error, object_store::Error::Unauthenticated { .. })
-    {
+    #[cfg(feature = "cloud")]
+    if credentials::are_missing(error) {
         return Problem::NoCredentials;
     }
     if says(&BAD_CREDENTIALS) {
@@ -125,77 +130,25 @@ const BAD_CREDENTIALS: [&str; 8] = [
     "invalid_client",
 ];
 
-fn hint(problem: Problem, provider: Provider, request: Request) -> Option<String> {
-    let hint = match (problem, provider) {
-        (Problem::Clock, _) => "this machine's clock is wrong, and stores refuse requests from \
-                                another time: set it, e.g. with `timedatectl set-ntp true`"
-            .to_owned(),
-        (Problem::NoBucket, provider) => format!("make it with `{}`", creation(provider)?),
-        (Problem::Region, _) => "set AWS_REGION to the bucket's region, which `aws s3api \
-                                 get-bucket-location --bucket BUCKET` tells"
-            .to_owned(),
-        (Problem::NoCredentials | Problem::BadCredentials, provider) => login(provider)?.to_owned(),
-        (Problem::Forbidden, provider) => permission(provider, request)?,
-        (Problem::NoObject | Problem::Failing, _) => return None,
+fn hint(problem: Problem, provider: Option<&Provider>, request: Request) -> Option<String> {
+    if problem == Problem::Clock {
+        return Some(CLOCK.to_owned());
+    }
+    let hints = &provider?.hints;
+    let hint = match problem {
+        Problem::NoBucket => format!("make it with `{}`", hints.creation),
+        Problem::Region => hints.region?.to_owned(),
+        Problem::NoCredentials | Problem::BadCredentials => hints.login.to_owned(),
+        Problem::Forbidden => {
+            format!("it takes {}, {}", (hints.permission)(request), hints.grant)
+        }
+        Problem::Clock | Problem::NoObject | Problem::Failing => return None,
     };
     Some(hint)
 }
 
-fn creation(provider: Provider) -> Option<&'static str> {
-    match provider {
-        Provider::Here => None,
-        Provider::Google => Some("gcloud storage buckets create gs://BUCKET"),
-        Provider::Amazon => Some("aws s3 mb s3://BUCKET"),
-        Provider::Azure => Some("az storage container create --name CONTAINER"),
-    }
-}
-
-fn login(provider: Provider) -> Option<&'static str> {
-    match provider {
-        Provider::Here => None,
-        Provider::Google => Some(
-            "run `gcloud auth application-default login`, or name the key file of a service \
-             account in GOOGLE_APPLICATION_CREDENTIALS",
-        ),
-        Provider::Amazon => Some(
-            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a session, AWS_SESSION_TOKEN: \
-             eval \"$(aws configure export-credentials --format env)\"",
-        ),
-        Provider::Azure => Some(
-            "set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_CLIENT_ID, AZURE_TENANT_ID and \
-             AZURE_CLIENT_SECRET; after `az login` AZURE_USE_AZURE_CLI=true",
-        ),
-    }
-}
-
-fn permission(provider: Provider, request: Request) -> Option<String> {
-    let (names, role) = match (provider, request) {
-        (Provider::Here, _) => return None,
-        (Provider::Google, Request::Read | Request::LookFor) => {
-            ("storage.objects.get and storage.objects.list", GOOGLE_ROLE)
-        }
-        (Provider::Google, Request::Write) => {
-            ("storage.objects.create and storage.objects.delete", GOOGLE_ROLE)
-        }
-        (Provider::Google, Request::List) => ("storage.objects.list", GOOGLE_ROLE),
-        (Provider::Google, Request::Remove) => {
-            ("storage.objects.list and storage.objects.delete", GOOGLE_ROLE)
-        }
-        (Provider::Amazon, Request::List) => ("s3:ListBucket", AMAZON_ROLE),
-        (Provider::Amazon, Request::Read) => ("s3:GetObject", AMAZON_ROLE),
-        (Provider::Amazon, Request::LookFor) => ("s3:GetObject and s3:ListBucket", AMAZON_ROLE),
-        (Provider::Amazon, Request::Write) => {
-            ("s3:PutObject and s3:AbortMultipartUpload", AMAZON_ROLE)
-        }
-        (Provider::Amazon, Request::Remove) => ("s3:ListBucket and s3:DeleteObject", AMAZON_ROLE),
-        (Provider::Azure, _) => ("Storage Blob Data Contributor", AZURE_ROLE),
-    };
-    Some(format!("it takes {names}, {role}"))
-}
-
-const GOOGLE_ROLE: &str = "which the role roles/storage.objectUser on the bucket gives";
-const AMAZON_ROLE: &str = "by a policy of the user, the role or the bucket";
-const AZURE_ROLE: &str = "a role on the container or its storage account";
+const CLOCK: &str = "this machine's clock is wrong, and stores refuse requests from another time: set \
+                     it, e.g. with `timedatectl set-ntp true`";
 
 /// What a store answered.
 struct Answer {
@@ -257,14 +210,14 @@ mod tests {
     use super::*;
 
     fn refused(
-        provider: Provider,
+        url: &str,
         request: Request,
         error: fn(String, Box<dyn std::error::Error + Send + Sync>) -> object_store::Error,
         answer: &str,
     ) -> String {
         let source = format!("Server returned non-2xx status code: {answer}").into();
         let error = error("p/blobs/1".to_owned(), source);
-        let error = request.failed(provider, "gs://b/p/blobs/1", error);
+        let error = request.failed(Provider::of(url), "gs://b/p/blobs/1", error);
         let source = std::error::Error::source(&error).map(ToString::to_string);
         let kind = error.kind();
         [error.to_string(), source.unwrap_or_default(), error.hint().unwrap_or_default().to_owned()]
@@ -299,7 +252,7 @@ mod tests {
                     <Message>Access denied.</Message><Details>a@b does not have \
                     storage.objects.create access</Details></Error>";
         assert_eq!(
-            refused(Provider::Google, Request::Write, denied, body),
+            refused("gs://b", Request::Write, denied, body),
             "not allowed to write gs://b/p/blobs/1\n\
              403 Forbidden: AccessDenied: Access denied.: a@b does not have \
              storage.objects.create access\n\
@@ -313,13 +266,13 @@ mod tests {
     fn a_bucket_that_is_not_there_is_no_missing_object() {
         let body = "404 Not Found: <Error><Code>NoSuchBucket</Code></Error>";
         assert_eq!(
-            refused(Provider::Amazon, Request::Write, absent, body),
+            refused("s3://b", Request::Write, absent, body),
             "there is no bucket for gs://b/p/blobs/1\n404 Not Found: NoSuchBucket\n\
              make it with `aws s3 mb s3://BUCKET`\nLocation"
         );
         let body = "404 Not Found: <Error><Code>NoSuchKey</Code></Error>";
         assert_eq!(
-            refused(Provider::Amazon, Request::Read, absent, body),
+            refused("s3://b", Request::Read, absent, body),
             "gs://b/p/blobs/1 is not there\n\n\nNotFound"
         );
     }
@@ -327,13 +280,13 @@ mod tests {
     #[test]
     fn a_wrong_clock_is_told_from_bad_credentials() {
         let body = "403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code></Error>";
-        let told = refused(Provider::Amazon, Request::Read, denied, body);
+        let told = refused("s3://b", Request::Read, denied, body);
         assert!(told.contains("clock is wrong") && told.ends_with("Denied"), "{told}");
         let body = "403 Forbidden: <Error><Code>SignatureDoesNotMatch</Code></Error>";
-        let told = refused(Provider::Amazon, Request::Read, denied, body);
+        let told = refused("s3://b", Request::Read, denied, body);
         assert!(told.contains("set AWS_ACCESS_KEY_ID"), "{told}");
         let body = "401 Unauthorized: {\"error\": \"no\"}";
-        let told = refused(Provider::Google, Request::Read, unknown, body);
+        let told = refused("gs://b", Request::Read, unknown, body);
         assert!(told.contains("401 Unauthorized: {\"error\": \"no\"}\nrun `gcloud auth"), "{told}");
     }
 }

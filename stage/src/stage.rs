@@ -13,8 +13,9 @@ use url::Url;
 
 use crate::error::{StageError, StageErrorKind};
 use crate::gc;
-use crate::location::{Location, Provider};
+use crate::location::Location;
 use crate::options::StageOptions;
+use crate::provider::Provider;
 use crate::refusal::Request;
 use crate::store;
 use crate::transfer::{
@@ -28,7 +29,8 @@ use crate::transfer::{
 #[derive(Clone)]
 pub struct Stage {
     pub(crate) store: Arc<dyn ObjectStore>,
-    provider: Provider,
+    /// The provider that keeps the objects; none where this machine does.
+    provider: Option<&'static Provider>,
     url: Arc<str>,
     turns: Turns,
     pub(crate) persistence: Persistence,
@@ -98,7 +100,7 @@ impl Stage {
     pub(crate) fn of(store: Arc<dyn ObjectStore>, url: &str) -> Self {
         Self {
             store,
-            provider: Provider::Here,
+            provider: None,
             url: url.into(),
             turns: Turns::new(),
             persistence: Persistence::default(),
@@ -255,7 +257,7 @@ impl Stage {
 
     fn download<'a>(&'a self, path: &'a Path, blob: &Blob) -> Download<'a> {
         let (store, turns, persistence) = (&self.store, &self.turns, self.persistence);
-        let is_here = self.provider == Provider::Here;
+        let is_here = self.provider.is_none();
         Download { store, turns, persistence, path, blob: *blob, is_here }
     }
 

@@ -7,19 +7,20 @@ use object_store::prefix::PrefixStore;
 
 use super::memory;
 use crate::error::{StageError, StageErrorKind};
-use crate::location::{Location, Provider};
+use crate::location::Location;
 use crate::options::StageOptions;
+use crate::provider::Provider;
 
 /// A bucket that is to be opened.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "cloud"), expect(dead_code, reason = "there is nothing to open it with"))]
-pub(super) struct Bucket<'a> {
+pub(crate) struct Bucket<'a> {
     /// The stage's URL, for messages.
-    pub(super) url: &'a str,
-    pub(super) name: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) name: &'a str,
     #[cfg_attr(not(feature = "azure"), expect(dead_code, reason = "only Azure's URLs name one"))]
-    pub(super) account: Option<&'a str>,
-    pub(super) options: &'a StageOptions,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) options: &'a StageOptions,
 }
 
 /// The store at `location`, which `url` names; its objects lie below that URL.
@@ -40,7 +41,7 @@ pub(crate) fn open(
         }
         Location::Bucket { provider, bucket, account, prefix } => {
             let bucket = Bucket { url, name: bucket, account: account.as_deref(), options };
-            let store = open_bucket(*provider, &bucket)?;
+            let store = open_bucket(provider, &bucket)?;
             Ok(Arc::new(PrefixStore::new(store, prefix.clone())))
         }
     }
@@ -57,24 +58,13 @@ pub(crate) fn make(location: &Location) -> Result<(), StageError> {
 }
 
 fn open_bucket(
-    provider: Provider,
+    provider: &Provider,
     bucket: &Bucket<'_>,
 ) -> Result<Arc<dyn ObjectStore>, StageError> {
-    let feature = match provider {
-        #[cfg(feature = "gcs")]
-        Provider::Google => return super::gcs::open(bucket),
-        #[cfg(feature = "aws")]
-        Provider::Amazon => return super::s3::open(bucket),
-        #[cfg(feature = "azure")]
-        Provider::Azure => return super::azure::open(bucket),
-        #[cfg(not(feature = "gcs"))]
-        Provider::Google => "gcs",
-        #[cfg(not(feature = "aws"))]
-        Provider::Amazon => "aws",
-        #[cfg(not(feature = "azure"))]
-        Provider::Azure => "azure",
-        Provider::Here => "fs",
-    };
+    if let Some(open) = provider.open {
+        return open(bucket);
+    }
+    let feature = provider.feature;
     let message = format!("{} needs the feature `{feature}`, which isn't built in", bucket.url);
     Err(StageError::new(StageErrorKind::Location, message).with_hint(format!(
         "in the program's Cargo.toml write hype = {{ features = [\"{feature}\"], .. }}; a runner is \

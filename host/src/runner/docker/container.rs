@@ -1,6 +1,6 @@
 //! The container of an attempt: a pure function of what is known before it is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
@@ -42,8 +42,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) binds: Vec<Bind>,
     /// `UID:GID`.
     pub(crate) user: String,
-    /// Where the key is by which `hype-run` reaches Google.
-    pub(crate) google_key: Option<String>,
+    /// The key files by which `hype-run` reaches providers, by the variables that name them.
+    pub(crate) key_files: BTreeMap<&'static str, String>,
     /// How much its `/tmp` may hold, in bytes.
     pub(crate) tmp: u64,
     /// From when on it may be removed, as labels say it.
@@ -90,9 +90,8 @@ fn variables(attempt: &Attempt, parts: &Parts<'_>) -> Vec<String> {
     let mut variables = parts.reach.variables.clone();
     variables.insert(launch::EXECUTION_ID.into(), attempt.run_id.clone());
     variables.insert(launch::ATTEMPT.into(), attempt.number.to_string());
-    if let Some(key) = &parts.google_key {
-        variables.insert("GOOGLE_APPLICATION_CREDENTIALS".into(), key.clone());
-    }
+    let key_files = parts.key_files.iter();
+    variables.extend(key_files.map(|(name, path)| ((*name).to_owned(), path.clone())));
     variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
@@ -239,7 +238,7 @@ mod tests {
             limits: Limits::default(),
             binds: Vec::new(),
             user: NOBODY.into(),
-            google_key: None,
+            key_files: BTreeMap::new(),
             tmp: 4 << 30,
             expiry: "1800000000".into(),
         };
@@ -278,7 +277,7 @@ mod tests {
                 bind("/home/me/stage", STAGE, Access::ReadWrite),
             ],
             user: "1000:1000".into(),
-            google_key: Some("/etc/gcloud/key.json".into()),
+            key_files: [("GOOGLE_APPLICATION_CREDENTIALS", "/etc/gcloud/key.json".into())].into(),
             tmp: 1 << 30,
             expiry: "1800000000".into(),
         };

@@ -1,6 +1,6 @@
 //! Images: used when present, pulled when not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::Docker;
 use bollard::models::{CreateImageInfo, ImageInspect};
@@ -24,8 +24,8 @@ pub(crate) struct Images(Mutex<()>);
 /// What is to be known of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
-    /// Whether it says itself where Google's credentials are.
-    pub(crate) has_google_key: bool,
+    /// The variables that it sets, without their values.
+    pub(crate) variables: BTreeSet<String>,
 }
 
 impl Images {
@@ -67,9 +67,9 @@ fn described(name: &str, found: ImageInspect) -> Result<Image> {
         let problem = format!("the image {name} has no entrypoint, which would be hype-run");
         return Err(Error::input(problem).hint(WAY_IN));
     }
-    let mut variables = config.env.unwrap_or_default().into_iter();
-    let has_google_key = variables.any(|it| it.starts_with("GOOGLE_APPLICATION_CREDENTIALS="));
-    Ok(Image { has_google_key })
+    let variables = config.env.unwrap_or_default().into_iter();
+    let name = |variable: String| Some(variable.split_once('=')?.0.to_owned());
+    Ok(Image { variables: variables.filter_map(name).collect() })
 }
 
 async fn pull(docker: &Docker, name: &str) -> Result<()> {
@@ -154,8 +154,8 @@ mod tests {
             assert!(error.report().contains("ENTRYPOINT [\"hype-run\"]"), "{error:?}");
         }
         let hype_run = Some(&["hype-run"][..]);
-        assert!(!image(hype_run, &["A=1"]).unwrap().has_google_key);
-        assert!(image(hype_run, &["GOOGLE_APPLICATION_CREDENTIALS=/k"]).unwrap().has_google_key);
+        let variables = image(hype_run, &["A=1", "KEY=a=b"]).unwrap().variables;
+        assert_eq!(variables, ["A", "KEY"].map(str::to_owned).into());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod end;
 mod endpoint;
 mod following;
 mod image;
+mod key_files;
 mod leftovers;
 mod limits;
 mod patience;

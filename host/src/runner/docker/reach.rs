@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hype_stage::Stage;
+use hype_stage::{Provider, Stage};
 
 use crate::error::{Error, Result};
 use crate::runner::endpoints::Endpoints;
@@ -68,7 +68,7 @@ pub(crate) fn reach(
     }
     let Some(endpoints) = Endpoints::of(url, variable) else {
         return Err(Error::input(format!("a container cannot reach the stage {url}"))
-            .hint("it can reach file://, gs://, s3:// and az://"));
+            .hint(format!("it can reach file://{}", providers())));
     };
     let loopback = endpoints.on_loopback();
     let network = match loopback {
@@ -84,6 +84,12 @@ pub(crate) fn reach(
     };
     let variables = endpoints.variables();
     Ok(Reach { url: url.to_owned(), directory: None, network, variables })
+}
+
+/// The usual schemes of all providers, as the end of a list.
+fn providers() -> String {
+    let schemes = Provider::all().filter_map(|provider| provider.schemes().first());
+    schemes.map(|scheme| format!(", {scheme}://")).collect()
 }
 
 #[cfg(test)]
@@ -178,5 +184,6 @@ mod tests {
     fn a_stage_in_this_process_is_refused() {
         let error = reached("memory://name/prefix", HERE, &[]).unwrap_err();
         assert!(error.starts_with("a container cannot reach the stage memory://name"), "{error}");
+        assert!(error.contains("it can reach file://, gs://, s3://, az://"), "{error}");
     }
 }

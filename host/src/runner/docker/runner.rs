@@ -13,7 +13,8 @@ use super::container::{self, Bind, NOBODY, Parts};
 use super::daemon::{Daemon, Reached};
 use super::end::Ended;
 use super::endpoint::Endpoint;
-use super::image::{Image, Images};
+use super::image::Images;
+use super::key_files::key_files;
 use super::limits::Limits;
 use super::reach::{Place, Reach, STAGE, reach};
 use super::volumes::Volumes;
@@ -37,10 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many of its last lines are told of a container that left no outcome.
 const SAID: usize = 5;
-
-/// The variable by which Google's clients find a key, and how the file is called in a secret.
-const GOOGLE_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-const KEY_FILE: &str = "key.json";
 
 /// Runs closures in containers of a Docker daemon, each in one of its own. Cloning is cheap.
 ///
@@ -266,7 +263,7 @@ impl Inner {
             limits,
             user: user(reached.place, !binds.is_empty()),
             binds,
-            google_key: self.google_key(attempt, &found),
+            key_files: key_files(&self.secrets, attempt, &found),
             tmp: self.tmp,
             expiry: labels::expiry(attempt.env.timeout()),
         };
@@ -306,24 +303,6 @@ impl Inner {
 
     fn secret(&self, reached: &Reached, name: &str, path: &str) -> Result<Bind> {
         bind(reached, &self.secrets.directory(name, path)?, path, Access::ReadOnly)
-    }
-
-    /// Where in the container Google's key is, unless the image says that itself: in the stage's
-    /// secret, where the environment says, or in a secret of the guest's.
-    fn google_key(&self, attempt: &Attempt, image: &Image) -> Option<String> {
-        let in_secret = |name: &str, path: &str| {
-            let directory = self.secrets.directory(name, path).ok()?;
-            directory.join(KEY_FILE).is_file().then(|| format!("{path}/{KEY_FILE}"))
-        };
-        let of_stage = attempt.stage_secret.as_ref();
-        let of_stage = of_stage.and_then(|secret| in_secret(&secret.name, &secret.path));
-        let said = || attempt.env.env().get(GOOGLE_KEY).cloned();
-        let of_guest =
-            || attempt.env.secrets().iter().find_map(|(path, name)| in_secret(name, path));
-        match of_stage.or_else(said) {
-            None if image.has_google_key => None,
-            found => found.or_else(of_guest),
-        }
     }
 }
 

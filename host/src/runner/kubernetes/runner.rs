@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use hype_stage::Removal;
+use hype_stage::{Provider, Removal};
 use hype_wire::{Access, Mount, RunKey, TerminationLine};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
@@ -34,8 +34,7 @@ use crate::runner::{Attempt, DefaultImages, Runner, Voucher, labels};
 /// How many of its last lines are told of a Pod that left no outcome.
 const SAID: usize = 5;
 
-/// The variable by which Google's clients find a key, and how the file is called in a secret.
-const GOOGLE_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+/// The key file of a provider in a secret.
 const KEY_FILE: &str = "key.json";
 
 /// Runs closures in Pods of a Kubernetes cluster, each in one of its own. Cloning is cheap.
@@ -334,27 +333,33 @@ impl Inner {
             return Ok((BTreeMap::new(), false));
         };
         let mut variables = endpoints.variables();
-        if url.starts_with("gs://")
-            && let Some(path) = self.google_key(attempt, namespace).await?
+        if let Some(name) = Provider::of(url).and_then(Provider::key_file_variable)
+            && let Some(path) = self.key_file(name, attempt, namespace).await?
         {
-            variables.insert(GOOGLE_KEY.to_owned(), path);
+            variables.insert(name.to_owned(), path);
         }
         Ok((variables, endpoints.on_loopback().is_some()))
     }
 
-    /// Where in the Pod Google's key is, unless nobody says: in the stage's secret, where the
-    /// environment says, or else, where there is no service account either, in a secret of the guest's.
-    async fn google_key(&self, attempt: &Attempt, namespace: &str) -> Result<Option<String>> {
+    /// Where in the Pod the key file is that `variable` names, unless nobody says: in the stage's secret,
+    /// where the environment says, or else, where there is no service account either, in a secret of the
+    /// guest's.
+    async fn key_file(
+        &self,
+        variable: &str,
+        attempt: &Attempt,
+        namespace: &str,
+    ) -> Result<Option<String>> {
         let env = &attempt.env;
         if let Some(secret) = &attempt.stage_secret {
             return Ok(Some(format!("{}/{KEY_FILE}", secret.path)));
         }
-        if let Some(path) = env.env().get(GOOGLE_KEY) {
+        if let Some(path) = env.env().get(variable) {
             return Ok(Some(path.clone()));
         }
         let base = env.placement().base.as_ref();
         let of_base = base.and_then(base::container).and_then(|container| container.env.as_ref());
-        let is_said = of_base.is_some_and(|env| env.iter().any(|it| it.name == GOOGLE_KEY));
+        let is_said = of_base.is_some_and(|env| env.iter().any(|it| it.name == variable));
         if is_said || env.placement().service_account.is_some() {
             return Ok(None);
         }

@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::{ClientConfigKey, ObjectStore};
 
-use super::client;
-use super::credentials::LastResort;
-use super::observed::Observed;
-use super::open::Bucket;
+use super::client::{self, client_builder};
 use crate::error::{StageError, StageErrorKind};
+use crate::store::Bucket;
 
-const NOBODY: &str = "there are no AWS credentials: none of AWS_ACCESS_KEY_ID, \
+const NO_CREDENTIALS: &str = "there are no AWS credentials: none of AWS_ACCESS_KEY_ID, \
                       AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONTAINER_CREDENTIALS_* is set, and no \
                       metadata server answers";
 
@@ -26,59 +24,32 @@ const SOURCES: &[&str] = &[
     "AWS_SKIP_SIGNATURE",
 ];
 
+client_builder!(AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AmazonS3);
+
 pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
     let is_elsewhere = SOURCES.iter().any(|name| bucket.options.variable(name).is_some());
     if !is_elsewhere {
         refuse_files(bucket)?;
     }
-    let mut builder = builder(bucket);
-    let mut is_plain = false;
-    for (key, name) in [
+    let variables = bucket.options.lower_case("AWS_");
+    let builder = client::configured(AmazonS3Builder::new(), bucket, variables, is_setting)
+        .with_bucket_name(bucket.name);
+    let endpoints = [
         (AmazonS3ConfigKey::S3Endpoint, "AWS_ENDPOINT_URL_S3"),
         (AmazonS3ConfigKey::Endpoint, "AWS_ENDPOINT_URL"),
-    ] {
-        if let Some(endpoint) = builder.get_config_value(&key) {
-            client::check_endpoint(bucket.url, name, &endpoint)?;
-            is_plain |= endpoint.starts_with("http://");
-        }
-    }
-    if is_plain {
-        let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
-        builder = builder.with_config(allow, "true");
-    }
+    ];
+    let mut builder = client::with_checked_endpoints(bucket, builder, &endpoints)?;
     if !is_elsewhere {
-        let machine = builder
-            .clone()
-            .with_retry(client::metadata_retries(bucket.options))
-            .with_config(
-                AmazonS3ConfigKey::Client(ClientConfigKey::Timeout),
-                client::metadata_timeout(),
-            )
-            .build()
-            .map_err(|error| client::unusable(bucket.url, error))?;
-        let machine = Arc::clone(machine.credentials());
-        builder = builder.with_credentials(LastResort::new(machine, NOBODY));
+        let machine = client::machine_credentials(bucket, &builder, NO_CREDENTIALS)?;
+        builder = builder.with_credentials(machine);
     }
-    let store = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
-    Ok(Arc::new(store))
+    client::opened(bucket, builder)
 }
 
-fn builder(bucket: &Bucket<'_>) -> AmazonS3Builder {
-    let start = AmazonS3Builder::new()
-        .with_client_options(client::options())
-        .with_retry(client::retries(bucket.options))
-        .with_http_connector(Observed::of(bucket.url, bucket.name));
-    let settings = bucket.options.lower_case("AWS_");
-    let keys = settings.filter_map(|(name, value)| Some((name.parse().ok()?, value)));
-    keys.filter(|(key, _)| !is_decided_here(key))
-        .fold(start, |builder, (key, value)| builder.with_config(key, value))
-        .with_bucket_name(bucket.name)
-}
-
-/// What the URL says, or is decided by the endpoint.
-fn is_decided_here(key: &AmazonS3ConfigKey) -> bool {
+/// All but what the URL says, or is decided by the endpoint.
+fn is_setting(key: &AmazonS3ConfigKey) -> bool {
     let allow_http = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
-    *key == AmazonS3ConfigKey::Bucket || *key == allow_http
+    *key != AmazonS3ConfigKey::Bucket && *key != allow_http
 }
 
 /// Refuses to pass over the files of AWS's tools, which come before the machine's credentials and

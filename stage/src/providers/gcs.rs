@@ -2,31 +2,33 @@
 
 use std::sync::Arc;
 
-use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::gcp::{
+    GcpCredential, GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder,
+    GoogleConfigKey,
+};
 use object_store::{ClientConfigKey, ObjectStore};
 
-use super::client;
-use super::credentials::LastResort;
+use super::client::{self, client_builder};
 use super::google_credentials::{GoogleCredentials, SCOPE, Translated};
-use super::observed::Observed;
-use super::open::Bucket;
 use crate::error::StageError;
 use crate::options::StageOptions;
+use crate::store::Bucket;
 
-const NOBODY: &str = "there are no Google credentials: GOOGLE_APPLICATION_CREDENTIALS names no \
+const NO_CREDENTIALS: &str = "there are no Google credentials: GOOGLE_APPLICATION_CREDENTIALS names no \
                       file, gcloud has left none, and no metadata server answers";
 
 /// Names a server for tests, by `host:port` or URL. It is asked without credentials, and so may be
 /// anywhere.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 
+client_builder!(GoogleCloudStorageBuilder, GoogleConfigKey, GcpCredential, GoogleCloudStorage);
+
 pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
     let builder = match bucket.options.variable(EMULATOR) {
         Some(host) => emulator(bucket, host),
         None => with_credentials(bucket, builder(bucket, is_setting))?,
     };
-    let store = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
-    Ok(Arc::new(store))
+    client::opened(bucket, builder)
 }
 
 fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
@@ -39,23 +41,16 @@ fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
         .with_service_account_key(key)
 }
 
-/// A client with those of the variables `GOOGLE_*` that it knows and that `are_used`.
+/// A client with those of the variables `GOOGLE_*` that it knows and that `is_used`.
 fn builder(
     bucket: &Bucket<'_>,
-    are_used: fn(&GoogleConfigKey) -> bool,
+    is_used: fn(&GoogleConfigKey) -> bool,
 ) -> GoogleCloudStorageBuilder {
     let allow_http = GoogleConfigKey::Client(ClientConfigKey::AllowHttp);
-    let settings = bucket.options.lower_case("GOOGLE_");
-    let keys = settings.filter_map(|(name, value)| Some((name.parse().ok()?, value)));
-    keys.filter(|(key, _)| are_used(key))
-        .fold(
-            GoogleCloudStorageBuilder::new().with_client_options(client::options()),
-            |builder, (key, value)| builder.with_config(key, value),
-        )
+    let variables = bucket.options.lower_case("GOOGLE_");
+    client::configured(GoogleCloudStorageBuilder::new(), bucket, variables, is_used)
         // The metadata server has no TLS; the store itself is at an endpoint that is checked.
         .with_config(allow_http, "true")
-        .with_retry(client::retries(bucket.options))
-        .with_http_connector(Observed::of(bucket.url, bucket.name))
         .with_bucket_name(bucket.name)
 }
 
@@ -69,9 +64,8 @@ fn with_credentials(
     bucket: &Bucket<'_>,
     builder: GoogleCloudStorageBuilder,
 ) -> Result<GoogleCloudStorageBuilder, StageError> {
-    if let Some(endpoint) = builder.get_config_value(&GoogleConfigKey::BaseUrl) {
-        client::check_endpoint(bucket.url, "GOOGLE_BASE_URL", &endpoint)?;
-    }
+    let endpoints = [(GoogleConfigKey::BaseUrl, "GOOGLE_BASE_URL")];
+    let builder = client::with_checked_endpoints(bucket, builder, &endpoints)?;
     let explicit = [
         GoogleConfigKey::ServiceAccount,
         GoogleConfigKey::ServiceAccountKey,
@@ -93,28 +87,14 @@ fn with_credentials(
             Ok(builder.with_credentials(Arc::new(Translated::new(credentials, SCOPE))))
         }
         GoogleCredentials::Machine => {
-            let machine = of_machine(bucket, &builder)?;
+            let machine = client::machine_credentials(bucket, &builder, NO_CREDENTIALS)?;
             Ok(builder.with_credentials(machine))
         }
     }
 }
 
-/// Who this machine is.
-fn of_machine(
-    bucket: &Bucket<'_>,
-    builder: &GoogleCloudStorageBuilder,
-) -> Result<GcpCredentialProvider, StageError> {
-    let machine = builder
-        .clone()
-        .with_retry(client::metadata_retries(bucket.options))
-        .with_config(GoogleConfigKey::Client(ClientConfigKey::Timeout), client::metadata_timeout())
-        .build()
-        .map_err(|error| client::unusable(bucket.url, error))?;
-    Ok(LastResort::new(Arc::clone(machine.credentials()), NOBODY))
-}
-
 /// Who we are for services of Google's that want `scope`, where that is no service account's key.
-pub(crate) fn provider(
+pub(crate) fn token_provider(
     credentials: GoogleCredentials,
     scope: &'static str,
     options: &StageOptions,
@@ -122,16 +102,14 @@ pub(crate) fn provider(
     // The client knows who people and machines are, for whatever bucket.
     let bucket = &Bucket { url: "gs://any", name: "any", account: None, options };
     let any = builder(bucket, |key| matches!(key, GoogleConfigKey::Client(_)));
-    let of_file = |builder: GoogleCloudStorageBuilder| {
-        let built = builder.build().map_err(|error| client::unusable(bucket.url, error))?;
-        Ok(Arc::clone(built.credentials()))
-    };
     match credentials {
         GoogleCredentials::ServiceAccount { path, .. } => {
-            of_file(any.with_service_account_path(path))
+            client::source_of(bucket, any.with_service_account_path(path))
         }
-        GoogleCredentials::User { path } => of_file(any.with_application_credentials(path)),
+        GoogleCredentials::User { path } => {
+            client::source_of(bucket, any.with_application_credentials(path))
+        }
         GoogleCredentials::Translated(file) => Ok(Arc::new(Translated::new(file, scope))),
-        GoogleCredentials::Machine => of_machine(bucket, &any),
+        GoogleCredentials::Machine => client::machine_credentials(bucket, &any, NO_CREDENTIALS),
     }
 }
