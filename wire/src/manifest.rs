@@ -49,8 +49,8 @@ pub struct RunManifest {
     /// What the guest may do beyond computing.
     #[serde(default)]
     pub powers: Powers,
-    /// Where its submitter's runner starts it, as that names places; none if it needs no name. For
-    /// whoever attaches, and not to be trusted by them.
+    /// Where its submitter's runner starts it, as that names places; none if it runs inside its
+    /// submitter's process. For whoever attaches, and not to be trusted by them.
     #[serde(default)]
     pub place: Option<String>,
 }

@@ -13,6 +13,7 @@ mod following;
 mod image;
 mod leftovers;
 mod limits;
+mod machine;
 mod patience;
 mod reach;
 mod run;
