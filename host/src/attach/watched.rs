@@ -205,7 +205,7 @@ impl Inner {
                 self.remove().await;
                 Err(Error::lost(
                     &self.id,
-                    "it left no outcome, and the process that it ran in is gone",
+                    "it left no outcome, and its owner is gone, in whose process it ran",
                 )
                 .hint("a run in a process ends when that process does: submit it again"))
             }
@@ -228,6 +228,8 @@ impl Inner {
     }
 
     async fn never_staged(&self) -> Error {
+        // Its lease tells that the program is gone.
+        self.is_ours.store(true, Ordering::Relaxed);
         self.remove().await;
         Error::lost(&self.id, "its program ended before it was staged").hint("submit it again")
     }

@@ -22,6 +22,8 @@ pub(crate) mod run_place;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
 #[cfg(feature = "local")]
+mod volume_owner;
+#[cfg(feature = "local")]
 mod volumes;
 
 #[cfg(any(feature = "docker", feature = "kubernetes"))]

@@ -222,7 +222,7 @@ async fn run_in_a_process_is_judged_by_its_lease_alone() {
         assert!(ended.is_err(), "{ended:?}");
     }
     let error = attached.await.unwrap_err();
-    let told = "the process that it ran in is gone";
+    let told = "its owner is gone, in whose process it ran";
     assert!(error.is_lost() && error.report().contains(told), "{error:?}");
     assert_eq!(run.server.requests(), [""; 0]);
 }
