@@ -5,7 +5,11 @@
 
 mod remains;
 mod shown;
+#[cfg(test)]
+#[cfg(feature = "local")]
+mod tests;
 mod watched;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +18,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use hype_stage::StageErrorKind;
 use hype_wire::{RunManifest, WireError, names};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OnceCell, watch};
 
+use self::whereabouts::Whereabouts;
 use crate::driver::Core;
 use crate::error::{Error, Result};
 use crate::known;
-use crate::lease::{Lease, Watch};
+use crate::lease::{self, Lease, Watch};
 use crate::log::Log;
 use crate::owned::Owned;
 use crate::run_objects::RunObjects;
@@ -41,6 +46,7 @@ struct Inner {
     is_strict: bool,
     log: Log,
     owners_lease: Mutex<Watch>,
+    whereabouts: OnceCell<Whereabouts>,
     /// Whether its owner left it to us, or is gone.
     is_ours: AtomicBool,
     /// Whether somebody got an end of it, or cancelled it.
@@ -52,6 +58,15 @@ enum Found {
     /// It is being staged, or may be.
     NoManifest,
     Manifest(Box<std::result::Result<RunManifest, WireError>>),
+}
+
+impl Found {
+    /// The function's name, for a person.
+    fn function(&self) -> Option<String> {
+        let Self::Manifest(manifest) = self else { return None };
+        let manifest = manifest.as_ref().as_ref().ok()?;
+        Some(manifest.call.function.plain_name().to_owned())
+    }
 }
 
 impl Attachment {
@@ -74,6 +89,7 @@ impl Attachment {
             is_strict,
             log,
             owners_lease,
+            whereabouts: OnceCell::new(),
             is_ours: AtomicBool::new(false),
             is_over: Arc::clone(&is_over),
         }));
@@ -112,24 +128,31 @@ impl Inner {
         }
         let found = self.staged().await?;
         self.status.send_replace(Status::Running(1));
-        let manifest = found.as_ref().and_then(|manifest| manifest.as_ref().ok());
-        let function = manifest.map(|manifest| manifest.call.function.plain_name().to_owned());
+        let function = found.as_ref().and_then(Found::function);
         self.tell(function.as_deref());
-        let function = function.unwrap_or_else(|| format!("of {id}"));
-        let outcome = match found {
-            Some(Ok(manifest)) => {
-                if let Some(place) = &manifest.place {
-                    self.core.runner.looks_in(place);
-                }
-                self.with_output(self.outcome(Ok(manifest.place))).await?
-            }
-            Some(Err(error)) => self.with_output(self.outcome(Err(error))).await?,
-            None => self.with_output(self.outcome(Ok(None))).await?,
+        if let Some(found) = found {
+            // It is told once.
+            let _ = self.whereabouts.set(self.located(found));
+        }
+        let outcome = self.with_output(self.outcome()).await?;
+        let function = match function {
+            Some(function) => function,
+            None => self.function().await,
         };
         self.core.conclude(&function, outcome).await.map_err(|error| match error.failure() {
             Some(_) => error,
             None => self.left(error),
         })
+    }
+
+    /// The name of the function, which the manifest or the lease has, for a message.
+    async fn function(&self) -> String {
+        // What can't be read now names nothing.
+        if let Some(function) = self.manifest().await.ok().as_ref().and_then(Found::function) {
+            return function;
+        }
+        let lease = lease::find(&self.core.stage, &self.id).await.ok().flatten();
+        lease.map_or_else(|| self.id.clone(), |lease| lease.function)
     }
 
     async fn find(&self, name: &str, at_most: u64) -> Result<Option<Bytes>> {

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 #[cfg(feature = "kubernetes")]
 use crate::sharing::Sharing;
 
+/// What the names of transient volumes begin with.
+pub(crate) const TRANSIENT: &str = "hype-volume";
+
 /// A place in the guest, what stands there, and what may be done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
@@ -74,7 +77,7 @@ impl VolumeRequest {
     /// A volume of this storage class and size, in Kubernetes' notation (`"10Gi"`), that is made
     /// when it is first used and goes when the submitter closes.
     pub fn transient(storage_class: impl Into<String>, size: impl Into<String>) -> Self {
-        let name = crate::names::unique_name("hype-volume");
+        let name = crate::names::unique_name(TRANSIENT);
         Self::new(name, storage_class, size, true)
     }
 

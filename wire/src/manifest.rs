@@ -21,8 +21,8 @@ pub struct RunManifest {
     pub job: Job,
     /// The function and its arguments.
     pub call: Call,
-    /// The place where the submitter's runner starts the run, in that runner's terms; `None` if it
-    /// needs none. A hint for attaching programs, which must not trust it.
+    /// The place where the submitter's runner starts the run: the kind of runner, a colon, and its own name
+    /// for the place; `None` for a run inside the submitter's process. A hint for attaching programs, which must not trust it.
     #[serde(default)]
     pub place: Option<String>,
 }

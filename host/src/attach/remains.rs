@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::whereabouts::Whereabouts;
 use super::{Attachment, Found, Inner};
 use crate::error::{Error, Result};
 use crate::{known, lease};
@@ -37,13 +38,13 @@ impl Attachment {
     ///
     /// When something of it could not be removed, or it runs inside another process.
     pub(crate) async fn cancel(&self) -> Result<()> {
-        let Inner { id, core, is_over, .. } = &*self.0;
+        let Inner { id, is_over, .. } = &*self.0;
         is_over.store(true, Ordering::Relaxed);
         if !hype_wire::names::is_run_id(id) {
             return Err(Error::input(format!("`{id}` cannot be a run's name")));
         }
-        if known::lease(id).is_none() && !core.runner.outlives_program() {
-            self.0.check_that_its_process_is_gone().await?;
+        if known::lease(id).is_none() {
+            self.0.check_that_it_can_be_stopped().await?;
         }
         let removal = self.0.owned.remove_now({
             let inner = self.clone();
@@ -102,6 +103,17 @@ impl Inner {
         Ok((is_left || is_lapsed).then_some(true))
     }
 
+    async fn check_that_it_can_be_stopped(&self) -> Result<()> {
+        match self.whereabouts().await? {
+            Whereabouts::Elsewhere(place) => Err(self.unstoppable(place)),
+            Whereabouts::Process => self.check_that_its_process_is_gone().await,
+            _ if !self.core.runner.outlives_program() => {
+                self.check_that_its_process_is_gone().await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A run inside another process can be stopped by nobody else.
     async fn check_that_its_process_is_gone(&self) -> Result<()> {
         let found = lease::find(&self.core.stage, &self.id).await?;
@@ -127,11 +139,10 @@ impl Inner {
             // Whoever drives it here writes it no more.
             lease.close().await;
         }
-        let place = self.core.runner.place();
         let withdrawn = self.objects.withdraw().await;
         let is_orphan = self.is_ours.load(Ordering::Relaxed);
-        let stopped = self.core.runner.remove(&self.id, is_orphan).await;
-        let stopped = self.told(&format!("what ran of {} {place}", self.id), stopped);
+        let stopped = self.remove_process(is_orphan).await;
+        let stopped = self.told(&format!("what ran of {}", self.id), stopped);
         let removed = self.objects.remove().await;
         let what = format!("what is left of {} in {}", self.id, self.core.stage.url());
         // What can't be withdrawn can't be removed either.

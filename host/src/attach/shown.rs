@@ -38,6 +38,11 @@ impl Inner {
             // What drives it shows that.
             return outcome.await;
         }
+        if !self.is_for_runner() {
+            let outcome = outcome.await?;
+            log_rest::write(&self.core.stage, &outcome, &self.log, [0, 0]).await;
+            return Ok(outcome);
+        }
         let mut following = self.core.runner.follow(&self.id, self.log.clone());
         let (mut outcome, mut is_over) = (pin!(outcome), false);
         let outcome = loop {

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_wire::{Digest, Origin, Outcome, RunManifest, WireError, names, unseal};
+use hype_wire::{Digest, Origin, Outcome, names, unseal};
 
+use super::whereabouts::Whereabouts;
 use super::{Found, Inner};
 use crate::error::{Error, Result};
 use crate::known;
@@ -23,25 +24,21 @@ const BEGINNING: Duration = Duration::from_secs(2);
 /// How many attempts are looked at for why a run was lost.
 const ATTEMPTS: u32 = 100;
 
-/// Where the run's runner started it; an error if the manifest can't be read.
-type Place = std::result::Result<Option<String>, WireError>;
-
 impl Inner {
     /// The manifest, once the run is staged; none if it is driven in this process, or ended already.
     ///
     /// # Errors
     ///
     /// When there is no such run, or it was never staged.
-    pub(super) async fn staged(
-        &self,
-    ) -> Result<Option<std::result::Result<RunManifest, WireError>>> {
+    pub(super) async fn staged(&self) -> Result<Option<Found>> {
         let began = Instant::now();
         let grace = FIRST_AFTER.min(self.lease.pause()) + BEGINNING.min(self.lease.pause());
         let mut pause = self.first_pause();
         loop {
             let is_driven = self.is_driven_here();
-            if let Found::Manifest(manifest) = self.manifest().await? {
-                return Ok(Some(*manifest));
+            let found = self.manifest().await?;
+            if let Found::Manifest(_) = found {
+                return Ok(Some(found));
             }
             if is_driven {
                 return Ok(None);
@@ -63,7 +60,7 @@ impl Inner {
     }
 
     /// The outcome, once it is there.
-    pub(super) async fn outcome(&self, place: Place) -> Result<Outcome> {
+    pub(super) async fn outcome(&self) -> Result<Outcome> {
         let name = names::outcome(&self.id);
         let longest = self.longest_pause();
         let (mut pause, mut renewed) = (self.first_pause(), None);
@@ -75,7 +72,7 @@ impl Inner {
                 return self.verified(bytes).await;
             }
             if is_lost {
-                return self.lost(place).await;
+                return self.lost().await;
             }
             if let Some(mut driven) = driven {
                 // An error says that nobody drives it any more, which is the same.
@@ -129,15 +126,10 @@ impl Inner {
         self.is_gone().await
     }
 
-    async fn is_gone(&self) -> Result<bool> {
-        let is_alive = self.core.runner.is_alive(&self.id).await;
-        is_alive.map(|is_alive| !is_alive).map_err(|error| self.left(error))
-    }
-
     /// The outcome in `bytes`, if somebody vouches for it, or nobody needs to.
     async fn verified(&self, bytes: Bytes) -> Result<Outcome> {
         let Self { id, core, is_strict, .. } = self;
-        let key = core.runner.key(id).await.map_err(|error| self.left(error))?;
+        let key = self.key().await?;
         let is_told = match &key {
             Some(_) => false,
             None => self.is_told(&bytes).await?,
@@ -158,6 +150,9 @@ impl Inner {
 
     /// Whether a line of its runner process vouches for the outcome in `bytes`.
     async fn is_told(&self, bytes: &[u8]) -> Result<bool> {
+        if !self.is_for_runner() {
+            return Ok(false);
+        }
         let line = self.core.runner.line(&self.id).await.map_err(|error| self.left(error))?;
         Ok(line.is_some_and(|line| line.digest == Digest::of(bytes)))
     }
@@ -181,7 +176,10 @@ impl Inner {
     }
 
     /// Why the run has no outcome: what the last attempt left of its own, or that nobody can tell.
-    async fn lost(&self, place: Place) -> Result<Outcome> {
+    async fn lost(&self) -> Result<Outcome> {
+        if let Whereabouts::Elsewhere(place) = self.whereabouts().await? {
+            return Err(self.elsewhere(place));
+        }
         let mut last = None;
         for attempt in 1..=ATTEMPTS {
             let name = names::attempt_outcome(&self.id, attempt);
@@ -193,33 +191,45 @@ impl Inner {
         if let Some(bytes) = last {
             return self.verified(bytes).await;
         }
-        let failure = self.core.runner.failure(&self.id).await.map_err(|error| self.left(error))?;
-        match failure {
-            Some(error) if error.failure().is_some() => return Err(error),
-            Some(error) => return Err(self.left(error)),
-            None => {}
+        if self.is_for_runner() {
+            let failure = self.core.runner.failure(&self.id).await;
+            match failure.map_err(|error| self.left(error))? {
+                Some(error) if error.failure().is_some() => return Err(error),
+                Some(error) => return Err(self.left(error)),
+                None => {}
+            }
         }
-        let place = place.map_err(|error| self.left(error.into()))?;
-        let reason = format!(
-            "it left no outcome, its owner is gone, and it doesn't run {}",
-            self.core.runner.place()
-        );
-        let lost = Error::lost(&self.id, reason);
-        if place.is_none() && !self.core.runner.outlives_program() {
-            // It ran in a process, and ended with that.
-            self.remove().await;
-            return Err(
-                lost.hint("a run in a process ends when that process does: submit it again")
-            );
+        match self.whereabouts().await? {
+            Whereabouts::Unreadable(error) => Err(self.left(error.again())),
+            Whereabouts::Process => {
+                self.remove().await;
+                Err(Error::lost(
+                    &self.id,
+                    "it left no outcome, and its owner is gone, in whose process it ran",
+                )
+                .hint("a run in a process ends when that process does: submit it again"))
+            }
+            _ => Err(self.not_found()),
         }
-        Err(lost.hint(format!(
+    }
+
+    /// That our runner can't find what ran, which may be in another cluster.
+    fn not_found(&self) -> Error {
+        let Self { id, core, .. } = self;
+        let place = core.runner.place();
+        Error::lost(
+            id,
+            format!("it left no outcome, its owner is gone, and it doesn't run {place}"),
+        )
+        .hint(format!(
             "what is left of it stays: attach by a submitter of where it ran, or remove it, \
-             submitter.attach::<T>(\"{}\").cancel(), and submit it again",
-            self.id
-        )))
+                 submitter.attach::<T>(\"{id}\").cancel(), and submit it again"
+        ))
     }
 
     async fn never_staged(&self) -> Error {
+        // Its lease tells that the program is gone.
+        self.is_ours.store(true, Ordering::Relaxed);
         self.remove().await;
         Error::lost(&self.id, "its program ended before it was staged").hint("submit it again")
     }

@@ -1,11 +1,12 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
+use hype_stage::Removal;
 use hype_wire::{Access, Mount};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::secrets::{Secrets, shown};
 use super::volumes::Volumes;
 use super::{Attempt, Runner, Voucher};
+use crate::blocking_task::blocking;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogStream};
@@ -154,12 +156,24 @@ impl Runner for LocalRunner {
         })
     }
 
-    fn remove(&self, run_id: &str, _is_orphan: bool) -> BoxFuture<'static, Result<()>> {
+    fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
             inner.stop(&run_id).await;
-            Ok(())
+            match is_orphan {
+                // Nothing tells which volumes were its owner's, but those of all who are gone may go.
+                true => inner.collect(Removal::Real).await.map(drop),
+                false => Ok(()),
+            }
         })
+    }
+
+    fn collect<'a>(
+        &'a self,
+        removal: Removal,
+        _kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(Arc::clone(&self.0).collect(removal))
     }
 }
 
@@ -213,6 +227,15 @@ impl Inner {
             Source::Volume(request) => self.volumes()?.directory(request, owned)?,
         };
         shown(&directory, &mount.path, mount.access)
+    }
+
+    /// Removes the transient volumes whose owners are gone, and returns their names.
+    async fn collect(self: Arc<Self>, removal: Removal) -> Result<Vec<String>> {
+        blocking(move || match &self.volumes {
+            Some(volumes) => volumes.collect(removal),
+            None => Ok(Vec::new()),
+        })
+        .await
     }
 
     fn secret(&self, name: &str, path: &str) -> Result<Mount> {

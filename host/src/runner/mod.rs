@@ -18,10 +18,13 @@ mod lost;
 mod make;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod quantity;
+pub(crate) mod run_place;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod verdict;
+#[cfg(feature = "local")]
+mod volume_owner;
 #[cfg(feature = "local")]
 mod volumes;
 
@@ -160,19 +163,23 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Where it starts runs of `env`, where that isn't the same for all of them. Whoever attaches to such
-    /// a run hands it on to [`looks_in`](Self::looks_in).
+    /// The place that it starts runs of `env` in, as their manifests name it; none for runs inside this process, which
+    /// end with it. Whoever attaches to such a run hands it on to [`looks_in`](Self::looks_in).
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when nothing says where that is.
+    /// [`Input`](crate::ErrorKind::Input) when nothing says where that is, [`Runner`](crate::ErrorKind::Runner) when
+    /// whoever must be asked can't be reached.
     fn place_of<'a>(&'a self, _env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Looks for runs in this place, too, where somebody attaches to one. Whoever can write to the stage
-    /// could have named it: what is found there may be waited for and removed, and vouches for nothing.
-    fn looks_in(&self, _place: &str) {}
+    /// Looks for runs in this place, too, where somebody attaches to one, and says whether it can: what it can't look
+    /// for, it neither finds nor misses. Whoever can write to the stage could have named the place: what is found there
+    /// may be waited for and removed, and vouches for nothing.
+    fn looks_in(&self, _place: &str) -> bool {
+        false
+    }
 
     /// Whether something of this run, begun here or by another process, is still there and may leave an
     /// outcome. A runner whose runs may outlive the process that began them must be able to tell.

@@ -64,7 +64,8 @@ fn a_submitter_that_goes_waits_for_what_its_runs_made() {
     let first = run.logs().unwrap().next();
     assert_eq!(first.map(|line| line.text).as_deref(), Some("waiting"));
     assert_eq!(count(&directory.path().join("stage/runs")), 1);
-    assert_eq!(count(&directory.path().join("volumes")), 1);
+    // The volume, and the lock of its owner.
+    assert_eq!(count(&directory.path().join("volumes")), 2);
     drop(submitter);
     drop(run);
     assert_eq!(count(&directory.path().join("stage/runs")), 0);

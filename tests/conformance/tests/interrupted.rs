@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use hype::__internal::submitter_with_lease_term;
-use hype::{LocalRunner, Stage, Submitter};
+use hype::{LocalRunner, Removal, Stage, Submitter};
 
 /// A program that goes with the test.
 struct Program {
@@ -26,7 +26,8 @@ impl Program {
         let mut program = Self::start(way);
         program.wait_for("waiting");
         assert_eq!(count(&program.directory.path().join("stage/runs")), 1);
-        assert_eq!(count(&program.directory.path().join("volumes")), 2);
+        // One that persists, a transient one, and the lock of its owner.
+        assert_eq!(count(&program.directory.path().join("volumes")), 3);
         program
     }
 
@@ -55,7 +56,7 @@ impl Program {
         let id = runs.next().unwrap().unwrap().file_name().into_string().unwrap();
         let stage = Stage::in_directory(&stage).unwrap();
         let term = Duration::from_secs(1);
-        (id, submitter_with_lease_term(stage, LocalRunner::new().unwrap(), term).unwrap())
+        (id, submitter_with_lease_term(stage, runner(self.directory.path()), term).unwrap())
     }
 
     fn wait_for(&mut self, line: &str) {
@@ -83,6 +84,11 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A runner with the program's volumes.
+fn runner(directory: &Path) -> LocalRunner {
+    LocalRunner::new().unwrap().with_volumes(directory.join("volumes")).unwrap()
 }
 
 fn count(directory: &Path) -> usize {
@@ -121,7 +127,25 @@ async fn a_run_that_was_killed_with_its_owner_is_lost() {
         assert!(error.is_lost(), "{error:?}");
         assert!(error.report().contains("its owner is gone"), "{error:?}");
         assert_eq!(count(&program.directory.path().join("stage/runs")), 0);
+        if way == "async" {
+            assert_only_what_persists(program.directory.path());
+        }
     }
+}
+
+#[tokio::test]
+async fn collection_removes_volume_of_killed_program() {
+    let mut program = Program::waiting("async");
+    let stage = Stage::in_directory(&program.directory.path().join("stage")).unwrap();
+    let submitter = Submitter::new(stage, runner(program.directory.path())).unwrap();
+    let collect = async |removal| submitter.collect_leftovers(removal).await.unwrap();
+    assert_eq!(collect(Removal::Real).await, [""; 0]);
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    let volumes = || count(&program.directory.path().join("volumes"));
+    let [volume] = &collect(Removal::DryRun).await[..] else { panic!("one volume") };
+    assert!(volume.starts_with("volume hype-volume-"), "{volume}");
+    assert_eq!((volumes(), collect(Removal::Real).await.len(), volumes()), (3, 1, 1));
 }
 
 /// The lease in the stage of the program's one run.
@@ -221,7 +245,7 @@ fn a_second_ctrl_c_waits_for_nothing() {
     assert_eq!(status, 130, "{said}");
     // What is stuck would be given up after a while, with a word about it.
     assert_eq!(said, "");
-    assert_eq!(count(&directory.path().join("volumes")), 2);
+    assert_eq!(count(&directory.path().join("volumes")), 3);
 }
 
 /// What became of a run whose program was killed at some moment.
@@ -258,7 +282,9 @@ async fn kill_at_any_moment(count_of_rounds: u32) -> Rounds {
             }
         }
         submitter.close().await.unwrap();
-        assert_eq!(count(&runs), 0, "{way} in round {round}");
+        let volumes = count(&program.directory.path().join("volumes"));
+        let persistent = usize::from(way == "async" && volumes > 0);
+        assert_eq!((count(&runs), volumes), (0, persistent), "{way} in round {round}");
     }
     rounds
 }

@@ -30,6 +30,8 @@ pub(crate) struct Reached {
     /// Where it listens, for messages.
     pub(crate) address: String,
     pub(crate) place: Place,
+    /// The name of its machine, for messages.
+    pub(crate) machine: String,
     /// The processor of its machine, as `uname` names it.
     pub(crate) architecture: String,
     /// How it is asked.
@@ -102,6 +104,8 @@ impl Daemon {
                 is_here: self.endpoint.is_here(),
                 is_rootless: options.iter().any(|option| option == "name=rootless"),
             },
+            // A colon would end it in the place of a run.
+            machine: info.name.unwrap_or_default().replace(':', "-"),
             architecture: info.architecture.unwrap_or_default(),
             patience: Patience::new(&self.endpoint.to_string(), self.patience),
         })

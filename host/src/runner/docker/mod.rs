@@ -14,6 +14,7 @@ mod image;
 mod key_files;
 mod leftovers;
 mod limits;
+mod machine;
 mod patience;
 mod reach;
 mod run;

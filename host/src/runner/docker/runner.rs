@@ -9,14 +9,15 @@ use futures::future::BoxFuture;
 use hype_stage::Removal;
 use hype_wire::{Access, Mount, RunKey, names};
 
-use super::container::{self, Bind, NOBODY, Parts};
+use super::container::{self, Bind, Parts};
 use super::daemon::{Daemon, Reached};
 use super::end::Ended;
 use super::endpoint::Endpoint;
 use super::image::Images;
 use super::key_files::key_files;
 use super::limits::Limits;
-use super::reach::{Place, Reach, STAGE, reach};
+use super::machine::{platform, user};
+use super::reach::{Reach, STAGE, reach};
 use super::volumes::Volumes;
 use super::{endpoint, following, leftovers, run};
 use crate::configuration::Configuration;
@@ -27,6 +28,7 @@ use crate::log::Log;
 use crate::mount::Source;
 use crate::owned::Owned;
 use crate::progress::warn_once;
+use crate::runner::run_place::RunPlace;
 use crate::runner::secrets::{Secrets, shown};
 use crate::runner::{Attempt, DefaultImages, Runner, StageSecret, Voucher, labels};
 
@@ -177,6 +179,19 @@ impl Runner for DockerRunner {
 
     fn outlives_program(&self) -> bool {
         true
+    }
+
+    fn place_of<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
+        Box::pin(async {
+            let Reached { machine, address, .. } = self.0.daemon.reach().await?;
+            let (machine, address) = (machine.clone(), address.clone());
+            Ok(Some(RunPlace::Docker { machine, address }.to_string()))
+        })
+    }
+
+    /// One daemon has many addresses, and a machine may have more than one: it is looked for here whatever these are.
+    fn looks_in(&self, place: &str) -> bool {
+        matches!(RunPlace::read(place), RunPlace::Docker { .. })
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -339,39 +354,4 @@ fn limits(attempt: &Attempt) -> Result<Limits> {
         ));
     }
     Ok(limits)
-}
-
-/// Who runs `hype-run`: whoever owns what it is shown of this machine, else nobody.
-fn user(place: Place, has_binds: bool) -> String {
-    match (place.is_rootless, has_binds) {
-        // The container's root is then the user whose daemon it is.
-        (true, _) => "0:0".to_owned(),
-        (false, true) => this_user(),
-        (false, false) => NOBODY.to_owned(),
-    }
-}
-
-#[cfg(unix)]
-fn this_user() -> String {
-    use rustix::process::{getgid, getuid};
-    format!("{}:{}", getuid().as_raw(), getgid().as_raw())
-}
-
-#[cfg(not(unix))]
-fn this_user() -> String {
-    NOBODY.to_owned()
-}
-
-/// What the submitter compiles for: this very processor if containers run here, else what all of its
-/// kind can run.
-fn platform(reached: &Reached) -> Option<String> {
-    #[cfg(feature = "local")]
-    if reached.place.is_here && reached.architecture == std::env::consts::ARCH {
-        return hype_run::Platform::here().map(|platform| platform.name().to_owned());
-    }
-    match reached.architecture.as_str() {
-        "x86_64" | "amd64" => Some("x86_64".to_owned()),
-        "aarch64" | "arm64" => Some("aarch64".to_owned()),
-        _ => None,
-    }
 }

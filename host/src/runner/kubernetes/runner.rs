@@ -29,6 +29,7 @@ use crate::log::Log;
 use crate::owned::Owned;
 use crate::placement::QUEUE;
 use crate::runner::endpoints::Endpoints;
+use crate::runner::run_place::RunPlace;
 use crate::runner::{Attempt, DefaultImages, Runner, Voucher, labels};
 
 /// How many of its last lines are told of a Pod that left no outcome.
@@ -193,12 +194,15 @@ impl Runner for KubernetesRunner {
     fn place_of<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
         Box::pin(async move {
             let env = self.0.based(env);
-            Ok(Some(namespace(&env, self.0.cluster.reach().await?).to_owned()))
+            let namespace = namespace(&env, self.0.cluster.reach().await?).to_owned();
+            Ok(Some(RunPlace::Kubernetes { namespace }.to_string()))
         })
     }
 
-    fn looks_in(&self, place: &str) {
-        self.0.named.lock().unwrap_or_else(PoisonError::into_inner).insert(place.to_owned());
+    fn looks_in(&self, place: &str) -> bool {
+        let RunPlace::Kubernetes { namespace } = RunPlace::read(place) else { return false };
+        self.0.named.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace);
+        true
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {

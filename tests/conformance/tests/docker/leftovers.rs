@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hype::__internal::submitter_with_lease_term;
-use hype::{DockerRunner, HostDirectory, Removal, RunEnvironment, Stage};
+use hype::{DockerRunner, HostDirectory, LocalRunner, Removal, RunEnvironment, Stage, Submitter};
 use test_guests::surroundings::say_then_wait_for;
 use test_guests::values::greet;
 
+use super::waiting::Waiting;
 use super::{assert_gone, containers, submitter, told, told_by, wait};
 
 /// The lease term of the program that is killed, and of who takes its run over.
@@ -128,6 +129,28 @@ fn a_detached_container_goes_with_who_attaches() {
     let run = wait(run.detach()).unwrap();
     assert_eq!(containers(&run), format!("{run}-1"));
     assert_eq!(wait(submitter.attach::<String>(&run).wait()).unwrap(), "hello you");
+    assert_gone(&run);
+}
+
+/// A local submitter can't look into containers.
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn local_attacher_leaves_detached_container() {
+    let Waiting { stage, signal, run, container } = wait(Waiting::start(&RunEnvironment::new()));
+    let run = wait(run.detach()).unwrap();
+    let stage = Stage::in_directory(stage.path()).unwrap();
+    let local = Submitter::new(stage.clone(), LocalRunner::new().unwrap()).unwrap();
+    let report = wait(local.attach::<String>(&run).wait()).unwrap_err().report();
+    assert!(
+        report.starts_with(&format!("{run} was started in Docker, by the daemon at")),
+        "{report}"
+    );
+    assert!(report.contains("attach by Submitter::docker()"), "{report}");
+    assert_eq!(containers(&run), container);
+    std::fs::write(signal.path().join("go"), "").unwrap();
+    let docker = Submitter::new(stage, DockerRunner::new().unwrap()).unwrap();
+    let attached = docker.with_strict_results().attach::<String>(&run);
+    assert_eq!(wait(attached.wait()).unwrap(), "gone");
     assert_gone(&run);
 }
 

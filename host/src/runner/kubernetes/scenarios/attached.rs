@@ -38,7 +38,7 @@ impl Detached {
         let arguments = Payload::Inline(Vec::new().into());
         let mut manifest =
             RunManifest::new(RUN, Job::new(component), Call::closure("greet", arguments));
-        manifest.place = Some("default".into());
+        manifest.place = Some("kubernetes:default".into());
         stage.put(&names::manifest(RUN), manifest.to_bytes().unwrap().into()).await.unwrap();
         let mut lease = Lease::new(RUN, "greet", "hype-owner-gone", TERM);
         lease.detached = is_detached;
@@ -203,4 +203,31 @@ async fn a_run_whose_pod_is_not_there_is_lost_and_stays() {
     let error = run.attach().await.unwrap_err();
     assert!(error.is_lost() && error.report().contains("what is left of it stays"), "{error:?}");
     assert_eq!(run.left().await, (0, 0, 2));
+}
+
+/// A living lease alone says that a run in another process is alive, and its end that it is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn run_in_a_process_is_judged_by_its_lease_alone() {
+    let run = Detached::new(false).await;
+    let component = ComponentRef { name: "guests.wasm".into(), blob: Blob::of(b"component") };
+    let manifest = RunManifest::new(
+        RUN,
+        Job::new(component),
+        Call::closure("greet", Payload::Inline(Vec::new().into())),
+    );
+    run.stage.put(&names::manifest(RUN), manifest.to_bytes().unwrap().into()).await.unwrap();
+    let cancelled = run.submitter.attach::<String>(RUN).cancel().await.unwrap_err().report();
+    assert!(cancelled.contains("it may run inside another process"), "{cancelled}");
+    let mut attached = Box::pin(run.attach());
+    let mut lease = Lease::new(RUN, "greet", "hype-owner-there", TERM);
+    for _ in 0..6 {
+        lease.renewals += 1;
+        run.stage.put(&names::lease(RUN), lease.to_bytes().unwrap().into()).await.unwrap();
+        let ended = tokio::time::timeout(TERM / 3, &mut attached).await;
+        assert!(ended.is_err(), "{ended:?}");
+    }
+    let error = attached.await.unwrap_err();
+    let told = "its owner is gone, in whose process it ran";
+    assert!(error.is_lost() && error.report().contains(told), "{error:?}");
+    assert_eq!(run.server.requests(), [""; 0]);
 }

@@ -25,7 +25,7 @@ async fn the_namespace_is_that_of_the_environment_or_of_its_own_pod() {
         (of_pod.with_namespace("another"), "another"),
     ] {
         let place = scenario.runner.place_of(&env).await.unwrap();
-        assert_eq!(place.as_deref(), Some(namespace));
+        assert_eq!(place.as_deref(), Some(format!("kubernetes:{namespace}").as_str()));
     }
     let run = scenario.begun(&of_pod).await;
     scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
@@ -40,7 +40,7 @@ async fn a_run_is_looked_for_where_it_is_said_to_be_and_believed_only_where_we_r
     let (server, runner) = (&scenario.server, &scenario.runner);
     assert!(!runner.is_alive(RUN).await.unwrap());
     assert_eq!(server.namespaces("GET pods"), ["default"]);
-    runner.looks_in("another");
+    runner.looks_in("kubernetes:another");
     let own = scenario.begun(&RunEnvironment::new()).await;
     server.pod(&running());
     assert!(runner.is_alive(RUN).await.unwrap());
@@ -57,7 +57,7 @@ async fn a_run_is_looked_for_where_it_is_said_to_be_and_believed_only_where_we_r
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_is_forbidden_is_told() {
     let scenario = Scenario::new();
-    scenario.runner.looks_in("another");
+    scenario.runner.looks_in("kubernetes:another");
     let forbidden = "pods is forbidden: User \"me\" cannot list resource \"pods\" in API group \"\" in \
                      the namespace \"another\"";
     scenario.server.answer("GET pods", Answer::Refusal(403, "Forbidden", forbidden));
