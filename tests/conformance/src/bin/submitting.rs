@@ -11,6 +11,7 @@
 use std::env::args;
 use std::time::Duration;
 
+use futures::StreamExt;
 use hype::__internal::chosen_submitter_with_lease_term;
 use hype::{
     Error, ErrorKind, HostDirectory, LEAST_AGE, Removal, RunEnvironment, Submitter, VolumeRequest,
@@ -49,12 +50,13 @@ async fn submit(submitter: &Submitter) {
     let run = submitter.spawn(leave_mark("/marks".into(), milliseconds, padding, fails), &env);
     println!("run {}", run.id());
     if kind == "detached" {
+        let log = run.logs();
         match run.detach().await {
             Ok(id) => println!("detached {id}"),
             Err(error) => tell(error.into_run().wait().await),
         }
-        // Runs in this process last as long as it does.
-        tokio::time::sleep(CLOSURE * 2).await;
+        // It ends with the run. One in this process lasts as long as that.
+        log.for_each(|_| std::future::ready(())).await;
     } else {
         tell(run.wait().await);
     }

@@ -4,14 +4,9 @@ use std::process::Command;
 
 use crate::remains::{CONTAINER, Remains, VOLUME};
 
-/// Waits until no container of a run runs.
-pub(crate) fn wait_for_ends() -> Result<(), String> {
-    let running = told(&["ps", "--quiet", "--filter", "label=com.spotify.hype/run"]);
-    if !running.is_empty() {
-        let containers: Vec<_> = running.iter().map(String::as_str).collect();
-        told(&[&["wait"], &containers[..]].concat());
-    }
-    Ok(())
+/// Whether a container of a run runs.
+pub(crate) fn is_running() -> bool {
+    !told(&["ps", "--quiet", "--filter", "label=com.spotify.hype/run"]).is_empty()
 }
 
 pub(crate) fn add_remains(remains: &mut Remains) {

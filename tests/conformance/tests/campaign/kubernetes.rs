@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::remains::{CONTAINER, SECRET, VOLUME};
@@ -25,7 +26,10 @@ struct Thing {
 
 impl Namespace {
     /// One with the Role of docs/kubernetes/role.yaml, in which that service account submits.
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = &format!("campaign-{}-{count}", std::process::id());
         kubectl(&["create", "namespace", name]);
         let role = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kubernetes/role.yaml");
         kubectl(&["apply", "--namespace", name, "--filename", role]);

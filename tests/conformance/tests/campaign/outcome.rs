@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Lost,
     /// The killed program had the value, and didn't come to say so.
     Taken,
+    /// Nobody attached to the run.
+    NotAsked,
 }
 
 /// The end of a run as one process was told of it.

@@ -10,7 +10,7 @@ use test_storage_server::{Settings, StorageServer};
 
 use crate::kubernetes::Namespace;
 use crate::program::Program;
-use crate::remains::{Remains, VOLUME};
+use crate::remains::{MANIFEST, Remains, VOLUME};
 use crate::{docker, kubernetes};
 
 /// How far a collection's clock is moved: beyond the age at which anything is removed.
@@ -22,7 +22,7 @@ const END: Duration = Duration::from_secs(90);
 const BUCKET: &str = "bucket";
 
 /// A runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     Local,
     Docker,
@@ -57,11 +57,11 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(place: Place, number: usize) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         match place {
             Place::Local => Self::Local,
             Place::Docker => Self::Docker,
-            Place::Kubernetes => Self::Kubernetes(Namespace::new(&format!("campaign-{number}"))),
+            Place::Kubernetes => Self::Kubernetes(Namespace::new()),
         }
     }
 }
@@ -153,12 +153,12 @@ impl<'a> Site<'a> {
     }
 
     fn wait_for_ends(&self) -> Result<(), String> {
-        match self.lane {
-            Lane::Local => Ok(()),
-            Lane::Docker => docker::wait_for_ends(),
-            Lane::Kubernetes(namespace) => wait_until(|| !namespace.has_running_pods())
-                .ok_or_else(|| format!("there are Pods that don't end: {:?}", namespace.remains())),
-        }
+        let have_ended = wait_until(|| match self.lane {
+            Lane::Local => true,
+            Lane::Docker => !docker::is_running(),
+            Lane::Kubernetes(namespace) => !namespace.has_running_pods(),
+        });
+        have_ended.ok_or_else(|| format!("what runs does not end: {:?}", self.remains()))
     }
 
     pub(crate) fn remains(&self) -> Remains {
@@ -179,6 +179,16 @@ impl<'a> Site<'a> {
             }
         }
         remains
+    }
+
+    /// Waits until a closure runs here, or may.
+    pub(crate) fn waits_for_begin(&self) -> bool {
+        wait_until(|| match self.lane {
+            Lane::Local => self.objects().has(MANIFEST),
+            Lane::Docker => docker::is_running(),
+            Lane::Kubernetes(namespace) => namespace.has_running_pods(),
+        })
+        .is_some()
     }
 
     fn objects(&self) -> Remains {

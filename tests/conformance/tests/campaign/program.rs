@@ -16,6 +16,7 @@ pub(crate) struct Program {
 }
 
 /// What a process said until its end.
+#[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) took: Duration,
@@ -26,7 +27,9 @@ pub(crate) struct Ended {
 impl Program {
     pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("cannot start {:?}: {error}; Debian has faketime", command.get_program())
+        });
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = channel();
         std::thread::spawn(move || {

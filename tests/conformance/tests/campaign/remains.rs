@@ -11,6 +11,7 @@ pub(crate) struct Remains(BTreeMap<&'static str, BTreeSet<String>>);
 
 /// What stays after a collection, too: parts of an upload that was never completed (docs/stage.md).
 const PARTS: &str = "part";
+pub(crate) const MANIFEST: &str = "manifest";
 pub(crate) const BLOB: &str = "blob";
 pub(crate) const CONTAINER: &str = "container";
 pub(crate) const VOLUME: &str = "volume";
@@ -25,7 +26,7 @@ impl Remains {
     pub(crate) fn add_object(&mut self, name: &str) {
         let of_run = name.strip_prefix("runs/").map(|rest| rest.split('/').collect::<Vec<_>>());
         let what = match of_run.as_deref() {
-            Some([_, "manifest"]) => "manifest",
+            Some([_, "manifest"]) => MANIFEST,
             Some([_, "lease"]) => "lease",
             Some([_, "arguments"]) => "arguments",
             Some([_, "outcome"]) => "outcome",
@@ -37,6 +38,10 @@ impl Remains {
             None => "stranger",
         };
         self.add(what, name);
+    }
+
+    pub(crate) fn has(&self, what: &str) -> bool {
+        self.0.contains_key(what)
     }
 
     /// What is here but for these, for parts of uploads and for blobs, which serve the next run.

@@ -36,6 +36,7 @@ struct Round {
 }
 
 pub(crate) fn run(place: Place) {
+    let _alone = lanes::alone();
     let moments = Moments::new();
     let durations = lanes::durations(place);
     let rounds = lanes::run(place, lanes::rounds(6), &moments, |lane, number, mut moments| {
@@ -101,5 +102,7 @@ fn round(
     let after = site.remains();
     let left = after.without(&[]);
     problems.extend((!left.is_empty()).then(|| format!("in the end there remains {left:?}")));
+    // So that the next round begins with nothing.
+    problems.extend(site.collect().err());
     Round { row: format!("{kind}, SIG{signal}"), end, remains: [at_end, after], problems }
 }
