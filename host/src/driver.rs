@@ -137,9 +137,10 @@ impl Core {
         let order = &*order;
         let Order { id, call, env, .. } = order;
         env.powers().compare_with(function.component())?;
+        // Before anything is waited for, since the lease may be written meanwhile.
+        self.own_run(order);
         self.runner.check_stage(self.stage.url(), env).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
-        self.own_run(order);
         let key = keys::make(&self.registry, id)?;
         let ingredients = Ingredients {
             run_id: id,

@@ -183,6 +183,6 @@ pub mod __internal {
     pub use crate::configuration::{choose_submitter, features_for};
     pub use crate::embedded::embed;
     pub use crate::program::{run_blocking_main, run_main};
-    pub use crate::submitter::submitter_with_lease_term;
+    pub use crate::submitter::{chosen_submitter_with_lease_term, submitter_with_lease_term};
     pub use hype_guest::__internal::*;
 }

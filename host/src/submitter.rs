@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::background::Background;
 use crate::closure::Closure;
+use crate::configuration::Configuration;
 use crate::driver::Core;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
@@ -262,6 +263,19 @@ pub fn submitter_with_lease_term(
     lease_term: Duration,
 ) -> Result<Submitter> {
     Submitter::with_lease_term(stage, runner, lease_term)
+}
+
+/// The submitter that variables and `hype.toml` choose, with another term of leases, for the same tests.
+///
+/// # Errors
+///
+/// As [`Submitter::ambient`].
+pub fn chosen_submitter_with_lease_term(lease_term: Duration) -> Result<Submitter> {
+    let mut submitter = Configuration::here()?.submitter()?;
+    let inner = Arc::get_mut(&mut submitter.inner);
+    let core = inner.and_then(|inner| Arc::get_mut(&mut inner.core));
+    core.ok_or_else(|| Error::input("the submitter is in use"))?.lease_term = lease_term;
+    Ok(submitter)
 }
 
 #[cfg(test)]

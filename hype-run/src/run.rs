@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::future::try_join;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{
-    Blob, Digest, End, Failure, Outcome, Payload, RunKey, RunManifest, Statistics, TerminationLine,
-    WireError, names, seal, unseal,
+    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, RunKey, RunManifest, Statistics,
+    TerminationLine, WireError, names, seal, unseal,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,9 @@ use crate::variables::Variables;
 
 /// How much of its last seconds a runner that is told to stop may spend on the log.
 const LAST_LOG: Duration = Duration::from_secs(4);
+
+/// How long a function takes, at the least, whose run another request to its stage doesn't slow down noticeably.
+const SOON: Duration = Duration::from_millis(500);
 
 /// What a runner is told.
 #[derive(Debug, Clone)]
@@ -115,13 +118,16 @@ pub async fn run(
     conclude(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
 }
 
-/// Whether somebody may still want this end of the run: one who cancels it takes its manifest away first, and removes
-/// what is there a moment later. An end of the function's own needs no look, unless this process is told to stop.
+/// Whether somebody may still want this end of the run. One of the function's own was looked at before, unless this
+/// process is told to stop.
 async fn is_wanted(stage: &Stage, run_id: &str, request: &Request, end: &End) -> bool {
     let is_early = matches!(end, End::Failure(failure) if failure.kind.is_infrastructure());
-    if !is_early && !request.interrupt.is_cancelled() {
-        return true;
-    }
+    (!is_early && !request.interrupt.is_cancelled()) || has_manifest(stage, run_id).await
+}
+
+/// Whether the run's manifest is there. Who cancels a run takes that away first, and removes what is there a moment
+/// later.
+async fn has_manifest(stage: &Stage, run_id: &str) -> bool {
     // Where that can't be told, an outcome too many is better than none.
     stage.has(&names::manifest(run_id)).await.unwrap_or(true)
 }
@@ -154,6 +160,10 @@ async fn attempt(
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
     statistics.peak_memory = execution.peak_memory;
+    let is_over_soon = Duration::from_micros(execution.run_us) < SOON;
+    if !is_over_soon && !has_manifest(stage, run_id).await {
+        return Err(Failure::new(FailureKind::Interrupted, "the run was cancelled"));
+    }
     let value = execution.value?;
 
     let started = Instant::now();

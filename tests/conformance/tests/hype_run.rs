@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cargo_hype::cargo::Cargo;
@@ -21,6 +22,8 @@ mod once;
 
 #[path = "hype_run/cache.rs"]
 mod cache;
+#[path = "hype_run/cancelled.rs"]
+mod cancelled;
 #[cfg(target_os = "linux")]
 #[path = "hype_run/commands.rs"]
 mod commands;

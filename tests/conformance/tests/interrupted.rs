@@ -10,8 +10,13 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
-use hype::{LocalRunner, Removal, Stage, Submitter};
+use hype::{
+    Attempt, LocalRunner, Owned, Removal, RunEnvironment, Runner, Stage, Submitter, Voucher,
+};
+use hype_wire::Mount;
+use test_guests::ends::sleep;
 
 /// A program that goes with the test.
 struct Program {
@@ -248,54 +253,48 @@ fn a_second_ctrl_c_waits_for_nothing() {
     assert_eq!(count(&directory.path().join("volumes")), 3);
 }
 
-/// What became of a run whose program was killed at some moment.
-#[derive(Debug, Default)]
-struct Rounds {
-    values: usize,
-    lost: usize,
-    never_begun: usize,
-}
+/// A runner that never has the mounts of a run.
+#[derive(Debug)]
+struct WithoutMounts;
 
-/// Kills programs at moments from their start to their end, some with a detached run and some with a transient volume,
-/// and attaches to what they leave: each run has one end, and nothing of it stays.
-async fn kill_at_any_moment(count_of_rounds: u32) -> Rounds {
-    let mut rounds = Rounds::default();
-    for round in 0..count_of_rounds {
-        let way = ["detached", "volume", "async"][round as usize % 3];
-        let mut program = Program::start(way);
-        let part =
-            f64::from(round * 37 % count_of_rounds.max(1)) / f64::from(count_of_rounds.max(1));
-        tokio::time::sleep(Duration::from_millis(50) + Duration::from_secs(2).mul_f64(part)).await;
-        program.child.kill().unwrap();
-        program.child.wait().unwrap();
-        let runs = program.directory.path().join("stage/runs");
-        if count(&runs) == 0 {
-            rounds.never_begun += 1;
-            continue;
-        }
-        let (id, submitter) = program.run();
-        match submitter.attach::<()>(&id).wait().await {
-            Ok(()) => rounds.values += 1,
-            Err(error) => {
-                assert!(error.is_lost(), "{error:?}");
-                rounds.lost += 1;
-            }
-        }
-        submitter.close().await.unwrap();
-        let volumes = count(&program.directory.path().join("volumes"));
-        let persistent = usize::from(way == "async" && volumes > 0);
-        assert_eq!((count(&runs), volumes), (0, persistent), "{way} in round {round}");
+impl Runner for WithoutMounts {
+    fn place(&self) -> String {
+        "nowhere".to_owned()
     }
-    rounds
+
+    fn platform<'a>(
+        &'a self,
+        _: &'a RunEnvironment,
+    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn mounts<'a>(
+        &'a self,
+        _: &'a RunEnvironment,
+        _: &'a Owned,
+    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn run(&self, _: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 #[tokio::test]
-async fn a_program_that_is_killed_at_any_moment_leaves_one_end() {
-    kill_at_any_moment(3).await;
-}
-
-#[tokio::test]
-#[ignore = "takes minutes: cargo test --test interrupted campaign -- --ignored --nocapture"]
-async fn campaign_of_kills() {
-    eprintln!("{:?}", kill_at_any_moment(30).await);
+async fn dropped_run_removes_lease_written_before_staging() {
+    conformance::build_guests();
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::in_directory(directory.path()).unwrap();
+    let term = Duration::from_millis(30);
+    let submitter = submitter_with_lease_term(stage, WithoutMounts, term).unwrap();
+    let run = submitter.spawn(sleep(0), &RunEnvironment::new());
+    let lease = directory.path().join("runs").join(run.id()).join("lease");
+    while !lease.exists() {
+        tokio::task::yield_now().await;
+    }
+    drop(run);
+    submitter.close().await.unwrap();
+    assert_eq!(count(&directory.path().join("runs")), 0);
 }

@@ -8,6 +8,7 @@ pub mod differences;
 pub mod ends;
 pub mod escapes;
 pub mod http;
+pub mod marks;
 pub mod process;
 pub mod space;
 pub mod surroundings;

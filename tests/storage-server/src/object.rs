@@ -39,7 +39,7 @@ impl Attributes {
 }
 
 /// One generation of an object.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) content: Content,
     pub(crate) attributes: Attributes,

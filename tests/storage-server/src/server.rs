@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use tokio::sync::oneshot;
@@ -136,6 +137,11 @@ impl StorageServer {
     /// The names of the objects in a bucket; none if there is no such bucket.
     pub fn names(&self, bucket: &str) -> BTreeSet<String> {
         self.service.store().names(bucket).unwrap_or_default()
+    }
+
+    /// Makes all objects older by `age`, as though the clock had moved.
+    pub fn age_objects(&self, age: Duration) {
+        self.service.store().age(age);
     }
 
     /// The names of the objects in a bucket whose uploads in parts were neither completed nor aborted,

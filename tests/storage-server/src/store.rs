@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
 
@@ -99,6 +99,13 @@ impl Store {
         let old = bucket.live.remove(name).ok_or(Problem::NoSuchKey)?;
         bucket.archive(name, Some(old));
         Ok(())
+    }
+
+    /// Makes all live objects older.
+    pub(crate) fn age(&mut self, age: Duration) {
+        for object in self.buckets.values_mut().flat_map(|bucket| bucket.live.values_mut()) {
+            Arc::make_mut(object).modified -= age;
+        }
     }
 
     pub(crate) fn list(&self, bucket: &str, query: &Query) -> Result<Page<Arc<Object>>, Problem> {

@@ -26,7 +26,6 @@ fn main() -> ExitCode {
         "detached" => detached(),
         "late" => detached_at_the_end(),
         "attach" => attached(),
-        "volume" => with_a_transient_volume(),
         way => panic!("there is no way {way}"),
     }
 }
@@ -68,14 +67,6 @@ async fn attached() -> hype::Result<()> {
     }
     eprintln!("attached");
     run.wait().await
-}
-
-/// A run that ends by itself, on a transient volume.
-#[hype::main]
-async fn with_a_transient_volume() -> hype::Result<()> {
-    let transient = VolumeRequest::transient("local-disk", "10Mi");
-    let env = RunEnvironment::new().with_mount(transient.mount_read_write("/transient"));
-    submitter()?.submit(sleep(1), &env).await
 }
 
 /// The run is in other hands than `main`'s.

@@ -1,0 +1,35 @@
+//! Runs that are cancelled while they go on.
+
+use super::*;
+
+#[test]
+fn function_that_ends_after_its_run_was_cancelled_leaves_nothing() {
+    let signal = tempfile::tempdir().unwrap();
+    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
+        manifest.mounts.push(Mount {
+            source: signal.path().to_str().unwrap().into(),
+            path: "/signal".into(),
+            access: Access::ReadOnly,
+        });
+    });
+    let mut running = Command::new(program())
+        .arg(prepared.url())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    std::fs::remove_file(prepared.directory.path().join(names::manifest(RUN))).unwrap();
+    // An end that comes soon isn't looked at.
+    std::thread::sleep(Duration::from_millis(600));
+    std::fs::write(signal.path().join("go"), "").unwrap();
+    let ended = running.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("its manifest is gone"), "{}", stderr(&ended));
+    let left: Vec<_> = std::fs::read_dir(prepared.directory.path().join("runs/run-1"))
+        .into_iter()
+        .flatten()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
