@@ -6,7 +6,7 @@ use super::*;
 fn function_that_ends_after_its_run_was_cancelled_leaves_nothing() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.mounts.push(Mount {
+        manifest.job.mounts.push(Mount {
             source: signal.path().to_str().unwrap().into(),
             path: "/signal".into(),
             access: Access::ReadOnly,
