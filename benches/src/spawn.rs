@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bench_closures::greet;
 use futures::future::BoxFuture;
-use hype::{Attempt, Owned, Result, Run, RunEnvironment, Runner, Stage, Submitter, Voucher};
+use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::{Result, Run, RunEnvironment, Stage, Submitter};
 use hype_wire::Mount;
 
 use crate::alternate::Times;

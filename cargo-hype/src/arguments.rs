@@ -1,6 +1,6 @@
 //! The arguments of a call, from the texts of a command line.
 
-use hype::{NotJson, TextArgument};
+use hype::component::{NotJson, TextArgument};
 
 use crate::error::{Error, Result};
 use crate::json::{self, Json};

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::Package;
-use hype::{Component, Digest, Function};
+use hype::Component;
+use hype::component::Function;
+use hype::stage::Digest;
 
 use crate::cli::Selection;
 use crate::compile::{Module, compile};

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use hype::{
-    ArgumentList, Component, EncodedValue, HostDirectory, RunEnvironment, TextArguments,
-    VolumeMount,
-};
+use hype::component::{ArgumentList, EncodedValue, TextArguments};
+use hype::environment::VolumeMount;
+use hype::{Component, HostDirectory, RunEnvironment};
 
 use crate::arguments::{typed, untyped};
 use crate::choice::Choice;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hype::{Component, Function};
+use hype::Component;
+use hype::component::Function;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
@@ -105,7 +106,7 @@ mod tests {
             line,
             docs: String::new(),
             parameters: Vec::new(),
-            result: hype::ValueType::Rust("()".into()),
+            result: hype::component::ValueType::Rust("()".into()),
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use hype::{Collected, LEAST_AGE, Removal, Submitter};
+use hype::Submitter;
+use hype::stage::{Collected, LEAST_AGE, Removal};
 
 use crate::choice::Choice;
 use crate::error::Result;

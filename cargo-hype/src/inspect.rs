@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
-use hype::{Component, Function, PowerImport};
+use hype::Component;
+use hype::component::{Function, PowerImport};
 use serde_json::{Value, json};
 
 use crate::call::open;
@@ -165,7 +166,7 @@ fn list(heading: &str, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hype::{Parameter, ValueType};
+    use hype::component::{Parameter, ValueType};
 
     fn function(parameters: usize) -> Function {
         let parameter = Parameter {

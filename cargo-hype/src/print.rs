@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
-use hype::EncodedValue;
+use hype::component::EncodedValue;
 
 use crate::error::{Error, Result};
 use crate::json;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cargo_metadata::Package;
-use hype::Function;
+use hype::component::Function;
 
 use crate::build::{Built, build_all};
 use crate::cargo::Cargo;

@@ -24,6 +24,10 @@ pub(crate) enum Request {
 enum Problem {
     NoObject,
     NoBucket,
+    #[cfg_attr(
+        not(any(feature = "gcs", feature = "aws", feature = "azure")),
+        expect(dead_code, reason = "only providers have credentials")
+    )]
     NoCredentials,
     BadCredentials,
     Clock,

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Visitor};
 
 /// The name by which the codec knows that its bytes are asked for.
-pub(crate) const ENCODED_VALUE: &str = "$hype::EncodedValue";
+pub(crate) const ENCODED_VALUE: &str = "$hype::component::EncodedValue";
 
 /// A value of any type, as the MessagePack that the codec writes for it. Only the codec can read one.
 #[derive(Debug, Clone, PartialEq, Eq)]

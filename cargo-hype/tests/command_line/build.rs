@@ -99,7 +99,7 @@ fn tools_read_a_line_of_json_for_each_component() {
 }
 
 fn hype_digest(bytes: &[u8]) -> String {
-    ::hype::Digest::of(bytes).to_string()
+    ::hype::stage::Digest::of(bytes).to_string()
 }
 
 #[test]

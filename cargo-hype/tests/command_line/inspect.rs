@@ -59,7 +59,7 @@ fn tools_read_one_object_of_json() {
     assert_eq!(keys, ["digest", "exports", "functions", "imports", "name", "powers", "size"]);
     assert_eq!(value["name"], "hello.wasm");
     assert_eq!(value["size"], json!(bytes.len()));
-    assert_eq!(value["digest"], json!(::hype::Digest::of(&bytes).to_string()));
+    assert_eq!(value["digest"], json!(::hype::stage::Digest::of(&bytes).to_string()));
     assert_eq!(value["imports"][0], "spotify:hype/report@0.1.0");
     assert_eq!(value["powers"], json!([]));
     assert_eq!(value["exports"], json!(["spotify:hype/closure@0.1.0"]));

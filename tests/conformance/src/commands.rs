@@ -104,7 +104,7 @@ pub async fn a_commands_output_may_be_the_closures(submitter: &Submitter) {
     let lines: Vec<String> = futures::StreamExt::collect::<Vec<_>>(logs)
         .await
         .into_iter()
-        .map(|line: hype::LogLine| line.text)
+        .map(|line: hype::run::LogLine| line.text)
         .collect();
     // The two outputs go ways of their own.
     let out: Vec<_> = lines.iter().filter(|line| *line != "err").collect();

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype::{Attempt, LocalRunner, Owned, Result, RunEnvironment, Runner, Voucher};
+use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::{LocalRunner, Result, RunEnvironment};
 use hype_wire::{Mount, RunKey};
 
 type Before = dyn Fn(&Attempt) -> Result<()> + Send + Sync;

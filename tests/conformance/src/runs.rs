@@ -1,7 +1,8 @@
 //! A run in the hands of whoever started it: followed, waited for, cancelled, left alone.
 
 use futures::StreamExt;
-use hype::{ErrorKind, HostDirectory, LogLine, RunEnvironment, Status, Submitter, VolumeRequest};
+use hype::run::{LogLine, Status};
+use hype::{ErrorKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
 use test_guests::surroundings::{log_all, say, say_then_wait_for, write};
 use test_guests::values::greet;
 
@@ -50,9 +51,9 @@ pub async fn both_streams_are_told_apart(submitter: &Submitter) {
     let run = submitter.spawn(say("out\nmore".into(), "err\n".into()), &RunEnvironment::new());
     let lines: Vec<_> = run.logs().map(|line| (line.stream, line.text)).collect().await;
     for (stream, text) in [
-        (hype::LogStream::Stdout, "out"),
-        (hype::LogStream::Stdout, "more"),
-        (hype::LogStream::Stderr, "err"),
+        (hype::run::LogStream::Stdout, "out"),
+        (hype::run::LogStream::Stdout, "more"),
+        (hype::run::LogStream::Stderr, "err"),
     ] {
         assert!(lines.contains(&(stream, text.to_owned())), "{lines:?}");
     }
@@ -83,7 +84,7 @@ pub async fn what_a_closure_logs_is_output(submitter: &Submitter) {
         let env = choice.map_or(env.clone(), |choice| env.with_env("RUST_LOG", choice));
         let run = submitter.spawn(log_all(), &env);
         let lines: Vec<_> = run.logs().collect().await;
-        assert!(lines.iter().all(|line| line.stream == hype::LogStream::Stderr), "{lines:?}");
+        assert!(lines.iter().all(|line| line.stream == hype::run::LogStream::Stderr), "{lines:?}");
         let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
         assert_eq!(lines, expected);
         run.wait().await.unwrap();

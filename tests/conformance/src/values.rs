@@ -168,7 +168,8 @@ pub async fn a_value_that_nests_deep(submitter: &Submitter) {
 
 pub async fn a_component_by_hand(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
-    let names: Vec<_> = component.functions().iter().map(hype::Function::qualified_name).collect();
+    let names: Vec<_> =
+        component.functions().iter().map(hype::component::Function::qualified_name).collect();
     assert!(names.contains(&"test-guests::greet".to_owned()), "{names:?}");
     let closure = component.function("greet").unwrap().bind::<String>(("hand",));
     let greeting = submitter.submit(closure, &RunEnvironment::new()).await.unwrap();

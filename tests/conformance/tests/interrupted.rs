@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
-use hype::{
-    Attempt, LocalRunner, Owned, Removal, RunEnvironment, Runner, Stage, Submitter, Voucher,
-};
+use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::stage::Removal;
+use hype::{LocalRunner, RunEnvironment, Stage, Submitter};
 use hype_wire::Mount;
 use test_guests::ends::sleep;
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use conformance::disturbed::Disturbed;
 use conformance::values::component;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
+use hype::runner::Attempt;
 use hype::{
-    Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Stage,
-    Submitter,
+    Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Stage, Submitter,
 };
 use test_guests::ends::{bake, trap};
 use test_guests::values::{greet, text_of};

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
-use hype::{
-    Attempt, Closure, LocalRunner, Owned, RunEnvironment, Runner, Stage, Status, Submitter,
-    VolumeRequest, Voucher,
-};
+use hype::run::Status;
+use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::{Closure, LocalRunner, RunEnvironment, Stage, Submitter, VolumeRequest};
 use hype_wire::Mount;
 use test_guests::ends::sleep;
 use test_guests::surroundings::write_all_then_wait;

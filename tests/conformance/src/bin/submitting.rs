@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hype::__internal::chosen_submitter_with_lease_term;
-use hype::{
-    Error, ErrorKind, HostDirectory, LEAST_AGE, Removal, RunEnvironment, Submitter, VolumeRequest,
-};
+use hype::stage::{LEAST_AGE, Removal};
+use hype::{Error, ErrorKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
 use test_guests::marks::leave_mark;
 
 /// How long an owner that doesn't renew its lease may still be there.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hype::__internal::submitter_with_lease_term;
-use hype::{DockerRunner, HostDirectory, LocalRunner, Removal, RunEnvironment, Stage, Submitter};
+use hype::stage::Removal;
+use hype::{DockerRunner, HostDirectory, LocalRunner, RunEnvironment, Stage, Submitter};
 use test_guests::surroundings::say_then_wait_for;
 use test_guests::values::greet;
 

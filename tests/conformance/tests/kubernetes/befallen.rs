@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hype::{ErrorKind, FailureKind, Graces, KubernetesRunner, RunEnvironment, VolumeRequest};
+use hype::kubernetes::Graces;
+use hype::{ErrorKind, FailureKind, KubernetesRunner, RunEnvironment, VolumeRequest};
 use test_guests::surroundings::{list, read, write};
 use test_guests::values::greet;
 

@@ -1,7 +1,8 @@
 //! Logs of Pods that can't be read: their lines come from the stage.
 
 use futures::StreamExt;
-use hype::{LogStream, RunEnvironment};
+use hype::RunEnvironment;
+use hype::run::LogStream;
 use test_guests::surroundings::say;
 
 use crate::cluster::{Applied, assert_gone, submitter, wait};

@@ -1,0 +1,8 @@
+//! Calls of functions: components, arguments, closures, and the decoding of values.
+
+pub(crate) mod arguments;
+pub(crate) mod closure;
+pub(crate) mod component;
+pub(crate) mod embedded;
+pub(crate) mod find;
+pub(crate) mod value;

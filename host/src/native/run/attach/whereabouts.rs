@@ -1,0 +1,104 @@
+//! Where the run was started that somebody attached to, and whether this program's runner can look there.
+
+use hype_wire::RunKey;
+
+use super::{Found, Inner};
+use crate::error::{Error, Result};
+use crate::runner::run_place::RunPlace;
+use crate::{run::keys, run::known};
+
+/// Where a run was started, as its manifest says.
+pub(super) enum Whereabouts {
+    /// There is no manifest any more, or not yet.
+    Unknown,
+    /// The manifest can't be read, for this reason.
+    Unreadable(Error),
+    /// Inside a process, with which it ends.
+    Process,
+    /// Where our runner looks for it.
+    Here,
+    /// Where it doesn't.
+    Elsewhere(RunPlace),
+}
+
+impl Inner {
+    /// Takes from `found` where the run was started.
+    pub(super) fn located(&self, found: Found) -> Whereabouts {
+        match found {
+            Found::NoManifest => Whereabouts::Unknown,
+            Found::Manifest(manifest) => match *manifest {
+                Err(error) => Whereabouts::Unreadable(error.into()),
+                Ok(manifest) => match manifest.place {
+                    None => Whereabouts::Process,
+                    Some(place) if self.core.runner.looks_in(&place) => Whereabouts::Here,
+                    Some(place) => Whereabouts::Elsewhere(RunPlace::read(&place)),
+                },
+            },
+        }
+    }
+
+    /// Where the run was started, asked of the stage if that isn't known yet.
+    pub(super) async fn whereabouts(&self) -> Result<&Whereabouts> {
+        self.whereabouts.get_or_try_init(async || Ok(self.located(self.manifest().await?))).await
+    }
+
+    /// Whether our runner may know of the run.
+    pub(super) fn is_for_runner(&self) -> bool {
+        match self.whereabouts.get() {
+            Some(Whereabouts::Elsewhere(_)) => false,
+            Some(Whereabouts::Process) => !self.core.runner.outlives_program(),
+            _ => true,
+        }
+    }
+
+    /// Whether nothing runs any more that could leave an outcome, as far as can be told from here.
+    pub(super) async fn is_gone(&self) -> Result<bool> {
+        if !self.is_for_runner() {
+            return Ok(known::find(&self.id).is_none());
+        }
+        let is_alive = self.core.runner.is_alive(&self.id).await;
+        is_alive.map(|is_alive| !is_alive).map_err(|error| self.left(error))
+    }
+
+    /// The run's key, if it is known here.
+    pub(super) async fn key(&self) -> Result<Option<RunKey>> {
+        match self.is_for_runner() {
+            true => self.core.runner.key(&self.id).await.map_err(|error| self.left(error)),
+            false => Ok(keys::find(&self.id)),
+        }
+    }
+
+    /// Stops and removes what ran of the run.
+    pub(super) async fn remove_process(&self, is_orphan: bool) -> Result<()> {
+        match self.whereabouts.get() {
+            Some(Whereabouts::Elsewhere(place)) => Err(self
+                .unreachable(place)
+                .hint("cargo hype gc by a submitter of there removes it once it is a week old")),
+            _ if self.is_for_runner() => self.core.runner.remove(&self.id, is_orphan).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn unreachable(&self, place: &RunPlace) -> Error {
+        let Self { id, core, .. } = self;
+        Error::input(format!("{id} was started {}", place.describe())).because(format!(
+            "this program's runner, which runs things {}, cannot look there",
+            core.runner.place()
+        ))
+    }
+
+    /// That nobody can tell from here whether the run will leave an outcome.
+    pub(super) fn elsewhere(&self, place: &RunPlace) -> Error {
+        let id = &self.id;
+        self.unreachable(place).hint(format!(
+            "the run is as it was, and may still run: attach by {}: submitter.attach::<T>(\"{id}\")",
+            place.submitter()
+        ))
+    }
+
+    /// That the run can't be stopped from here.
+    pub(super) fn unstoppable(&self, place: &RunPlace) -> Error {
+        self.unreachable(place)
+            .hint(format!("the run is as it was: cancel it by {}", place.submitter()))
+    }
+}
