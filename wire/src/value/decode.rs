@@ -175,11 +175,10 @@ impl<'de> Decoder<'de> {
     }
 
     /// A number, or the text of one where it is a key, as JSON has it.
-    #[inline]
+    #[inline(never)]
     pub(super) fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         match self.take_int() {
-            Some(Int::Unsigned(number)) => visitor.visit_u64(number),
-            Some(Int::Negative(number)) => visitor.visit_i64(number),
+            Some(number) => number.visit(visitor),
             None => self.other_number(visitor),
         }
     }
@@ -274,13 +273,14 @@ fn visit_number_in<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Va
     }
 }
 
+#[inline]
 pub(super) fn all_taken(length: usize, left: usize) -> Result<()> {
-    match left {
-        0 => Ok(()),
-        _ => {
-            Err(de::Error::invalid_length(length, &format!("{} elements", length - left).as_str()))
-        }
-    }
+    if left == 0 { Ok(()) } else { Err(not_all_taken(length, left)) }
+}
+
+#[cold]
+fn not_all_taken(length: usize, left: usize) -> Error {
+    de::Error::invalid_length(length, &format!("{} elements", length - left).as_str())
 }
 
 #[cold]

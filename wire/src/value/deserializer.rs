@@ -15,11 +15,48 @@ use crate::encoded::ENCODED_VALUE;
 const NO_128_BITS: &str = ": serde keeps no number of 128 bits inside of an untagged, internally \
                            tagged or flattened type; use 64 bits or text there";
 
-macro_rules! numbers {
-    ($($method:ident)*) => {$(
+/// What a loop over a list of numbers holds are the forms that most numbers of this very type have.
+macro_rules! unsigned {
+    ($($method:ident: $marker:literal $number:ty;)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            if let Some(number) = self.take_marked($marker, <$number>::from_be_bytes) {
+                return visitor.visit_u64(number.into());
+            }
+            if let Some(number) = self.take_small() {
+                return visitor.visit_u64(number.into());
+            }
             self.number(visitor)
+        }
+    )*};
+}
+
+macro_rules! signed {
+    ($($method:ident: $marker:literal $number:ty, $positive:literal $unsigned:ty;)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            if let Some(number) = self.take_marked($marker, <$number>::from_be_bytes) {
+                return Int::from(i64::from(number)).visit(visitor);
+            }
+            if let Some(number) = self.take_marked($positive, <$unsigned>::from_be_bytes) {
+                return visitor.visit_u64(number.into());
+            }
+            if let Some(number) = self.take_small() {
+                return visitor.visit_u64(number.into());
+            }
+            self.number(visitor)
+        }
+    )*};
+}
+
+macro_rules! float {
+    ($($method:ident: $marker:literal $number:ty => $visit:ident;)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match self.take_marked($marker, <$number>::from_be_bytes) {
+                Some(number) => visitor.$visit(number),
+                None => self.float(visitor),
+            }
         }
     )*};
 }
@@ -30,6 +67,16 @@ impl<'de> Decoder<'de> {
         let before = self.rest();
         self.skip()?;
         visitor.visit_borrowed_bytes(&before[..before.len() - self.rest().len()])
+    }
+
+    /// The elements of what is no list, but may be bytes. It is apart because the identity of a type
+    /// takes long to find out for a tuple.
+    #[inline(never)]
+    fn bytes_as_list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        match self.head()? {
+            Head::Bytes(bytes) => self.byte_list(bytes, visitor),
+            head => mismatch(&head, &visitor),
+        }
     }
 
     /// The elements of `bytes`, as a list of numbers.
@@ -92,9 +139,23 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
-    numbers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    unsigned! {
+        deserialize_u8: 0xcc u8;
+        deserialize_u16: 0xcd u16;
+        deserialize_u32: 0xce u32;
+        deserialize_u64: 0xcf u64;
+    }
+
+    signed! {
+        deserialize_i8: 0xd0 i8, 0xcc u8;
+        deserialize_i16: 0xd1 i16, 0xcd u16;
+        deserialize_i32: 0xd2 i32, 0xce u32;
+        deserialize_i64: 0xd3 i64, 0xcf u64;
+    }
+
+    float! {
+        deserialize_f32: 0xca f32 => visit_f32;
+        deserialize_f64: 0xcb f64 => visit_f64;
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -114,28 +175,6 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
                 Ok(number) => visitor.visit_u128(number),
                 Err(_) => out_of_range(number, &visitor),
             },
-        }
-    }
-
-    #[inline]
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.rest() {
-            [0xca, a, b, c, d, rest @ ..] => {
-                self.advance_to(rest);
-                visitor.visit_f32(f32::from_be_bytes([*a, *b, *c, *d]))
-            }
-            _ => self.float(visitor),
-        }
-    }
-
-    #[inline]
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.rest() {
-            [0xcb, a, b, c, d, e, f, g, h, rest @ ..] => {
-                self.advance_to(rest);
-                visitor.visit_f64(f64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-            }
-            _ => self.float(visitor),
         }
     }
 
@@ -236,11 +275,11 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.head()? {
-            Head::List(length) => self.list(length, visitor),
-            Head::Bytes(bytes) => self.byte_list(bytes, visitor),
-            head => mismatch(&head, &visitor),
+        match self.take_list()? {
+            Some(length) => self.list(length, visitor),
+            None => self.bytes_as_list(visitor),
         }
     }
 

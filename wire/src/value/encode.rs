@@ -73,6 +73,19 @@ impl Encoder {
     }
 
     #[inline]
+    pub(super) fn levels(&self) -> usize {
+        self.levels
+    }
+
+    /// Closes all that was opened since so many levels were left. Processors wait for what they
+    /// have just written when it is added to together with what stands beside it, as compilers do with
+    /// the levels and the length of `out`: so this doesn't add.
+    #[inline]
+    pub(super) fn leave_to(&mut self, levels: usize) {
+        self.levels = levels;
+    }
+
+    #[inline]
     pub(super) fn array_head(&mut self, length: usize) -> Result<()> {
         if length < 16 {
             return self.put([0x90 | length as u8]);
@@ -110,43 +123,6 @@ impl Encoder {
         check_length(text.len())?;
         let Ok(()) = write::write_str(&mut self.out, text);
         Ok(())
-    }
-
-    /// Adds so many bytes at once. rmp adds a number's marker and its bytes one after the other, which
-    /// takes twice as long.
-    #[inline]
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<()> {
-        self.out.as_mut_vec().extend_from_slice(&bytes);
-        Ok(())
-    }
-
-    #[inline]
-    fn unsigned(&mut self, number: u64) -> Result<()> {
-        if number < 0x80 {
-            self.put([number as u8])
-        } else if let Ok(number) = u8::try_from(number) {
-            self.put([0xcc, number])
-        } else if let Ok(number) = u16::try_from(number) {
-            let [a, b] = number.to_be_bytes();
-            self.put([0xcd, a, b])
-        } else if let Ok(number) = u32::try_from(number) {
-            let [a, b, c, d] = number.to_be_bytes();
-            self.put([0xce, a, b, c, d])
-        } else {
-            let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
-            self.put([0xcf, a, b, c, d, e, f, g, h])
-        }
-    }
-
-    #[inline]
-    fn signed(&mut self, number: i64) -> Result<()> {
-        match u64::try_from(number) {
-            Ok(number) => self.unsigned(number),
-            Err(_) => {
-                let Ok(_) = write::write_sint(&mut self.out, number);
-                Ok(())
-            }
-        }
     }
 
     fn wide(&mut self, type_: i8, number: [u8; 16]) -> Result<()> {
@@ -188,11 +164,29 @@ pub(super) fn check_length(length: usize) -> Result<u32> {
         .map_err(|_| Error::new(Fault::Type, "it has more than 4 GiB or 4,294,967,295 elements"))
 }
 
-macro_rules! numbers {
+macro_rules! bytes {
     ($($method:ident($number:ty) by $way:ident;)*) => {$(
         #[inline]
         fn $method(self, number: $number) -> Result<()> {
             self.$way(number.into())
+        }
+    )*};
+}
+
+/// What a loop over a list of numbers holds are the two forms that most have: the shortest, and the longest
+/// of those that aren't negative.
+macro_rules! numbers {
+    ($($method:ident($number:ty), [$marker:literal $($byte:ident)*] above $most:literal, by $way:ident;)*) => {$(
+        #[inline]
+        fn $method(self, number: $number) -> Result<()> {
+            if (0..0x80).contains(&number) {
+                self.put([number as u8])
+            } else if number > $most {
+                let [$($byte),*] = number.to_be_bytes();
+                self.put([$marker, $($byte),*])
+            } else {
+                self.$way(number.into())
+            }
         }
     )*};
 }
@@ -208,15 +202,18 @@ impl<'a> Serializer for &'a mut Encoder {
     type SerializeStruct = Compound<'a>;
     type SerializeStructVariant = Compound<'a>;
 
-    numbers! {
+    bytes! {
         serialize_i8(i8) by signed;
-        serialize_i16(i16) by signed;
-        serialize_i32(i32) by signed;
-        serialize_i64(i64) by signed;
         serialize_u8(u8) by unsigned;
-        serialize_u16(u16) by unsigned;
-        serialize_u32(u32) by unsigned;
-        serialize_u64(u64) by unsigned;
+    }
+
+    numbers! {
+        serialize_i16(i16), [0xcd a b] above 0xff, by signed;
+        serialize_i32(i32), [0xce a b c d] above 0xffff, by signed;
+        serialize_i64(i64), [0xcf a b c d e f g h] above 0xffff_ffff, by signed;
+        serialize_u16(u16), [0xcd a b] above 0xff, by unsigned;
+        serialize_u32(u32), [0xce a b c d] above 0xffff, by unsigned;
+        serialize_u64(u64), [0xcf a b c d e f g h] above 0xffff_ffff, by unsigned;
     }
 
     fn serialize_i128(self, number: i128) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a value begins with: all of a simple one, the length of another.
 
 use rmp::Marker;
-use serde::de::Unexpected;
+use serde::de::{Unexpected, Visitor};
 
 use super::decode::Decoder;
 use super::error::{Error, Result};
@@ -41,6 +41,16 @@ impl From<i64> for Int {
     #[inline]
     fn from(number: i64) -> Self {
         u64::try_from(number).map_or(Self::Negative(number), Self::Unsigned)
+    }
+}
+
+impl Int {
+    #[inline]
+    pub(super) fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Unsigned(number) => visitor.visit_u64(number),
+            Self::Negative(number) => visitor.visit_i64(number),
+        }
     }
 }
 
@@ -104,6 +114,54 @@ impl<'de> Decoder<'de> {
             std::str::from_utf8(text).map_err(|_| Error::malformed("a text in it is not UTF-8"))?;
         self.advance_to(rest);
         Ok(Some(text))
+    }
+
+    /// Reads the number behind `marker`, if that is what comes next.
+    #[inline(always)]
+    pub(super) fn take_marked<const N: usize, T>(
+        &mut self,
+        marker: u8,
+        read: impl FnOnce([u8; N]) -> T,
+    ) -> Option<T> {
+        let (&first, rest) = self.rest().split_first()?;
+        if first != marker {
+            return None;
+        }
+        let (number, rest) = rest.split_first_chunk()?;
+        self.advance_to(rest);
+        Some(read(*number))
+    }
+
+    /// Reads a number that is its own marker, if there is one.
+    #[inline(always)]
+    pub(super) fn take_small(&mut self) -> Option<u8> {
+        let (&first, rest) = self.rest().split_first()?;
+        if first >= 0x80 {
+            return None;
+        }
+        self.advance_to(rest);
+        Some(first)
+    }
+
+    /// Reads the length of a list, if there is one.
+    #[inline]
+    pub(super) fn take_list(&mut self) -> Result<Option<usize>> {
+        match self.rest() {
+            [first @ 0x90..=0x9f, rest @ ..] => {
+                let length = usize::from(first & 0x0f);
+                self.advance_to(rest);
+                Ok(Some(length))
+            }
+            [0xdc | 0xdd, ..] => self.take_long_list().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn take_long_list(&mut self) -> Result<usize> {
+        match self.head()? {
+            Head::List(length) => Ok(length),
+            _ => Err(ends_early()),
+        }
     }
 
     /// Reads the beginning of whatever there is.

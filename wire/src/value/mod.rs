@@ -29,6 +29,7 @@ mod head;
 mod key;
 mod known;
 mod lenience;
+mod number;
 mod reading;
 mod tuple;
 mod variant;

@@ -12,14 +12,17 @@ pub(super) struct Tuple<'a> {
     count: usize,
     /// Where its head begins.
     start: usize,
+    /// How many levels could be opened before it was.
+    levels: usize,
 }
 
 impl<'a> Tuple<'a> {
     #[inline]
     pub(super) fn new(encoder: &'a mut Encoder, length: usize) -> Result<Self> {
+        let levels = encoder.levels();
         encoder.enter(1)?;
         let start = encoder.len();
-        let tuple = Self { encoder, announced: length, count: 0, start };
+        let tuple = Self { encoder, announced: length, count: 0, start, levels };
         tuple.encoder.array_head(length)?;
         Ok(tuple)
     }
@@ -38,7 +41,7 @@ impl<'a> Tuple<'a> {
             self.encoder.array_head(self.count)?;
             self.encoder.replace_head(self.start, end);
         }
-        self.encoder.leave(1);
+        self.encoder.leave_to(self.levels);
         Ok(())
     }
 }

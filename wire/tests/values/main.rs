@@ -7,6 +7,7 @@ mod dynamic;
 mod examples;
 mod foreign;
 mod generate;
+mod numbers;
 mod positions;
 mod refused;
 
