@@ -11,7 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cargo-hype", &["spotify-hype"]),
     ("hype-guest", &["hype-guest-macro", "hype-wire"]),
     ("hype-guest-macro", &[]),
-    ("hype-run", &["hype-stage", "hype-wire"]),
+    ("hype-run", &["hype-stage", "hype-wire", HACK]),
     ("hype-stage", &["hype-wire"]),
     ("hype-wire", &[]),
     ("spotify-hype", &["hype-guest", "hype-run", "hype-stage", "hype-wire"]),
@@ -27,6 +27,10 @@ const TESTED_WITH: &[(&str, &str)] = &[
     // What a stage takes is compared with what the crate alone takes.
     ("bench-stage", "object_store"),
 ];
+
+/// The package that unifies the features of dependencies. Registries have an empty one, [`STUB`], under its name.
+const HACK: &str = "hype-workspace-hack";
+const STUB: &str = "workspace-hack/stub/Cargo.toml";
 
 /// Where packages stand that nobody is meant to depend on.
 const UNPUBLISHED: &[&str] = &["benches", "examples", "tests"];
@@ -75,14 +79,14 @@ fn nothing_published_depends_on_examples_and_tests() {
         if is_inner && is_published(package) {
             problems.push(format!("{} is in {first}/ and lacks `publish = false`", package.name));
         }
-        if !is_inner && !is_published(package) {
+        if !is_inner && !is_published(package) && package.name != HACK {
             problems.push(format!("{} is not published and outside {UNPUBLISHED:?}", package.name));
         }
     }
     let unpublished: BTreeSet<&str> = metadata
         .workspace_packages()
         .into_iter()
-        .filter(|package| !is_published(package))
+        .filter(|package| !is_published(package) && package.name != HACK)
         .map(|package| package.name.as_str())
         .collect();
     for package in published(&metadata) {
@@ -96,6 +100,30 @@ fn nothing_published_depends_on_examples_and_tests() {
         &problems,
         "packages in benches/, examples/ and tests/ have `publish = false` and are used by each \
          other only; move what others need to a published package",
+    );
+}
+
+#[test]
+fn published_stub_of_workspace_hack_has_no_dependencies() {
+    let metadata = metadata();
+    let stub = std::fs::read_to_string(root().join(STUB)).expect("the stub's manifest");
+    let stub: toml::Table = stub.parse().expect("a manifest");
+    let version = package(&metadata, HACK).version.to_string();
+    let mut problems = Vec::new();
+    if stub["package"]["name"].as_str() != Some(HACK)
+        || stub["package"]["version"].as_str() != Some(version.as_str())
+    {
+        problems.push(format!("{STUB} is not {HACK} {version}"));
+    }
+    let lists = stub.keys().filter(|key| key.contains("dependencies") || *key == "target");
+    problems.extend(lists.map(|list| format!("{STUB} has [{list}]")));
+    let hack = package(&metadata, HACK);
+    if is_published(hack) {
+        problems.push(format!("{} lacks `publish = false`", hack.manifest_path));
+    }
+    assert_none(
+        &problems,
+        "what registries have is the stub, an empty package of the same name and version",
     );
 }
 

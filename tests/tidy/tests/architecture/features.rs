@@ -19,9 +19,8 @@ const OTHERS: &[&str] =
 /// What takes minutes to compile, with all that it is made of.
 const ENGINE: [&str; 2] = ["wasmtime", "wasmtime-wasi"];
 
-const WAY_OUT: &str = "let hype-run ask for the features that are missing, so that every program has \
-    them, as it does for wasm-encoder; see the comment in the root's Cargo.toml. What asks for them \
-    is told by";
+const WAY_OUT: &str = "let workspace-hack ask for the features that are missing, so that every program has \
+    them; see its Cargo.toml. What asks for them is told by";
 
 /// Packages with version, and the lists of features with which each is built.
 type Features = BTreeMap<String, BTreeSet<String>>;

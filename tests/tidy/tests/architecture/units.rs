@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::workspace::{assert_none, root};
 
-const WAY_OUT: &str = "give it the same features everywhere: name it in hype-run's manifest if it is linked, in that of \
+const WAY_OUT: &str = "give it the same features everywhere: name it in workspace-hack's manifest if it is linked, in that of \
     hype-guest-macro if it runs while others are compiled. Who asks for which is told by \
     `cargo tree --workspace -e features -i PACKAGE`";
 

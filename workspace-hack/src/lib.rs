@@ -1,0 +1,1 @@
+//! Nothing but dependencies, which the manifest explains.

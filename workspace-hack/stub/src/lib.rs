@@ -1,0 +1,1 @@
+//! Empty: the package of this name in hype's workspace has dependencies alone.
