@@ -1,19 +1,15 @@
 //! The connection to a daemon, and what it says of itself.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use hype_stage::Outage;
 use tokio::sync::OnceCell;
 
 use super::endpoint::Endpoint;
-use super::patience::{PAUSE, Patience};
+use super::patience::{Patience, answer};
 use super::reach::Place;
 use crate::error::{Error, ErrorKind, Result};
-
-/// How long the daemon may take to begin an answer, in seconds.
-const ANSWER: u64 = 120;
 
 /// A daemon that is spoken to once somebody needs it.
 #[derive(Debug)]
@@ -48,7 +44,8 @@ impl Daemon {
         self.patience = patience;
     }
 
-    /// The daemon, once it has answered.
+    /// The daemon, once it has answered. One that doesn't at the first is told of at once: nothing of ours is there yet
+    /// that would be lost.
     ///
     /// # Errors
     ///
@@ -59,36 +56,22 @@ impl Daemon {
 
     /// The same for who must not give up a run that is there: a daemon that is away is waited for.
     pub(crate) async fn reach_patiently(&self) -> Result<&Reached> {
-        let started = Instant::now();
-        let outage = Outage::of(&format!("the Docker daemon at {}", self.endpoint));
-        loop {
-            let began = Instant::now();
-            match self.reach().await {
-                Err(error)
-                    if started.elapsed() < self.patience && error.kind() == ErrorKind::Runner =>
-                {
-                    outage.failed(began, &error);
-                    // Nobody tells when a daemon is back.
-                    outage.watch(tokio::time::sleep(PAUSE)).await;
-                }
-                answer => return answer,
-            }
-        }
+        let patience = Patience::new(&self.endpoint.to_string(), self.patience);
+        let is_away = |error: &Error| error.kind() == ErrorKind::Runner;
+        patience.persist_while(is_away, || self.reach()).await
     }
 
     async fn ask(&self) -> Result<Reached> {
         let away = |error| unreachable(&self.endpoint, error);
         let docker = match &self.endpoint {
-            Endpoint::Unix(path) => Docker::connect_with_unix(
-                &path.to_string_lossy(),
-                ANSWER,
-                bollard::API_DEFAULT_VERSION,
-            ),
+            Endpoint::Unix(path) => {
+                Docker::connect_with_unix(&path.to_string_lossy(), 0, bollard::API_DEFAULT_VERSION)
+            }
             Endpoint::Tcp(address) => {
-                Docker::connect_with_http(address, ANSWER, bollard::API_DEFAULT_VERSION)
+                Docker::connect_with_http(address, 0, bollard::API_DEFAULT_VERSION)
             }
         };
-        let docker = docker.map_err(away)?;
+        let docker = docker.map_err(away)?.with_timeout(answer(self.patience));
         let info = docker.info().await.map_err(away)?;
         if let Some(system) = info.os_type.filter(|system| system != "linux") {
             return Err(Error::input(format!(

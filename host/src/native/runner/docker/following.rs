@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many of its last lines are told of a container that left no outcome.
 const SAID: usize = 5;
 
+/// How long they may take.
+const LINES: Duration = Duration::from_secs(10);
+
 /// How many lines of each stream were handed on; it is said when no more are.
 struct Counted<'a>(&'a Log, [usize; 2]);
 
@@ -71,7 +74,7 @@ pub(super) async fn failure(
     let Some(ContainerSummary { id: Some(id), .. }) = last(reached, run_id).await? else {
         return Ok(None);
     };
-    let inspected = found(reached.patience.persist(|| docker.inspect_container(&id, None)).await);
+    let inspected = found(reached.patience.read(|| docker.inspect_container(&id, None)).await);
     let inspected =
         inspected.map_err(|error| refused(format!("cannot look at container {id}"), error));
     let Some(container) = inspected? else { return Ok(None) };
@@ -99,10 +102,13 @@ async fn said(docker: &Docker, id: &str) -> Vec<String> {
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true);
     let mut output = docker.logs(id, Some(options.tail(&SAID.to_string()).build()));
     let mut said = Vec::new();
+    let reading = async {
+        while let Some(Ok(chunk)) = output.next().await {
+            said.extend_from_slice(&chunk.into_bytes());
+        }
+    };
     // What can't be read tells nothing more.
-    while let Some(Ok(chunk)) = output.next().await {
-        said.extend_from_slice(&chunk.into_bytes());
-    }
+    let _ = tokio::time::timeout(LINES, reading).await;
     String::from_utf8_lossy(&said).lines().map(str::to_owned).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bollard::Docker;
+use bollard::errors::Error as DockerError;
 use bollard::models::{CreateImageInfo, ImageInspect};
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::StreamExt;
@@ -44,7 +45,7 @@ impl Images {
         // Another run may have waited for the same.
         if inspect(reached, name).await?.is_none() {
             let span = tracing::info_span!("pull", image = name, layers = Empty);
-            pull(&reached.docker, name).instrument(span).await?;
+            pull(reached, name).instrument(span).await?;
         }
         match inspect(reached, name).await? {
             Some(found) => described(name, found),
@@ -72,21 +73,28 @@ fn described(name: &str, found: ImageInspect) -> Result<Image> {
     Ok(Image { variables: variables.filter_map(name).collect() })
 }
 
-async fn pull(docker: &Docker, name: &str) -> Result<()> {
+async fn pull(reached: &Reached, name: &str) -> Result<()> {
     tracing::info!(target: STEP, "pulling {name}");
+    // Layers that are there aren't fetched again.
+    let pulled = reached.patience.persist_long(|| pull_once(&reached.docker, name)).await;
+    pulled.map_err(|error| {
+        refused(format!("cannot pull the image {name}"), error).hint(
+            "hype pulls without credentials: docker pull it by hand if it is private; \
+             RunEnvironment::with_image, HYPE_IMAGE and hype.toml name another",
+        )
+    })?;
+    tracing::info!(target: STEP, "pulled {name}");
+    Ok(())
+}
+
+async fn pull_once(docker: &Docker, name: &str) -> std::result::Result<(), DockerError> {
     let options = CreateImageOptionsBuilder::default().from_image(&tagged(name)).build();
     let mut told = docker.create_image(Some(options), None, None);
     let mut layers = Layers::default();
     while let Some(info) = told.next().await {
-        layers.take(info.map_err(|error| {
-            refused(format!("cannot pull the image {name}"), error).hint(
-                "hype pulls without credentials: docker pull it by hand if it is private; \
-                 RunEnvironment::with_image, HYPE_IMAGE and hype.toml name another",
-            )
-        })?);
+        layers.take(info?);
         Span::current().record("layers", layers.told());
     }
-    tracing::info!(target: STEP, "pulled {name}");
     Ok(())
 }
 

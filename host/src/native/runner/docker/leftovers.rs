@@ -74,7 +74,7 @@ pub(super) async fn of_run(reached: &Reached, run_id: &str) -> Result<Vec<Contai
 async fn containers(reached: &Reached, label: &str) -> Result<Vec<ContainerSummary>> {
     let filters = HashMap::from([("label", vec![label.to_owned()])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let listed = reached.patience.persist(|| reached.docker.list_containers(Some(options.clone())));
+    let listed = reached.patience.read(|| reached.docker.list_containers(Some(options.clone())));
     listed.await.map_err(|error| refused("cannot list the containers of hype", error))
 }
 
@@ -127,8 +127,7 @@ async fn transient_volumes(reached: &Reached) -> Result<Vec<Volume>> {
     let label = format!("{}=transient", labels::VOLUME);
     let filters = HashMap::from([("label", vec![label])]);
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let listed =
-        reached.patience.persist(|| reached.docker.list_volumes(Some(options.clone()))).await;
+    let listed = reached.patience.read(|| reached.docker.list_volumes(Some(options.clone()))).await;
     let listed = listed.map_err(|error| refused("cannot list the volumes of hype", error))?;
     Ok(listed.volumes.unwrap_or_default())
 }
@@ -138,7 +137,7 @@ async fn is_used(reached: &Reached, volume: &str) -> Result<bool> {
     let filters = HashMap::from([("volume", vec![volume.to_owned()])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let using =
-        reached.patience.persist(|| reached.docker.list_containers(Some(options.clone()))).await;
+        reached.patience.read(|| reached.docker.list_containers(Some(options.clone()))).await;
     let using =
         using.map_err(|error| refused(format!("cannot look who uses volume {volume}"), error))?;
     Ok(!using.is_empty())

@@ -19,6 +19,10 @@ mod patience;
 mod reach;
 mod run;
 mod runner;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod scripted;
 mod volumes;
 
 pub use runner::DockerRunner;

@@ -5,8 +5,13 @@ use std::time::{Duration, Instant};
 use bollard::errors::Error as DockerError;
 use hype_stage::Outage;
 
+use super::daemon::status;
+
 /// How often a daemon that is away is asked.
-pub(crate) const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a daemon may take to begin an answer, at the most.
+const ANSWER: Duration = Duration::from_secs(120);
 
 /// For how long a daemon is asked, and what is told of it meanwhile.
 #[derive(Debug, Clone)]
@@ -27,22 +32,60 @@ impl Patience {
     where
         F: Future<Output = Result<T, DockerError>>,
     {
+        self.persist_while(is_away, || self.outage.watch(ask())).await
+    }
+
+    /// The same for what changes nothing: a daemon that breaks down over it is asked again, too.
+    pub(crate) async fn read<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DockerError>
+    where
+        F: Future<Output = Result<T, DockerError>>,
+    {
+        let is_passing = |error: &DockerError| is_away(error) || status(error) == Some(500);
+        self.persist_while(is_passing, || self.outage.watch(ask())).await
+    }
+
+    /// The same as [`persist`](Self::persist) for what takes long by itself, so that silence says nothing of the daemon.
+    pub(crate) async fn persist_long<T, F>(&self, ask: impl Fn() -> F) -> Result<T, DockerError>
+    where
+        F: Future<Output = Result<T, DockerError>>,
+    {
+        self.persist_while(is_away, ask).await
+    }
+
+    /// What `ask` gives, asked again while its error `is_passing`, for as long as a daemon may be away.
+    pub(crate) async fn persist_while<T, E, F>(
+        &self,
+        is_passing: impl Fn(&E) -> bool,
+        ask: impl Fn() -> F,
+    ) -> Result<T, E>
+    where
+        E: std::fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
         let started = Instant::now();
         loop {
             let began = Instant::now();
-            let answer = self.outage.watch(ask()).await;
-            match &answer {
-                Err(error) if is_away(error) => self.outage.failed(began, error),
-                _ => self.outage.answered(),
-            }
-            let is_away = answer.as_ref().err().is_some_and(is_away);
-            if !is_away || started.elapsed() >= self.longest {
+            let answer = ask().await;
+            let error = match &answer {
+                Err(error) if is_passing(error) => error,
+                _ => {
+                    self.outage.answered();
+                    return answer;
+                }
+            };
+            self.outage.failed(began, error);
+            if started.elapsed() >= self.longest {
                 return answer;
             }
             // Nobody tells when a daemon is back.
             self.outage.watch(tokio::time::sleep(PAUSE)).await;
         }
     }
+}
+
+/// How long a daemon that may be away for as long as `longest` may take to begin an answer.
+pub(crate) fn answer(longest: Duration) -> Duration {
+    longest.saturating_mul(4).clamp(Duration::from_secs(1), ANSWER)
 }
 
 /// Whether there was no answer, or one that says that there will be one later.
@@ -82,6 +125,17 @@ mod tests {
             assert_eq!(answered.await.is_ok(), tries == 3, "{error}");
             assert_eq!(asked.load(Ordering::Relaxed), tries, "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn reading_is_repeated_when_the_daemon_breaks_down_over_it() {
+        let asked = AtomicU32::new(0);
+        let patience = Patience::new("a third test", Duration::from_secs(60));
+        let answered = patience.read(|| {
+            let number = asked.fetch_add(1, Ordering::Relaxed) + 1;
+            std::future::ready(if number < 3 { Err(answer(500)) } else { Ok(()) })
+        });
+        answered.await.unwrap();
     }
 
     #[tokio::test]

@@ -3,12 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as DockerError;
-use bollard::models::{ContainerCreateBody, ContainerState, ContainerStateStatusEnum};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
+};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions, WaitContainerOptionsBuilder,
@@ -24,9 +26,6 @@ use crate::run::log::{Log, LogStream};
 use crate::runner::Attempt;
 use crate::runner::make::make;
 
-/// How often a daemon that went away is looked for.
-const PAUSE: Duration = Duration::from_millis(250);
-
 /// How long output is waited for that the daemon still has after the end.
 const REST: Duration = Duration::from_secs(10);
 
@@ -39,23 +38,19 @@ pub(crate) async fn run(
     (name, body): (&str, ContainerCreateBody),
     patience: Duration,
 ) -> Result<End> {
-    let docker = &reached.docker;
     let image = body.image.clone().unwrap_or_default();
     let has_ended = create(reached, attempt, (name, body)).await?;
     tracing::info!(target: STEP, "created container {name}");
     // Before it starts, so that nothing is missed.
-    let AttachContainerResults { output, input } = attach(docker, name)
+    let AttachContainerResults { output, input } = attach(reached, name)
         .await
         .map_err(|error| refused(format!("cannot attach to container {name}"), error))?;
     hand_over(attempt, input)
         .await
         .map_err(|error| Error::runner(format!("cannot write to container {name}"), error))?;
-    docker
-        .start_container(name, None::<StartContainerOptions>)
-        .await
-        .map_err(|error| not_started(&image, name, error))?;
+    start(reached, name).await.map_err(|error| not_started(&image, name, error))?;
     attempt.handover.done();
-    let end = watch((docker, name), output, &attempt.log, patience).await;
+    let end = watch(reached, name, output, (&attempt.log, patience)).await;
     has_ended.store(matches!(end, End::Exited(_)), Ordering::Relaxed);
     Ok(end)
 }
@@ -79,9 +74,11 @@ pub(crate) async fn create(
         beside.remove(what, Box::pin(removal));
         Ok(())
     };
-    let options = CreateContainerOptionsBuilder::default().name(name).build();
-    let docker = reached.docker.clone();
-    let request = async move { docker.create_container(Some(options), body).await };
+    let (reached, made) = (reached.clone(), name.to_owned());
+    let request = async move {
+        let make_or_adopt = || make_or_adopt(&reached.docker, &made, &body);
+        reached.patience.persist(make_or_adopt).await
+    };
     let created = make(request, Some((&attempt.owned, shown, removal))).await?;
     let created = created.map_err(|error| {
         let is_source = error.to_string().contains("bind source path does not exist");
@@ -94,17 +91,64 @@ pub(crate) async fn create(
             error
         }
     })?;
-    created.warnings.iter().for_each(|warning| tracing::warn!("container {name}: {warning}"));
+    created.iter().for_each(|warning| tracing::warn!("container {name}: {warning}"));
     Ok(has_ended)
 }
 
-async fn attach(
+/// Makes the container `name` and returns what the daemon warns of. One that is there already and has our labels, the
+/// run's key among them, was made by a request whose answer got lost.
+async fn make_or_adopt(
     docker: &Docker,
+    name: &str,
+    body: &ContainerCreateBody,
+) -> std::result::Result<Vec<String>, DockerError> {
+    let options = CreateContainerOptionsBuilder::default().name(name).build();
+    let conflict = match docker.create_container(Some(options), body.clone()).await {
+        Err(error) if status(&error) == Some(409) => error,
+        created => return created.map(|created| created.warnings),
+    };
+    match found(docker.inspect_container(name, None).await)? {
+        Some(there) => match has_labels(&there, body) {
+            true => Ok(Vec::new()),
+            false => Err(conflict),
+        },
+        // The first request still makes it.
+        None => Err(DockerError::RequestTimeoutError),
+    }
+}
+
+/// Whether a container has all labels of `body`; its image may give it more.
+fn has_labels(there: &ContainerInspectResponse, body: &ContainerCreateBody) -> bool {
+    let labels = there.config.as_ref().and_then(|config| config.labels.as_ref());
+    let has = |(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value);
+    body.labels.iter().flatten().all(has)
+}
+
+/// Attaches to a container, so that nothing of its output is missed.
+async fn attach(
+    reached: &Reached,
     name: &str,
 ) -> std::result::Result<AttachContainerResults, DockerError> {
     let options = AttachContainerOptionsBuilder::default();
     let options = options.stream(true).stdin(true).stdout(true).stderr(true).build();
-    docker.attach_container(name, Some(options)).await
+    let attach = || reached.docker.attach_container(name, Some(options.clone()));
+    reached.patience.persist(attach).await
+}
+
+/// Starts the container `name`, once: one that was started by a request whose answer got lost may have ended since, and
+/// would run nothing a second time.
+async fn start(reached: &Reached, name: &str) -> std::result::Result<(), DockerError> {
+    let (docker, was_asked) = (&reached.docker, AtomicBool::new(false));
+    let start = async || {
+        if was_asked.swap(true, Ordering::Relaxed) {
+            let state = docker.inspect_container(name, None).await?.state.unwrap_or_default();
+            if state.status != Some(ContainerStateStatusEnum::CREATED) {
+                return Ok(());
+            }
+        }
+        docker.start_container(name, None::<StartContainerOptions>).await
+    };
+    reached.patience.persist(start).await
 }
 
 /// Hands the run's key over, which `hype-run` reads before all else.
@@ -130,11 +174,12 @@ fn not_started(image: &str, name: &str, error: DockerError) -> Error {
 
 /// Hands the output on until the container has ended, over restarts of the daemon too.
 async fn watch(
-    (docker, name): (&Docker, &str),
+    reached: &Reached,
+    name: &str,
     mut output: Output,
-    log: &Log,
-    patience: Duration,
+    (log, patience): (&Log, Duration),
 ) -> End {
+    let docker = &reached.docker;
     let mut went_away = false;
     loop {
         match follow(docker, name, output, log).await {
@@ -147,7 +192,7 @@ async fn watch(
                 went_away = true;
             }
         }
-        let Some(state) = look(docker, name, patience).await else { return End::Away };
+        let Ok(state) = look(reached, name).await else { return End::Away };
         match state {
             None => return End::Removed,
             Some(state) if is_running(&state) => {}
@@ -156,7 +201,7 @@ async fn watch(
             Some(state) => return End::Exited(exit(state)),
         }
         tracing::warn!("container {name} runs on; what it wrote meanwhile is not shown");
-        output = match attach(docker, name).await {
+        output = match attach(reached, name).await {
             Ok(attached) => attached.output,
             Err(_) => Box::pin(futures::stream::empty()),
         };
@@ -206,18 +251,13 @@ async fn write(mut output: Output, log: &Log) {
     }
 }
 
-/// The container's state, none if it isn't there any more; nothing at all if the daemon is away for
-/// too long.
-async fn look(docker: &Docker, name: &str, patience: Duration) -> Option<Option<ContainerState>> {
-    let started = Instant::now();
-    loop {
-        match found(docker.inspect_container(name, None).await) {
-            Ok(found) => return Some(found.map(|container| container.state.unwrap_or_default())),
-            Err(_) if started.elapsed() >= patience => return None,
-            // Nobody tells when a daemon is back.
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+/// The container's state, none if it isn't there any more.
+async fn look(
+    reached: &Reached,
+    name: &str,
+) -> std::result::Result<Option<ContainerState>, DockerError> {
+    let looked = reached.patience.read(|| reached.docker.inspect_container(name, None)).await;
+    Ok(found(looked)?.map(|container| container.state.unwrap_or_default()))
 }
 
 fn is_running(state: &ContainerState) -> bool {

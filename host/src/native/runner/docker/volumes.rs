@@ -170,9 +170,12 @@ async fn open_all(
     let names: Vec<_> = (0..volumes.len()).map(|index| format!("{PLACE}/{index}")).collect();
     let archive = open_directories(&names).map_err(|error| Error::runner(&problem, error))?;
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    let archive = bollard::body_full(archive.into());
-    let uploaded = reached.docker.upload_to_container(container, Some(options), archive).await;
-    uploaded.map_err(|error| refused(problem, error))
+    let archive = bytes::Bytes::from(archive);
+    let upload = || {
+        let (options, archive) = (options.clone(), bollard::body_full(archive.clone()));
+        reached.docker.upload_to_container(container, Some(options), archive)
+    };
+    reached.patience.persist(upload).await.map_err(|error| refused(problem, error))
 }
 
 fn opener(attempt: &Attempt, image: &str, volumes: &[&str]) -> ContainerCreateBody {

@@ -2,6 +2,9 @@
 //!
 //! One watch of what is said of the Pods in a namespace begins with the first run that asks, and ends with the last.
 //! A server reads all events of a namespace for each that begins, whatever it selects.
+//!
+//! Events are news and nothing waits for them, so that they aren't asked for by the [patience](super::patience) of other
+//! requests: that would tell of an outage that hinders nobody, and hold up the end of a run for what only explains it.
 
 use std::collections::HashMap;
 use std::pin::pin;
