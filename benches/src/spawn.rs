@@ -1,13 +1,16 @@
 //! The cost of spawning a run while many others are alive: it must not grow with their number.
 
+use std::collections::BTreeSet;
 use std::future::{pending, ready};
 use std::time::Instant;
 
 use bench_closures::greet;
 use futures::future::BoxFuture;
-use hype::runner::{Attempt, Owned, Runner, Voucher};
-use hype::{Result, Run, RunEnvironment, Stage, Submitter};
-use hype_wire::Mount;
+use hype::runner::{
+    Attempt, Description, Log, Mount, Owned, Plan, PlanRequest, Proof, Runner, Voucher,
+};
+use hype::stage::Removal;
+use hype::{Error, Result, Run, RunEnvironment, Stage, Submitter};
 
 use crate::alternate::Times;
 use crate::ours::Ours;
@@ -28,15 +31,11 @@ const RATIO: f64 = 1.5;
 struct Waiting;
 
 impl Runner for Waiting {
-    fn place(&self) -> String {
-        "nowhere".to_owned()
+    fn description(&self) -> Description {
+        Description { place: "nowhere".to_owned(), outlives_program: false }
     }
 
-    fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        Box::pin(ready(Ok(None)))
-    }
-
-    fn check_stage<'a>(&'a self, _: &'a str, _: &'a RunEnvironment) -> BoxFuture<'a, Result<()>> {
+    fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
         Box::pin(pending())
     }
 
@@ -45,11 +44,43 @@ impl Runner for Waiting {
         _: &'a RunEnvironment,
         _: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        Box::pin(ready(Ok(Vec::new())))
+        Box::pin(pending())
     }
 
     fn run(&self, _: Attempt) -> BoxFuture<'static, Result<Voucher>> {
         Box::pin(pending())
+    }
+
+    fn looks_in(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_alive<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(ready(Ok(false)))
+    }
+
+    fn proof<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn failure<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn follow(&self, _: &str, _: Log) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
+    fn remove(&self, _: &str, _: bool) -> BoxFuture<'static, Result<()>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn collect<'a>(
+        &'a self,
+        _: Removal,
+        _: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(ready(Ok(Vec::new())))
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype::runner::{Attempt, Owned, Runner, Voucher};
-use hype::{LocalRunner, Result, RunEnvironment};
-use hype_wire::{Mount, RunKey};
+use hype::runner::{Attempt, Description, Proof, Runner, Voucher};
+use hype::{LocalRunner, Result};
+
+use crate::around::Around;
 
 type Before = dyn Fn(&Attempt) -> Result<()> + Send + Sync;
 
@@ -47,21 +48,13 @@ impl fmt::Debug for Disturbed {
     }
 }
 
-impl Runner for Disturbed {
-    fn place(&self) -> String {
-        "where somebody disturbs".to_owned()
+impl Around for Disturbed {
+    fn inner(&self) -> &dyn Runner {
+        &self.runner
     }
 
-    fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        self.runner.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        self.runner.mounts(env, owned)
+    fn description(&self) -> Description {
+        Description { place: "where somebody disturbs".to_owned(), outlives_program: false }
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
@@ -77,10 +70,10 @@ impl Runner for Disturbed {
         })
     }
 
-    fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
+    fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
         match self.forgets_keys {
             true => Box::pin(std::future::ready(Ok(None))),
-            false => self.runner.key(run_id),
+            false => self.runner.proof(run_id),
         }
     }
 }

@@ -10,12 +10,12 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
+use conformance::around::{Around, Changed};
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
-use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::runner::{Mount, Owned, Runner};
 use hype::stage::Removal;
 use hype::{LocalRunner, RunEnvironment, Stage, Submitter};
-use hype_wire::Mount;
 use test_guests::ends::sleep;
 
 /// A program that goes with the test.
@@ -253,20 +253,13 @@ fn a_second_ctrl_c_waits_for_nothing() {
     assert_eq!(count(&directory.path().join("volumes")), 3);
 }
 
-/// A runner that never has the mounts of a run.
+/// A local runner that never has the mounts of a run.
 #[derive(Debug)]
-struct WithoutMounts;
+struct WithoutMounts(LocalRunner);
 
-impl Runner for WithoutMounts {
-    fn place(&self) -> String {
-        "nowhere".to_owned()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        _: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        Box::pin(std::future::ready(Ok(None)))
+impl Around for WithoutMounts {
+    fn inner(&self) -> &dyn Runner {
+        &self.0
     }
 
     fn mounts<'a>(
@@ -274,10 +267,6 @@ impl Runner for WithoutMounts {
         _: &'a RunEnvironment,
         _: &'a Owned,
     ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn run(&self, _: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
         Box::pin(std::future::pending())
     }
 }
@@ -288,7 +277,8 @@ async fn dropped_run_removes_lease_written_before_staging() {
     let directory = tempfile::tempdir().unwrap();
     let stage = Stage::in_directory(directory.path()).unwrap();
     let term = Duration::from_millis(30);
-    let submitter = submitter_with_lease_term(stage, WithoutMounts, term).unwrap();
+    let runner = Changed(WithoutMounts(LocalRunner::new().unwrap()));
+    let submitter = submitter_with_lease_term(stage, runner, term).unwrap();
     let run = submitter.spawn(sleep(0), &RunEnvironment::new());
     let lease = directory.path().join("runs").join(run.id()).join("lease");
     while !lease.exists() {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use conformance::around::Changed;
 use conformance::disturbed::Disturbed;
 use hype::blocking::Submitter;
 use hype::{Error, RunEnvironment, Stage};
@@ -31,7 +32,7 @@ impl Lost {
             }
         });
         let stage = Stage::in_directory(directory.path()).unwrap();
-        let submitter = Submitter::new(stage, runner).unwrap();
+        let submitter = Submitter::new(stage, Changed(runner)).unwrap();
         Self { _stage: directory, submitter, started }
     }
 

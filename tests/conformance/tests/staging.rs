@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::around::Changed;
 use conformance::disturbed::Disturbed;
 use conformance::values::component;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
@@ -28,7 +29,7 @@ fn meddled(stage: &Path, meddle: fn(&Path, &Attempt)) -> hype::Result<String> {
         meddle(&directory, attempt);
         Ok(())
     });
-    let submitter = Submitter::new(Stage::in_directory(stage)?, runner)?;
+    let submitter = Submitter::new(Stage::in_directory(stage)?, Changed(runner))?;
     let closure = greet("x".repeat(100_000));
     wait(submitter.submit(closure, &RunEnvironment::new()))
 }
@@ -160,7 +161,8 @@ fn refused_afterwards(object: &'static str, alter: fn(&Path)) -> Error {
     let runs = directory.path().join("runs");
     let runner =
         Disturbed::new().unwrap().after(move |run_id| alter(&runs.join(run_id).join(object)));
-    let submitter = Submitter::new(Stage::in_directory(directory.path()).unwrap(), runner).unwrap();
+    let submitter =
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), Changed(runner)).unwrap();
     wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err()
 }
 

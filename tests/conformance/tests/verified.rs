@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::around::Changed;
 use conformance::disturbed::Disturbed;
 use conformance::told::told;
 use futures::StreamExt;
@@ -23,7 +24,8 @@ impl Setting {
         conformance::build_guests();
         let stage = tempfile::tempdir().unwrap();
         let runner = change(Disturbed::new().unwrap(), stage.path().to_owned());
-        let submitter = Submitter::new(Stage::in_directory(stage.path()).unwrap(), runner).unwrap();
+        let submitter =
+            Submitter::new(Stage::in_directory(stage.path()).unwrap(), Changed(runner)).unwrap();
         Self { stage, submitter }
     }
 

@@ -153,7 +153,6 @@ impl RunEnvironment {
 
 impl Powers {
     /// Whether a closure needs a network for what it may do.
-    #[cfg(feature = "docker")]
     pub(crate) fn need_network(&self) -> bool {
         // What a command needs, nobody knows.
         !self.http.is_empty() || !self.commands.is_empty()

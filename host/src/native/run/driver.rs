@@ -26,7 +26,7 @@ use crate::run::registry::Registry;
 use crate::run::run_objects::RunObjects;
 use crate::run::status::Status;
 use crate::run::vouched::{outcome_by_key, outcome_by_line};
-use crate::runner::{Attempt, Runner, StageSecret, Voucher};
+use crate::runner::{Attempt, Description, Plan, PlanRequest, Runner, StageSecret, Voucher};
 use crate::staging::upload::Uploads;
 use crate::staging::{Ingredients, StagedRun};
 
@@ -34,6 +34,7 @@ use crate::staging::{Ingredients, StagedRun};
 pub(crate) struct Core {
     pub(crate) stage: Stage,
     pub(crate) runner: Box<dyn Runner>,
+    pub(crate) description: Description,
     pub(crate) uploads: Uploads,
     /// How long an owner of a run that doesn't renew its lease may still be there.
     pub(crate) lease_term: Duration,
@@ -103,7 +104,7 @@ impl Core {
     async fn leave(&self, order: &Order, result: &Result<Bytes>, is_settled: bool) {
         let id = &order.id;
         if let (false, Err(error)) = (is_settled, result) {
-            if self.runner.outlives_program() {
+            if self.description.outlives_program {
                 tracing::warn!(
                     "{id}, which is detached, is not followed here any more; submitter.attach waits for it: {}",
                     error.report()
@@ -139,7 +140,9 @@ impl Core {
         env.powers().compare_with(function.component())?;
         // Before anything is waited for, since the lease may be written meanwhile.
         self.own_run(order);
-        self.runner.check_stage(self.stage.url(), env).await?;
+        let image = call.image().or(env.image());
+        let request = PlanRequest { stage_url: self.stage.url(), env, image };
+        let plan = self.runner.plan(request).await?;
         let mounts = self.runner.mounts(env, &self.owned).await?;
         let key = keys::make(&self.registry, id)?;
         let ingredients = Ingredients {
@@ -148,23 +151,23 @@ impl Core {
             arguments,
             env,
             mounts,
-            place: self.runner.place_of(env).await?,
+            place: plan.place.clone(),
             #[cfg(feature = "local")]
-            platform: self.runner.platform(env).await?,
+            platform: plan.platform.clone(),
         };
         let staged = StagedRun::begin(&self.stage, ingredients).await?;
         order.lease.mark_staged().await;
         staged.put_blobs(&self.stage, &self.uploads).await?;
-        let image = self.runner.image(call.image().or(env.image()), env);
+        let image = plan.image.as_deref();
         let shown = image.map_or_else(|| env.clone(), |image| env.with_image(image));
         tracing::info!(target: STEP, "submitting {} to {shown:?}", staged.manifest_url);
-        tracing::info!(target: STEP, "running `{}` {}", call.function(), self.runner.place());
+        tracing::info!(target: STEP, "running `{}` {}", call.function(), self.description.place);
         let (mut number, mut retries, mut restaged) = (1, 0, false);
         loop {
             order.status.send_replace(Status::Running(number));
             order.handover.change(Need::Program);
             Span::current().record("attempt", number);
-            match self.attempt(order, &function, &staged, (number, &key)).await {
+            match self.attempt(order, &function, &staged, &plan, (number, &key)).await {
                 Err(error) if error.misses_object() && !restaged => {
                     tracing::warn!(
                         "{id} is staged again, since a collection came between: {error}"
@@ -191,6 +194,7 @@ impl Core {
         order: &Order,
         function: &ComponentFunction,
         staged: &StagedRun,
+        plan: &Plan,
         (number, key): (u32, &RunKey),
     ) -> Result<Bytes> {
         let Order { id, call, env, .. } = order;
@@ -200,10 +204,11 @@ impl Core {
             number,
             function: call.function().to_owned(),
             component: function.component().name().to_owned(),
+            stage_url: self.stage.url().to_owned(),
             manifest_url: staged.manifest_url.clone(),
             manifest_digest: staged.manifest_digest,
             key: key.clone(),
-            image: call.image().or(env.image()).map(str::to_owned),
+            image: plan.image.clone(),
             env: env.clone(),
             stage_secret: order.stage_secret.clone(),
             disk: staged.disk,

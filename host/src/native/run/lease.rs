@@ -28,7 +28,6 @@ pub(crate) const FIRST_AFTER: Duration = Duration::from_secs(5);
 static OWNER: LazyLock<String> = LazyLock::new(|| unique_name("hype-owner"));
 
 /// How this process calls itself, as the owner of runs.
-#[cfg(any(feature = "docker", feature = "kubernetes"))]
 pub(crate) fn owner() -> &'static str {
     OWNER.as_str()
 }

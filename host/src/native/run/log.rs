@@ -116,7 +116,7 @@ impl Log {
 
     /// Says that of the attempt that just ended so many lines of each stream were written here, and that
     /// its runner can't read the others. They are taken from the stage, as far as they are there.
-    pub fn is_cut_after(&self, stdout: usize, stderr: usize) {
+    pub fn mark_truncated(&self, stdout: usize, stderr: usize) {
         self.lock().cut = Some([stdout, stderr]);
     }
 

@@ -57,6 +57,7 @@ impl Submitter {
         let owned = Owned::of_submitter(&background);
         let core = Arc::new(Core {
             stage,
+            description: runner.description(),
             runner: Box::new(runner),
             uploads: Uploads::default(),
             lease_term,
@@ -244,8 +245,8 @@ impl Submitter {
 
 impl fmt::Debug for Submitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Core { stage, runner, .. } = &*self.inner.core;
-        write!(f, "Submitter({}, {})", runner.place(), stage.url())
+        let Core { stage, description, .. } = &*self.inner.core;
+        write!(f, "Submitter({}, {})", description.place, stage.url())
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) const EXPIRY: &str = "com.spotify.hype/expiry";
 #[cfg(feature = "docker")]
 pub(crate) const KEY: &str = "com.spotify.hype/key";
 /// How long a volume lives: `transient` or `persistent`.
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 pub(crate) const VOLUME: &str = "com.spotify.hype/volume";
 /// The storage class that a volume was asked for with.
 #[cfg(feature = "docker")]
@@ -34,6 +35,7 @@ pub(crate) fn expiry(longest: Option<Duration>) -> String {
 }
 
 /// Whether `expiry` is over. What has none or a strange one stays.
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 pub(crate) fn is_over(expiry: Option<&str>, now: SystemTime) -> bool {
     let expiry: Option<u64> = expiry.and_then(|expiry| expiry.parse().ok());
     expiry.is_some_and(|expiry| expiry <= seconds(now))
@@ -44,6 +46,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 #[cfg(test)]
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod tests {
     use super::*;
 

@@ -1,6 +1,7 @@
 //! Runs closures in this process, by the same function that `hype-run` calls in a container.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::ready;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::secrets::{Secrets, shown};
 use super::volumes::Volumes;
-use super::{Attempt, Runner, Voucher};
+use super::{Attempt, Description, Plan, PlanRequest, Proof, Runner, Voucher, is_driven_here};
 use crate::blocking_task::blocking;
 use crate::cleanup::owned::Owned;
 use crate::environment::RunEnvironment;
@@ -97,13 +98,13 @@ impl LocalRunner {
 }
 
 impl Runner for LocalRunner {
-    fn place(&self) -> String {
-        "in this process".to_owned()
+    fn description(&self) -> Description {
+        Description { place: "in this process".to_owned(), outlives_program: false }
     }
 
-    fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        let here = Platform::here().map(|platform| platform.name().to_owned());
-        Box::pin(std::future::ready(Ok(here)))
+    fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
+        let platform = Platform::here().map(|platform| platform.name().to_owned());
+        Box::pin(ready(Ok(Plan { platform, ..Plan::default() })))
     }
 
     fn mounts<'a>(
@@ -117,7 +118,7 @@ impl Runner for LocalRunner {
             let secrets = env.secrets().iter().map(|(path, name)| self.0.secret(name, path));
             mounts.chain(secrets).collect()
         };
-        Box::pin(std::future::ready(mounts()))
+        Box::pin(ready(mounts()))
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
@@ -154,6 +155,26 @@ impl Runner for LocalRunner {
                 false => Error::runner("the local runner broke down", error),
             })?
         })
+    }
+
+    fn looks_in(&self, _: &str) -> bool {
+        false
+    }
+
+    fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(ready(Ok(is_driven_here(run_id))))
+    }
+
+    fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
+        Box::pin(ready(Ok(Proof::of_this_process(run_id))))
+    }
+
+    fn failure<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn follow(&self, _: &str, _: Log) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
     }
 
     fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {

@@ -8,20 +8,18 @@ mod docker;
 mod endpoints;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
-#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod labels;
 #[cfg(feature = "local")]
 mod local;
-#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod lost;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod make;
+mod process;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod quantity;
 pub(crate) mod run_place;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
-#[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod verdict;
 #[cfg(feature = "local")]
 mod volume_owner;
@@ -44,6 +42,10 @@ use hype_stage::Removal;
 use hype_wire::Digest;
 pub use hype_wire::{Access, Mount, RunKey, TerminationLine};
 
+pub use hype_wire::launch;
+
+pub use self::process::Process;
+pub use self::verdict::{Advice, ProcessEnd, ProcessExit, Subject};
 pub use crate::cleanup::owned::Owned;
 pub use crate::run::handover::Handover;
 pub use crate::run::log::Log;
@@ -53,8 +55,9 @@ use crate::error::{Error, Result};
 use crate::run::keys;
 use crate::run::known;
 
-/// One try at a run, as a runner is told of it. All else stands in the manifest.
+/// One try at a run. All else stands in the manifest.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The run's name.
     pub run_id: String,
@@ -64,11 +67,13 @@ pub struct Attempt {
     pub function: String,
     /// The component's name, for a person.
     pub component: String,
-    /// Where the manifest stands.
+    /// The URL of the stage.
+    pub stage_url: String,
+    /// The URL of the manifest.
     pub manifest_url: String,
     /// The manifest's digest, to be handed to the runner process by a way that is trusted.
     pub manifest_digest: Digest,
-    /// The container image, if the closure or the environment names one.
+    /// The container image of the [`Plan`].
     pub image: Option<String>,
     /// The environment.
     pub env: RunEnvironment,
@@ -110,39 +115,80 @@ pub enum Voucher {
     Stopped(TerminationLine, String),
 }
 
-/// Starts `hype-run` on a manifest somewhere and waits for its end.
-pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
+/// A runner in words and facts that never change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
     /// Where it runs things, for messages: `in this process`.
-    fn place(&self) -> String;
+    pub place: String,
+    /// Whether its runs go on when the process that began them is gone. If so, [`Runner::run`] says by
+    /// [`Attempt::handover`] from when on that is.
+    pub outlives_program: bool,
+}
 
-    /// The image that a run in `env` gets, whose closure names the image `named` or none; none where there are no images.
-    fn image(&self, _named: Option<&str>, _env: &RunEnvironment) -> Option<String> {
-        None
+/// A run that a runner plans, before anything is made or uploaded for it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PlanRequest<'a> {
+    /// The URL of the stage.
+    pub stage_url: &'a str,
+    /// The environment.
+    pub env: &'a RunEnvironment,
+    /// The container image that the closure names, or else the environment.
+    pub image: Option<&'a str>,
+}
+
+/// How a runner will run something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The container image; `None` where there are no images.
+    pub image: Option<String>,
+    /// The platform whose machine code is wanted, as `hype-run` names it; `None` where `hype-run`
+    /// compiles for itself.
+    pub platform: Option<String>,
+    /// The place that the manifest names for attaching programs, which hand it to
+    /// [`Runner::looks_in`]; `None` for runs inside this process, which end with it.
+    pub place: Option<String>,
+}
+
+/// What vouches for an outcome that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The run's key, with which the outcome must be sealed.
+    Key(RunKey),
+    /// The line of the runner process, which has the outcome's digest.
+    Line(TerminationLine),
+}
+
+impl Proof {
+    /// Returns the key of a run that a submitter of this process began.
+    pub fn of_this_process(run_id: &str) -> Option<Self> {
+        keys::find(run_id).map(Self::Key)
     }
+}
 
-    /// The platform whose machine code runs in `env`, as `hype-run` names it; none where it will
-    /// compile for itself.
+/// Returns whether a submitter of this process drives the run.
+pub fn is_driven_here(run_id: &str) -> bool {
+    known::find(run_id).is_some()
+}
+
+/// Starts `hype-run` on a manifest somewhere and waits for its end.
+///
+/// A runner that starts processes builds each from its attempt by [`Process::of`] and judges its end by
+/// [`Process::judge`].
+pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
+    /// Describes the runner.
+    fn description(&self) -> Description;
+
+    /// Plans a run.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when whoever must be asked can't be reached.
-    fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>>;
+    /// [`Input`](crate::ErrorKind::Input) when what runs could not reach the stage,
+    /// [`Runner`](crate::ErrorKind::Runner) when a server that must be asked can't be reached.
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>>;
 
-    /// Makes sure that what runs in `env` reaches the stage at `url`. It is asked before anything is made or uploaded.
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when it can't reach that.
-    fn check_stage<'a>(
-        &'a self,
-        _url: &'a str,
-        _env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    /// The mounts of `env` as `hype-run` will find them. What is made for them and outlives the run
-    /// is entered into `owned`, the submitter's.
+    /// Returns the mounts of `env` as `hype-run` will find them. Registers what is made for them and
+    /// outlives the run with `owned`, the submitter's.
     ///
     /// # Errors
     ///
@@ -153,103 +199,62 @@ pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
         owned: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>>;
 
-    /// Runs `attempt` to its end, and says who vouches for its outcome. Dropping the future stops the
+    /// Runs `attempt` to its end and returns what vouches for its outcome. Dropping the future stops the
     /// run.
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
 
-    /// Whether its runs go on when the process that began them is gone. If so, [`run`](Self::run) says by
-    /// [`Attempt::handover`] from when on that is.
-    fn outlives_program(&self) -> bool {
-        false
-    }
+    /// Looks for runs in this place from now on, too, and returns whether it can. An attaching program found
+    /// the place in the stage, and whoever can write there could have named it: what is found there may be
+    /// waited for and removed, and vouches for nothing.
+    fn looks_in(&self, place: &str) -> bool;
 
-    /// The place that it starts runs of `env` in, as their manifests name it; none for runs inside this process, which
-    /// end with it. Whoever attaches to such a run hands it on to [`looks_in`](Self::looks_in).
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when nothing says where that is, [`Runner`](crate::ErrorKind::Runner) when
-    /// whoever must be asked can't be reached.
-    fn place_of<'a>(&'a self, _env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    /// Looks for runs in this place, too, where somebody attaches to one, and says whether it can: what it can't look
-    /// for, it neither finds nor misses. Whoever can write to the stage could have named the place: what is found there
-    /// may be waited for and removed, and vouches for nothing.
-    fn looks_in(&self, _place: &str) -> bool {
-        false
-    }
-
-    /// Whether something of this run, begun here or by another process, is still there and may leave an
-    /// outcome. A runner whose runs may outlive the process that began them must be able to tell.
+    /// Returns whether something of this run, begun here or by another process, is still there and may leave
+    /// an outcome.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
-    fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(std::future::ready(Ok(known::find(run_id).is_some())))
-    }
+    fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>>;
 
-    /// The key of this run, begun here or by another process; none when nobody has it any more. A runner
-    /// that keeps keys where other processes find them looks there.
+    /// Returns what vouches for the outcome of this run, begun here or by another process; `None` when nobody
+    /// has it any more.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
-    fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
-        Box::pin(std::future::ready(Ok(keys::find(run_id))))
-    }
+    fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>>;
 
-    /// The line by which the runner process of this run, begun here or by another process, vouches for its
-    /// outcome, which is there; none when nobody has it any more. A runner that keeps lines where other
-    /// processes find them looks there.
+    /// Returns why this run, begun here or by another process, left no outcome, where what it ran in tells;
+    /// `None` where nothing of that is there.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
-    fn line<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<TerminationLine>>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
+    fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>>;
 
-    /// Why this run, begun here or by another process, left no outcome, where what it ran in tells; none where nothing of
-    /// that is there.
-    ///
-    /// # Errors
-    ///
-    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
-    fn failure<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
+    /// Writes to `log` what this run, begun by another process, writes, from its beginning to its end. When
+    /// that ends or is dropped, [`Log::mark_truncated`] tells how much it was. A runner that can't writes
+    /// nothing.
+    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()>;
 
-    /// Hands on to `log` what this run, begun by another process, writes, from its beginning to its end. When that ends
-    /// or is dropped, [`Log::is_cut_after`] says how much it was. A runner that can't hands on nothing.
-    fn follow(&self, _run_id: &str, _log: Log) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    /// Stops what is left of a run outside the stage and removes it: that of one that was detached, whose owner is gone,
-    /// or that somebody cancels. Of an orphan, whose owner is gone, transient volumes go, too, that no other of that
-    /// owner's runs uses. What isn't there is no error.
+    /// Stops what is left of a run outside the stage and removes it: of one that was detached, whose owner is
+    /// gone, or that somebody cancels. Of an orphan, whose owner is gone, transient volumes go, too, that no
+    /// other of that owner's runs uses. What isn't there is no error.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it is there and can't be removed.
-    fn remove(&self, _run_id: &str, _is_orphan: bool) -> BoxFuture<'static, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>>;
 
-    /// Removes what submitters that are gone left outside the stage, and gives the names of it. What belongs to the runs
-    /// `kept` stays: they were detached, and their outcome needs what vouches for it.
+    /// Removes what submitters that are gone left outside the stage, and returns the names of it. What belongs
+    /// to the runs `kept` stays: they were detached, and their outcome needs what vouches for it.
     ///
     /// # Errors
     ///
     /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
     fn collect<'a>(
         &'a self,
-        _removal: Removal,
-        _kept: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
+        removal: Removal,
+        kept: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>>>;
 }

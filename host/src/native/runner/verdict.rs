@@ -52,36 +52,71 @@ impl ProcessExit {
 
 /// What a process ran in, in the words of its backend.
 #[derive(Debug, Clone)]
-pub(crate) struct Subject<'a> {
-    pub(crate) run_id: &'a str,
+#[non_exhaustive]
+pub struct Subject<'a> {
+    /// The run's name.
+    pub run_id: &'a str,
     /// What it ran in and its name: `pod a-1`.
-    pub(crate) what: &'a str,
+    pub what: &'a str,
     /// The container image, if it ran in one.
-    pub(crate) image: Option<&'a str>,
-    /// What runs it and where: `the Docker daemon at unix:///d`.
-    pub(crate) server: &'a str,
-    /// The memory limit of the container.
-    pub(crate) memory: Option<&'a str>,
+    pub image: Option<&'a str>,
+    /// The server that runs it, and its address: `the Docker daemon at unix:///d`.
+    pub server: &'a str,
+    /// The memory limit of the container, as it was written.
+    pub memory: Option<&'a str>,
     /// The last lines that it wrote.
-    pub(crate) last_lines: Vec<String>,
+    pub last_lines: Vec<String>,
     /// Whether it seals its outcome with the run's key, so that no line is needed.
-    pub(crate) is_sealed: bool,
-    pub(crate) advice: &'a Advice,
+    pub is_sealed: bool,
+    /// The backend's own advice.
+    pub advice: Advice,
 }
 
-/// A backend's own advice.
-#[derive(Debug)]
-pub(crate) struct Advice {
+/// A backend's own advice on what to do next.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Advice {
     /// For a process that could not write to the stage.
-    pub(crate) stage: &'static str,
+    pub stage: &'static str,
     /// For a process that was killed from outside.
-    pub(crate) killed: &'static str,
+    pub killed: &'static str,
     /// For a container that used up its memory limit.
-    pub(crate) memory: &'static str,
+    pub memory: &'static str,
     /// Whose memory ran out where the container has no limit, and advice for that.
-    pub(crate) no_limit: (&'static str, &'static str),
+    pub no_limit: (&'static str, &'static str),
     /// For leftovers behind a server that is away.
-    pub(crate) unreachable: &'static str,
+    pub unreachable: &'static str,
+}
+
+impl Advice {
+    /// Advice for processes of this machine.
+    pub const OF_PROCESSES: Self = Self {
+        stage: "it must reach the stage as this program does",
+        killed: AGAIN,
+        memory: AGAIN,
+        no_limit: (
+            "this machine",
+            "let fewer run at once, or bound them: RunEnvironment::with_memory",
+        ),
+        unreachable: AGAIN,
+    };
+}
+
+impl<'a> Subject<'a> {
+    /// Returns the subject for a process of this machine, `what` being its name in messages:
+    /// `process 4711`.
+    pub fn process(run_id: &'a str, what: &'a str) -> Self {
+        Self {
+            run_id,
+            what,
+            image: None,
+            server: "this machine",
+            memory: None,
+            last_lines: Vec::new(),
+            is_sealed: false,
+            advice: Advice::OF_PROCESSES,
+        }
+    }
 }
 
 /// Advice where the next attempt may go well.
@@ -96,7 +131,7 @@ impl Subject<'_> {
     /// # Errors
     ///
     /// The error of the run if there can be no outcome.
-    pub(crate) fn judge(&self, end: ProcessEnd) -> Result<Voucher, Error> {
+    pub fn judge(&self, end: ProcessEnd) -> Result<Voucher, Error> {
         let Self { what, server, .. } = self;
         match end {
             ProcessEnd::Exited(exit) => self.exited(exit),
@@ -208,7 +243,7 @@ mod tests {
             memory: Some("64Mi"),
             last_lines: Vec::new(),
             is_sealed: false,
-            advice: &ADVICE,
+            advice: ADVICE,
         }
     }
 

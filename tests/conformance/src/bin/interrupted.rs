@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use conformance::around::{Around, Changed};
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
 use hype::run::Status;
-use hype::runner::{Attempt, Owned, Runner, Voucher};
+use hype::runner::{Attempt, Description, Runner, Voucher};
 use hype::{Closure, LocalRunner, RunEnvironment, Stage, Submitter, VolumeRequest};
-use hype_wire::Mount;
 use test_guests::ends::sleep;
 use test_guests::surroundings::write_all_then_wait;
 
@@ -97,8 +97,8 @@ fn submitter() -> hype::Result<Submitter> {
     let runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
     let stage = Stage::in_directory(&directory().join("stage"))?;
     match std::env::args().nth(1).unwrap().as_str() {
-        "stuck" => return Submitter::new(stage, Stuck(runner)),
-        "late" => return Submitter::new(stage, Outliving(runner)),
+        "stuck" => return Submitter::new(stage, Changed(Stuck(runner))),
+        "late" => return Submitter::new(stage, Changed(Outliving(runner))),
         _ => {}
     }
     submitter_with_lease_term(stage, runner, Duration::from_millis(500))
@@ -116,24 +116,9 @@ fn environment() -> RunEnvironment {
 #[derive(Debug)]
 struct Stuck(LocalRunner);
 
-impl Runner for Stuck {
-    fn place(&self) -> String {
-        self.0.place()
-    }
-
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.0.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.0.mounts(env, owned)
+impl Around for Stuck {
+    fn inner(&self) -> &dyn Runner {
+        &self.0
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
@@ -149,28 +134,13 @@ impl Runner for Stuck {
 #[derive(Debug)]
 struct Outliving(LocalRunner);
 
-impl Runner for Outliving {
-    fn place(&self) -> String {
-        "elsewhere".to_owned()
+impl Around for Outliving {
+    fn inner(&self) -> &dyn Runner {
+        &self.0
     }
 
-    fn platform<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, hype::Result<Option<String>>> {
-        self.0.platform(env)
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        env: &'a RunEnvironment,
-        owned: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        self.0.mounts(env, owned)
-    }
-
-    fn outlives_program(&self) -> bool {
-        true
+    fn description(&self) -> Description {
+        Description { place: "elsewhere".to_owned(), outlives_program: true }
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {

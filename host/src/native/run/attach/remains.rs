@@ -107,7 +107,7 @@ impl Inner {
         match self.whereabouts().await? {
             Whereabouts::Elsewhere(place) => Err(self.unstoppable(place)),
             Whereabouts::Process => self.check_that_its_process_is_gone().await,
-            _ if !self.core.runner.outlives_program() => {
+            _ if !self.core.description.outlives_program => {
                 self.check_that_its_process_is_gone().await
             }
             _ => Ok(()),

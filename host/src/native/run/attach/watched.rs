@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::run::known;
 use crate::run::lease::{self, FIRST_AFTER};
 use crate::run::status::Status;
+use crate::runner::Proof;
 
 /// After how long the stage is looked at again, at first and at the most. An object store doesn't tell
 /// when something comes.
@@ -129,10 +130,10 @@ impl Inner {
     /// The outcome in `bytes`, if somebody vouches for it, or nobody needs to.
     async fn verified(&self, bytes: Bytes) -> Result<Outcome> {
         let Self { id, core, is_strict, .. } = self;
-        let key = self.key().await?;
-        let is_told = match &key {
-            Some(_) => false,
-            None => self.is_told(&bytes).await?,
+        let (key, is_told) = match self.proof().await? {
+            Some(Proof::Key(key)) => (Some(key), false),
+            Some(Proof::Line(line)) => (None, line.digest == Digest::of(&bytes)),
+            None => (None, false),
         };
         let (bytes, origin) = unseal(Vec::from(bytes), key.as_ref())
             .map_err(|error| self.left(Error::lost(id, error)))?;
@@ -146,15 +147,6 @@ impl Inner {
             ),
         }
         Outcome::from_bytes(&bytes).map_err(|error| self.left(error.into()))
-    }
-
-    /// Whether a line of its runner process vouches for the outcome in `bytes`.
-    async fn is_told(&self, bytes: &[u8]) -> Result<bool> {
-        if !self.is_for_runner() {
-            return Ok(false);
-        }
-        let line = self.core.runner.line(&self.id).await.map_err(|error| self.left(error))?;
-        Ok(line.is_some_and(|line| line.digest == Digest::of(bytes)))
     }
 
     fn unverified(&self) -> Error {
@@ -216,7 +208,7 @@ impl Inner {
     /// That our runner can't find what ran, which may be in another cluster.
     fn not_found(&self) -> Error {
         let Self { id, core, .. } = self;
-        let place = core.runner.place();
+        let place = &core.description.place;
         Error::lost(
             id,
             format!("it left no outcome, its owner is gone, and it doesn't run {place}"),

@@ -1,11 +1,10 @@
 //! Where the run was started that somebody attached to, and whether this program's runner can look there.
 
-use hype_wire::RunKey;
-
 use super::{Found, Inner};
 use crate::error::{Error, Result};
+use crate::run::known;
+use crate::runner::Proof;
 use crate::runner::run_place::RunPlace;
-use crate::{run::keys, run::known};
 
 /// Where a run was started, as its manifest says.
 pub(super) enum Whereabouts {
@@ -46,7 +45,7 @@ impl Inner {
     pub(super) fn is_for_runner(&self) -> bool {
         match self.whereabouts.get() {
             Some(Whereabouts::Elsewhere(_)) => false,
-            Some(Whereabouts::Process) => !self.core.runner.outlives_program(),
+            Some(Whereabouts::Process) => !self.core.description.outlives_program,
             _ => true,
         }
     }
@@ -60,11 +59,11 @@ impl Inner {
         is_alive.map(|is_alive| !is_alive).map_err(|error| self.left(error))
     }
 
-    /// The run's key, if it is known here.
-    pub(super) async fn key(&self) -> Result<Option<RunKey>> {
+    /// Returns what vouches for the run's outcome, if that is known here.
+    pub(super) async fn proof(&self) -> Result<Option<Proof>> {
         match self.is_for_runner() {
-            true => self.core.runner.key(&self.id).await.map_err(|error| self.left(error)),
-            false => Ok(keys::find(&self.id)),
+            true => self.core.runner.proof(&self.id).await.map_err(|error| self.left(error)),
+            false => Ok(Proof::of_this_process(&self.id)),
         }
     }
 
@@ -83,7 +82,7 @@ impl Inner {
         let Self { id, core, .. } = self;
         Error::input(format!("{id} was started {}", place.describe())).because(format!(
             "this program's runner, which runs things {}, cannot look there",
-            core.runner.place()
+            core.description.place
         ))
     }
 

@@ -42,8 +42,8 @@ impl Submitter {
             run_id: id.clone(),
             handover: handover.clone(),
             lease: lease.clone(),
-            outlives_program: core.runner.outlives_program(),
-            place: core.runner.place(),
+            outlives_program: core.description.outlives_program,
+            place: core.description.place.clone(),
         };
         let transient_volume = env.transient_volume().cloned();
         let custody = Custody::Held { owned: owned.clone(), detaching, transient_volume };

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
 };
-use hype_wire::launch::{self, Invocation, KeySource};
+use hype_wire::launch::KeySource;
 use hype_wire::{Access, names};
 
 use super::limits::Limits;
 use super::reach::{Network, Reach, STAGE};
 use crate::environment::mount::Source;
 use crate::error::{Error, Result};
-use crate::run::lease;
-use crate::runner::{Attempt, labels};
+use crate::runner::{Process, labels};
 
 /// The user of a container that is shown nothing of this machine: nobody's, as in every image.
 pub(crate) const NOBODY: &str = "65532:65532";
@@ -32,10 +31,9 @@ pub(crate) struct Bind {
     pub(crate) access: Access,
 }
 
-/// What a container is made of besides what stands in its attempt.
+/// What a container is made of besides what stands in its process.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) image: &'a str,
     pub(crate) reach: &'a Reach,
     pub(crate) limits: Limits,
     /// The directories of this machine that it is shown: the guest's, secrets, the stage.
@@ -46,22 +44,15 @@ pub(crate) struct Parts<'a> {
     pub(crate) key_files: BTreeMap<&'static str, String>,
     /// How much its `/tmp` may hold, in bytes.
     pub(crate) tmp: u64,
-    /// From when on it may be removed, as labels say it.
-    pub(crate) expiry: String,
-}
-
-/// The container's name.
-pub(crate) fn name(attempt: &Attempt) -> String {
-    format!("{}-{}", attempt.run_id, attempt.number)
 }
 
 /// What the daemon is told to make.
-pub(crate) fn body(attempt: &Attempt, parts: Parts<'_>) -> ContainerCreateBody {
+pub(crate) fn body(process: &Process, parts: Parts<'_>) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(parts.image.to_owned()),
-        cmd: Some(arguments(attempt, parts.reach)),
-        env: Some(variables(attempt, &parts)),
-        labels: Some(labels(attempt, &parts.expiry)),
+        image: process.image.clone(),
+        cmd: Some(arguments(process, parts.reach)),
+        env: Some(variables(process, &parts)),
+        labels: Some(labels(process)),
         user: Some(parts.user.clone()),
         // By it the run's key comes, so that it is neither in a file nor in a variable.
         attach_stdin: Some(true),
@@ -73,44 +64,37 @@ pub(crate) fn body(attempt: &Attempt, parts: Parts<'_>) -> ContainerCreateBody {
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".into()]), ..Default::default() }),
         stop_signal: Some("SIGTERM".into()),
         stop_timeout: Some(GRACE),
-        host_config: Some(host_config(attempt, parts)),
+        host_config: Some(host_config(process, parts)),
         ..Default::default()
     }
 }
 
-fn arguments(attempt: &Attempt, reach: &Reach) -> Vec<String> {
-    let manifest = format!("{}/{}", reach.url, names::manifest(&attempt.run_id));
-    let mut invocation = Invocation::new(manifest);
-    invocation.digest = Some(attempt.manifest_digest);
+fn arguments(process: &Process, reach: &Reach) -> Vec<String> {
+    let manifest = format!("{}/{}", reach.url, names::manifest(&process.run_id));
+    let mut invocation = process.invocation.clone();
+    // The stage may be elsewhere for the container.
+    invocation.manifest_url = manifest;
     invocation.key = Some(KeySource::StandardInput);
     invocation.to_args()
 }
 
-fn variables(attempt: &Attempt, parts: &Parts<'_>) -> Vec<String> {
+fn variables(process: &Process, parts: &Parts<'_>) -> Vec<String> {
     let mut variables = parts.reach.variables.clone();
-    variables.insert(launch::EXECUTION_ID.into(), attempt.run_id.clone());
-    variables.insert(launch::ATTEMPT.into(), attempt.number.to_string());
+    variables.extend(process.variables.clone());
     let key_files = parts.key_files.iter();
     variables.extend(key_files.map(|(name, path)| ((*name).to_owned(), path.clone())));
     variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-fn labels(attempt: &Attempt, expiry: &str) -> HashMap<String, String> {
-    let key = attempt.key.reveal();
-    let labels = [
-        (labels::RUN, attempt.run_id.as_str()),
-        (labels::SUBMITTER, lease::owner()),
-        (labels::FUNCTION, &attempt.function),
-        (labels::COMPONENT, &attempt.component),
-        (labels::EXPIRY, expiry),
-        (labels::KEY, &key),
-    ];
-    labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+fn labels(process: &Process) -> HashMap<String, String> {
+    let key = [(labels::KEY, process.key.reveal())];
+    let all = process.labels.iter().map(|(name, value)| (*name, value.clone())).chain(key);
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn host_config(attempt: &Attempt, parts: Parts<'_>) -> HostConfig {
+fn host_config(process: &Process, parts: Parts<'_>) -> HostConfig {
     let network = match parts.reach.network {
-        Network::Nothing if attempt.env.powers().need_network() => "bridge",
+        Network::Nothing if process.needs_network() => "bridge",
         Network::Nothing => "none",
         Network::Bridge => "bridge",
         Network::Host => "host",
@@ -130,7 +114,7 @@ fn host_config(attempt: &Attempt, parts: Parts<'_>) -> HostConfig {
         memory: parts.limits.memory,
         // The same again: so it has no swap besides.
         memory_swap: parts.limits.memory,
-        mounts: Some(mounts(attempt, parts.binds)),
+        mounts: Some(mounts(process, parts.binds)),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".into()),
             config: Some(log_options.map(|(name, value)| (name.into(), value.into())).into()),
@@ -139,7 +123,7 @@ fn host_config(attempt: &Attempt, parts: Parts<'_>) -> HostConfig {
     }
 }
 
-fn mounts(attempt: &Attempt, binds: Vec<Bind>) -> Vec<Mount> {
+fn mounts(process: &Process, binds: Vec<Bind>) -> Vec<Mount> {
     let mount = |typ, source, target, access| Mount {
         typ: Some(typ),
         source: Some(source),
@@ -147,7 +131,7 @@ fn mounts(attempt: &Attempt, binds: Vec<Bind>) -> Vec<Mount> {
         read_only: Some(access == Access::ReadOnly),
         ..Default::default()
     };
-    let volumes = attempt.env.mounts().iter().filter_map(|it| match &it.source {
+    let volumes = process.env.mounts().iter().filter_map(|it| match &it.source {
         Source::Volume(request) => {
             Some(mount(MountType::VOLUME, request.name().to_owned(), it.path.clone(), it.access))
         }
@@ -163,12 +147,12 @@ fn mounts(attempt: &Attempt, binds: Vec<Bind>) -> Vec<Mount> {
 /// # Errors
 ///
 /// [`Input`](crate::ErrorKind::Input) when it doesn't.
-pub(crate) fn check_paths(attempt: &Attempt) -> Result<()> {
-    let secret = attempt.stage_secret.as_ref().map(|secret| secret.path.as_str());
+pub(crate) fn check_paths(process: &Process) -> Result<()> {
+    let secret = process.stage_secret.as_ref().map(|secret| secret.path.as_str());
     if let Some(path) = secret {
         hype_wire::check_guest_path(path).map_err(Error::input)?;
     }
-    let env = &attempt.env;
+    let env = &process.env;
     let mounts = env.mounts().iter().map(|mount| mount.path.as_str());
     for path in mounts.chain(env.secrets().keys().map(String::as_str)) {
         for (own, what) in [(Some(STAGE), "the stage"), (secret, "the stage's secret")] {
@@ -188,38 +172,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::cleanup::background::Background;
-    use crate::cleanup::owned::Owned;
     use crate::environment::RunEnvironment;
     use crate::environment::mount::{HostDirectory, VolumeRequest};
-    use crate::run::handover::Handover;
-    use crate::run::log::Log;
     use crate::runner::StageSecret;
-    use hype_wire::{Digest, RunKey};
 
-    fn attempt(env: RunEnvironment) -> Attempt {
-        Attempt {
-            run_id: "hype-run-abcdefghij".into(),
-            number: 2,
-            function: "train".into(),
-            component: "models.wasm".into(),
-            manifest_url: "gs://bucket/prefix/runs/hype-run-abcdefghij/manifest".into(),
-            manifest_digest: Digest::of(b"manifest"),
-            image: None,
-            env,
-            key: RunKey::new([7; 32]),
-            stage_secret: None,
-            disk: 0,
-            log: Log::new("run"),
-            owned: Owned::of_submitter(&Background::start().unwrap()),
-            handover: Handover::new(),
-        }
-    }
-
-    /// What a daemon is told, with its keys in order and the name of this process's own left out.
-    fn told(attempt: &Attempt, parts: Parts<'_>) -> String {
-        let mut told = serde_json::to_value(body(attempt, parts)).unwrap();
-        told["Labels"][labels::SUBMITTER] = "hype-owner".into();
+    /// What a daemon is told, with its keys in order.
+    fn told(process: &Process, parts: Parts<'_>) -> String {
+        let mut told = serde_json::to_value(body(process, parts)).unwrap();
         told.sort_all_objects();
         serde_json::to_string_pretty(&told).unwrap()
     }
@@ -233,16 +192,14 @@ mod tests {
             variables: BTreeMap::new(),
         };
         let parts = Parts {
-            image: "spotify/hype:1.2.3",
             reach: &reach,
             limits: Limits::default(),
             binds: Vec::new(),
             user: NOBODY.into(),
             key_files: BTreeMap::new(),
             tmp: 4 << 30,
-            expiry: "1800000000".into(),
         };
-        insta::assert_snapshot!(told(&attempt(RunEnvironment::new()), parts));
+        insta::assert_snapshot!(told(&Process::example(RunEnvironment::new()), parts));
     }
 
     #[test]
@@ -268,7 +225,6 @@ mod tests {
             access,
         };
         let parts = Parts {
-            image: "us.gcr.io/my-image:42",
             reach: &reach,
             limits: Limits::of(env.requests()).unwrap(),
             binds: vec![
@@ -279,9 +235,10 @@ mod tests {
             user: "1000:1000".into(),
             key_files: [("GOOGLE_APPLICATION_CREDENTIALS", "/etc/gcloud/key.json".into())].into(),
             tmp: 1 << 30,
-            expiry: "1800000000".into(),
         };
-        insta::assert_snapshot!(told(&attempt(env), parts));
+        let process =
+            Process { image: Some("us.gcr.io/my-image:42".into()), ..Process::example(env) };
+        insta::assert_snapshot!(told(&process, parts));
     }
 
     #[test]
@@ -295,16 +252,16 @@ mod tests {
             (env().with_secret("key", "/etc"), "`/etc` and that of the stage's secret"),
             (env().with_secret("key", "/etc/stage"), "that of the stage's secret, `/etc/stage`"),
         ] {
-            let attempt = Attempt { stage_secret: secret.clone(), ..attempt(env) };
-            let error = check_paths(&attempt).unwrap_err().to_string();
+            let process = Process { stage_secret: secret.clone(), ..Process::example(env) };
+            let error = check_paths(&process).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
         let good =
             env().with_secret("key", "/etc/gcloud").with_mount(here.mount_read_only("/data"));
-        let good = Attempt { stage_secret: secret, ..attempt(good) };
+        let good = Process { stage_secret: secret, ..Process::example(good) };
         assert!(check_paths(&good).is_ok());
         let path = "/proc/key".to_owned();
         let strange = Some(StageSecret { name: "stage".into(), path });
-        assert!(check_paths(&Attempt { stage_secret: strange, ..good }).is_err());
+        assert!(check_paths(&Process { stage_secret: strange, ..good }).is_err());
     }
 }

@@ -9,11 +9,11 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures::StreamExt;
 
 use super::daemon::{Reached, found, refused};
-use super::end::{End, Ended};
+use super::end::{Ended, exit};
 use super::leftovers::of_run;
-use super::run::exit;
 use crate::error::{Error, Result};
 use crate::run::log::{Log, LogStream};
+use crate::runner::ProcessEnd;
 
 /// How long to wait before a container that isn't there yet is looked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ impl Counted<'_> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let [stdout, stderr] = self.1;
-        self.0.is_cut_after(stdout, stderr);
+        self.0.mark_truncated(stdout, stderr);
     }
 }
 
@@ -65,11 +65,7 @@ pub(super) async fn follow(reached: &Reached, run_id: &str, log: &Log) {
 }
 
 /// Why the run left no outcome, as far as its last container tells.
-pub(super) async fn failure(
-    reached: &Reached,
-    patience: Duration,
-    run_id: &str,
-) -> Result<Option<Error>> {
+pub(super) async fn failure(reached: &Reached, run_id: &str) -> Result<Option<Error>> {
     let docker = &reached.docker;
     let Some(ContainerSummary { id: Some(id), .. }) = last(reached, run_id).await? else {
         return Ok(None);
@@ -90,11 +86,10 @@ pub(super) async fn failure(
         container: container.name.as_deref().unwrap_or(&id).trim_start_matches('/'),
         image: &image,
         daemon: &reached.address,
-        patience,
         memory: memory.as_deref(),
-        said: said(docker, &id).await,
+        last_lines: said(docker, &id).await,
     };
-    Ok(ended.judged(End::Exited(exit(state))).err())
+    Ok(ended.judge(ProcessEnd::Exited(exit(&state))).err())
 }
 
 /// The last lines of a container.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hype_stage::Provider;
 
 use super::image::Image;
-use crate::runner::Attempt;
+use crate::runner::Process;
 use crate::runner::secrets::Secrets;
 
 /// The key file of a provider in a secret.
@@ -14,24 +14,24 @@ const KEY_FILE: &str = "key.json";
 /// Where in the container the providers' key files are, by the variables that name them.
 pub(crate) fn key_files(
     secrets: &Secrets,
-    attempt: &Attempt,
+    process: &Process,
     image: &Image,
 ) -> BTreeMap<&'static str, String> {
     let variables = Provider::all().filter_map(Provider::key_file_variable);
-    variables.filter_map(|name| Some((name, key_file(name, secrets, attempt, image)?))).collect()
+    variables.filter_map(|name| Some((name, key_file(name, secrets, process, image)?))).collect()
 }
 
 /// Where in the container the key file is that `variable` names, unless the image says that itself:
 /// in the stage's secret, where the environment says, or in a secret of the guest's.
-fn key_file(variable: &str, secrets: &Secrets, attempt: &Attempt, image: &Image) -> Option<String> {
+fn key_file(variable: &str, secrets: &Secrets, process: &Process, image: &Image) -> Option<String> {
     let in_secret = |name: &str, path: &str| {
         let directory = secrets.directory(name, path).ok()?;
         directory.join(KEY_FILE).is_file().then(|| format!("{path}/{KEY_FILE}"))
     };
-    let of_stage = attempt.stage_secret.as_ref();
+    let of_stage = process.stage_secret.as_ref();
     let of_stage = of_stage.and_then(|secret| in_secret(&secret.name, &secret.path));
-    let of_environment = || attempt.env.env().get(variable).cloned();
-    let of_guest = || attempt.env.secrets().iter().find_map(|(path, name)| in_secret(name, path));
+    let of_environment = || process.env.env().get(variable).cloned();
+    let of_guest = || process.env.secrets().iter().find_map(|(path, name)| in_secret(name, path));
     match of_stage.or_else(of_environment) {
         None if image.variables.contains(variable) => None,
         found => found.or_else(of_guest),

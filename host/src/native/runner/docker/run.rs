@@ -19,12 +19,12 @@ use futures::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::daemon::{Reached, found, refused, status};
-use super::end::{End, Exit};
+use super::end::exit;
 use crate::error::{Error, Result};
 use crate::progress::STEP;
 use crate::run::log::{Log, LogStream};
-use crate::runner::Attempt;
 use crate::runner::make::make;
+use crate::runner::{Process, ProcessEnd, ProcessExit};
 
 /// How long output is waited for that the daemon still has after the end.
 const REST: Duration = Duration::from_secs(10);
@@ -34,36 +34,36 @@ type Output = Pin<Box<dyn Stream<Item = std::result::Result<LogOutput, DockerErr
 /// Makes and starts the container `name`, waits for its end and says what that was.
 pub(crate) async fn run(
     reached: &Reached,
-    attempt: &Attempt,
+    process: &Process,
     (name, body): (&str, ContainerCreateBody),
     patience: Duration,
-) -> Result<End> {
+) -> Result<ProcessEnd> {
     let image = body.image.clone().unwrap_or_default();
-    let has_ended = create(reached, attempt, (name, body)).await?;
+    let has_ended = create(reached, process, (name, body)).await?;
     tracing::info!(target: STEP, "created container {name}");
     // Before it starts, so that nothing is missed.
     let AttachContainerResults { output, input } = attach(reached, name)
         .await
         .map_err(|error| refused(format!("cannot attach to container {name}"), error))?;
-    hand_over(attempt, input)
+    hand_over(process, input)
         .await
         .map_err(|error| Error::runner(format!("cannot write to container {name}"), error))?;
     start(reached, name).await.map_err(|error| not_started(&image, name, error))?;
-    attempt.handover.done();
-    let end = watch(reached, name, output, (&attempt.log, patience)).await;
-    has_ended.store(matches!(end, End::Exited(_)), Ordering::Relaxed);
+    process.handover.done();
+    let end = watch(reached, name, output, (&process.log, patience)).await;
+    has_ended.store(matches!(end, ProcessEnd::Exited(_)), Ordering::Relaxed);
     Ok(end)
 }
 
-/// Makes the container `name`, to be removed with what belongs to the attempt. What else is to be removed waits for
+/// Makes the container `name`, to be removed with what belongs to the process. What else is to be removed waits for
 /// the container, which may use it, unless the flag that is given says that it has ended.
 pub(crate) async fn create(
     reached: &Reached,
-    attempt: &Attempt,
+    process: &Process,
     (name, body): (&str, ContainerCreateBody),
 ) -> Result<Arc<AtomicBool>> {
     let has_ended = Arc::new(AtomicBool::new(false));
-    let (ended, beside) = (Arc::clone(&has_ended), attempt.owned.beside());
+    let (ended, beside) = (Arc::clone(&has_ended), process.owned.beside());
     let removal = remove_container(reached.clone(), name.to_owned());
     let what = format!("container {name}");
     let shown = what.clone();
@@ -79,7 +79,7 @@ pub(crate) async fn create(
         let make_or_adopt = || make_or_adopt(&reached.docker, &made, &body);
         reached.patience.persist(make_or_adopt).await
     };
-    let created = make(request, Some((&attempt.owned, shown, removal))).await?;
+    let created = make(request, Some((&process.owned, shown, removal))).await?;
     let created = created.map_err(|error| {
         let is_source = error.to_string().contains("bind source path does not exist");
         let error = refused(format!("cannot make container {name}"), error);
@@ -153,10 +153,10 @@ async fn start(reached: &Reached, name: &str) -> std::result::Result<(), DockerE
 
 /// Hands the run's key over, which `hype-run` reads before all else.
 async fn hand_over(
-    attempt: &Attempt,
+    process: &Process,
     mut input: Pin<Box<dyn AsyncWrite + Send>>,
 ) -> std::io::Result<()> {
-    input.write_all(format!("{}\n", attempt.key.reveal()).as_bytes()).await?;
+    input.write_all(format!("{}\n", process.key.reveal()).as_bytes()).await?;
     input.flush().await
 }
 
@@ -178,12 +178,12 @@ async fn watch(
     name: &str,
     mut output: Output,
     (log, patience): (&Log, Duration),
-) -> End {
+) -> ProcessEnd {
     let docker = &reached.docker;
     let mut went_away = false;
     loop {
         match follow(docker, name, output, log).await {
-            Ok(0) => return End::Exited(Exit { status: 0, is_out_of_memory: false }),
+            Ok(0) => return ProcessEnd::Exited(ProcessExit::of_status(0)),
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(
@@ -192,13 +192,20 @@ async fn watch(
                 went_away = true;
             }
         }
-        let Ok(state) = look(reached, name).await else { return End::Away };
+        let Ok(state) = look(reached, name).await else { return ProcessEnd::Unreachable(patience) };
         match state {
-            None => return End::Removed,
+            None => return ProcessEnd::Deleted,
             Some(state) if is_running(&state) => {}
-            Some(state) if is_being_removed(&state) => return End::Removed,
-            Some(state) if went_away => return End::Stopped(exit(state)),
-            Some(state) => return End::Exited(exit(state)),
+            Some(state) if is_being_removed(&state) => return ProcessEnd::Deleted,
+            Some(state) if went_away => {
+                let mut exit = exit(&state);
+                exit.stopped_by = Some(format!(
+                    "the Docker daemon at {} stopped while container {name} ran, and ended it with status {}",
+                    reached.address, exit.status
+                ));
+                return ProcessEnd::Exited(exit);
+            }
+            Some(state) => return ProcessEnd::Exited(exit(&state)),
         }
         tracing::warn!("container {name} runs on; what it wrote meanwhile is not shown");
         output = match attach(reached, name).await {
@@ -267,10 +274,6 @@ fn is_running(state: &ContainerState) -> bool {
 fn is_being_removed(state: &ContainerState) -> bool {
     use ContainerStateStatusEnum::{DEAD, REMOVING};
     state.dead == Some(true) || matches!(state.status, Some(DEAD | REMOVING))
-}
-
-pub(super) fn exit(state: ContainerState) -> Exit {
-    Exit { status: state.exit_code.unwrap_or(-1), is_out_of_memory: state.oom_killed == Some(true) }
 }
 
 /// Removes the container `name` with what belongs to it alone, running or not; one that isn't there is

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hype_stage::Removal;
-use hype_wire::{Access, Mount, RunKey, names};
+use hype_wire::{Access, Mount};
 
 use super::container::{self, Bind, Parts};
 use super::daemon::{Daemon, Reached};
@@ -26,11 +26,13 @@ use crate::environment::RunEnvironment;
 use crate::environment::mount::Source;
 use crate::error::{Error, Result};
 use crate::progress::warn_once;
-use crate::run::keys;
 use crate::run::log::Log;
 use crate::runner::run_place::RunPlace;
 use crate::runner::secrets::{Secrets, shown};
-use crate::runner::{Attempt, DefaultImages, Runner, StageSecret, Voucher, labels};
+use crate::runner::{
+    Attempt, DefaultImages, Description, Plan, PlanRequest, Process, Proof, Runner, StageSecret,
+    Voucher,
+};
 
 /// How much `/tmp` of a container may hold, in bytes: the guest's own, and the files that are staged.
 const TMP: u64 = 4 << 30;
@@ -141,27 +143,12 @@ impl DockerRunner {
 }
 
 impl Runner for DockerRunner {
-    fn place(&self) -> String {
-        "in Docker".to_owned()
+    fn description(&self) -> Description {
+        Description { place: "in Docker".to_owned(), outlives_program: true }
     }
 
-    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
-        Some(self.0.default_images.image(named, env).to_owned())
-    }
-
-    fn platform<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        Box::pin(async { Ok(platform(self.0.daemon.reach().await?)) })
-    }
-
-    fn check_stage<'a>(
-        &'a self,
-        url: &'a str,
-        _env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let place = self.0.daemon.reach().await?.place;
-            reach(url, place, |name| std::env::var(name).ok()).map(drop)
-        })
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
+        Box::pin(self.0.plan(request))
     }
 
     fn mounts<'a>(
@@ -174,19 +161,7 @@ impl Runner for DockerRunner {
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.run(&attempt).await })
-    }
-
-    fn outlives_program(&self) -> bool {
-        true
-    }
-
-    fn place_of<'a>(&'a self, _: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        Box::pin(async {
-            let Reached { machine, address, .. } = self.0.daemon.reach().await?;
-            let (machine, address) = (machine.clone(), address.clone());
-            Ok(Some(RunPlace::Docker { machine, address }.to_string()))
-        })
+        Box::pin(async move { inner.run(&Process::of(&attempt)).await })
     }
 
     /// One daemon has many addresses, and a machine may have more than one: it is looked for here whatever these are.
@@ -200,19 +175,20 @@ impl Runner for DockerRunner {
         })
     }
 
-    fn key<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
+    fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
         Box::pin(async {
-            match keys::find(run_id) {
-                Some(key) => Ok(Some(key)),
-                None => leftovers::key(self.0.daemon.reach_patiently().await?, run_id).await,
+            if let Some(proof) = Proof::of_this_process(run_id) {
+                return Ok(Some(proof));
             }
+            let key = leftovers::key(self.0.daemon.reach_patiently().await?, run_id).await?;
+            Ok(key.map(Proof::Key))
         })
     }
 
     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
         Box::pin(async move {
             let reached = self.0.daemon.reach_patiently().await?;
-            following::failure(reached, self.0.patience, run_id).await
+            following::failure(reached, run_id).await
         })
     }
 
@@ -263,51 +239,60 @@ impl Inner {
         Ok(mounts)
     }
 
-    async fn run(&self, attempt: &Attempt) -> Result<Voucher> {
+    async fn plan(&self, request: PlanRequest<'_>) -> Result<Plan> {
         let reached = self.daemon.reach().await?;
-        let image = self.default_images.image(attempt.image.as_deref(), &attempt.env);
-        container::check_paths(attempt)?;
-        let reach = reach(stage_url(attempt)?, reached.place, |name| std::env::var(name).ok())?;
-        let binds = self.binds(attempt, reached, &reach)?;
-        let limits = limits(attempt)?;
+        let PlanRequest { stage_url, env, image } = request;
+        reach(stage_url, reached.place, |name| std::env::var(name).ok())?;
+        let (machine, address) = (reached.machine.clone(), reached.address.clone());
+        Ok(Plan {
+            image: Some(self.default_images.image(image, env).to_owned()),
+            platform: platform(reached),
+            place: Some(RunPlace::Docker { machine, address }.to_string()),
+        })
+    }
+
+    async fn run(&self, process: &Process) -> Result<Voucher> {
+        let reached = self.daemon.reach().await?;
+        let image = process.image.as_deref().unwrap_or_default();
+        container::check_paths(process)?;
+        let reach = reach(&process.stage_url, reached.place, |name| std::env::var(name).ok())?;
+        let binds = self.binds(process, reached, &reach)?;
+        let limits = limits(&process.env)?;
         let found = self.images.find(reached, image).await?;
-        self.volumes.open(reached, attempt, image).await?;
+        self.volumes.open(reached, process, image).await?;
         let parts = Parts {
-            image,
             reach: &reach,
             limits,
             user: user(reached.place, !binds.is_empty()),
             binds,
-            key_files: key_files(&self.secrets, attempt, &found),
+            key_files: key_files(&self.secrets, process, &found),
             tmp: self.tmp,
-            expiry: labels::expiry(attempt.env.timeout()),
         };
-        let (name, body) = (container::name(attempt), container::body(attempt, parts));
-        let end = run::run(reached, attempt, (&name, body), self.patience).await?;
-        Ended {
-            run_id: &attempt.run_id,
-            container: &name,
+        let body = container::body(process, parts);
+        let end = run::run(reached, process, (&process.name, body), self.patience).await?;
+        let ended = Ended {
+            run_id: &process.run_id,
+            container: &process.name,
             image,
             daemon: &reached.address,
-            patience: self.patience,
-            memory: attempt.env.requests().get("memory").map(String::as_str),
-            said: attempt.log.last(SAID),
-        }
-        .judged(end)
+            memory: process.env.requests().get("memory").map(String::as_str),
+            last_lines: process.log.last(SAID),
+        };
+        ended.judge(end)
     }
 
     /// All directories of this machine that the container is shown.
-    fn binds(&self, attempt: &Attempt, reached: &Reached, reach: &Reach) -> Result<Vec<Bind>> {
+    fn binds(&self, process: &Process, reached: &Reached, reach: &Reach) -> Result<Vec<Bind>> {
         let mut binds = Vec::new();
-        for mount in attempt.env.mounts() {
+        for mount in process.env.mounts() {
             if let Source::Directory(directory) = &mount.source {
                 binds.push(bind(reached, directory, &mount.path, mount.access)?);
             }
         }
-        for (path, name) in attempt.env.secrets() {
+        for (path, name) in process.env.secrets() {
             binds.push(self.secret(reached, name, path)?);
         }
-        if let Some(StageSecret { name, path }) = &attempt.stage_secret {
+        if let Some(StageSecret { name, path }) = &process.stage_secret {
             binds.push(self.secret(reached, name, path)?);
         }
         if let Some(directory) = &reach.directory {
@@ -340,14 +325,8 @@ fn in_container(path: &str, access: Access) -> Mount {
     Mount { source: path.to_owned(), path: path.to_owned(), access }
 }
 
-fn stage_url(attempt: &Attempt) -> Result<&str> {
-    let url = &attempt.manifest_url;
-    let split = names::split_manifest(url).map(|(stage, _)| stage);
-    split.ok_or_else(|| Error::input(format!("`{url}` is not the URL of a manifest")))
-}
-
-fn limits(attempt: &Attempt) -> Result<Limits> {
-    let limits = Limits::of(attempt.env.requests())?;
+fn limits(env: &RunEnvironment) -> Result<Limits> {
+    let limits = Limits::of(env.requests())?;
     for resource in &limits.unknown {
         warn_once(format!(
             "Docker has no resource `{resource}`, and the request for it has no effect"

@@ -46,6 +46,7 @@ impl Scenario {
             number: 1,
             function: "guests::greet".into(),
             component: "guests.wasm".into(),
+            stage_url: "gs://bucket".into(),
             manifest_url: format!("gs://bucket/runs/{RUN}/manifest"),
             manifest_digest: Digest::of(b"manifest"),
             image: Some("a/b:1".into()),

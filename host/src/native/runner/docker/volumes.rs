@@ -16,7 +16,7 @@ use crate::environment::mount::{Source, VolumeRequest};
 use crate::error::{Error, Result};
 use crate::run::lease;
 use crate::runner::make::make;
-use crate::runner::{Attempt, labels};
+use crate::runner::{Process, labels};
 
 /// Where fresh volumes stand in the container that opens them to all users.
 const PLACE: &str = "hype-volumes";
@@ -71,10 +71,10 @@ impl Volumes {
     pub(crate) async fn open(
         &self,
         reached: &Reached,
-        attempt: &Attempt,
+        process: &Process,
         image: &str,
     ) -> Result<()> {
-        let names = attempt.env.mounts().iter().filter_map(|mount| match &mount.source {
+        let names = process.env.mounts().iter().filter_map(|mount| match &mount.source {
             Source::Volume(request) => Some(request.name()),
             Source::Directory(_) => None,
         });
@@ -88,8 +88,8 @@ impl Volumes {
         if fresh.is_empty() {
             return Ok(());
         }
-        let container = format!("{}-volumes", super::container::name(attempt));
-        let opening = open_all(reached, attempt, image, (&container, &fresh)).await;
+        let container = format!("{}-volumes", process.name);
+        let opening = open_all(reached, process, image, (&container, &fresh)).await;
         let removed = remove_container(reached.clone(), container).await;
         opening.and(removed)?;
         for name in fresh {
@@ -160,13 +160,13 @@ pub(crate) async fn remove_volume(reached: &Reached, name: &str) -> Result<()> {
 
 async fn open_all(
     reached: &Reached,
-    attempt: &Attempt,
+    process: &Process,
     image: &str,
     (container, volumes): (&str, &[&str]),
 ) -> Result<()> {
     let problem = format!("cannot open {} to users", volumes.join(", "));
-    let body = opener(attempt, image, volumes);
-    super::run::create(reached, attempt, (container, body)).await?;
+    let body = opener(process, image, volumes);
+    super::run::create(reached, process, (container, body)).await?;
     let names: Vec<_> = (0..volumes.len()).map(|index| format!("{PLACE}/{index}")).collect();
     let archive = open_directories(&names).map_err(|error| Error::runner(&problem, error))?;
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
@@ -178,7 +178,7 @@ async fn open_all(
     reached.patience.persist(upload).await.map_err(|error| refused(problem, error))
 }
 
-fn opener(attempt: &Attempt, image: &str, volumes: &[&str]) -> ContainerCreateBody {
+fn opener(process: &Process, image: &str, volumes: &[&str]) -> ContainerCreateBody {
     let mounts = volumes.iter().enumerate().map(|(index, volume)| Mount {
         typ: Some(MountType::VOLUME),
         source: Some((*volume).to_owned()),
@@ -186,7 +186,7 @@ fn opener(attempt: &Attempt, image: &str, volumes: &[&str]) -> ContainerCreateBo
         ..Default::default()
     });
     let labels = [
-        (labels::RUN, attempt.run_id.clone()),
+        (labels::RUN, process.run_id.clone()),
         (labels::SUBMITTER, lease::owner().to_owned()),
         (labels::EXPIRY, labels::expiry(None)),
     ];

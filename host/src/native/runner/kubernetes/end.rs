@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use super::seen::{Exit, Process, Reason, Seen, befell};
+use super::seen::{Exit, ProcessState, Reason, Seen, befell};
 use super::waits::Wait;
 use crate::error::{Error, ErrorKind};
 use crate::runner::Voucher;
@@ -28,7 +28,7 @@ pub(crate) enum End {
 impl End {
     /// The end of a Pod that was last `seen`, if that is one.
     pub(crate) fn of(pod: &str, seen: &Seen, is_gone: bool) -> Option<Self> {
-        if let Process::Ended(exit) = &seen.process {
+        if let ProcessState::Ended(exit) = &seen.process {
             return Some(Self::Exited(exit.clone(), seen.why_stopped(pod)));
         }
         if seen.ended.is_some() {
@@ -83,7 +83,7 @@ impl Ended<'_> {
             memory: *memory,
             last_lines: last_lines.clone(),
             is_sealed: false,
-            advice: &ADVICE,
+            advice: ADVICE,
         };
         subject.judge(self.process_end(end))
     }

@@ -12,7 +12,7 @@ use super::end::{End, Ended};
 use super::leftovers::{Leftovers, has_ended};
 use super::output::{AtGap, Broken, Lines, Output};
 use super::pod::memory;
-use super::seen::{Process, Seen};
+use super::seen::{ProcessState, Seen};
 use crate::environment::pod_base::{self, CONTAINER};
 use crate::error::{Error, Result};
 use crate::run::log::Log;
@@ -29,7 +29,7 @@ struct Cut<'a>(&'a Log, Lines);
 impl Drop for Cut<'_> {
     fn drop(&mut self) {
         let [stdout, stderr] = self.1.counts();
-        self.0.is_cut_after(stdout, stderr);
+        self.0.mark_truncated(stdout, stderr);
     }
 }
 
@@ -127,5 +127,5 @@ fn attempt(pod: &Pod) -> u32 {
 }
 
 fn is_of_later_start(pod: &Pod) -> bool {
-    matches!(Seen::of(pod).process, Process::Ended(exit) if exit.is_of_later_start())
+    matches!(Seen::of(pod).process, ProcessState::Ended(exit) if exit.is_of_later_start())
 }

@@ -17,7 +17,7 @@ use super::cluster::Reached;
 use super::making::{REMOVAL, STOP, delete_pod};
 use super::patience::Patience;
 use super::refusal::refused;
-use super::seen::{Process, Seen};
+use super::seen::{ProcessState, Seen};
 use super::volumes::remove_claim;
 use crate::error::Result;
 use crate::runner::labels;
@@ -201,7 +201,7 @@ impl Leftovers<'_> {
 /// What `hype-run` of this Pod left, if it ended well.
 fn said(pod: &Pod) -> Option<TerminationLine> {
     match Seen::of(pod).process {
-        Process::Ended(exit) if exit.status == 0 => exit.line().parse().ok(),
+        ProcessState::Ended(exit) if exit.status == 0 => exit.line().parse().ok(),
         _ => None,
     }
 }
@@ -214,7 +214,7 @@ fn claims_of(pod: &Pod) -> Vec<String> {
 
 pub(super) fn has_ended(pod: &Pod) -> bool {
     let seen = Seen::of(pod);
-    seen.ended.is_some() || matches!(seen.process, Process::Ended(_))
+    seen.ended.is_some() || matches!(seen.process, ProcessState::Ended(_))
 }
 
 /// Whether the Pod belongs to one of these runs.

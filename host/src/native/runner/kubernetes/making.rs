@@ -11,11 +11,11 @@ use super::cluster::found;
 use super::patience::Patience;
 use super::pod::MANIFEST;
 use super::refusal::{Trouble, refused, refused_input};
-use super::seen::{Process, Seen};
+use super::seen::{ProcessState, Seen};
 use super::watching::Watched;
 use crate::cleanup::pending;
 use crate::error::{Error, Result};
-use crate::runner::Attempt;
+use crate::runner::Process;
 use crate::runner::make::make;
 
 /// How long a running `hype-run` has to stop when nobody wants its value any more, in seconds.
@@ -30,15 +30,15 @@ const HURRY: Duration = Duration::from_secs(6);
 /// How long a server that is away is waited for by who removes something.
 pub(crate) const REMOVAL: Duration = Duration::from_secs(60);
 
-/// Makes `pod`, whose end `watched` tells, and which goes with what belongs to the attempt.
+/// Makes `pod`, whose end `watched` tells, and which goes with what belongs to the process.
 pub(crate) async fn make_pod(
     pods: Api<Pod>,
-    attempt: &Attempt,
+    process: &Process,
     pod: Pod,
     (watched, patience): (Arc<Watched>, Patience),
 ) -> Result<()> {
     let name = pod.name_any();
-    let beside = attempt.owned.beside();
+    let beside = process.owned.beside();
     let removal = Removal {
         pods: pods.clone(),
         name: name.clone(),
@@ -64,7 +64,7 @@ pub(crate) async fn make_pod(
             Ok(_) => Ok(()),
         }
     };
-    match make(request, Some((&attempt.owned, format!("pod {name}"), remove))).await? {
+    match make(request, Some((&process.owned, format!("pod {name}"), remove))).await? {
         Ok(()) => {
             watched.is_made();
             Ok(())
@@ -103,7 +103,7 @@ impl Removal {
 
     fn has_ended(&self) -> bool {
         let is_ended =
-            |seen: Seen| seen.ended.is_some() || matches!(seen.process, Process::Ended(_));
+            |seen: Seen| seen.ended.is_some() || matches!(seen.process, ProcessState::Ended(_));
         self.watched.view.borrow().is_gone || self.seen().is_some_and(is_ended)
     }
 
@@ -122,7 +122,7 @@ impl Removal {
             // What else is in it has its own time to end.
             return self.delete(None).await;
         }
-        if !self.seen().is_some_and(|seen| seen.process == Process::Running) {
+        if !self.seen().is_some_and(|seen| seen.process == ProcessState::Running) {
             // There is nothing to be told to stop.
             return self.delete(Some(0)).await;
         }

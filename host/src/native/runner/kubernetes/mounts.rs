@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use super::pod::{Claim, claim_label, mounted};
 use crate::environment::mount::Source;
 use crate::error::{Error, Result};
-use crate::runner::Attempt;
+use crate::runner::Process;
 
 /// Where `hype-run` and the guest have their temporary files.
 const TMP: &str = "/tmp";
@@ -45,11 +45,11 @@ struct Shown {
 pub(crate) fn add(
     spec: &mut PodSpec,
     container: &mut Container,
-    attempt: &Attempt,
+    process: &Process,
     claims: &[Claim],
 ) -> Result<()> {
-    let mut shown = of_guest(attempt, claims)?;
-    shown.extend(of_hype_run(attempt)?);
+    let mut shown = of_guest(process, claims)?;
+    shown.extend(of_hype_run(process)?);
     shown.push(if has_tmp(container) { starts() } else { tmp() });
     for (index, one) in shown.iter().enumerate() {
         check(one, &shown[..index], container)?;
@@ -103,10 +103,10 @@ fn check(one: &Shown, others: &[Shown], container: &Container) -> Result<()> {
     }
 }
 
-fn of_guest(attempt: &Attempt, claims: &[Claim]) -> Result<Vec<Shown>> {
+fn of_guest(process: &Process, claims: &[Claim]) -> Result<Vec<Shown>> {
     let mut claims = claims.iter();
     let mut shown = Vec::new();
-    for (index, mount) in attempt.env.mounts().iter().enumerate() {
+    for (index, mount) in process.env.mounts().iter().enumerate() {
         let (path, access) = (mount.path.clone(), mount.access);
         let volume = match &mount.source {
             Source::Volume(_) => claims.next().map(|claim| of_claim(index, claim, access)),
@@ -125,7 +125,7 @@ fn of_guest(attempt: &Attempt, claims: &[Claim]) -> Result<Vec<Shown>> {
         let volume = volume.ok_or_else(|| Error::input(format!("`{path}` has no claim")))?;
         shown.push(Shown { volume, path, access, what: "the mount" });
     }
-    let secrets = attempt.env.secrets().iter().enumerate();
+    let secrets = process.env.secrets().iter().enumerate();
     shown.extend(secrets.map(|(index, (path, name))| Shown {
         volume: secret(&format!("hype-secret-{index}"), name),
         path: path.clone(),
@@ -147,8 +147,8 @@ fn of_claim(index: usize, claim: &Claim, access: Access) -> Volume {
     }
 }
 
-fn of_hype_run(attempt: &Attempt) -> Result<Option<Shown>> {
-    let Some(stage) = &attempt.stage_secret else { return Ok(None) };
+fn of_hype_run(process: &Process) -> Result<Option<Shown>> {
+    let Some(stage) = &process.stage_secret else { return Ok(None) };
     hype_wire::check_guest_path(&stage.path).map_err(Error::input)?;
     Ok(Some(Shown {
         volume: secret("hype-stage", &stage.name),

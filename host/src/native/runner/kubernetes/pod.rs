@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hype_wire::launch::{self, Invocation, TERMINATION_LOG};
-use hype_wire::{Access, names};
+use hype_wire::Access;
+use hype_wire::launch::TERMINATION_LOG;
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, LocalObjectReference, Pod, PodSpec, ResourceRequirements,
     Toleration as PodToleration, VolumeMount,
@@ -15,8 +15,7 @@ use crate::environment::RunEnvironment;
 use crate::environment::placement::Toleration;
 use crate::environment::pod_base::{self, CONTAINER};
 use crate::error::{Error, Result};
-use crate::run::lease;
-use crate::runner::{Attempt, labels, quantity};
+use crate::runner::{Process, labels, quantity};
 
 /// The annotation that says which manifest an attempt has.
 pub(crate) const MANIFEST: &str = "com.spotify.hype/manifest";
@@ -37,18 +36,15 @@ const DISK: &str = "ephemeral-storage";
 /// What a log takes of it: once in the container's own, and once where all of it is kept.
 const LOG: u64 = 128 << 20;
 
-/// What a Pod is made of besides what stands in its attempt.
+/// What a Pod is made of besides what stands in its process.
 #[derive(Debug, Clone)]
-pub(crate) struct Parts<'a> {
-    pub(crate) image: &'a str,
+pub(crate) struct Parts {
     /// Variables that say where the stage is, and `hype-run`'s credentials for it.
     pub(crate) variables: BTreeMap<String, String>,
     /// Whether the stage is on the machine that this process and the Pod share.
     pub(crate) is_stage_on_loopback: bool,
     /// The claims of the environment's volumes, in the order of its mounts.
     pub(crate) claims: Vec<Claim>,
-    /// From when on it may be removed, as labels say it.
-    pub(crate) expiry: String,
 }
 
 /// The claim that a mount of a volume shows.
@@ -57,11 +53,6 @@ pub(crate) struct Claim {
     pub(crate) name: String,
     /// Whether all Pods with it must be on one node.
     pub(crate) is_of_one_node: bool,
-}
-
-/// The Pod's name.
-pub(crate) fn name(attempt: &Attempt) -> String {
-    format!("{}-{}", attempt.run_id, attempt.number)
 }
 
 /// The label of a Pod that uses the claim called `name`.
@@ -84,8 +75,8 @@ pub(crate) fn architecture(env: &RunEnvironment) -> &str {
 /// # Errors
 ///
 /// [`Input`](crate::ErrorKind::Input) when what the environment names doesn't fit together.
-pub(crate) fn pod(attempt: &Attempt, parts: &Parts<'_>) -> Result<Pod> {
-    let env = &attempt.env;
+pub(crate) fn pod(process: &Process, parts: &Parts) -> Result<Pod> {
+    let env = &process.env;
     let mut pod = env.placement().base.clone().unwrap_or_default();
     let mut spec = pod.spec.take().unwrap_or_default();
     let index = spec.containers.iter().position(|container| container.name == CONTAINER);
@@ -93,44 +84,42 @@ pub(crate) fn pod(attempt: &Attempt, parts: &Parts<'_>) -> Result<Pod> {
         Some(index) => spec.containers.remove(index),
         None => Container { name: CONTAINER.to_owned(), ..Default::default() },
     };
-    describe(&mut pod, attempt, parts);
-    place(&mut spec, attempt, parts);
-    order(&mut container, attempt, parts)?;
-    mounts::add(&mut spec, &mut container, attempt, &parts.claims)?;
+    describe(&mut pod, process, parts);
+    place(&mut spec, process, parts);
+    order(&mut container, process, parts)?;
+    mounts::add(&mut spec, &mut container, process, &parts.claims)?;
     hardening::add(&mut spec, &mut container, env.placement().run_as);
     spec.containers.insert(index.unwrap_or_default(), container);
     pod.spec = Some(spec);
     Ok(pod)
 }
 
-fn describe(pod: &mut Pod, attempt: &Attempt, parts: &Parts<'_>) {
+fn describe(pod: &mut Pod, process: &Process, parts: &Parts) {
     let metadata = &mut pod.metadata;
-    metadata.name = Some(name(attempt));
+    metadata.name = Some(process.name.clone());
     metadata.generate_name = None;
     metadata.namespace = None;
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let labels = metadata.labels.get_or_insert_default();
-    labels.extend(attempt.env.placement().labels.clone());
-    let ours = [(labels::RUN, attempt.run_id.as_str()), (labels::SUBMITTER, lease::owner())];
-    labels.extend(ours.map(owned));
+    labels.extend(process.env.placement().labels.clone());
     let claims = parts.claims.iter().filter(|claim| claim.is_of_one_node);
+    let annotations = metadata.annotations.get_or_insert_default();
+    for (name, value) in &process.labels {
+        // Only what is searched for is a label: names of functions would be none of Kubernetes'.
+        let searched = matches!(*name, labels::RUN | labels::SUBMITTER);
+        let to = if searched { &mut *labels } else { &mut *annotations };
+        to.insert((*name).to_owned(), value.clone());
+    }
     labels.extend(claims.map(|claim| (claim_label(&claim.name), String::new())));
-    let digest = attempt.manifest_digest.to_string();
-    let annotations = [
-        (labels::FUNCTION, attempt.function.as_str()),
-        (labels::COMPONENT, &attempt.component),
-        (labels::EXPIRY, &parts.expiry),
-        (MANIFEST, &digest),
-    ];
-    metadata.annotations.get_or_insert_default().extend(annotations.map(owned));
+    let digest = process.invocation.digest.map(|digest| digest.to_string());
+    annotations.extend(digest.map(|digest| (MANIFEST.to_owned(), digest)));
 }
 
 /// Where the Pod runs, and as whom.
-fn place(spec: &mut PodSpec, attempt: &Attempt, parts: &Parts<'_>) {
-    let placement = attempt.env.placement();
+fn place(spec: &mut PodSpec, process: &Process, parts: &Parts) {
+    let placement = process.env.placement();
     spec.restart_policy = Some("Never".to_owned());
     spec.termination_grace_period_seconds.get_or_insert(GRACE);
-    if let Some(timeout) = attempt.env.timeout() {
+    if let Some(timeout) = process.env.timeout() {
         let seconds = timeout.as_secs().saturating_add(DEADLINE_AFTER);
         // What Kubernetes takes is no more than that of 32 bits.
         let seconds = seconds.min(i32::MAX as u64) as i64;
@@ -150,7 +139,7 @@ fn place(spec: &mut PodSpec, attempt: &Attempt, parts: &Parts<'_>) {
     }
     let selector = spec.node_selector.get_or_insert_default();
     selector.extend(placement.node_selector.clone());
-    selector.insert(ARCHITECTURE.to_owned(), architecture(&attempt.env).to_owned());
+    selector.insert(ARCHITECTURE.to_owned(), architecture(&process.env).to_owned());
     if !placement.tolerations.is_empty() {
         spec.tolerations.get_or_insert_default().extend(placement.tolerations.iter().map(bears));
     }
@@ -174,10 +163,9 @@ fn bears(toleration: &Toleration) -> PodToleration {
 }
 
 /// What `hype-run` is told, and what it may use.
-fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Result<()> {
-    container.image = Some(parts.image.to_owned());
-    let mut invocation = Invocation::new(&attempt.manifest_url);
-    invocation.digest = Some(attempt.manifest_digest);
+fn order(container: &mut Container, process: &Process, parts: &Parts) -> Result<()> {
+    container.image.clone_from(&process.image);
+    let mut invocation = process.invocation.clone();
     invocation.termination_log = Some(TERMINATION_LOG.into());
     invocation.marks_errors = true;
     invocation.keeps_log = true;
@@ -186,8 +174,7 @@ fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Res
     container.termination_message_path = Some(TERMINATION_LOG.to_owned());
     container.termination_message_policy = Some("File".to_owned());
     let mut variables = parts.variables.clone();
-    variables.insert(launch::EXECUTION_ID.to_owned(), attempt.run_id.clone());
-    variables.insert(launch::ATTEMPT.to_owned(), attempt.number.to_string());
+    variables.extend(process.variables.clone());
     let env = container.env.get_or_insert_default();
     env.retain(|variable| !variables.contains_key(&variable.name));
     env.extend(variables.into_iter().map(|(name, value)| EnvVar {
@@ -196,8 +183,8 @@ fn order(container: &mut Container, attempt: &Attempt, parts: &Parts<'_>) -> Res
         ..Default::default()
     }));
     let resources = container.resources.get_or_insert_default();
-    ask(resources, &attempt.env)?;
-    let disk = attempt.disk.saturating_add(LOG).div_ceil(1 << 20);
+    ask(resources, &process.env)?;
+    let disk = process.disk.saturating_add(LOG).div_ceil(1 << 20);
     let requests = resources.requests.get_or_insert_default();
     // Where less may be had, the request must not be more.
     if resources.limits.iter().all(|limits| !limits.contains_key(DISK)) {
@@ -234,13 +221,6 @@ fn checked(resource: &str, text: &str) -> Result<Quantity> {
         None => Err(Error::input(format!("`{text}` is no quantity of {resource}"))
             .hint("write it as Kubernetes does: 750m processors, 4Gi of memory")),
     }
-}
-
-/// The URL of the stage that an attempt's manifest is in.
-pub(crate) fn stage_url(attempt: &Attempt) -> Result<&str> {
-    let url = &attempt.manifest_url;
-    let split = names::split_manifest(url).map(|(stage, _)| stage);
-    split.ok_or_else(|| Error::input(format!("`{url}` is not the URL of a manifest")))
 }
 
 /// The memory that `hype-run` of `pod` may have.

@@ -15,13 +15,13 @@ use super::events::{ClaimNews, Events, Words};
 use super::making::make_pod;
 use super::output::{AtGap, Broken, Lines, Output};
 use super::refusal::{Trouble, refused};
-use super::seen::{Process, Seen};
+use super::seen::{ProcessState, Seen};
 use super::told::Told;
 use super::waits::{Graces, Waits};
 use super::watching::{View, Watch, Watched};
 use crate::error::{Error, Result};
 use crate::run::log::Log;
-use crate::runner::Attempt;
+use crate::runner::Process;
 
 /// How long a Pod may take to start before it is asked why it doesn't.
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ pub(crate) struct Place<'a> {
 }
 
 /// Makes `pod`, waits for its end and says what that was.
-pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Result<End> {
+pub(crate) async fn run(place: &Place<'_>, process: &Process, pod: Pod) -> Result<End> {
     let name = pod.name_any();
     let pods: Api<Pod> = place.reached.api(place.namespace);
     let patience = place.graces.server;
@@ -63,12 +63,12 @@ pub(crate) async fn run(place: &Place<'_>, attempt: &Attempt, pod: Pod) -> Resul
     let words = place.events.of_pod(&name);
     let mut told = Told::of(&name);
     let asking = (Arc::clone(&watched), place.reached.patience(patience));
-    make_pod(pods.clone(), attempt, pod, asking).await?;
+    make_pod(pods.clone(), process, pod, asking).await?;
     told.created();
-    attempt.handover.done();
-    let output = Output::new(pods, &name, &attempt.log);
+    process.handover.done();
+    let output = Output::new(pods, &name, &process.log);
     let waits = Waits::new(place.graces, place.queue);
-    let log = &attempt.log;
+    let log = &process.log;
     let claims = ClaimNews::new(place.reached.api(place.namespace), place.claims);
     let followed = Followed { name: &name, watched: &watched, told, waits, patience, log };
     followed.follow(output, words, claims).await
@@ -169,7 +169,7 @@ impl Followed<'_> {
         let pod = self.name;
         tracing::info!("the log of pod {pod} cannot be read, and is taken from the stage: {why}");
         let [stdout, stderr] = lines.counts();
-        self.log.is_cut_after(stdout, stderr);
+        self.log.mark_truncated(stdout, stderr);
     }
 
     fn look(&mut self, view: &View) -> Result<Step> {
@@ -200,7 +200,7 @@ impl Followed<'_> {
         if let Some((wait, _)) = self.waits.current() {
             self.told.wait(wait, until.map(|until| until - now));
         }
-        Ok(Step::Wait(until, seen.process == Process::Running))
+        Ok(Step::Wait(until, seen.process == ProcessState::Running))
     }
 
     fn ended(&mut self, view: &View) -> Option<End> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use hype_stage::{Provider, Removal};
-use hype_wire::{Access, Mount, RunKey, TerminationLine};
+use hype_wire::{Access, Mount};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 
@@ -31,7 +31,9 @@ use crate::error::{Error, Result};
 use crate::run::log::Log;
 use crate::runner::endpoints::Endpoints;
 use crate::runner::run_place::RunPlace;
-use crate::runner::{Attempt, DefaultImages, Runner, Voucher, labels};
+use crate::runner::{
+    Attempt, DefaultImages, Description, Plan, PlanRequest, Process, Proof, Runner, Voucher,
+};
 
 /// How many of its last lines are told of a Pod that left no outcome.
 const SAID: usize = 5;
@@ -147,29 +149,12 @@ impl KubernetesRunner {
 }
 
 impl Runner for KubernetesRunner {
-    fn place(&self) -> String {
-        "in Kubernetes".to_owned()
+    fn description(&self) -> Description {
+        Description { place: "in Kubernetes".to_owned(), outlives_program: true }
     }
 
-    fn image(&self, named: Option<&str>, env: &RunEnvironment) -> Option<String> {
-        Some(self.0.default_images.image(named, env).to_owned())
-    }
-
-    fn platform<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        let platform = match pod::architecture(&self.0.based(env)) {
-            "amd64" => Some("x86_64".to_owned()),
-            "arm64" => Some("aarch64".to_owned()),
-            _ => None,
-        };
-        Box::pin(std::future::ready(Ok(platform)))
-    }
-
-    fn check_stage<'a>(
-        &'a self,
-        url: &'a str,
-        env: &'a RunEnvironment,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(check_stage(url, &self.0.based(env))))
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
+        Box::pin(self.0.plan(request))
     }
 
     fn mounts<'a>(
@@ -184,19 +169,7 @@ impl Runner for KubernetesRunner {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             attempt.env = inner.based(&attempt.env);
-            inner.run(&attempt).await
-        })
-    }
-
-    fn outlives_program(&self) -> bool {
-        true
-    }
-
-    fn place_of<'a>(&'a self, env: &'a RunEnvironment) -> BoxFuture<'a, Result<Option<String>>> {
-        Box::pin(async move {
-            let env = self.0.based(env);
-            let namespace = namespace(&env, self.0.cluster.reach().await?).to_owned();
-            Ok(Some(RunPlace::Kubernetes { namespace }.to_string()))
+            inner.run(&Process::of(&attempt)).await
         })
     }
 
@@ -214,14 +187,12 @@ impl Runner for KubernetesRunner {
     }
 
     /// A Pod's status keeps the line that vouches for its outcome, so that none is sealed.
-    fn key<'a>(&'a self, _run_id: &'a str) -> BoxFuture<'a, Result<Option<RunKey>>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    fn line<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<TerminationLine>>> {
+    fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
         Box::pin(async move {
             let reached = self.0.cluster.reach().await?;
-            self.0.leftovers(reached).line(&self.0.own_namespaces(reached), run_id).await
+            let (leftovers, namespaces) =
+                (self.0.leftovers(reached), self.0.own_namespaces(reached));
+            Ok(leftovers.line(&namespaces, run_id).await?.map(Proof::Line))
         })
     }
 
@@ -289,16 +260,30 @@ impl Inner {
         Ok(mounts.chain(secrets).map(|(path, access)| in_pod(path, access)).collect())
     }
 
-    async fn run(&self, attempt: &Attempt) -> Result<Voucher> {
+    async fn plan(&self, request: PlanRequest<'_>) -> Result<Plan> {
+        let env = &self.based(request.env);
+        check_stage(request.stage_url, env)?;
+        let platform = match pod::architecture(env) {
+            "amd64" => Some("x86_64".to_owned()),
+            "arm64" => Some("aarch64".to_owned()),
+            _ => None,
+        };
+        let namespace = namespace(env, self.cluster.reach().await?).to_owned();
+        Ok(Plan {
+            image: Some(self.default_images.image(request.image, env).to_owned()),
+            platform,
+            place: Some(RunPlace::Kubernetes { namespace }.to_string()),
+        })
+    }
+
+    async fn run(&self, process: &Process) -> Result<Voucher> {
         let reached = self.cluster.reach().await?;
-        let namespace = namespace(&attempt.env, reached);
-        let image = self.default_images.image(attempt.image.as_deref(), &attempt.env);
-        let claims = self.volumes.claims(namespace, &attempt.env).await;
+        let namespace = namespace(&process.env, reached);
+        let claims = self.volumes.claims(namespace, &process.env).await;
         let claim_names: Vec<_> = claims.iter().map(|claim| claim.name.clone()).collect();
-        let (variables, is_stage_on_loopback) = self.reach_stage(attempt, namespace).await?;
-        let expiry = labels::expiry(attempt.env.timeout());
-        let parts = Parts { image, variables, is_stage_on_loopback, claims, expiry };
-        let pod = pod::pod(attempt, &parts)?;
+        let (variables, is_stage_on_loopback) = self.reach_stage(process, namespace).await?;
+        let parts = Parts { variables, is_stage_on_loopback, claims };
+        let pod = pod::pod(process, &parts)?;
         let (watch, events) = &self.watches(reached, namespace);
         let place = Place {
             reached,
@@ -307,21 +292,21 @@ impl Inner {
             events,
             claims: &claim_names,
             graces: self.graces,
-            queue: attempt.env.placement().queue_timeout.unwrap_or(QUEUE),
+            queue: process.env.placement().queue_timeout.unwrap_or(QUEUE),
         };
         let memory = memory(&pod);
-        let end = run::run(&place, attempt, pod).await?;
+        let end = run::run(&place, process, pod).await?;
         let claims = match &end {
             End::Stuck(..) => events::of_claims(reached.api(namespace), &claim_names).await,
             _ => Vec::new(),
         };
         Ended {
-            run_id: &attempt.run_id,
-            pod: &pod::name(attempt),
-            image,
+            run_id: &process.run_id,
+            pod: &process.name,
+            image: process.image.as_deref().unwrap_or_default(),
             server: &reached.address,
             memory: memory.as_deref(),
-            last_lines: attempt.log.last(SAID),
+            last_lines: process.log.last(SAID),
             claims,
         }
         .judge(end)
@@ -330,16 +315,16 @@ impl Inner {
     /// The variables by which `hype-run` reaches the stage, and whether that is on this machine.
     async fn reach_stage(
         &self,
-        attempt: &Attempt,
+        process: &Process,
         namespace: &str,
     ) -> Result<(BTreeMap<String, String>, bool)> {
-        let url = pod::stage_url(attempt)?;
+        let url = process.stage_url.as_str();
         let Some(endpoints) = Endpoints::of(url, |name| std::env::var(name).ok()) else {
             return Ok((BTreeMap::new(), false));
         };
         let mut variables = endpoints.variables();
         if let Some(name) = Provider::of(url).and_then(Provider::key_file_variable)
-            && let Some(path) = self.key_file(name, attempt, namespace).await?
+            && let Some(path) = self.key_file(name, process, namespace).await?
         {
             variables.insert(name.to_owned(), path);
         }
@@ -352,11 +337,11 @@ impl Inner {
     async fn key_file(
         &self,
         variable: &str,
-        attempt: &Attempt,
+        process: &Process,
         namespace: &str,
     ) -> Result<Option<String>> {
-        let env = &attempt.env;
-        if let Some(secret) = &attempt.stage_secret {
+        let env = &process.env;
+        if let Some(secret) = &process.stage_secret {
             return Ok(Some(format!("{}/{KEY_FILE}", secret.path)));
         }
         if let Some(path) = env.env().get(variable) {

@@ -10,7 +10,7 @@ use crate::environment::pod_base::CONTAINER;
 pub(crate) struct Seen {
     /// The node that it is assigned to.
     pub(crate) node: Option<String>,
-    pub(crate) process: Process,
+    pub(crate) process: ProcessState,
     /// How the Pod ended: `Succeeded` or `Failed`.
     pub(crate) ended: Option<String>,
     /// Why the Pod failed, by itself or by its node.
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
 
 /// How far `hype-run` is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Process {
+pub(crate) enum ProcessState {
     /// Nothing is known of it.
     #[default]
     Unknown,
@@ -141,20 +141,20 @@ fn disruption(condition: &PodCondition) -> Reason {
     reason(condition.reason.clone().unwrap_or_default(), condition.message.clone())
 }
 
-fn process(state: ContainerState) -> Process {
+fn process(state: ContainerState) -> ProcessState {
     if let Some(ended) = state.terminated {
         let since = ended.started_at.zip(ended.finished_at);
         // A process that never started has times of its own.
         let seconds = since.map(|(from, to)| to.0.as_second() - from.0.as_second());
-        return Process::Ended(Exit {
+        return ProcessState::Ended(Exit {
             status: ended.exit_code,
             reason: reason(ended.reason.unwrap_or_default(), ended.message),
             seconds: seconds.filter(|seconds| *seconds >= 0),
         });
     }
     if state.running.is_some() {
-        return Process::Running;
+        return ProcessState::Running;
     }
     let waiting = state.waiting.unwrap_or_default();
-    Process::Waiting(reason(waiting.reason.unwrap_or_default(), waiting.message))
+    ProcessState::Waiting(reason(waiting.reason.unwrap_or_default(), waiting.message))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::events::Word;
-use super::seen::{Exit, Process, Reason, Seen, befell};
+use super::seen::{Exit, ProcessState, Reason, Seen, befell};
 use super::waits::{Wait, is_missing};
 use crate::progress::STEP;
 
@@ -96,8 +96,8 @@ impl Told {
             lines.push(format!("pod {pod} assigned to node {node}"));
         }
         match &seen.process {
-            Process::Running => lines.push(format!("pod {pod} started")),
-            Process::Ended(exit @ Exit { status, .. }) => {
+            ProcessState::Running => lines.push(format!("pod {pod} started")),
+            ProcessState::Ended(exit @ Exit { status, .. }) => {
                 let ended = seen.ended.clone();
                 let ended = ended.unwrap_or_else(|| format!("{status} of its hype-run"));
                 lines.push(format!("pod {pod} exited with status {ended}"));
@@ -105,7 +105,7 @@ impl Told {
                     lines.push(format!("got termination message: {}", exit.line()));
                 }
             }
-            Process::Unknown | Process::Waiting(_) => {}
+            ProcessState::Unknown | ProcessState::Waiting(_) => {}
         }
         lines
     }
@@ -147,11 +147,11 @@ mod tests {
         let exit = Exit { status: 0, reason, seconds: Some(1) };
         let ended = Seen {
             node: Some("gke-hype-test-default-pool-e1122946-fg9k".into()),
-            process: Process::Ended(exit),
+            process: ProcessState::Ended(exit),
             ended: Some("Succeeded".into()),
             ..Seen::default()
         };
-        let running = Seen { process: Process::Running, ended: None, ..ended.clone() };
+        let running = Seen { process: ProcessState::Running, ended: None, ..ended.clone() };
         let steps = [told.lines(&Seen::default()), told.lines(&running), told.lines(&ended)];
         insta::assert_snapshot!(steps.concat().join("\n"));
     }
@@ -200,7 +200,7 @@ mod tests {
     fn each_step_is_told_once() {
         let mut told = Told::of("pod");
         told.created();
-        let running = Seen { process: Process::Running, ..Seen::default() };
+        let running = Seen { process: ProcessState::Running, ..Seen::default() };
         for _ in 0..2 {
             told.see(&running);
             told.hear(&Word { reason: "Pulling".into(), message: "Pulling image \"a\"".into() });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::seen::{Process, Reason, Seen};
+use super::seen::{ProcessState, Reason, Seen};
 
 /// For how long what may pass is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,14 +118,16 @@ impl Waits {
             return Some(Wait::Node(message.clone()));
         }
         match &seen.process {
-            Process::Waiting(reason) if is_of_image(&reason.word) => {
+            ProcessState::Waiting(reason) if is_of_image(&reason.word) => {
                 Some(Wait::Image(reason.message.clone()))
             }
-            Process::Waiting(reason) if reason.word.starts_with("CreateContainer") => {
+            ProcessState::Waiting(reason) if reason.word.starts_with("CreateContainer") => {
                 Some(Wait::Missing(reason.message.clone()))
             }
-            Process::Waiting(_) | Process::Unknown => self.unmounted.clone().map(Wait::Missing),
-            Process::Running | Process::Ended(_) => None,
+            ProcessState::Waiting(_) | ProcessState::Unknown => {
+                self.unmounted.clone().map(Wait::Missing)
+            }
+            ProcessState::Running | ProcessState::Ended(_) => None,
         }
     }
 }
@@ -168,7 +170,7 @@ mod tests {
 
     fn waiting(word: &str, message: &str) -> Seen {
         let reason = Reason { word: word.into(), message: message.into() };
-        Seen { process: Process::Waiting(reason), node: Some("n".into()), ..Seen::default() }
+        Seen { process: ProcessState::Waiting(reason), node: Some("n".into()), ..Seen::default() }
     }
 
     fn unschedulable(why: &str) -> Seen {
@@ -201,7 +203,7 @@ mod tests {
         let later = waiting("ImagePullBackOff", "Back-off pulling image \"a\"");
         assert_eq!(waits.see(&later, start + MINUTE), Some(start + 2 * MINUTE));
         assert_eq!(waits.current().unwrap().0, &Wait::Image("pull access denied".into()));
-        let running = Seen { process: Process::Running, ..later };
+        let running = Seen { process: ProcessState::Running, ..later };
         assert_eq!(waits.see(&running, start + MINUTE), None);
         assert!(waits.current().is_none());
     }
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn an_end_that_nobody_tells_of_is_waited_for_beyond_its_own_grace() {
         let (mut waits, start) = (waits(), Instant::now());
-        let going = Seen { process: Process::Running, is_going: Some(25), ..Seen::default() };
+        let going = Seen { process: ProcessState::Running, is_going: Some(25), ..Seen::default() };
         let until = start + Duration::from_secs(25) + MINUTE;
         assert_eq!(waits.see(&going, start), Some(until));
     }

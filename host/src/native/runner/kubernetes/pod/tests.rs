@@ -1,56 +1,33 @@
 use super::*;
-use crate::cleanup::background::Background;
-use crate::cleanup::owned::Owned;
 use crate::environment::mount::{HostDirectory, VolumeRequest};
-use crate::run::log::Log;
 use crate::runner::StageSecret;
-use hype_wire::{Digest, RunKey};
 use std::time::Duration;
 
-fn attempt(env: RunEnvironment) -> Attempt {
-    Attempt {
-        run_id: "hype-run-abcdefghij".into(),
-        number: 2,
-        function: "guests::greet".into(),
-        component: "guests.wasm".into(),
-        manifest_url: "gs://bucket/prefix/runs/hype-run-abcdefghij/manifest".into(),
-        manifest_digest: Digest::of(b"manifest"),
-        image: None,
-        env,
-        key: RunKey::new([7; 32]),
-        stage_secret: None,
-        disk: 0,
-        log: Log::new("run"),
-        owned: Owned::of_submitter(&Background::start().unwrap()),
-        handover: crate::run::handover::Handover::new(),
-    }
+fn process(env: RunEnvironment) -> Process {
+    let mut process = Process::example(env);
+    process.labels.insert(labels::FUNCTION, "guests::greet".into());
+    process.labels.insert(labels::COMPONENT, "guests.wasm".into());
+    process.labels.insert(labels::SUBMITTER, "me".into());
+    process
 }
 
-fn parts() -> Parts<'static> {
-    Parts {
-        image: "spotify/hype:1.2.3",
-        variables: BTreeMap::new(),
-        is_stage_on_loopback: false,
-        claims: Vec::new(),
-        expiry: "1800000000".into(),
-    }
+fn parts() -> Parts {
+    Parts { variables: BTreeMap::new(), is_stage_on_loopback: false, claims: Vec::new() }
 }
 
-/// The Pod's YAML, with the name of this process's own left out.
-fn yaml(attempt: &Attempt, parts: &Parts<'_>) -> String {
-    let mut pod = pod(attempt, parts).unwrap();
-    let labels = pod.metadata.labels.as_mut().unwrap();
-    assert_eq!(labels.insert(labels::SUBMITTER.into(), "me".into()).unwrap(), lease::owner());
+/// The Pod's YAML.
+fn yaml(process: &Process, parts: &Parts) -> String {
+    let pod = pod(process, parts).unwrap();
     serde_saphyr::to_string(&serde_json::to_value(&pod).unwrap()).unwrap()
 }
 
-fn refused(attempt: &Attempt, parts: &Parts<'_>) -> String {
-    pod(attempt, parts).unwrap_err().report()
+fn refused(process: &Process, parts: &Parts) -> String {
+    pod(process, parts).unwrap_err().report()
 }
 
 #[test]
 fn a_pod_has_no_rights_that_it_does_not_need() {
-    insta::assert_snapshot!("plain", yaml(&attempt(RunEnvironment::new()), &parts()));
+    insta::assert_snapshot!("plain", yaml(&process(RunEnvironment::new()), &parts()));
 }
 
 /// `env.withRequest("cpu", "750m")` and `withSecret("gcp-key", "/etc/gcloud")` of the ancestor's.
@@ -60,15 +37,15 @@ fn the_ancestors_environment() {
         .with_secret("gcp-key", "/etc/gcloud")
         .with_request("cpu", "750m")
         .with_image("us.gcr.io/my-image:42");
-    let parts = Parts { image: "us.gcr.io/my-image:42", ..parts() };
-    insta::assert_snapshot!("ancestor", yaml(&attempt(env), &parts));
+    let process = Process { image: Some("us.gcr.io/my-image:42".into()), ..process(env) };
+    insta::assert_snapshot!("ancestor", yaml(&process, &parts()));
 }
 
 #[test]
 fn the_ancestors_yaml_stays_as_it_is() {
     let yaml_of_user = include_str!("../tests/ancestor.yaml");
     let env = RunEnvironment::from_yaml_str(yaml_of_user).unwrap().with_request("cpu", "750m");
-    insta::assert_snapshot!("ancestor_yaml", yaml(&attempt(env), &parts()));
+    insta::assert_snapshot!("ancestor_yaml", yaml(&process(env), &parts()));
 }
 
 #[test]
@@ -100,8 +77,8 @@ fn everything_that_an_environment_names_is_there() {
         ..parts()
     };
     let secret = StageSecret { name: "stage-key".into(), path: "/etc/stage".into() };
-    let attempt = Attempt { stage_secret: Some(secret), ..attempt(env) };
-    insta::assert_snapshot!("everything", yaml(&attempt, &parts));
+    let process = Process { stage_secret: Some(secret), ..process(env) };
+    insta::assert_snapshot!("everything", yaml(&process, &parts));
 }
 
 #[test]
@@ -112,9 +89,9 @@ fn what_the_users_own_pod_says_comes_before_defaults_and_after_what_is_named() {
         .with_label("team", "ours")
         .with_node_selector("pool", "ours")
         .with_service_account("ours");
-    insta::assert_snapshot!("base", yaml(&attempt(env.clone()), &parts()));
+    insta::assert_snapshot!("base", yaml(&process(env.clone()), &parts()));
     assert_eq!(architecture(&env), "arm64");
-    let spec = pod(&attempt(env.with_run_as(7, 8)), &parts()).unwrap().spec.unwrap();
+    let spec = pod(&process(env.with_run_as(7, 8)), &parts()).unwrap().spec.unwrap();
     let (of_pod, of_container) =
         (spec.security_context.unwrap(), spec.containers[1].security_context.clone().unwrap());
     assert_eq!((of_pod.run_as_user, of_container.run_as_user), (Some(7), None));
@@ -124,11 +101,11 @@ fn what_the_users_own_pod_says_comes_before_defaults_and_after_what_is_named() {
 fn what_stands_in_one_place_is_told() {
     let env = RunEnvironment::new;
     let here = HostDirectory::new("/mnt");
-    let stage = |env, path: &str| Attempt {
+    let stage = |env, path: &str| Process {
         stage_secret: Some(StageSecret { name: "stage".into(), path: path.into() }),
-        ..attempt(env)
+        ..process(env)
     };
-    for (attempt, told) in [
+    for (process, told) in [
         (
             stage(env().with_mount(here.mount_read_only("/etc/stage/a")), "/etc/stage"),
             "the stage's secret at `/etc/stage` and the mount at `/etc/stage/a` overlap",
@@ -138,10 +115,10 @@ fn what_stands_in_one_place_is_told() {
             "the stage's secret at `/etc/stage` and the secret at `/etc` overlap",
         ),
         (stage(env(), "/proc/key"), "`/proc/key`"),
-        (attempt(env().with_request("cpu", "many")), "`many` is no quantity of cpu"),
-        (attempt(env().with_limit("memory", "4GB")), "`4GB` is no quantity of memory"),
+        (process(env().with_request("cpu", "many")), "`many` is no quantity of cpu"),
+        (process(env().with_limit("memory", "4GB")), "`4GB` is no quantity of memory"),
     ] {
-        let report = refused(&attempt, &parts());
+        let report = refused(&process, &parts());
         assert!(report.contains(told), "{report}");
     }
     let base = |volumes: &str| {
@@ -149,22 +126,22 @@ fn what_stands_in_one_place_is_told() {
         RunEnvironment::from_yaml_str(&yaml).unwrap()
     };
     let mine = base("{name: a, mountPath: /etc/gcloud/x}").with_secret("key", "/etc/gcloud");
-    let report = refused(&attempt(mine), &parts());
+    let report = refused(&process(mine), &parts());
     let told = "`/etc/gcloud/x` in the Pod's YAML and the secret at `/etc/gcloud` overlap";
     assert!(report.contains(told), "{report}");
     let name = "spec: {containers: [{name: hype-run}], volumes: [{name: hype-tmp}]}";
-    let report = refused(&attempt(RunEnvironment::from_yaml_str(name).unwrap()), &parts());
+    let report = refused(&process(RunEnvironment::from_yaml_str(name).unwrap()), &parts());
     assert!(report.contains("has a volume `hype-tmp`"), "{report}");
     // What has a place in the user's own Pod needs none of ours.
-    let tmp = pod(&attempt(base("{name: a, mountPath: /tmp}")), &parts()).unwrap().spec.unwrap();
+    let tmp = pod(&process(base("{name: a, mountPath: /tmp}")), &parts()).unwrap().spec.unwrap();
     assert!(tmp.volumes.iter().flatten().all(|volume| volume.name != "hype-tmp"));
 }
 
 #[test]
 fn a_pod_asks_for_the_disk_that_its_files_take() {
     let asked = |env: RunEnvironment, disk| {
-        let attempt = Attempt { disk, ..attempt(env) };
-        let pod = pod(&attempt, &parts()).unwrap();
+        let process = Process { disk, ..process(env) };
+        let pod = pod(&process, &parts()).unwrap();
         let resources = pod.spec.unwrap().containers.remove(0).resources.unwrap();
         resources.requests.unwrap_or_default().get("ephemeral-storage").map(|it| it.0.clone())
     };

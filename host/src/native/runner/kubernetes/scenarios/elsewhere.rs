@@ -10,7 +10,7 @@ use super::{POD, Scenario, container, ended, error_of, line, line_of, running};
 use crate::environment::RunEnvironment;
 use crate::run::log::Log;
 use crate::runner::kubernetes::scripted::Answer;
-use crate::runner::{Runner, labels};
+use crate::runner::{PlanRequest, Runner, labels};
 
 const RUN: &str = "hype-run-abcdefghij";
 
@@ -24,8 +24,9 @@ async fn the_namespace_is_that_of_the_environment_or_of_its_own_pod() {
         (of_pod.clone(), "its-own"),
         (of_pod.with_namespace("another"), "another"),
     ] {
-        let place = scenario.runner.place_of(&env).await.unwrap();
-        assert_eq!(place.as_deref(), Some(format!("kubernetes:{namespace}").as_str()));
+        let request = PlanRequest { stage_url: "gs://bucket", env: &env, image: None };
+        let plan = scenario.runner.plan(request).await.unwrap();
+        assert_eq!(plan.place.as_deref(), Some(format!("kubernetes:{namespace}").as_str()));
     }
     let run = scenario.begun(&of_pod).await;
     scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
@@ -47,7 +48,7 @@ async fn a_run_is_looked_for_where_it_is_said_to_be_and_believed_only_where_we_r
     server.pod(&json!({"status": ended("Succeeded", 0, &line().to_string())["status"]}));
     line_of(own).await;
     let before = server.namespaces("GET pods").len();
-    runner.line(RUN).await.unwrap();
+    runner.proof(RUN).await.unwrap();
     assert_eq!(server.namespaces("GET pods")[before..], ["default"]);
     runner.remove(RUN, false).await.unwrap();
     assert_eq!(server.namespaces("GET pods")[before + 1..], ["another", "default"]);
