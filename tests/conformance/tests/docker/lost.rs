@@ -1,9 +1,11 @@
 //! Containers that end otherwise than by their closure.
 
-use hype::RunEnvironment;
+use std::process::Command;
+
+use hype::{DockerRunner, RunEnvironment, Stage, Submitter};
 
 use super::waiting::Waiting;
-use super::{submitter, told, wait};
+use super::{assert_gone, submitter, told, wait};
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
@@ -15,6 +17,25 @@ fn a_killed_container_is_told_apart() {
         assert!(report.contains("-1 was killed (status 137)"), "{report}");
         assert!(report.contains("1: its last lines:\n      waiting\n"), "{report}");
     });
+}
+
+/// Nobody hands the run's key over a second time.
+#[test]
+#[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
+fn restarted_container_runs_nothing() {
+    let Waiting { stage, run, container, signal: _signal } =
+        wait(Waiting::start(&RunEnvironment::new()));
+    let run = wait(run.detach()).unwrap();
+    told(&["restart", &container]);
+    assert_eq!(told(&["wait", &container]), "4");
+    let logs = Command::new("docker").args(["logs", &container]).output().unwrap();
+    assert_eq!(String::from_utf8(logs.stdout).unwrap(), "waiting\n");
+    // The first start's outcome counts.
+    let stage = Stage::in_directory(stage.path()).unwrap();
+    let submitter = Submitter::new(stage, DockerRunner::new().unwrap()).unwrap();
+    let error = wait(submitter.attach::<String>(&run).wait()).unwrap_err();
+    assert_eq!(error.failure().unwrap().kind, hype::FailureKind::Interrupted, "{error:?}");
+    assert_gone(&run);
 }
 
 #[test]

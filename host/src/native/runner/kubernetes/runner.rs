@@ -356,7 +356,7 @@ impl Inner {
         }
         let reached = self.cluster.reach().await?;
         let secrets: Api<Secret> = reached.api(namespace);
-        let patience = reached.patience(self.graces.server);
+        let patience = reached.patience(self.graces.server).of_optional();
         for (path, name) in env.secrets() {
             // Who may not look finds none; what isn't there is told when the Pod misses it.
             let asked = patience.persist(|| secrets.get(name)).await;

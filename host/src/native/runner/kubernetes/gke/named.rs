@@ -63,7 +63,7 @@ impl Named {
         let config = config(api, None).await.map_err(unusable)?;
         let client = Client::try_from(config).map_err(|error| unusable(chain(&error)))?;
         let client = bearer.give_to(client);
-        let asked = Patience::of(api, PATIENCE).persist(|| self.ask(&client)).await;
+        let asked = Patience::of(api, PATIENCE).of_optional().persist(|| self.ask(&client)).await;
         asked.map_err(|error| self.undescribed(api, error))
     }
 

@@ -16,19 +16,19 @@ use crate::runner::KubernetesRunner;
 use crate::runner::kubernetes::cluster::Way;
 use crate::runner::kubernetes::scripted::{Answer, Scripted};
 
-const RUN: &str = "hype-run-abcdefghij";
-const TERM: Duration = Duration::from_millis(300);
+pub(super) const RUN: &str = "hype-run-abcdefghij";
+pub(super) const TERM: Duration = Duration::from_millis(300);
 
 /// A detached run in a stage of its own, and its Pod.
-struct Detached {
-    server: Scripted,
-    stage: Stage,
+pub(super) struct Detached {
+    pub(super) server: Scripted,
+    pub(super) stage: Stage,
     submitter: Submitter,
     _directory: tempfile::TempDir,
 }
 
 impl Detached {
-    async fn new(is_detached: bool) -> Self {
+    pub(super) async fn new(is_detached: bool) -> Self {
         let (server, directory) = (Scripted::start(), tempfile::tempdir().unwrap());
         let stage = Stage::in_directory(directory.path()).unwrap();
         let runner = KubernetesRunner::of(Way::Given(server.client())).unwrap();
@@ -59,7 +59,7 @@ impl Detached {
     }
 
     /// Lets its closure end with a value, for which the Pod vouches if it is to.
-    async fn end(&self, is_vouched: bool) {
+    pub(super) async fn end(&self, is_vouched: bool) {
         let value = codec::to_vec(&"hello you").unwrap();
         let end = End::Value(Payload::Inline(value.into()));
         let outcome = Outcome::new(RUN, 1, end, Statistics::default()).to_bytes().unwrap();
@@ -71,12 +71,12 @@ impl Detached {
         self.server.pod(&json!({"status": ended("Succeeded", 0, &line)["status"]}));
     }
 
-    async fn attach(&self) -> Result<String> {
+    pub(super) async fn attach(&self) -> Result<String> {
         self.submitter.attach::<String>(RUN).wait().await
     }
 
     /// How many Pods, claims and objects of the run there are.
-    async fn left(&self) -> (usize, usize, usize) {
+    pub(super) async fn left(&self) -> (usize, usize, usize) {
         let mut objects = 0;
         for name in [names::manifest(RUN), names::lease(RUN), names::outcome(RUN)] {
             objects += usize::from(self.stage.has(&name).await.unwrap());
@@ -125,7 +125,9 @@ async fn no_request_that_fails_loses_the_run_or_its_value() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_fails_once_is_asked_again() {
-    for fault in [faults().remove(0), Answer::Away] {
+    // As after a restart, when it knows nobody's rights yet.
+    let forbidden = faults().remove(1);
+    for fault in [faults().remove(0), forbidden, Answer::Away] {
         let run = Detached::new(true).await;
         run.end(true).await;
         run.server.answer("GET pods", fault);

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use hype_stage::Removal;
 use serde_json::json;
 
-use super::{POD, Scenario, container, ended, error_of, line, line_of, running};
+use super::{POD, Scenario, container, ended, error_of, line, line_of, running, short};
 use crate::environment::RunEnvironment;
 use crate::run::log::Log;
 use crate::runner::kubernetes::scripted::Answer;
@@ -57,11 +57,13 @@ async fn a_run_is_looked_for_where_it_is_said_to_be_and_believed_only_where_we_r
 /// A run that can't be looked for is not lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_is_forbidden_is_told() {
-    let scenario = Scenario::new();
+    let scenario = Scenario::with(short());
     scenario.runner.looks_in("kubernetes:another");
     let forbidden = "pods is forbidden: User \"me\" cannot list resource \"pods\" in API group \"\" in \
                      the namespace \"another\"";
-    scenario.server.answer("GET pods", Answer::Refusal(403, "Forbidden", forbidden));
+    for _ in 0..1000 {
+        scenario.server.answer("GET pods", Answer::Refusal(403, "Forbidden", forbidden));
+    }
     let report = scenario.runner.is_alive(RUN).await.unwrap_err().report();
     assert!(report.starts_with("cannot list pods") && report.contains(forbidden), "{report}");
 }
@@ -82,7 +84,7 @@ async fn what_a_run_of_another_process_writes_is_followed_and_why_it_failed_is_t
     assert_eq!(lines, ["out", "err"]);
     assert!(runner.failure(RUN).await.unwrap().is_none());
     // What the run itself would remove stays.
-    server.answer("DELETE pods", Answer::Refusal(403, "Forbidden", "not now"));
+    server.answer("DELETE pods", Answer::Refusal(422, "Invalid", "not now"));
     let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     server.pod(&container("Failed", &killed));
     let error = error_of(own).await;
@@ -100,7 +102,7 @@ async fn a_collection_leaves_the_pods_of_runs_that_are_kept() {
     let scenario = Scenario::new();
     let (server, runner) = (&scenario.server, &scenario.runner);
     let own = scenario.begun(&RunEnvironment::new()).await;
-    server.answer("DELETE pods", Answer::Refusal(403, "Forbidden", "not now"));
+    server.answer("DELETE pods", Answer::Refusal(422, "Invalid", "not now"));
     let mut expired = ended("Succeeded", 0, &line().to_string());
     expired["metadata"] = json!({"annotations": {labels::EXPIRY: "1"}});
     server.pod(&expired);
