@@ -89,7 +89,7 @@ fn round(place: Place, lane: &Lane, way: Way, moment: Duration) -> Round {
     let unexpected = left.without(&[]);
     problems.extend((!unexpected.is_empty()).then(|| format!("there remains {unexpected:?}")));
     // So that the next round begins with nothing.
-    problems.extend(site.collect().err());
+    problems.extend(site.collect_all().err());
     Round { way, got, remains: left, problems }
 }
 

@@ -42,9 +42,9 @@ impl Plan {
         Self {
             kind: KINDS[index],
             moment: moments.before(durations[index].mul_f64(1.1)),
-            padding: if number % 2 == 0 { 0 } else { 100_000 },
+            padding: if number.is_multiple_of(2) { 0 } else { 100_000 },
             fails: number % 5 == 4,
-            collects_first: number % 2 == 0,
+            collects_first: number.is_multiple_of(2),
             attaches: number % 4 != 3,
         }
     }
@@ -113,7 +113,7 @@ fn round(place: Place, site: &Site<'_>, plan: Plan) -> Round {
             problems.push("its end could be had twice".to_owned());
         }
     }
-    problems.extend(site.collect().err());
+    problems.extend(site.collect_all().err());
     let collected = site.remains().uncollected();
     if !collected.is_empty() {
         problems.push(format!("after gc there remains {collected:?}"));

@@ -3,12 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use crate::remains::{CONTAINER, SECRET, VOLUME};
-
-/// How long to wait before a cluster is asked again.
-pub(crate) const PAUSE: Duration = Duration::from_millis(300);
 
 /// A namespace that goes with its handle.
 pub(crate) struct Namespace {

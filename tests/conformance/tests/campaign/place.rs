@@ -8,16 +8,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use test_storage_server::{Settings, StorageServer};
 
+use crate::docker;
 use crate::kubernetes::Namespace;
 use crate::program::Program;
 use crate::remains::{MANIFEST, Remains, VOLUME};
-use crate::{docker, kubernetes};
 
 /// How far a collection's clock is moved: beyond the age at which anything is removed.
 const MOVED: Duration = Duration::from_secs(9 * 24 * 3600);
 
 /// How long what was told to end may take.
 const END: Duration = Duration::from_secs(90);
+
+/// How long after its program was killed a thing may be made.
+const LATE: Duration = Duration::from_secs(10);
+
+/// How long to wait before a daemon or a cluster is asked again.
+const PAUSE: Duration = Duration::from_millis(300);
 
 const BUCKET: &str = "bucket";
 
@@ -160,6 +166,18 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
+    /// Collects until nothing is left, or for long enough: what a killed program asked for may be made a moment later.
+    pub(crate) fn collect_all(&self) -> Result<(), String> {
+        let began = Instant::now();
+        loop {
+            self.collect()?;
+            if self.remains().uncollected().is_empty() || began.elapsed() > LATE {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     fn wait_for_ends(&self) -> Result<(), String> {
         let have_ended = wait_until(|| match self.lane {
             Lane::Local => true,
@@ -228,7 +246,7 @@ fn wait_until(is_so: impl Fn() -> bool) -> Option<()> {
         if began.elapsed() > END {
             return None;
         }
-        std::thread::sleep(kubernetes::PAUSE);
+        std::thread::sleep(PAUSE);
     }
     Some(())
 }

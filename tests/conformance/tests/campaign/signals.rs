@@ -103,6 +103,6 @@ fn round(
     let left = after.without(&[]);
     problems.extend((!left.is_empty()).then(|| format!("in the end there remains {left:?}")));
     // So that the next round begins with nothing.
-    problems.extend(site.collect().err());
+    problems.extend(site.collect_all().err());
     Round { row: format!("{kind}, SIG{signal}"), end, remains: [at_end, after], problems }
 }
