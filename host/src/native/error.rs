@@ -61,7 +61,13 @@ impl Error {
         }))
     }
 
-    pub(crate) fn input(message: impl Into<String>) -> Self {
+    /// Returns the error of something that was asked for and cannot be done.
+    ///
+    /// ```
+    /// let error = hype::Error::input("there is no queue `night`").hint("name one of: day, noon");
+    /// assert_eq!(error.report(), "there is no queue `night`\nHint: name one of: day, noon");
+    /// ```
+    pub fn input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Input, message)
     }
 
@@ -75,14 +81,16 @@ impl Error {
         Self::new(ErrorKind::Runner, message).because(source)
     }
 
+    /// Returns the error with its cause.
     #[must_use]
-    pub(crate) fn because(mut self, source: impl Into<Source>) -> Self {
+    pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
+    /// Returns the error with advice on what to do next.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }

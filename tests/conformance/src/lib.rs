@@ -20,9 +20,11 @@ pub mod surroundings;
 pub mod told;
 pub mod values;
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cargo_hype::build::build_all;
+use cargo_hype::cargo::Cargo;
 use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 use hype::{Error, Failure, FailureKind, Submitter};
@@ -134,6 +136,29 @@ pub fn build_guests() {
         let packages = project.select(&packages).expect("the guests");
         build_all(&project, &packages, &Selection::default()).expect("components of the guests");
     });
+}
+
+/// Returns the program `hype-run`, which it builds once a process, or that which the variable `HYPE_RUN` names.
+///
+/// # Panics
+///
+/// When it doesn't compile.
+pub fn hype_run() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // That of an image (tests/end-to-end/images).
+        if let Some(path) = std::env::var_os("HYPE_RUN") {
+            return path.into();
+        }
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        // Together with what tests depend on, so that both find one wasmtime compiled.
+        let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
+        let arguments = build.map(Into::into).into();
+        let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
+        let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
+        let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
+        program.expect("hype-run").into()
+    })
 }
 
 /// The failure in `result`, which must be of `kind`.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
+use hype_wire::ERROR_MARK;
 use tokio::sync::watch;
 
 use crate::progress::terminal;
@@ -63,6 +64,14 @@ struct State {
     cut: Option<[usize; 2]>,
 }
 
+/// Returns the stream of a line, and the line without its mark.
+pub(crate) fn unmarked(line: &[u8]) -> (LogStream, &[u8]) {
+    match line.strip_prefix(ERROR_MARK.as_bytes()) {
+        Some(line) => (LogStream::Stderr, line),
+        None => (LogStream::Stdout, line),
+    }
+}
+
 /// How many runs of this program are writing.
 static WRITERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -99,6 +108,15 @@ impl Log {
         }
     }
 
+    /// Writes lines of a log that holds both streams, as `hype-run --mark-errors` writes it: those of the
+    /// standard error are marked.
+    pub fn write_marked(&self, lines: &[u8]) {
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let (stream, line) = unmarked(line);
+            self.write(stream, line);
+        }
+    }
+
     /// Takes the end of the run: a line that was begun is one now.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
@@ -125,9 +143,8 @@ impl Log {
         self.lock().cut.take()
     }
 
-    /// The last lines, at most so many.
-    #[cfg(any(feature = "docker", feature = "kubernetes"))]
-    pub(crate) fn last(&self, count: usize) -> Vec<String> {
+    /// Returns the last lines, at most so many.
+    pub fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skipped = state.lines.len().saturating_sub(count);
         state.lines.iter().skip(skipped).map(|line| line.text.clone()).collect()
@@ -266,6 +283,18 @@ mod tests {
             let texts: String = parts.iter().map(|line| line.text.as_str()).collect();
             assert_eq!(texts, format!("x{long}"));
         }
+    }
+
+    #[test]
+    fn marked_lines_go_to_their_streams() {
+        let log = Log::new("run");
+        log.write_marked(format!("out\n{ERROR_MARK}err\n").as_bytes());
+        log.end();
+        assert_eq!(log.last(2), ["out", "err"]);
+        assert_eq!(
+            unmarked(format!("{ERROR_MARK}err").as_bytes()),
+            (LogStream::Stderr, &b"err"[..])
+        );
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use hype_stage::{Stage, StageError};
-use hype_wire::{Blob, ERROR_MARK, Outcome, names};
+use hype_wire::{Blob, Outcome, names};
 
-use crate::run::log::{Log, LogStream};
+use crate::run::log::{Log, LogStream, unmarked};
 
 /// How many bytes of a log are read at most; a runner keeps no more.
 const LONGEST: u64 = 64 << 20;
@@ -36,10 +36,8 @@ async fn fetch(stage: &Stage, outcome: &Outcome, blob: Blob) -> Result<Bytes, St
 fn write_marked(log: &Log, cut: [usize; 2], lines: &[u8]) {
     let mut skip = Skip(cut);
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_prefix(ERROR_MARK.as_bytes()) {
-            Some(line) => skip.write(log, LogStream::Stderr, line),
-            None => skip.write(log, LogStream::Stdout, line),
-        }
+        let (stream, line) = unmarked(line);
+        skip.write(log, stream, line);
     }
 }
 

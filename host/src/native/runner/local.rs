@@ -6,20 +6,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
-use hype_run::{CancellationToken, Executor, Output, Platform, Request, Stream, Variables};
+use hype_run::{CancellationToken, Executor, Output, Request, Stream, Variables};
 use hype_stage::Removal;
-use hype_wire::{Access, Mount};
+use hype_wire::Mount;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::secrets::{Secrets, shown};
-use super::volumes::Volumes;
+use super::host_mounts::HostMounts;
 use super::{Attempt, Description, Plan, PlanRequest, Proof, Runner, Voucher, is_driven_here};
 use crate::blocking_task::blocking;
 use crate::cleanup::owned::Owned;
 use crate::environment::RunEnvironment;
-use crate::environment::mount::{Source, VolumeMount};
 use crate::error::{Error, Result};
 use crate::run::log::{Log, LogStream};
 
@@ -37,8 +35,7 @@ pub struct LocalRunner(Arc<Inner>);
 struct Inner {
     executor: Executor,
     threads: Threads,
-    volumes: Option<Volumes>,
-    secrets: Secrets,
+    mounts: HostMounts,
     running: Mutex<HashMap<String, Running>>,
 }
 
@@ -62,9 +59,7 @@ impl LocalRunner {
             executor: Executor::pooled(cores * PER_CORE),
             threads: Threads::start()
                 .map_err(|error| Error::runner("cannot start threads for closures", error))?,
-            volumes: dirs::data_local_dir()
-                .map(|directory| Volumes::new(directory.join("hype").join("volumes"))),
-            secrets: Secrets::of_user("LocalRunner::with_secrets(\"/path\")"),
+            mounts: HostMounts::of_user("LocalRunner"),
             running: Mutex::default(),
         })))
     }
@@ -76,7 +71,7 @@ impl LocalRunner {
     ///
     /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
     pub fn with_volumes(self, directory: impl Into<PathBuf>) -> Result<Self> {
-        self.change(|inner| inner.volumes = Some(Volumes::new(directory.into())))
+        self.change(|inner| inner.mounts.set_volumes(directory))
     }
 
     /// The same with secrets as directories below `directory`, rather than below `hype/secrets` of
@@ -86,7 +81,7 @@ impl LocalRunner {
     ///
     /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
     pub fn with_secrets(self, directory: impl Into<PathBuf>) -> Result<Self> {
-        self.change(|inner| inner.secrets.set_directory(directory.into()))
+        self.change(|inner| inner.mounts.set_secrets(directory))
     }
 
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
@@ -103,8 +98,7 @@ impl Runner for LocalRunner {
     }
 
     fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
-        let platform = Platform::here().map(|platform| platform.name().to_owned());
-        Box::pin(ready(Ok(Plan { platform, ..Plan::default() })))
+        Box::pin(ready(Ok(Plan::on_this_machine())))
     }
 
     fn mounts<'a>(
@@ -112,13 +106,8 @@ impl Runner for LocalRunner {
         env: &'a RunEnvironment,
         owned: &'a Owned,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        let mounts = || {
-            check_commands(env)?;
-            let mounts = env.mounts().iter().map(|mount| self.0.mount(mount, owned));
-            let secrets = env.secrets().iter().map(|(path, name)| self.0.secret(name, path));
-            mounts.chain(secrets).collect()
-        };
-        Box::pin(ready(mounts()))
+        let mounts = check_commands(env).and_then(|()| self.0.mounts.mounts(env, owned));
+        Box::pin(ready(mounts))
     }
 
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
@@ -198,8 +187,12 @@ impl Runner for LocalRunner {
     }
 }
 
-/// Makes sure that commands can be run here, where `env` grants any.
-fn check_commands(env: &RunEnvironment) -> Result<()> {
+/// Checks that this machine can run the commands that `env` grants, if it grants any.
+///
+/// # Errors
+///
+/// [`Input`](crate::ErrorKind::Input) when it can't: the user may make no namespaces, for example.
+pub fn check_commands(env: &RunEnvironment) -> Result<()> {
     if env.commands().is_empty() {
         return Ok(());
     }
@@ -242,32 +235,9 @@ impl Inner {
         let _ = here.changed().await;
     }
 
-    fn mount(&self, mount: &VolumeMount, owned: &Owned) -> Result<Mount> {
-        let directory = match &mount.source {
-            Source::Directory(directory) => directory.clone(),
-            Source::Volume(request) => self.volumes()?.directory(request, owned)?,
-        };
-        shown(&directory, &mount.path, mount.access)
-    }
-
     /// Removes the transient volumes whose owners are gone, and returns their names.
     async fn collect(self: Arc<Self>, removal: Removal) -> Result<Vec<String>> {
-        blocking(move || match &self.volumes {
-            Some(volumes) => volumes.collect(removal),
-            None => Ok(Vec::new()),
-        })
-        .await
-    }
-
-    fn secret(&self, name: &str, path: &str) -> Result<Mount> {
-        shown(&self.secrets.directory(name, path)?, path, Access::ReadOnly)
-    }
-
-    fn volumes(&self) -> Result<&Volumes> {
-        self.volumes.as_ref().ok_or_else(|| {
-            Error::input("this user has no directory for volumes")
-                .hint("name one: LocalRunner::new()?.with_volumes(\"/var/tmp/volumes\")")
-        })
+        blocking(move || self.mounts.collect(removal)).await
     }
 }
 

@@ -6,6 +6,8 @@ mod default_images;
 mod docker;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod endpoints;
+#[cfg(feature = "local")]
+mod host_mounts;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod labels;
@@ -30,10 +32,12 @@ mod volumes;
 pub(crate) use default_images::DefaultImages;
 #[cfg(feature = "docker")]
 pub use docker::DockerRunner;
+#[cfg(feature = "local")]
+pub use host_mounts::HostMounts;
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Graces, KubernetesRunner};
 #[cfg(feature = "local")]
-pub use local::LocalRunner;
+pub use local::{LocalRunner, check_commands};
 
 use std::collections::BTreeSet;
 
@@ -148,6 +152,16 @@ pub struct Plan {
     /// The place that the manifest names for attaching programs, which hand it to
     /// [`Runner::looks_in`]; `None` for runs inside this process, which end with it.
     pub place: Option<String>,
+}
+
+impl Plan {
+    /// Returns the plan of a run on this very machine, without an image and in no place that outlives this
+    /// process.
+    #[cfg(feature = "local")]
+    pub fn on_this_machine() -> Self {
+        let platform = hype_run::Platform::here().map(|platform| platform.name().to_owned());
+        Self { platform, ..Self::default() }
+    }
 }
 
 /// What vouches for an outcome that is there.

@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 pub(crate) struct Secrets {
     directory: Option<PathBuf>,
     /// How to name another one, for a person.
-    way_out: &'static str,
+    way_out: String,
 }
 
 impl Secrets {
     /// `hype/secrets` of the user's configuration, or none where the user has no such directory.
-    pub(crate) fn of_user(way_out: &'static str) -> Self {
+    pub(crate) fn of_user(way_out: impl Into<String>) -> Self {
         let directory = dirs::config_dir().map(|directory| directory.join("hype").join("secrets"));
-        Self { directory, way_out }
+        Self { directory, way_out: way_out.into() }
     }
 
     /// The same below `directory`.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::io::{AsyncBufRead, AsyncBufReadExt};
-use hype_wire::ERROR_MARK;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::LogParams;
@@ -12,7 +11,7 @@ use kube::{Api, Error as KubeError};
 
 use super::refusal::Trouble;
 use crate::environment::pod_base::CONTAINER;
-use crate::run::log::{Log, LogStream};
+use crate::run::log::{Log, unmarked};
 
 /// The log of one container, read up to some line.
 pub(crate) struct Output {
@@ -156,10 +155,7 @@ impl Written {
     }
 
     fn write(&self, line: &[u8]) {
-        let (stream, text) = match line.strip_prefix(ERROR_MARK.as_bytes()) {
-            Some(text) => (LogStream::Stderr, text),
-            None => (LogStream::Stdout, line),
-        };
+        let (stream, text) = unmarked(line);
         self.log.write(stream, &[text, b"\n"].concat());
         self.lines.0[stream as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -191,6 +187,7 @@ fn split(line: &[u8]) -> Option<(Timestamp, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::log::LogStream;
     use futures::StreamExt;
 
     const LINES: &[&str] = &[
