@@ -1,5 +1,7 @@
 //! How a container ended: what the daemon says of it, as a person should read it.
 
+use hype_wire::exit_status::{KILLED, NO_OUTCOME, STARTED_BEFORE, WRONG_USAGE};
+
 use crate::error::Error;
 use crate::runner::Voucher;
 use crate::runner::lost::{lost, out_of_memory};
@@ -41,8 +43,6 @@ pub(crate) struct Ended<'a> {
     pub(crate) said: Vec<String>,
 }
 
-const KILLED: i64 = 128 + 9;
-
 impl Ended<'_> {
     /// Who vouches for the outcome after this `end`; an error if there can be none.
     pub(crate) fn judged(&self, end: End) -> Result<Voucher, Error> {
@@ -83,20 +83,20 @@ impl Ended<'_> {
         if exit.is_out_of_memory {
             return self.out_of_memory();
         }
-        match status {
-            KILLED => self.lost(
+        match u8::try_from(status) {
+            Ok(KILLED) => self.lost(
                 format!("container {container} was killed (status {status})"),
                 "somebody did that (docker kill, docker stop), or the system for want of memory",
             ),
-            2 => self.lost(
+            Ok(WRONG_USAGE) => self.lost(
                 format!("hype-run of the image {image} was started wrongly (status {status})"),
                 "the image must have hype-run of this version: spotify/hype is tagged with them",
             ),
-            3 => self.lost(
+            Ok(NO_OUTCOME) => self.lost(
                 format!("container {container} could leave no outcome (status {status})"),
                 "it must reach the stage as this program does: see Submitter::with_stage_secret",
             ),
-            4 => self.lost(
+            Ok(STARTED_BEFORE) => self.lost(
                 format!(
                     "container {container} was started a second time, which runs nothing (status {status})"
                 ),

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use hype_wire::exit_status::{KILLED, NO_OUTCOME, STARTED_BEFORE, SUCCESS, WRONG_USAGE};
+
 use super::seen::{Exit, Process, Reason, Seen, befell};
 use super::waits::Wait;
 use crate::error::{Error, ErrorKind};
@@ -89,7 +91,7 @@ impl Ended<'_> {
         let Self { pod, image, .. } = self;
         let said = exit.line().parse();
         let Exit { status, reason, seconds } = exit;
-        if let (0, Ok(line)) = (status, said) {
+        if let (Ok(SUCCESS), Ok(line)) = (u8::try_from(status), said) {
             return Ok(match why_stopped {
                 Some(why) => Voucher::Stopped(line, why),
                 None => Voucher::Line(line),
@@ -102,34 +104,36 @@ impl Ended<'_> {
         if let Some(why) = why_stopped {
             return Err(self.lost(format!("{why}, and it left no outcome"), AGAIN));
         }
-        Err(match (status, reason.word.as_str()) {
+        Err(match (u8::try_from(status), reason.word.as_str()) {
             (_, "StartError" | "ContainerCannotRun") => {
                 let message = format!("the image {image} has no hype-run that can be started");
                 Error::runner(message, reason.message)
                     .hint("install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]")
             }
-            (0, _) => self.lost(
+            (Ok(SUCCESS), _) => self.lost(
                 format!("pod {pod} succeeded, and left no outcome"),
                 "what ran must be hype-run, of this version: it alone may be the image's entrypoint",
             ),
-            (2, _) => self.lost(
-                format!("hype-run of the image {image} was started wrongly (status 2)"),
+            (Ok(WRONG_USAGE), _) => self.lost(
+                format!("hype-run of the image {image} was started wrongly (status {status})"),
                 "the image must have hype-run of this version: spotify/hype is tagged with them",
             ),
-            (3, _) => self.lost(
-                format!("pod {pod} could leave no outcome (status 3)"),
+            (Ok(NO_OUTCOME), _) => self.lost(
+                format!("pod {pod} could leave no outcome (status {status})"),
                 "it must reach the stage as this program does: see Submitter::with_stage_secret and \
                  RunEnvironment::with_service_account",
             ),
-            (4, _) => self.lost(
+            (Ok(STARTED_BEFORE), _) => self.lost(
                 format!(
                     "the container of pod {pod} was started a second time, which runs nothing, and \
-                     its first start left no outcome (status 4)"
+                     its first start left no outcome (status {status})"
                 ),
                 AGAIN,
             ),
-            (137, _) => self.lost(format!("pod {pod} was killed (status 137)"), AGAIN),
-            (status, word) => self.lost(
+            (Ok(KILLED), _) => {
+                self.lost(format!("pod {pod} was killed (status {status})"), AGAIN)
+            }
+            (_, word) => self.lost(
                 format!("pod {pod} ended with status {status} ({word})"),
                 format!("is it hype-run that the image {image} starts?"),
             ),
