@@ -109,17 +109,22 @@ impl Refusal {
 
 /// Writes what the compiler says, but for the counts at the end, which cargo tells itself.
 fn show(diagnostic: &Diagnostic, is_terminal: bool) {
-    let counts = ["aborting due to ", "warning emitted", "warnings emitted"];
     let Some(rendered) = &diagnostic.rendered else {
         return;
     };
-    if counts.iter().any(|count| diagnostic.message.contains(count)) {
+    if is_count(diagnostic) {
         return;
     }
     // cargo may have left its progress in this line.
     let clear = if is_terminal { "\r\x1b[K" } else { "" };
     // Nobody is there to read it.
     let _ = std::io::stderr().write_all(format!("{clear}{rendered}").as_bytes());
+}
+
+/// Whether it only counts the others, which the compiler marks by nothing but its text.
+fn is_count(diagnostic: &Diagnostic) -> bool {
+    let counts = ["aborting due to ", "warning emitted", "warnings emitted"];
+    counts.iter().any(|count| diagnostic.message.contains(count))
 }
 
 fn unusable(error: std::io::Error) -> Error {

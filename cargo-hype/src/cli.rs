@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hype::__internal::exit_status;
 
 use crate::build::{Built, build};
 use crate::call::{CallOptions, call};
@@ -112,7 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is there to read it.
             let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit_status::WRONG_USAGE))
         }
         Ok(cli) => conclude(execute(cli.command)),
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hype::__internal::{exit_status, report};
+
 /// Why a command failed, for the person who typed it.
 pub struct Error(Kind);
 
@@ -55,8 +57,8 @@ impl Error {
     /// The exit status: 1 the closure failed, 2 wrong usage or input, 3 the machinery failed.
     pub fn exit_code(&self) -> u8 {
         match &self.0 {
-            Kind::Input(_) => 2,
-            Kind::Machinery(_) => 3,
+            Kind::Input(_) => exit_status::WRONG_USAGE,
+            Kind::Machinery(_) => exit_status::MACHINERY,
             Kind::Hype(error) => error.exit_code(),
         }
     }
@@ -64,7 +66,9 @@ impl Error {
     /// All that a person should read, over several lines.
     pub fn report(&self) -> String {
         match &self.0 {
-            Kind::Input(message) | Kind::Machinery(message) => message.report(),
+            Kind::Input(message) | Kind::Machinery(message) => {
+                report(self, &[], message.hint.as_deref())
+            }
             Kind::Hype(error) => error.report(),
         }
     }
@@ -73,19 +77,6 @@ impl Error {
 impl Message {
     fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), source: None, hint: None }
-    }
-
-    fn report(&self) -> String {
-        let mut report = self.text.clone();
-        let source = self.source.as_deref().map(|source| source as &dyn std::error::Error);
-        for (index, cause) in std::iter::successors(source, |cause| cause.source()).enumerate() {
-            let heading = if index == 0 { "\nCaused by:" } else { "" };
-            report.push_str(&format!("{heading}\n   {index}: {cause}"));
-        }
-        if let Some(hint) = &self.hint {
-            report.push_str(&format!("\nHint: {hint}"));
-        }
-        report
     }
 }
 

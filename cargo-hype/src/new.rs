@@ -128,12 +128,17 @@ fn cargo_new(path: &Path, name: &str) -> Result<()> {
         return Ok(());
     }
     let reason = lines("error: ").next().unwrap_or_default().trim_start_matches("error: ");
-    if reason.contains("package name") {
+    if blames_name(reason) {
         return Err(unnamed(name, reason));
     }
     eprintln!("{}", said.trim_end());
     Err(Error::machinery(format!("cargo cannot make a package at {}", path.display()))
         .hint("what cargo says above is why"))
+}
+
+/// Whether cargo refuses the package's name. Its status is the same for all errors, so that its text decides.
+fn blames_name(reason: &str) -> bool {
+    reason.contains("package name")
 }
 
 /// The packages of the workspace around `directory`, without those that they depend on.

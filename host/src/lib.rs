@@ -52,4 +52,5 @@ pub mod __internal {
     pub use crate::program::{run_blocking_main, run_main};
     pub use crate::run::submitter::submitter_with_lease_term;
     pub use hype_guest::__internal::*;
+    pub use hype_wire::{exit_status, report};
 }

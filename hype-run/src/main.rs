@@ -13,7 +13,7 @@ use hype_run::{
 };
 use hype_stage::StageError;
 use hype_wire::launch::{ATTEMPT, Invocation, KeySource};
-use hype_wire::{RunKey, SILENT, STARTED_AGAIN, WireError};
+use hype_wire::{RunKey, SILENT, STARTED_AGAIN, WireError, causes, exit_status, report};
 
 const USAGE: &str = "\
 usage: hype-run MANIFEST_URL [--digest HEX] [--key-file PATH]
@@ -68,9 +68,6 @@ const KEY_TIME: Duration = Duration::from_secs(60);
 /// Why a start is taken for a later one: its key was handed to the first.
 const NO_KEY: &str = "nobody hands over the run's key on the standard input";
 
-/// The exit status of a start that ran nothing, since it isn't the first of its attempt.
-const STARTED_BEFORE: u8 = 4;
-
 /// musl's own asks the system for a few pages at a time, and lets threads wait for each other: an eighth of the
 /// time of a short run.
 #[cfg(target_env = "musl")]
@@ -109,7 +106,7 @@ fn main() -> ExitCode {
         Err(error) => {
             print(&*error);
             eprintln!("\n{USAGE}");
-            return ExitCode::from(2);
+            return ExitCode::from(exit_status::WRONG_USAGE);
         }
     };
     match start(options) {
@@ -120,7 +117,10 @@ fn main() -> ExitCode {
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     print(error);
-    ExitCode::from(if error.is::<StartedBefore>() { STARTED_BEFORE } else { 3 })
+    ExitCode::from(match error.is::<StartedBefore>() {
+        true => exit_status::STARTED_BEFORE,
+        false => exit_status::NO_OUTCOME,
+    })
 }
 
 /// Lets no other process of this user look at this one's variables and memory, in which credentials are: neither
@@ -285,11 +285,6 @@ async fn told_to_stop() {
 }
 
 fn print(error: &(dyn std::error::Error + 'static)) {
-    eprintln!("error: {error}");
-    for cause in hype_wire::causes(error) {
-        eprintln!("  caused by: {cause}");
-        if let Some(hint) = cause.downcast_ref::<StageError>().and_then(StageError::hint) {
-            eprintln!("  hint: {hint}");
-        }
-    }
+    let hint = causes(error).find_map(|cause| cause.downcast_ref::<StageError>()?.hint());
+    eprintln!("error: {}", report(error, &[], hint));
 }

@@ -6,8 +6,6 @@ use std::fmt;
 
 use crate::error::{StageError, StageErrorKind};
 use crate::provider::Provider;
-#[cfg(feature = "cloud")]
-use crate::providers::credentials;
 
 /// What was asked of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +22,8 @@ pub(crate) enum Request {
 enum Problem {
     NoObject,
     NoBucket,
-    #[cfg_attr(
-        not(any(feature = "gcs", feature = "aws", feature = "azure")),
-        expect(dead_code, reason = "only providers have credentials")
-    )]
-    NoCredentials,
-    BadCredentials,
+    /// There are none, or none that are good.
+    Credentials,
     Clock,
     Forbidden,
     Region,
@@ -57,7 +51,7 @@ impl Request {
             Problem::Region => {
                 (StageErrorKind::Location, format!("the bucket of {url} is in another region"))
             }
-            Problem::NoCredentials | Problem::BadCredentials | Problem::Clock => {
+            Problem::Credentials | Problem::Clock => {
                 (StageErrorKind::Denied, format!("not known to the store of {url}"))
             }
             Problem::Forbidden => {
@@ -101,22 +95,18 @@ fn problem(error: &object_store::Error, text: &str) -> Problem {
     {
         return Problem::Clock;
     }
-    #[cfg(feature = "cloud")]
-    if credentials::are_missing(error) {
-        return Problem::NoCredentials;
-    }
     if says(&BAD_CREDENTIALS) {
-        return Problem::BadCredentials;
+        return Problem::Credentials;
     }
     if says(&["redirect without LOCATION", "PermanentRedirect", "AuthorizationHeaderMalformed"]) {
         return Problem::Region;
     }
     match error {
         object_store::Error::NotFound { .. } => Problem::NoObject,
-        object_store::Error::Unauthenticated { .. } => Problem::BadCredentials,
+        object_store::Error::Unauthenticated { .. } => Problem::Credentials,
         object_store::Error::PermissionDenied { .. } => Problem::Forbidden,
         // Of some requests the client doesn't look at the status.
-        _ if says(&["status code: 401"]) => Problem::BadCredentials,
+        _ if says(&["status code: 401"]) => Problem::Credentials,
         _ if says(&["status code: 403"]) => Problem::Forbidden,
         _ => Problem::Failing,
     }
@@ -142,7 +132,7 @@ fn hint(problem: Problem, provider: Option<&Provider>, request: Request) -> Opti
     let hint = match problem {
         Problem::NoBucket => format!("make it with `{}`", hints.creation),
         Problem::Region => hints.region?.to_owned(),
-        Problem::NoCredentials | Problem::BadCredentials => hints.login.to_owned(),
+        Problem::Credentials => hints.login.to_owned(),
         Problem::Forbidden => {
             format!("it takes {}, {}", (hints.permission)(request), hints.grant)
         }

@@ -8,6 +8,7 @@
 //! - [`RunManifest`]: what to run, written by the submitter: a [`Job`] and a [`Call`] of one of its functions.
 //! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
 //! - [`causes`]: the causes of an error, even of one that is its own cause.
+//! - [`report`]: an error as people read it; [`exit_status`]: what programs end with.
 //! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
 //! - [`seal`]: how it vouches for one without that line.
 //! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
@@ -41,6 +42,7 @@ mod one_log;
 mod outcome;
 mod powers;
 mod reach;
+mod report;
 mod seal;
 mod shape;
 mod shorten;
@@ -52,6 +54,7 @@ mod version;
 mod whole;
 
 pub mod codec;
+pub mod exit_status;
 pub mod names;
 pub mod section;
 
@@ -73,6 +76,7 @@ pub use one_log::{ERROR_MARK, SILENT, STARTED_AGAIN};
 pub use outcome::{Code, End, Outcome, Statistics};
 pub use powers::{CommandName, Powers};
 pub use reach::Reach;
+pub use report::{BACKTRACE, report};
 pub use seal::{Origin, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;

@@ -7,7 +7,8 @@ pub use hype_wire::{Failure, FailureKind, Frame, Location, Statistics};
 use std::fmt;
 
 use hype_stage::{StageError, StageErrorKind};
-use hype_wire::{WireError, cause_messages, causes};
+use hype_wire::exit_status::{FAILED, MACHINERY, WRONG_USAGE};
+use hype_wire::{WireError, causes};
 
 use crate::error::advice::advice;
 
@@ -29,9 +30,6 @@ pub enum ErrorKind {
     /// The runner couldn't be used.
     Runner,
 }
-
-/// What a closure's backtrace begins with in a report.
-pub(crate) const BACKTRACE: &str = "Backtrace of the closure:";
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -181,10 +179,10 @@ impl Error {
     /// input, 3 the machinery failed.
     pub fn exit_code(&self) -> u8 {
         match (self.kind(), self.failure().map(|failure| failure.kind)) {
-            (_, Some(FailureKind::Incompatible)) | (ErrorKind::Input, _) => 2,
-            (_, Some(kind)) if kind.is_infrastructure() => 3,
-            (ErrorKind::Failed, _) => 1,
-            _ => 3,
+            (_, Some(FailureKind::Incompatible)) | (ErrorKind::Input, _) => WRONG_USAGE,
+            (_, Some(kind)) if kind.is_infrastructure() => MACHINERY,
+            (ErrorKind::Failed, _) => FAILED,
+            _ => MACHINERY,
         }
     }
 
@@ -196,37 +194,9 @@ impl Error {
 
 /// The same report for any error that may have one of hype's in its chain.
 pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut causes = cause_messages(error);
-    // Many libraries put the message of a cause into their own, and it needn't be said again.
-    let mut said = text.clone();
-    causes.retain(|cause| {
-        let is_said = said.contains(cause.as_str());
-        said.push_str(&format!("\n{cause}"));
-        !is_said
-    });
-    if !causes.is_empty() {
-        text.push_str("\nCaused by:");
-    }
-    for (index, cause) in causes.iter().enumerate() {
-        text.push_str(&format!("\n   {index}: {cause}"));
-    }
-    let hype = find::<Error>(error);
-    let failure = hype.and_then(Error::failure);
+    let failure = find::<Error>(error).and_then(Error::failure);
     let backtrace = failure.map_or(&[][..], |failure| &failure.backtrace);
-    if !backtrace.is_empty() {
-        text.push_str(&format!("\n{BACKTRACE}"));
-    }
-    for (index, frame) in backtrace.iter().enumerate() {
-        text.push_str(&format!("\n  {index:2}: {}", frame.function));
-        if let Some(location) = &frame.location {
-            text.push_str(&format!("\n        at {location}"));
-        }
-    }
-    if let Some(hint) = hint_of(error) {
-        text.push_str(&format!("\nHint: {hint}"));
-    }
-    text
+    hype_wire::report(error, backtrace, hint_of(error))
 }
 
 /// What a person can do about it, where it says so.

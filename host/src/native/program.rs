@@ -10,6 +10,7 @@ pub(crate) mod signals;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
+use hype_wire::exit_status::FAILED;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -51,7 +52,7 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
             Err(error) => {
                 let error = error.into();
                 terminal::say(&format!("error: {}\n", error::report(&*error)));
-                ExitCode::from(error::find(&*error).map_or(1, Error::exit_code))
+                ExitCode::from(error::find(&*error).map_or(FAILED, Error::exit_code))
             }
         }
     }

@@ -23,13 +23,6 @@ impl<C: 'static> LastResort<C> {
     }
 }
 
-/// Whether a request failed since there are no credentials.
-pub(crate) fn are_missing(error: &object_store::Error) -> bool {
-    let error = error as &(dyn std::error::Error + 'static);
-    let mut causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes.any(|cause| cause.is::<NoCredentials>())
-}
-
 /// The error of a request for which there are no credentials.
 #[derive(Debug)]
 pub(super) struct NoCredentials {

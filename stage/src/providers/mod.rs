@@ -13,7 +13,7 @@ mod s3;
 #[cfg(feature = "cloud")]
 pub(crate) mod client;
 #[cfg(feature = "cloud")]
-pub(crate) mod credentials;
+mod credentials;
 #[cfg(feature = "gcs")]
 mod google_account;
 #[cfg(feature = "gcs")]

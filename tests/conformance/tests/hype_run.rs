@@ -331,10 +331,11 @@ fn no_stage_is_no_outcome() {
     let output = hype_run(&["file:///no/such/stage/runs/run-1/manifest"], &[]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
-        stderr(&output).lines().take(2).collect::<Vec<_>>(),
+        stderr(&output).lines().take(3).collect::<Vec<_>>(),
         [
             "error: no outcome of run run-1 could be written",
-            "  caused by: cannot use the directory /no/such/stage as a stage"
+            "Caused by:",
+            "   0: cannot use the directory /no/such/stage as a stage"
         ]
     );
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::panic::PanicHookInfo;
 
-use crate::error::BACKTRACE;
+use hype_wire::BACKTRACE;
 
 /// Writes a panic whose message has the backtrace of a closure without the note that std ends it with. That tells how to
 /// get a backtrace of the program, where there is one of the closure already.

@@ -1,14 +1,10 @@
 //! What tells a program to end: Ctrl-C, and SIGTERM, by which containers are ended.
 
+use hype_wire::exit_status::INTERRUPTED;
+#[cfg(unix)]
+use hype_wire::exit_status::TERMINATED;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// The status of a program that Ctrl-C ended, as shells give it.
-const INTERRUPTED: u8 = 130;
-
-/// That of one that SIGTERM ended.
-#[cfg(unix)]
-const TERMINATED: u8 = 143;
 
 /// The signals that this program is sent, from now on.
 pub(crate) struct Signals {

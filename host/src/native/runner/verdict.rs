@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use hype_wire::TerminationLine;
+use hype_wire::exit_status::{KILLED, NO_OUTCOME, STARTED_BEFORE, SUCCESS, WRONG_USAGE};
 
 use super::Voucher;
 use super::lost::{lost, out_of_memory};
@@ -123,8 +124,6 @@ impl<'a> Subject<'a> {
 pub(crate) const AGAIN: &str =
     "submit it again, or allow another attempt: RunEnvironment::with_retries";
 
-const KILLED: i64 = 128 + 9;
-
 impl Subject<'_> {
     /// Returns what vouches for the outcome after this `end`.
     ///
@@ -170,27 +169,27 @@ impl Subject<'_> {
             Some(image) => format!("hype-run of the image {image}"),
             None => "hype-run".to_owned(),
         };
-        match status {
-            0 => self.lost(
+        match u8::try_from(status) {
+            Ok(SUCCESS) => self.lost(
                 format!("{what} succeeded, and left no outcome"),
                 "what ran must be hype-run, of this version: it alone may be the image's entrypoint",
             ),
-            2 => self.lost(
+            Ok(WRONG_USAGE) => self.lost(
                 format!("{hype_run} was started wrongly (status 2)"),
                 "it must be of this version: spotify/hype is tagged with them",
             ),
-            3 => self.lost(
+            Ok(NO_OUTCOME) => self.lost(
                 format!("{what} could leave no outcome (status 3)"),
                 self.advice.stage,
             ),
-            4 => self.lost(
+            Ok(STARTED_BEFORE) => self.lost(
                 format!(
                     "{what} was started a second time, which runs nothing, and its first start left no \
                      outcome (status 4)"
                 ),
                 AGAIN,
             ),
-            KILLED => self.lost(format!("{what} was killed (status 137)"), self.advice.killed),
+            Ok(KILLED) => self.lost(format!("{what} was killed (status 137)"), self.advice.killed),
             _ => {
                 let word = exit.word.as_ref().map_or_else(String::new, |word| format!(" ({word})"));
                 self.lost(

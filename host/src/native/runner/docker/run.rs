@@ -81,7 +81,7 @@ pub(crate) async fn create(
     };
     let created = make(request, Some((&process.owned, shown, removal))).await?;
     let created = created.map_err(|error| {
-        let is_source = error.to_string().contains("bind source path does not exist");
+        let is_source = misses_bind_source(&error);
         let error = refused(format!("cannot make container {name}"), error);
         if is_source {
             error.hint(
@@ -161,15 +161,25 @@ async fn hand_over(
 }
 
 fn not_started(image: &str, name: &str, error: DockerError) -> Error {
-    let said = error.to_string();
-    // As runc, crun and the shims around them say it.
-    let is_absent = ["executable file not found", "no such file or directory", "permission denied"];
-    let is_absent = said.contains("exec") && is_absent.iter().any(|it| said.contains(it));
-    if status(&error).is_some() && is_absent {
+    if status(&error).is_some() && misses_executable(&error) {
         return refused(format!("the image {image} has no hype-run that can be started"), error)
             .hint("install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]");
     }
     refused(format!("cannot start container {name}"), error)
+}
+
+/// Whether a container isn't created since a directory isn't there. The daemon's status is that of any bad parameter, so
+/// that its text decides.
+fn misses_bind_source(error: &DockerError) -> bool {
+    error.to_string().contains("bind source path does not exist")
+}
+
+/// Whether a container doesn't start since its image lacks the entrypoint. The daemon hands on what runc, crun and the
+/// shims around them write, so that their text decides.
+fn misses_executable(error: &DockerError) -> bool {
+    let message = error.to_string();
+    let reasons = ["executable file not found", "no such file or directory", "permission denied"];
+    message.contains("exec") && reasons.iter().any(|reason| message.contains(reason))
 }
 
 /// Hands the output on until the container has ended, over restarts of the daemon too.

@@ -49,7 +49,7 @@ impl Trouble {
 
     pub(crate) fn of_status(status: &Status) -> Self {
         match status.code {
-            403 if status.message.contains("exceeded quota") => Self::Quota,
+            403 if is_over_quota(status) => Self::Quota,
             401 | 403 => Self::Forbidden,
             404 => Self::NotFound,
             409 => Self::Conflict,
@@ -58,6 +58,11 @@ impl Trouble {
             _ => Self::Refused,
         }
     }
+}
+
+/// Whether a request is denied for a quota. The API server has no reason of its own for that, so that its text decides.
+fn is_over_quota(status: &Status) -> bool {
+    status.message.contains("exceeded quota")
 }
 
 /// `error` as one of `message`, with what a person can do.

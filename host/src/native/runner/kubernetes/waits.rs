@@ -132,7 +132,8 @@ impl Waits {
     }
 }
 
-/// Whether an event says that something isn't there that the Pod names.
+/// Whether an event says that something isn't there that the Pod names. The reason is the same for all
+/// failures to mount, so that the kubelet's text decides.
 pub(crate) fn is_missing(reason: &str, message: &str) -> bool {
     matches!(reason, "FailedMount" | "FailedAttachVolume") && message.contains("not found")
 }

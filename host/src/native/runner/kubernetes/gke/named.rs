@@ -105,7 +105,7 @@ impl Named {
                 "gcloud container clusters list --project {project} tells which there are, each with \
                  its location"
             )),
-            403 if said.contains("has not been used") || said.contains("is disabled") => {
+            403 if is_api_disabled(&said) => {
                 Error::runner(format!("GKE's API is not enabled in the project {project}"), said)
                     .hint(format!(
                         "gcloud services enable container.googleapis.com --project {project}"
@@ -171,3 +171,9 @@ impl fmt::Display for Lines {
 }
 
 impl std::error::Error for Lines {}
+
+/// Whether GKE denies a request since its API is disabled in the project. kube's error keeps the text of Google's answer
+/// alone, so that it decides.
+fn is_api_disabled(message: &str) -> bool {
+    message.contains("has not been used") || message.contains("is disabled")
+}
