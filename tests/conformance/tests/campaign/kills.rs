@@ -100,7 +100,7 @@ fn round(place: Place, site: &Site<'_>, plan: Plan) -> Round {
     }
     let after_attach = site.remains();
     let allowed = match has_end {
-        true => expected::after_value(place),
+        true => &[],
         false => expected::without_value(place, outcome),
     };
     let unexpected = after_attach.without(allowed);

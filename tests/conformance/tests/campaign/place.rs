@@ -11,7 +11,7 @@ use test_storage_server::{Settings, StorageServer};
 use crate::docker;
 use crate::kubernetes::Namespace;
 use crate::program::Program;
-use crate::remains::{MANIFEST, Remains, VOLUME};
+use crate::remains::{Remains, VOLUME};
 
 /// How far a collection's clock is moved: beyond the age at which anything is removed.
 const MOVED: Duration = Duration::from_secs(9 * 24 * 3600);
@@ -23,7 +23,7 @@ const END: Duration = Duration::from_secs(90);
 const LATE: Duration = Duration::from_secs(10);
 
 /// How long to wait before a daemon or a cluster is asked again.
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(100);
 
 const BUCKET: &str = "bucket";
 
@@ -207,14 +207,9 @@ impl<'a> Site<'a> {
         remains
     }
 
-    /// Waits until a closure runs here, or may.
-    pub(crate) fn waits_for_begin(&self) -> bool {
-        wait_until(|| match self.lane {
-            Lane::Local => self.objects().has(MANIFEST),
-            Lane::Docker => docker::is_running(),
-            Lane::Kubernetes(namespace) => namespace.has_running_pods(),
-        })
-        .is_some()
+    /// Waits until a closure has left its mark.
+    pub(crate) fn waits_for_mark(&self) -> bool {
+        wait_until(|| !self.marks().is_empty()).is_some()
     }
 
     fn objects(&self) -> Remains {

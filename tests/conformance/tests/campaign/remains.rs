@@ -40,10 +40,6 @@ impl Remains {
         self.add(what, name);
     }
 
-    pub(crate) fn has(&self, what: &str) -> bool {
-        self.0.contains_key(what)
-    }
-
     /// What is here but for these, for parts of uploads and for blobs, which serve the next run.
     pub(crate) fn without(&self, allowed: &[&str]) -> Self {
         let is_allowed = |what: &str| allowed.contains(&what) || [PARTS, BLOB].contains(&what);
