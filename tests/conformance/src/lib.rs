@@ -6,6 +6,7 @@
 #![expect(missing_docs, reason = "each case's name says what it does")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case fails by panicking")]
 
+pub mod alone;
 pub mod commands;
 pub mod determinism;
 pub mod disturbed;
