@@ -1,6 +1,6 @@
 //! Programs whose end is tested: `submitting command`, `submitting fetch URL` or `submitting wait`.
 
-use conformance::commands::{granting, order};
+use conformance::cases::commands::{granting, order};
 use hype::{RunEnvironment, Submitter, VolumeRequest};
 use test_guests::http::fetch;
 use test_guests::process::perform;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use conformance::values::component;
+use conformance::cases::values::component;
 use hype::{Component, ErrorKind, RunEnvironment, Submitter};
 use test_guests::surroundings::variables;
 use test_guests::values::greet;

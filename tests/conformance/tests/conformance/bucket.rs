@@ -14,7 +14,7 @@ mod together;
 
 use std::process::{Child, Command, Stdio};
 
-use conformance::values::component;
+use conformance::cases::values::component;
 use hype::{Component, RunEnvironment, Submitter};
 use test_guests::surroundings::read_surely;
 use test_guests::values::{greet, reverse};

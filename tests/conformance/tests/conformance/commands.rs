@@ -6,7 +6,7 @@
 
 use std::process::Command;
 
-use conformance::commands::{granting, order, said, script};
+use conformance::cases::commands::{granting, order, said, script};
 use conformance::left::{Mark, outliving};
 use hype::{HostDirectory, Submitter};
 use test_guests::process::{Order, leave, perform, start_and_wait};

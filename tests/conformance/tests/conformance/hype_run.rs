@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use cargo_hype::cargo::Cargo;
-use conformance::values::component;
+use conformance::cases::values::component;
 use hype_stage::Stage;
 use hype_wire::{
     Access, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount, Origin, Outcome,

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conformance::cases::values::component;
 use conformance::disturbed::Disturbed;
-use conformance::values::component;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
 use hype::{
     Attempt, Component, Error, ErrorKind, FailureKind, LocalRunner, RunEnvironment, Stage,

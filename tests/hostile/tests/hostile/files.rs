@@ -10,7 +10,7 @@ mod tmp;
 
 use std::sync::OnceLock;
 
-use conformance::values::component;
+use conformance::cases::values::component;
 use hostile::Staged;
 use hostile::shape::runtime;
 use hype_run::Executor;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use conformance::cases::values::component;
 use conformance::loopback::Loopback;
-use conformance::values::component;
 use futures::future::BoxFuture;
 use hostile::Staged;
 use hostile::shape::runtime;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use conformance::values::component;
+use conformance::cases::values::component;
 use hype_run::{Cache, CancellationToken, Executor, Output, Platform, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use conformance::values::component;
+use conformance::cases::values::component;
 use hype_stage::Stage;
 use hype_wire::{
     Blob, Call, ComponentRef, Digest, End, Job, Outcome, Payload, RunManifest, TerminationLine,

@@ -12,7 +12,7 @@ use hype_stage::Stage;
 use hype_wire::{Artefact, Blob, Code, File as StagedFile, Outcome, names};
 
 use super::{Prepared, program, stderr, value, wait};
-use conformance::values::component;
+use conformance::cases::values::component;
 
 const TEXT: &str = "what the file says\n";
 

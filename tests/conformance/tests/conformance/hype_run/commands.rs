@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use conformance::commands::script;
+use conformance::cases::commands::script;
 use conformance::left::{Mark, RABBITS};
 use hype_stage::Stage;
 use hype_wire::{

@@ -102,6 +102,6 @@ fn an_image_of_the_closures_own_comes_first() {
     let image = std::env::var("HYPE_IMAGE").unwrap();
     let closure = greet("you".into()).with_image(image);
     assert_eq!(wait(submitter.submit(closure, &env)).unwrap(), "hello you");
-    let component = Component::open(conformance::values::component("test-guests")).unwrap();
+    let component = Component::open(conformance::cases::values::component("test-guests")).unwrap();
     assert!(component.function("greet").is_ok());
 }

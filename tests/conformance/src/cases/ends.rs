@@ -6,7 +6,7 @@ use hype::{Component, ErrorKind, FailureKind, RunEnvironment, Submitter};
 use test_guests::ends;
 use test_guests::values::greet;
 
-use crate::values::component;
+use crate::cases::values::component;
 use crate::{failure, passes_through};
 
 const MIB: u64 = 1 << 20;
