@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use conformance::commands::{granting, order};
+use conformance::cases::commands::{granting, order};
 use hype::Submitter;
 use test_guests::process::time_commands;
 

@@ -7,8 +7,8 @@ use hype::{Component, ErrorKind, FailureKind, HostDirectory, RunEnvironment, Sub
 use test_guests::differences::{differ, give_path, keep_array, take_path, take_size};
 use test_guests::ends;
 
+use crate::cases::values::component;
 use crate::failure;
-use crate::values::component;
 
 const PAGE: &str = include_str!("../../../docs/closures.md");
 

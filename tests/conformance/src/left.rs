@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use test_guests::process::Order;
 
-use crate::commands::script;
+use crate::cases::commands::script;
 
 /// Lines of processes of which each makes the next one in a session of its own, and ends. They end by
 /// themselves after some seconds, should nothing else end them.

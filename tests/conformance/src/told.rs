@@ -1,11 +1,18 @@
 //! What hype tells of its work while something is done.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use tracing::Dispatch;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+
+/// A subscriber that nothing is told, but that wants to be told everything. While a process has one subscriber alone,
+/// `tracing` takes a thread without it that comes by an event first for all threads, and the event is never told.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(Lines::default())));
 
 /// What `future` gives, and the lines that are told meanwhile.
 pub fn told<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
+    LazyLock::force(&ANOTHER);
     let lines = Lines::default();
     let seen = Arc::clone(&lines.0);
     let subscriber = tracing_subscriber::registry().with(lines);

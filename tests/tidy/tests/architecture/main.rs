@@ -9,6 +9,7 @@ mod dependencies;
 mod features;
 mod files;
 mod manifests;
+mod targets;
 mod tools;
 mod units;
 mod workspace;

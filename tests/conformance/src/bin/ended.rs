@@ -1,0 +1,47 @@
+//! Programs whose end is tested: `ended command`, `ended fetch URL` or `ended wait`.
+
+use conformance::cases::commands::{granting, order};
+use hype::{RunEnvironment, Submitter, VolumeRequest};
+use test_guests::http::fetch;
+use test_guests::process::perform;
+use test_guests::surroundings::say_then_wait_for;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[hype::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("command") => run_command().await,
+        Some("fetch") => fetch_url(arguments.next().unwrap_or_default()).await,
+        Some("wait") => wait_on_a_volume().await,
+        other => Err(format!("there is no program {other:?}").into()),
+    }
+}
+
+/// Runs a command in this process, for a test of machines where that can't be.
+async fn run_command() -> Result<()> {
+    let stage = tempfile::tempdir()?;
+    let submitter = Submitter::local_with(&format!("file://{}", stage.path().display()))?;
+    submitter.submit(perform(order(&["uname"])), &granting(&["uname"])).await?;
+    Ok(())
+}
+
+/// Gets `url` in a closure that is granted nothing else.
+async fn fetch_url(url: String) -> Result<()> {
+    let hosts = url.trim_end_matches('/').to_owned();
+    let env = RunEnvironment::new().allow_http_private(hosts);
+    let (status, _, text) = fetch(url).in_env(&env).await?;
+    eprintln!("got {status} {text}");
+    Ok(())
+}
+
+/// Waits in a closure until somebody ends the program, by the submitter that variables choose and with a volume that
+/// goes with it.
+async fn wait_on_a_volume() -> Result<()> {
+    let volume = VolumeRequest::transient("local-disk", "1Gi");
+    let env = RunEnvironment::new().with_mount(volume.mount_read_only("/volume"));
+    let closure = say_then_wait_for("waiting".into(), "/volume/never".into());
+    closure.in_env(&env).await?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Every end without a value: its kind, its message, and what is left of the guest's stack.
+
+use std::time::Duration;
+
+use hype::{Component, ErrorKind, FailureKind, RunEnvironment, Submitter};
+use test_guests::ends;
+use test_guests::values::greet;
+
+use crate::cases::values::component;
+use crate::{failure, passes_through};
+
+const MIB: u64 = 1 << 20;
+
+pub async fn function_error(submitter: &Submitter) {
+    let result = submitter.submit(ends::bake(false), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Function);
+    assert_eq!(failure.message, "cannot bake");
+    assert_eq!(failure.causes, ["there is no flour", &std::fmt::Error.to_string()]);
+    assert_eq!(failure.backtrace, []);
+    assert_eq!(error.to_string(), "closure `bake` failed: cannot bake");
+    assert_eq!(error.exit_code(), 1);
+}
+
+pub async fn function_error_of_anyhow(submitter: &Submitter) {
+    let result = submitter.submit(ends::bake_anyhow(), &RunEnvironment::new()).await;
+    let (_, failure) = failure(result, FailureKind::Function);
+    assert_eq!(failure.message, "no breakfast");
+    assert_eq!(failure.causes[..2], ["cannot bake", "there is no flour"]);
+}
+
+pub async fn function_error_of_io(submitter: &Submitter) {
+    let result = submitter.submit(ends::read_missing(), &RunEnvironment::new()).await;
+    let (_, failure) = failure(result, FailureKind::Function);
+    assert!(failure.message.contains("No such file"), "{failure:?}");
+}
+
+pub async fn success_of_a_fallible(submitter: &Submitter) {
+    let bread = submitter.submit(ends::bake(true), &RunEnvironment::new()).await.unwrap();
+    assert_eq!(bread, "bread");
+}
+
+pub async fn panic(submitter: &Submitter) {
+    let result = submitter.submit(ends::panic("too hot".into()), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Panic);
+    assert_eq!(failure.message, "too hot");
+    let location = failure.location.as_ref().expect("a place");
+    assert!(location.file.ends_with("guests/src/ends.rs") && location.line > 0, "{location}");
+    assert!(failure.backtrace[0].function.ends_with("panic_with"), "{error:?}");
+    let frame = failure.backtrace[0].location.as_ref().expect("a place");
+    assert!(frame.file.ends_with(&location.file) && frame.line == location.line, "{error:?}");
+    assert!(passes_through(&failure, "panic::call"), "{error:?}");
+    assert_eq!(error.to_string(), format!("closure `panic` panicked at {location}: too hot"));
+    assert!(error.is_panic());
+}
+
+pub async fn panic_in_the_standard_library(submitter: &Submitter) {
+    let result = submitter.submit(ends::unwrap_none(), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Panic);
+    assert_eq!(failure.message, "called `Option::unwrap()` on a `None` value");
+    assert!(failure.location.is_some_and(|place| place.file.ends_with("guests/src/ends.rs")));
+    let place = failure.backtrace[1].location.as_ref().expect("a place");
+    assert!(place.file.ends_with("guests/src/ends.rs"), "{error:?}");
+}
+
+pub async fn trap(submitter: &Submitter) {
+    let result = submitter.submit(ends::trap(), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Trap);
+    assert_eq!(failure.message, "`trap` trapped");
+    assert_eq!(failure.causes, ["wasm trap: wasm `unreachable` instruction executed"]);
+    assert!(failure.backtrace[1].function.ends_with("trap_inside"), "{error:?}");
+    let location = failure.backtrace[1].location.as_ref().expect("a place");
+    assert!(location.file.ends_with("guests/src/ends.rs"), "{location}");
+}
+
+pub async fn stack_overflow(submitter: &Submitter) {
+    let result = submitter.submit(ends::overflow(), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Stack);
+    assert_eq!(
+        failure.message,
+        "`overflow` ran out of stack: it called too deep, or kept a large array there"
+    );
+    assert!(passes_through(&failure, "descend"), "{error:?}");
+    assert!(error.report().contains("recurse less deeply"), "{error:?}");
+    assert_eq!(error.exit_code(), 1);
+}
+
+pub async fn exit(submitter: &Submitter) {
+    let result = submitter.submit(ends::exit(3), &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Trap);
+    assert_eq!(failure.message, "`exit` called `exit` instead of returning");
+    assert!(passes_through(&failure, "exit::call"), "{error:?}");
+}
+
+pub async fn memory(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_memory(64 * MIB);
+    let (error, failure) =
+        failure(submitter.submit(ends::hoard(), &env).await, FailureKind::Memory);
+    assert_eq!(failure.message, "`hoard` needed more memory than its limit of 64 MiB");
+    assert!(passes_through(&failure, "take_all"), "{error:?}");
+    assert!(error.is_out_of_memory());
+    assert!(error.report().contains("with_memory"), "{error:?}");
+}
+
+pub async fn memory_refused_and_not_needed(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_memory(64 * MIB);
+    assert!(submitter.submit(ends::make_do(), &env).await.unwrap());
+}
+
+pub async fn deadline_while_computing(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_timeout(Duration::from_secs(1));
+    let (error, failure) =
+        failure(submitter.submit(ends::spin(), &env).await, FailureKind::Deadline);
+    assert_eq!(failure.message, "`spin` ran longer than its timeout of 1s");
+    assert!(passes_through(&failure, "spin_inside"), "{error:?}");
+    assert!(error.is_timeout());
+    assert!(error.report().contains("with_timeout"), "{error:?}");
+}
+
+pub async fn deadline_while_waiting(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_timeout(Duration::from_secs(1));
+    let result = submitter.submit(ends::sleep(3600), &env).await;
+    let (_, failure) = failure(result, FailureKind::Deadline);
+    assert_eq!(failure.message, "`sleep` ran longer than its timeout of 1s");
+}
+
+pub async fn a_timeout_that_no_clock_reaches(submitter: &Submitter) {
+    let env = RunEnvironment::new().with_timeout(Duration::MAX);
+    assert!(submitter.submit(greet("you".into()), &env).await.is_ok());
+}
+
+pub async fn incompatible_argument(submitter: &Submitter) {
+    let component = Component::open(component("test-guests")).unwrap();
+    let closure = component.function("factorial").unwrap().bind::<u64>(("three",));
+    let result = submitter.submit(closure, &RunEnvironment::new()).await;
+    let (error, failure) = failure(result, FailureKind::Incompatible);
+    assert_eq!(
+        failure.message,
+        "parameter `n: u64` of `factorial`: expected u64, found the string \"three\""
+    );
+    assert_eq!(failure.backtrace, []);
+    assert_eq!(error.exit_code(), 2);
+}
+
+pub async fn incompatible_count(submitter: &Submitter) {
+    let component = Component::open(component("test-guests")).unwrap();
+    let closure = component.function("greet").unwrap().bind::<String>(("a", "b"));
+    let error = submitter.submit(closure, &RunEnvironment::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert_eq!(
+        error.to_string(),
+        "`greet(name: String) -> String` takes 1 argument, and 2 were given"
+    );
+}
+
+pub async fn a_value_of_another_type(submitter: &Submitter) {
+    let component = Component::open(component("test-guests")).unwrap();
+    let closure = component.function("greet").unwrap().bind::<Vec<u32>>(("a",));
+    let error = submitter.submit(closure, &RunEnvironment::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert_eq!(error.to_string(), "the value of `greet` is not what the program expects");
+    assert!(error.report().contains("expected a sequence"), "{error:?}");
+}
+
+pub async fn a_submitter_outlives_failures(submitter: &Submitter) {
+    let env = RunEnvironment::new();
+    for _ in 0..3 {
+        assert!(submitter.submit(ends::trap(), &env).await.is_err());
+        assert!(submitter.submit(ends::overflow(), &env).await.is_err());
+        assert!(submitter.submit(greet("again".into()), &env).await.is_ok());
+    }
+}

@@ -1,0 +1,68 @@
+//! The table of a campaign.
+
+use std::collections::BTreeMap;
+
+use crate::campaign::remains::{Remains, Tally};
+
+/// A row, in which rounds are counted.
+#[derive(Debug)]
+struct Row {
+    rounds: usize,
+    counts: Vec<usize>,
+    tallies: Vec<Tally>,
+}
+
+/// Rounds by their kind: how many had which outcome, and how many left what at which time.
+#[derive(Debug)]
+pub(crate) struct Table {
+    title: String,
+    outcomes: Vec<&'static str>,
+    times: Vec<&'static str>,
+    rows: BTreeMap<String, Row>,
+    problems: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn new(title: String, outcomes: &[&'static str], times: &[&'static str]) -> Self {
+        let (outcomes, times) = (outcomes.to_vec(), times.to_vec());
+        Self { title, outcomes, times, rows: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    /// Counts a round with the outcome of this index, and what remained at each time.
+    pub(crate) fn add(&mut self, kind: &str, outcome: usize, remains: &[Remains]) {
+        let new = || Row {
+            rounds: 0,
+            counts: vec![0; self.outcomes.len()],
+            tallies: self.times.iter().map(|_| Tally::default()).collect(),
+        };
+        let row = self.rows.entry(kind.to_owned()).or_insert_with(new);
+        row.rounds += 1;
+        row.counts[outcome] += 1;
+        row.tallies.iter_mut().zip(remains).for_each(|(tally, remains)| tally.add(remains));
+    }
+
+    /// Notes what isn't as it should be.
+    pub(crate) fn complain(&mut self, problems: impl IntoIterator<Item = String>) {
+        self.problems.extend(problems);
+    }
+
+    /// Prints it.
+    ///
+    /// # Panics
+    ///
+    /// When something isn't as it should be.
+    pub(crate) fn conclude(self) {
+        let line = |cells: &[String]| eprintln!("| {} |", cells.join(" | "));
+        let head = ["kind", "rounds"].iter().chain(&self.outcomes).chain(&self.times);
+        eprintln!("\n{}", self.title);
+        line(&head.clone().map(|&cell| cell.to_owned()).collect::<Vec<_>>());
+        line(&head.map(|_| "---".to_owned()).collect::<Vec<_>>());
+        for (kind, Row { rounds, counts, tallies }) in self.rows {
+            let mut cells = vec![kind, rounds.to_string()];
+            cells.extend(counts.iter().map(usize::to_string));
+            cells.extend(tallies.iter().map(Tally::to_string));
+            line(&cells);
+        }
+        assert!(self.problems.is_empty(), "{}", self.problems.join("\n"));
+    }
+}

@@ -1,0 +1,355 @@
+//! The command `hype-run`, as an image starts it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cargo_hype::cargo::Cargo;
+use conformance::cases::values::component;
+use hype_stage::Stage;
+use hype_wire::{
+    Access, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount, Origin, Outcome,
+    Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
+};
+
+mod cache;
+#[path = "hype_run/cancelled.rs"]
+mod cancelled;
+#[cfg(target_os = "linux")]
+mod commands;
+mod once;
+
+const RUN: &str = "run-1";
+
+/// A stage with one run in it that is ready to start.
+struct Prepared {
+    directory: tempfile::TempDir,
+    digest: Digest,
+}
+
+impl Prepared {
+    fn new(function: &str, arguments: &[&str], change: impl FnOnce(&mut RunManifest)) -> Self {
+        conformance::build_guests();
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = Bytes::from(std::fs::read(component("test-guests")).unwrap());
+        let blob = Blob::of(&bytes);
+        let mut encoded = codec::array_head(u32::try_from(arguments.len()).unwrap());
+        for argument in arguments {
+            codec::append(&mut encoded, argument).unwrap();
+        }
+        let component = ComponentRef { name: "test-guests.wasm".into(), blob };
+        let payload = Payload::Inline(encoded.into());
+        let mut manifest =
+            RunManifest::new(RUN, Job::new(component), Call::closure(function, payload));
+        change(&mut manifest);
+        let manifest = Bytes::from(manifest.to_bytes().unwrap());
+        let digest = Digest::of(&manifest);
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        wait(async {
+            stage.put(&names::blob(&blob.digest), bytes).await.unwrap();
+            stage.put(&names::manifest(RUN), manifest).await.unwrap();
+        });
+        Self { directory, digest }
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}/{}", self.directory.path().display(), names::manifest(RUN))
+    }
+
+    fn run(&self) -> Output {
+        hype_run(&[&self.url(), "--digest", &self.digest.to_string()], &[])
+    }
+
+    fn outcome(&self, name: &str) -> Outcome {
+        Outcome::from_bytes(&std::fs::read(self.directory.path().join(name)).unwrap()).unwrap()
+    }
+}
+
+/// A log may be more than its outcome carries, and the container's be lost.
+#[test]
+fn a_log_that_is_too_long_for_its_outcome_is_left_beside_it() {
+    let long = "line\n".repeat(20_000);
+    let prepared = Prepared::new("say", &[&long, "error"], |_| {});
+    let ended = hype_run(&[&prepared.url(), "--mark-errors", "--keep-log"], &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let kept = prepared.directory.path().join(names::log(RUN, 1));
+    let kept = std::fs::read(kept).unwrap();
+    assert_eq!(prepared.outcome("runs/run-1/outcome").log, Some(Blob::of(&kept)));
+    assert_eq!(kept, ended.stdout);
+    assert_eq!(kept.iter().filter(|byte| **byte == b'\n').count(), 20_001);
+}
+
+#[test]
+fn a_log_that_its_outcome_carries_is_nowhere_else() {
+    let prepared = Prepared::new("say", &["line", "error"], |_| {});
+    assert!(hype_run(&[&prepared.url(), "--keep-log"], &[]).status.success());
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!((outcome.log, &*outcome.stdout.0), (None, b"line".as_slice()));
+    assert!(!prepared.directory.path().join("runs/run-1/attempts").exists());
+}
+
+#[test]
+fn an_outcome_is_sealed_with_the_key_of_a_file() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let (path, key) = (prepared.directory.path().join("key"), RunKey::new([7; 32]));
+    std::fs::write(&path, format!("{}\n", key.reveal())).unwrap();
+    let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+    assert!(ended.status.success(), "{ended:?}");
+    let sealed = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert!(Outcome::from_bytes(&sealed).is_err());
+    let (outcome, origin) = unseal(sealed, Some(&key)).unwrap();
+    assert_eq!(origin, Origin::Verified);
+    assert!(matches!(Outcome::from_bytes(&outcome).unwrap().end, End::Value(_)));
+}
+
+#[test]
+fn a_file_that_holds_no_key_is_refused() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let path = prepared.directory.path().join("key");
+    let refused = || {
+        let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+        assert_eq!(ended.status.code(), Some(2));
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let told = refused();
+    assert!(told.contains(&format!("cannot read the key file {}: No such", path.display())));
+    std::fs::write(&path, "0123").unwrap();
+    let told = refused();
+    assert!(told.contains("it has 64 hexadecimal digits") && !told.contains("0123"), "{told}");
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // That of an image (tests/end-to-end/images).
+        if let Some(path) = std::env::var_os("HYPE_RUN") {
+            return path.into();
+        }
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        // Together with what this test depends on, so that both find one wasmtime compiled.
+        let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
+        let arguments = build.map(Into::into).into();
+        let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
+        let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
+        let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
+        program.expect("hype-run").into()
+    })
+}
+
+fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    Command::new(program()).args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn value(outcome: &Outcome) -> String {
+    match &outcome.end {
+        End::Value(Payload::Inline(bytes)) => codec::from_slice(bytes).unwrap(),
+        end => panic!("no value inline: {end:?}"),
+    }
+}
+
+#[test]
+fn a_value_is_left_in_the_outcome() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!(value(&outcome), "hello you");
+    assert_eq!((outcome.run_id.as_str(), outcome.attempt), (RUN, 1));
+    assert_eq!(outcome.statistics.code, Code::Compiled);
+    assert!(outcome.statistics.compile_us > 0 && outcome.statistics.peak_memory > 0);
+}
+
+/// Making and removing directories takes longer than all else of a short call.
+#[test]
+fn a_run_without_files_needs_no_directory_of_its_own() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let digest = prepared.digest.to_string();
+    let nowhere = [("TMPDIR", "/no/such/directory")];
+    let output = hype_run(&[&prepared.url(), "--digest", &digest], &nowhere);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(value(&prepared.outcome("runs/run-1/outcome")), "hello you");
+}
+
+#[test]
+fn directories_in_directories_go_with_the_run() {
+    let prepared = Prepared::new("nest", &[], |manifest| {
+        manifest.call.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
+    });
+    let around = tempfile::tempdir().unwrap();
+    let output = hype_run(&[&prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let end = prepared.outcome("runs/run-1/outcome").end;
+    assert!(matches!(end, End::Value(_)), "{end:?}");
+    assert_eq!(around.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_failure_is_an_outcome_too() {
+    let prepared = Prepared::new("panic", &["too hot"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => assert_eq!(failure.kind, FailureKind::Panic),
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn output_is_handed_on_and_its_end_kept() {
+    let prepared = Prepared::new("say", &["out\n", "err\n"], |_| {});
+    let output = prepared.run();
+    assert_eq!(output.stdout, b"out\n");
+    assert_eq!(stderr(&output), "err\n");
+    let outcome = prepared.outcome("runs/run-1/outcome");
+    assert_eq!((&outcome.stdout[..], &outcome.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+}
+
+#[test]
+fn the_termination_line_vouches_for_the_outcome() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let log = prepared.directory.path().join("termination-log");
+    let digest = prepared.digest.to_string();
+    let arguments =
+        [&prepared.url(), "--digest", &digest, "--termination-log", log.to_str().unwrap()];
+    assert_eq!(hype_run(&arguments, &[]).status.code(), Some(0));
+    let line: TerminationLine = std::fs::read_to_string(log).unwrap().parse().unwrap();
+    let bytes = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert_eq!(line.digest, Digest::of(&bytes));
+    assert!(line.outcome.ends_with("/runs/run-1/outcome"), "{line}");
+}
+
+#[test]
+fn the_first_outcome_of_a_run_stays() {
+    let prepared = Prepared::new("variables", &[], |_| {});
+    let arguments = [&prepared.url(), "--digest", &prepared.digest.to_string()];
+    hype_run(&arguments, &[("HYPE_ATTEMPT", "2")]);
+    let first = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    let output = hype_run(&arguments, &[("HYPE_ATTEMPT", "3")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let second = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
+    assert!(first == second, "the outcome changed");
+    assert_eq!(prepared.outcome("runs/run-1/outcome").attempt, 2);
+}
+
+#[test]
+fn sigterm_leaves_an_outcome_that_says_so() {
+    let signal = tempfile::tempdir().unwrap();
+    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
+        manifest.job.mounts.push(Mount {
+            source: signal.path().to_str().unwrap().into(),
+            path: "/signal".into(),
+            access: Access::ReadOnly,
+        });
+    });
+    let mut running =
+        Command::new(program()).arg(prepared.url()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "waiting\n");
+    let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    match prepared.outcome("runs/run-1/attempts/1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Interrupted);
+            assert_eq!(failure.message, "the runner was told to stop");
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn a_foreign_manifest_is_refused() {
+    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let foreign = Digest::of(b"another manifest").to_string();
+    let output = hype_run(&[&prepared.url(), "--digest", &foreign], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    match prepared.outcome("runs/run-1/attempts/1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Infrastructure);
+            assert!(failure.message.starts_with("the run manifest: "), "{failure:?}");
+            assert!(failure.message.contains("was altered"), "{failure:?}");
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn a_manifest_of_a_newer_hype_says_what_to_upgrade() {
+    let prepared = Prepared::new("greet", &["you"], |manifest| {
+        manifest.format = 9;
+        manifest.hype = "7.1.0".into();
+    });
+    assert_eq!(prepared.run().status.code(), Some(0));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Incompatible);
+            assert!(failure.message.contains("spotify/hype:7.1.0"), "{failure:?}");
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn what_is_no_component_of_ours_is_incompatible() {
+    // A component without imports and exports.
+    let empty = Bytes::from_static(b"\0asm\x0d\0\x01\0");
+    let blob = Blob::of(&empty);
+    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.job.component.blob = blob);
+    let stage = Stage::in_directory(prepared.directory.path()).unwrap();
+    wait(stage.put(&names::blob(&blob.digest), empty)).unwrap();
+    assert_eq!(prepared.run().status.code(), Some(0));
+    match prepared.outcome("runs/run-1/outcome").end {
+        End::Failure(failure) => {
+            assert_eq!(failure.kind, FailureKind::Incompatible);
+            let problem = "component test-guests.wasm doesn't export spotify:hype/closure@0.1.0";
+            assert_eq!(failure.message, problem);
+        }
+        End::Value(_) => panic!("a value"),
+    }
+}
+
+#[test]
+fn no_stage_is_no_outcome() {
+    let output = hype_run(&["file:///no/such/stage/runs/run-1/manifest"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        stderr(&output).lines().take(3).collect::<Vec<_>>(),
+        [
+            "error: no outcome of run run-1 could be written",
+            "Caused by:",
+            "   0: cannot use the directory /no/such/stage as a stage"
+        ]
+    );
+}
+
+#[test]
+fn wrong_usage_says_what_is_right() {
+    for (arguments, problem) in [
+        (&[][..], "the manifest's URL is missing"),
+        (&["a", "b"][..], "unexpected argument \"b\""),
+        (&["--digest", "c0ffee", "a"][..], "`c0ffee` is not a BLAKE3 digest"),
+        (&["--termination-log", "/no/such/log", "a"][..], "cannot open the termination log"),
+    ] {
+        let output = hype_run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
+        assert!(stderr(&output).contains("usage: hype-run MANIFEST_URL"));
+    }
+    let output = hype_run(&["file:///stage/manifest"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("is not the URL of a manifest"), "{}", stderr(&output));
+}

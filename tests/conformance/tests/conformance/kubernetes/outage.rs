@@ -1,0 +1,51 @@
+//! An API server that is away while closures run. It is the cluster's only one, so that nothing else
+//! must run meanwhile.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use hype::RunEnvironment;
+
+use super::cluster::{Waiting, assert_gone, wait};
+
+/// For how long.
+const AWAY: Duration = Duration::from_secs(60);
+
+/// The cluster's API server, which is killed now, since to stop takes it a minute, and comes back in
+/// the end.
+struct Outage;
+
+impl Outage {
+    fn begin() -> Self {
+        let directory = PathBuf::from(std::env::var("CLUSTER_DIR").unwrap());
+        let pid = std::fs::read_to_string(directory.join("run/kube-apiserver.pid")).unwrap();
+        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+        Self
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        let up = format!("{}/up", std::env::var("HYPE_TEST_CLUSTER").unwrap());
+        assert!(Command::new(up).output().unwrap().status.success());
+    }
+}
+
+#[test]
+#[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
+fn a_run_outlasts_an_api_server_that_is_away() {
+    wait(async {
+        let waiting = Waiting::start(&RunEnvironment::new()).await;
+        let outage = Outage::begin();
+        // It ends while nobody can see that.
+        waiting.release();
+        tokio::time::sleep(AWAY).await;
+        drop(outage);
+        let Waiting { run, signal, .. } = waiting;
+        let id = run.id().to_owned();
+        assert_eq!(run.wait().await.unwrap(), "gone");
+        drop(signal);
+        assert_gone(&id);
+    });
+}

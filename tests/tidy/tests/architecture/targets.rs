@@ -1,0 +1,47 @@
+//! Which targets cargo tests.
+
+use std::path::Path;
+
+use cargo_metadata::{Package, Target};
+
+use crate::workspace::{File, assert_none, files, metadata, root};
+
+/// A target that says `test = false` is not linked as a test program, so that a test in it never runs.
+#[test]
+fn targets_that_are_not_tested_have_no_tests() {
+    let files = files(&["rs"]);
+    let metadata = metadata();
+    let mut problems = Vec::new();
+    for package in metadata.workspace_packages() {
+        for target in package.targets.iter().filter(|target| !target.test) {
+            let with_tests = files
+                .iter()
+                .filter(|file| is_of(&root().join(&file.path), package, target) && has_tests(file));
+            problems.extend(
+                with_tests.map(|file| {
+                    format!("{} has tests, and {} is not tested", file.path, target.name)
+                }),
+            );
+        }
+    }
+    assert_none(&problems, "take `test = false` away from the target in its Cargo.toml");
+}
+
+/// Whether `path` is a file of this target: its root, or one in the directory of a library or of a package's only
+/// program, unless another target begins there.
+fn is_of(path: &Path, package: &Package, target: &Target) -> bool {
+    let owns_directory = target.is_lib() || !package.targets.iter().any(Target::is_lib);
+    let begins_another = || package.targets.iter().any(|other| root_of(other) == path);
+    root_of(target) == path
+        || owns_directory
+            && root_of(target).parent().is_some_and(|directory| path.starts_with(directory))
+            && !begins_another()
+}
+
+fn root_of(target: &Target) -> &Path {
+    target.src_path.as_std_path()
+}
+
+fn has_tests(file: &File) -> bool {
+    file.text.lines().any(|line| line.trim() == "#[cfg(test)]")
+}
