@@ -3,13 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cargo_hype::cargo::Cargo;
 use conformance::cases::values::component;
 use hype_stage::Stage;
 use hype_wire::{
@@ -128,21 +126,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // That of an image (tests/end-to-end/images).
-        if let Some(path) = std::env::var_os("HYPE_RUN") {
-            return path.into();
-        }
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        // Together with what this test depends on, so that both find one wasmtime compiled.
-        let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
-        let arguments = build.map(Into::into).into();
-        let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
-        let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
-        let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
-        program.expect("hype-run").into()
-    })
+    conformance::hype_run()
 }
 
 fn hype_run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
