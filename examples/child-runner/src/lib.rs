@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::ready;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use hype::run::LogStream;
-use hype::runner::launch::KeySource;
+use hype::runner::launch::{Invocation, KeySource};
 use hype::runner::{
     Attempt, Description, HostMounts, Log, Mount, Owned, Plan, PlanRequest, Process, ProcessEnd,
-    ProcessExit, Proof, Runner, Subject, Voucher, check_commands, is_driven_here,
+    ProcessExit, Proof, RunKey, Runner, Subject, Voucher, check_commands, is_driven_here,
 };
 use hype::stage::Removal;
 use hype::{Error, Result, RunEnvironment};
@@ -93,11 +94,12 @@ impl Runner for ChildRunner {
                 stopping.await;
                 Ok(())
             });
-            // In a task of its own, so that the child is waited for even if nobody waits for the run.
-            let (hype_run, started) = (runner.hype_run.clone(), process.clone());
+            let child = Child::of(&process, &runner.hype_run);
+            // In a task of its own, so that the child is waited for even if nobody waits for the run. It must
+            // not hold the cleanup list, whose last handle stops it.
             let running = tokio::spawn(async move {
                 let _here = here;
-                run_to_end(hype_run, started, stopped).await
+                child.run(stopped).await
             });
             let end = running.await.map_err(|error| Error::runner("a task broke down", error))?;
             lock(&runner.children).remove(&process.run_id);
@@ -145,67 +147,74 @@ impl Runner for ChildRunner {
     }
 }
 
-/// Runs `process` to its end, or until it is stopped.
-async fn run_to_end(
-    hype_run: PathBuf,
-    process: Process,
-    stopped: watch::Receiver<bool>,
-) -> ProcessEnd {
-    match started_to_end(hype_run, process, stopped).await {
-        Ok(exit) => ProcessEnd::Exited(exit),
-        Err(error) => {
-            ProcessEnd::NeverStarted(Error::runner("cannot run hype-run as a child", error))
-        }
-    }
+/// A child process that is to be started.
+struct Child {
+    command: Command,
+    invocation: Invocation,
+    key: RunKey,
+    name: String,
+    log: Log,
 }
 
-async fn started_to_end(
-    hype_run: PathBuf,
-    process: Process,
-    mut stopped: watch::Receiver<bool>,
-) -> std::io::Result<ProcessExit> {
-    // Only this user can look into it, and no closure is shown it.
-    let directory = tempfile::tempdir()?;
-    let told = directory.path().join("termination-log");
-    let mut invocation = process.invocation.clone();
-    invocation.key = Some(KeySource::StandardInput);
-    invocation.termination_log = Some(told.clone());
-    invocation.isolates_commands = true;
-    let mut command = Command::new(hype_run);
-    command.args(invocation.to_args()).env_clear().envs(&process.variables).kill_on_drop(true);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
+impl Child {
+    fn of(process: &Process, hype_run: &Path) -> Self {
+        let mut command = Command::new(hype_run);
+        command.env_clear().envs(&process.variables).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        let (invocation, key) = (process.invocation.clone(), process.key.clone());
+        Self { command, invocation, key, name: process.name.clone(), log: process.log.clone() }
     }
-    let mut child = command.spawn()?;
-    let mut key = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
-    key.write_all(format!("{}\n", process.key.reveal()).as_bytes()).await?;
-    drop(key);
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let output = futures::future::join(
-        hand_on(out, &process.log, LogStream::Stdout),
-        hand_on(err, &process.log, LogStream::Stderr),
-    );
-    let ended = async {
-        // Both pipes end with the process, and nothing is lost of what it wrote.
-        output.await;
-        child.wait().await
-    };
-    let status = tokio::select! {
-        status = ended => Some(status?),
-        // An error says that nobody can stop it any more.
-        Ok(_) = stopped.wait_for(|stopped| *stopped) => None,
-    };
-    let Some(status) = status else {
-        child.kill().await?;
-        let mut exit = ProcessExit::of_status(137);
-        exit.stopped_by = Some(format!("process {} was stopped", process.name));
-        return Ok(exit);
-    };
-    let mut exit = ProcessExit::of_status(code(status));
-    let told = tokio::fs::read_to_string(told).await.unwrap_or_default();
-    exit.line = told.lines().next().and_then(|line| line.parse().ok());
-    Ok(exit)
+
+    /// Runs it to its end, or until it is stopped.
+    async fn run(self, stopped: watch::Receiver<bool>) -> ProcessEnd {
+        match self.run_to_end(stopped).await {
+            Ok(exit) => ProcessEnd::Exited(exit),
+            Err(error) => {
+                ProcessEnd::NeverStarted(Error::runner("cannot run hype-run as a child", error))
+            }
+        }
+    }
+
+    async fn run_to_end(mut self, mut stopped: watch::Receiver<bool>) -> io::Result<ProcessExit> {
+        // Only this user can look into it, and no closure is shown it.
+        let directory = tempfile::tempdir()?;
+        let told = directory.path().join("termination-log");
+        self.invocation.key = Some(KeySource::StandardInput);
+        self.invocation.termination_log = Some(told.clone());
+        self.invocation.isolates_commands = true;
+        let mut child = self.command.args(self.invocation.to_args()).spawn()?;
+        let mut key = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        key.write_all(format!("{}\n", self.key.reveal()).as_bytes()).await?;
+        drop(key);
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let output = futures::future::join(
+            hand_on(out, &self.log, LogStream::Stdout),
+            hand_on(err, &self.log, LogStream::Stderr),
+        );
+        let ended = async {
+            // Both pipes end with the process, and nothing is lost of what it wrote.
+            output.await;
+            child.wait().await
+        };
+        let status = tokio::select! {
+            status = ended => Some(status?),
+            // An error says that nobody can stop it any more.
+            Ok(_) = stopped.wait_for(|stopped| *stopped) => None,
+        };
+        let Some(status) = status else {
+            child.kill().await?;
+            let mut exit = ProcessExit::of_status(137);
+            exit.stopped_by = Some(format!("process {} was stopped", self.name));
+            return Ok(exit);
+        };
+        let mut exit = ProcessExit::of_status(code(status));
+        let told = tokio::fs::read_to_string(told).await.unwrap_or_default();
+        exit.line = told.lines().next().and_then(|line| line.parse().ok());
+        Ok(exit)
+    }
 }
 
 /// Writes what the child writes to `log`.

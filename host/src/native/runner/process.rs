@@ -42,7 +42,8 @@ pub struct Process {
     pub disk: u64,
     /// The log of the closure's output.
     pub log: Log,
-    /// The cleanup list of the run: what is made for the process is registered with it before.
+    /// The cleanup list of the run: what is made for the process is registered with it before. What is started
+    /// must not hold it: its cleanup runs when the last handle goes.
     pub owned: Owned,
     /// Tells from when on the process no longer needs this program.
     pub handover: Handover,
