@@ -25,6 +25,25 @@
 //!
 //! The same crate is compiled into the component, where it is only what a function needs; all
 //! that submits exists natively alone.
+//!
+//! The root has the names that every program needs. The rest is in modules: [`environment`], [`run`],
+//! [`component`], [`error`](mod@error), [`stage`], `kubernetes` and [`runner`], which is also what another
+//! runner is built of.
+//!
+//! # Features
+//!
+//! | feature | what it brings | by default |
+//! |---|---|---|
+//! | `local` | closures in this process ([`LocalRunner`]), and so wasmtime | yes |
+//! | `docker` | closures in containers of a Docker daemon (`DockerRunner`) | no |
+//! | `kubernetes` | closures in Pods of a cluster (`KubernetesRunner`) | no |
+//! | `gcs` | stages in Google Cloud Storage, `gs://` | no |
+//! | `aws` | stages in S3 and what speaks its protocol, `s3://` | no |
+//! | `azure` | stages in Azure Blob Storage, `az://` | no |
+//! | `full` | all of these | no |
+//! | `log`, `tracing` | what a function logs by the crate of that name goes to its standard error | no |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(target_family = "wasm")]
 pub use hype_guest::__internal;

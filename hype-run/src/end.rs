@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hype_wire::{Failure, FailureKind, FunctionRef, Job, Limits};
+use hype_wire::{Failure, FailureKind, FunctionRef, Job, Limits, Remedy};
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
@@ -80,7 +80,8 @@ fn stopped(error: &wasmtime::Error, function: &str, limits: &Limits) -> Option<F
 
 fn denied(error: &wasmtime::Error, function: &str) -> Option<Failure> {
     let denied: &Denied = error.downcast_ref()?;
-    Some(Failure::new(FailureKind::Power, format!("`{function}` {denied}")))
+    let failure = Failure::new(FailureKind::Power, format!("`{function}` {denied}"));
+    Some(failure.with_remedy(denied.remedy))
 }
 
 fn misfit(error: &wasmtime::Error, component: &str) -> Option<Failure> {
@@ -141,7 +142,8 @@ fn too_much_at_once(
 /// Which status it left with is lost: WASI only knows good and bad ones.
 fn left(error: &wasmtime::Error, function: &str) -> Option<Failure> {
     let message = format!("`{function}` called `exit` instead of returning");
-    error.is::<I32Exit>().then(|| Failure::new(FailureKind::Trap, message))
+    let failure = Failure::new(FailureKind::Trap, message).with_remedy(Remedy::Return);
+    error.is::<I32Exit>().then_some(failure)
 }
 
 /// What it was refused is why it ended, unless it trapped for another reason.
@@ -155,7 +157,11 @@ fn refused(
         return None;
     }
     Some(match refused {
-        Refused::Memory => Failure::new(FailureKind::Memory, too_little_memory(function, limits)),
+        Refused::Memory => {
+            let remedy = limits.memory.is_none().then_some(Remedy::LessMemory);
+            let message = too_little_memory(function, limits);
+            Failure::new(FailureKind::Memory, message).with_remedy(remedy)
+        }
         Refused::TableElements => {
             let message = format!("`{function}` needed larger tables than a closure may have");
             Failure::new(FailureKind::Resources, message)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hype_wire::Remedy;
+
 /// The error that a guest is stopped with when it tries what its environment doesn't grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied {
@@ -9,6 +11,8 @@ pub(crate) struct Denied {
     pub(crate) what: String,
     /// The call of the environment's builder that would grant it, or why there is none.
     pub(crate) way_out: String,
+    /// The kind of grant that would help, if one would.
+    pub(crate) remedy: Option<Remedy>,
 }
 
 impl fmt::Display for Denied {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hype_wire::{Access, Failure, FailureKind, Job, Mount};
+use hype_wire::{Access, Failure, FailureKind, Job, Mount, Remedy};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
@@ -179,7 +179,7 @@ fn check_writable(mount: &Mount) -> Result<(), Failure> {
         mount.path,
         owner.unwrap_or_default()
     );
-    Err(Failure::new(FailureKind::Incompatible, message))
+    Err(Failure::new(FailureKind::Incompatible, message).with_remedy(Remedy::OtherUser))
 }
 
 #[cfg(not(unix))]

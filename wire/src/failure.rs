@@ -86,6 +86,23 @@ impl fmt::Display for FailureKind {
     }
 }
 
+/// What would have let a function go on, where its failure's kind alone doesn't tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Less memory: it had all that WebAssembly can address.
+    LessMemory,
+    /// A grant of a command.
+    GrantCommand,
+    /// A grant of an HTTP host.
+    GrantHttp,
+    /// A return instead of `exit`.
+    Return,
+    /// Another user, who can write to a mount.
+    OtherUser,
+}
+
 /// Why a run gave no value, as told by the runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -102,6 +119,9 @@ pub struct Failure {
     /// The guest's stack, the innermost frame first; empty where there is none to show.
     #[serde(default)]
     pub backtrace: Vec<Frame>,
+    /// What would have helped, where the kind alone doesn't tell.
+    #[serde(default)]
+    pub remedy: Option<Remedy>,
 }
 
 impl Failure {
@@ -113,12 +133,20 @@ impl Failure {
             causes: Vec::new(),
             location: None,
             backtrace: Vec::new(),
+            remedy: None,
         }
     }
 
     /// A failure with the message and the causes of `error`.
     pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         Self { causes: cause_messages(error), ..Self::new(kind, error.to_string()) }
+    }
+
+    /// Returns the failure with what would have helped.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<Option<Remedy>>) -> Self {
+        self.remedy = remedy.into();
+        self
     }
 
     /// The same failure with a backtrace.

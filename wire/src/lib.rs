@@ -65,7 +65,7 @@ pub use causes::{Causes, cause_messages, causes};
 pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use encoded::EncodedValue;
 pub use error::{Fault, WireError};
-pub use failure::{Failure, FailureKind, Frame, Location};
+pub use failure::{Failure, FailureKind, Frame, Location, Remedy};
 pub use guest_path::{check_guest_path, is_below};
 pub use http_grant::{HttpGrant, HttpScheme, HttpTarget};
 pub use http_host::HttpHost;

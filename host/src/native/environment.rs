@@ -30,6 +30,10 @@ use crate::error::{Error, Result};
 /// A value that never changes: each `with_*` gives a new one, so that one environment can be the
 /// base of many. Cloning is cheap.
 ///
+/// Files, variables, limits, mounts and secrets are named by `with_*`; what a closure may do beyond computing is
+/// granted by [`allow_http`](Self::allow_http) and [`allow_command`](Self::allow_command); where a Pod runs is
+/// chosen by `with_namespace`, `with_toleration` and others, with the feature `kubernetes`.
+///
 /// ```
 /// use std::time::Duration;
 ///

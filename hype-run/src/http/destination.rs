@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 use http::uri::Scheme;
-use hype_wire::{HttpGrant, HttpHost, HttpScheme, HttpTarget};
+use hype_wire::{HttpGrant, HttpHost, HttpScheme, HttpTarget, Remedy};
 
 use crate::power::Denied;
 
@@ -18,11 +18,12 @@ pub(super) struct Destination {
 
 /// Where a request to `uri` goes.
 pub(super) fn find(uri: &Uri, grants: &[HttpGrant]) -> Result<Destination, Denied> {
-    let target = target(uri).map_err(|way_out| denied(&uri.to_string(), way_out))?;
+    let target = target(uri).map_err(|way_out| denied(&uri.to_string(), way_out, None))?;
     if target.is_never_granted() {
         return Err(denied(
             &uri.to_string(),
             "nothing does, since it tells machines who they are".into(),
+            None,
         ));
     }
     let covering: Vec<_> = grants.iter().filter(|grant| grant.covers(&target)).cloned().collect();
@@ -31,7 +32,8 @@ pub(super) fn find(uri: &Uri, grants: &[HttpGrant]) -> Result<Destination, Denie
             true => "allow_http_private",
             false => "allow_http",
         };
-        return Err(denied(&uri.to_string(), granted_by(call, &target)));
+        let way_out = granted_by(call, &target);
+        return Err(denied(&uri.to_string(), way_out, Some(Remedy::GrantHttp)));
     }
     Ok(Destination { target, grants: covering })
 }
@@ -54,7 +56,8 @@ impl Destination {
             true => ("private addresses", granted_by("allow_http_private", &self.target)),
             false => ("addresses that nobody is led to", "nothing does".to_owned()),
         };
-        Err(Denied { what: format!("asked {}, which has {what} alone", self.target), way_out })
+        let what = format!("asked {}, which has {what} alone", self.target);
+        Err(Denied { what, way_out, remedy: would_help.then_some(Remedy::GrantHttp) })
     }
 }
 
@@ -92,8 +95,8 @@ fn granted_by(call: &str, target: &HttpTarget) -> String {
     format!("RunEnvironment::{call}(\"{target}\") would")
 }
 
-fn denied(uri: &str, way_out: String) -> Denied {
-    Denied { what: format!("asked for {}", crate::brevity::name(uri)), way_out }
+fn denied(uri: &str, way_out: String, remedy: Option<Remedy>) -> Denied {
+    Denied { what: format!("asked for {}", crate::brevity::name(uri)), way_out, remedy }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hype_wire::{Access, CommandName, Failure, Job, Mount};
+use hype_wire::{Access, CommandName, Failure, Job, Mount, Remedy};
 use tokio::sync::{Notify, Semaphore, watch};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable};
 
@@ -79,7 +79,8 @@ impl Commands {
             return Ok(());
         }
         let name = program.rsplit('/').next().unwrap_or_default();
-        let way_out = match (self.granted.contains_key(name), name == program) {
+        let is_granted = self.granted.contains_key(name);
+        let way_out = match (is_granted, name == program) {
             (true, _) => format!("it grants `{name}`, and commands are started by their names"),
             (false, true) => format!("RunEnvironment::allow_command({name:?}) would"),
             (false, false) => format!(
@@ -87,7 +88,8 @@ impl Commands {
                  their names"
             ),
         };
-        Err(Unstarted::Denied(Denied { what: format!("started `{program}`"), way_out }))
+        let remedy = (!is_granted).then_some(Remedy::GrantCommand);
+        Err(Unstarted::Denied(Denied { what: format!("started `{program}`"), way_out, remedy }))
     }
 
     /// Starts `command` for a guest that is shown `shown`. What is made for that goes below `scratch`.

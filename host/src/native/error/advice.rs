@@ -1,6 +1,6 @@
 //! What a person can do about a failure.
 
-use hype_wire::{Failure, FailureKind, cause_messages};
+use hype_wire::{Failure, FailureKind, Remedy, cause_messages};
 
 /// What the guest's standard library says of what a closure can't do, and what to do instead.
 ///
@@ -85,10 +85,35 @@ const UNSUPPORTED_AT: &str = "sys/pal/wasi/os.rs";
 
 /// The way out of `failure`, where there is one that holds for all like it.
 pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
-    match failure.kind {
-        FailureKind::Memory if failure.message.contains("that WebAssembly has") => Some(
+    failure.remedy.and_then(by_remedy).or_else(|| by_kind(failure))
+}
+
+/// The way out that the runner names.
+fn by_remedy(remedy: Remedy) -> Option<&'static str> {
+    match remedy {
+        Remedy::LessMemory => Some(
             "no limit can be raised here: give each closure a part of the data, or read it piece by piece",
         ),
+        Remedy::GrantCommand => {
+            Some("grant it in the environment of the run, or by --allow-command of cargo hype call")
+        }
+        Remedy::GrantHttp => {
+            Some("grant it in the environment of the run, or by --allow-http of cargo hype call")
+        }
+        Remedy::Return => Some(
+            "return from the function, with an error if need be: what a closure says by its exit status is \
+             lost",
+        ),
+        Remedy::OtherUser => Some(
+            "in a container, let it run as a user that can: RunEnvironment::with_run_as; or mount it \
+             for reading",
+        ),
+        _ => None,
+    }
+}
+
+fn by_kind(failure: &Failure) -> Option<&'static str> {
+    match failure.kind {
         FailureKind::Memory => {
             Some("allow it more: RunEnvironment::with_memory, or --memory of cargo hype call")
         }
@@ -101,12 +126,6 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         ),
         FailureKind::Resources => {
             Some("keep less open at once: what is dropped or closed counts no more")
-        }
-        FailureKind::Power if failure.message.contains("RunEnvironment::allow_command") => {
-            Some("grant it in the environment of the run, or by --allow-command of cargo hype call")
-        }
-        FailureKind::Power if failure.message.contains("RunEnvironment::") => {
-            Some("grant it in the environment of the run, or by --allow-http of cargo hype call")
         }
         FailureKind::Result => {
             Some("write what is large to a volume or a file, and give back where it is")
@@ -123,14 +142,6 @@ pub(crate) fn advice(failure: &Failure) -> Option<&'static str> {
         FailureKind::Trap if has_cause(failure, "wasm `unreachable` instruction executed") => Some(
             "this is how std::process::abort, a panic within a panic, and a panic hook that replaces hype's \
              end: see the closure's output above; call the hook of std::panic::take_hook in yours",
-        ),
-        FailureKind::Trap if failure.message.contains("called `exit`") => Some(
-            "return from the function, with an error if need be: what a closure says by its exit status is \
-             lost",
-        ),
-        FailureKind::Incompatible if failure.message.contains("cannot write to the mount") => Some(
-            "in a container, let it run as a user that can: RunEnvironment::with_run_as; or mount it \
-             for reading",
         ),
         _ => None,
     }
@@ -177,9 +188,11 @@ mod tests {
 
     #[test]
     fn what_grants_a_power_is_named() {
-        let granted_by = |call: &str| hint(FailureKind::Power, call, &[]).unwrap();
-        assert!(granted_by("RunEnvironment::allow_command(\"uname\")").contains("--allow-command"));
-        assert!(granted_by("RunEnvironment::allow_http(\"a.org\")").contains("--allow-http"));
+        let granted_by = |remedy| {
+            advice(&Failure::new(FailureKind::Power, "denied").with_remedy(remedy)).unwrap()
+        };
+        assert!(granted_by(Remedy::GrantCommand).contains("--allow-command"));
+        assert!(granted_by(Remedy::GrantHttp).contains("--allow-http"));
     }
 
     #[test]
@@ -220,7 +233,8 @@ mod tests {
 
     #[test]
     fn the_memory_that_webassembly_has_cannot_be_raised() {
-        let message = "`hoard` needed more memory than the 4 GiB that WebAssembly has";
-        assert!(!hint(FailureKind::Memory, message, &[]).unwrap().contains("with_memory"));
+        let failure = Failure::new(FailureKind::Memory, "`hoard` needed more memory than 4 GiB");
+        let failure = failure.with_remedy(Remedy::LessMemory);
+        assert!(!advice(&failure).unwrap().contains("with_memory"));
     }
 }

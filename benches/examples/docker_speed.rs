@@ -4,7 +4,7 @@
 //! docker/build amd64
 //! tests/end-to-end/with-docker sh -c '
 //!     docker load --input target/images/hype-0.1.0-amd64.tar
-//!     HYPE_IMAGE=spotify/hype:0.1.0 cargo run -p conformance --example docker_speed'
+//!     HYPE_IMAGE=spotify/hype:0.1.0 cargo run -p benches --features remote --example docker_speed'
 //! ```
 //!
 //! A bare container's `hype-run` prints its help, by `docker run --rm`; a closure's time is that of

@@ -1,5 +1,5 @@
 //! What one GET of a closure takes, beside the same on a bare socket of this process, in turn:
-//! `cargo run --release -p conformance --example http_speed`. It goes to a server on this machine,
+//! `cargo run --release -p benches --features remote --example http_speed`. It goes to a server on this machine,
 //! over a connection of its own each time.
 
 #![expect(clippy::print_stdout, reason = "it is what it's for")]

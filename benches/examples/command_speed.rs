@@ -1,5 +1,5 @@
 //! What a closure's command takes from its start to its end, beside the same by `std` in this process, in turn:
-//! `cargo run --release -p conformance --example command_speed`.
+//! `cargo run --release -p benches --features remote --example command_speed`.
 
 #![expect(clippy::print_stdout, reason = "it is what it's for")]
 
