@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! docker/build amd64
-//! cargo build --release -p hype-run -p conformance -p test-storage-server --bins --examples
+//! cargo build --release -p hype-run -p benches -p test-storage-server --features benches/remote --bins --examples
 //! HYPE_RUN=$PWD/target/images/linux-amd64/usr/local/bin/hype-run \
 //! HYPE_STORAGE_SERVER=$PWD/target/release/test-storage-server \
 //!     tests/end-to-end/kubernetes target/release/examples/kubernetes_speed
