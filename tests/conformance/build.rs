@@ -1,8 +1,6 @@
 //! Lists the cases that every runner must pass, for `conformance::suite!`: each function
 //! `pub async fn NAME(submitter: &Submitter)` of a module in `src/cases`.
 
-#![expect(clippy::print_stdout, reason = "cargo reads it")]
-
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

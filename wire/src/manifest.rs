@@ -60,7 +60,6 @@ impl RunManifest {
 impl Versioned for RunManifest {
     const WHAT: &'static str = "run manifest";
     const MAX_SIZE: u64 = Self::MAX_SIZE;
-    const IF_NEWER: &'static str =
-        "use a runner of hype {hype} or later (image spotify/hype:{hype})";
+    const IF_NEWER: &'static str = "use hype {hype} or later: a runner (image spotify/hype:{hype}), or a program that attaches";
     const IF_OLDER: &'static str = "build the submitting program with a newer hype";
 }

@@ -1,5 +1,7 @@
 //! What is told of powers before a run.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use conformance::alone::alone;
 use conformance::told::told;
 use hype::{Component, ErrorKind, RunEnvironment, Submitter};

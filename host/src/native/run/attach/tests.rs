@@ -91,6 +91,18 @@ async fn local_attacher_leaves_run_that_it_cannot_look_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn local_attacher_is_told_at_once_of_detached_run_elsewhere() {
+    let run = Foreign::new(DOCKER, true).await;
+    let runner = LocalRunner::new().unwrap();
+    let term = Duration::from_secs(3600);
+    let submitter = submitter_with_lease_term(run.stage.clone(), runner, term).unwrap();
+    let attached = submitter.attach::<String>(RUN);
+    let told = tokio::time::timeout(Duration::from_secs(30), attached.wait()).await.unwrap();
+    assert!(told.unwrap_err().report().contains("attach by Submitter::docker()"));
+    assert_eq!(run.objects().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn local_attacher_cannot_cancel_run_that_it_cannot_stop() {
     let run = Foreign::new(DOCKER, true).await;
     let error = run.submitter.attach::<String>(RUN).cancel().await.unwrap_err();

@@ -117,6 +117,10 @@ impl Inner {
         let found = lease::find(&self.core.stage, &self.id).await.map_err(|e| self.left(e))?;
         if found.as_ref().is_some_and(|lease| lease.detached) {
             self.is_ours.store(true, Ordering::Relaxed);
+            // No lease tells anything more of a run that we cannot look for.
+            if matches!(self.whereabouts().await?, Whereabouts::Elsewhere(_)) {
+                return Ok(true);
+            }
         }
         if !self.owners_lease.lock().await.is_lapsed(found.as_ref(), Instant::now()) {
             return Ok(false);
