@@ -53,6 +53,7 @@ impl Staged {
         Ok(Request {
             manifest_url: self.stage.url_of(&name),
             digest: Some(digest),
+            manifest: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),

@@ -151,6 +151,7 @@ fn options() -> Result<Option<Options>, BoxError> {
     let request = Request {
         manifest_url: invocation.manifest_url.clone(),
         digest: invocation.digest,
+        manifest: None,
         key,
         attempt,
         variables: Variables::of_process(),

@@ -54,8 +54,8 @@ impl<'a> Prepared<'a> {
         Ok((prepared, manifest.call))
     }
 
-    /// Fetches all that `job` needs. Its machine code is loaded only if the request has the digest of the
-    /// manifest that names it.
+    /// Fetches all that `job` needs. Its machine code is loaded only if the manifest that names it is vouched
+    /// for.
     pub(crate) async fn new(
         executor: &'a Executor,
         request: &'a Request,
@@ -66,7 +66,7 @@ impl<'a> Prepared<'a> {
         let has_commands = !job.powers.commands.is_empty();
         let is_copied = has_commands && executor.commands_reach_shared_files();
         let (loaded, layout) = try_join(
-            code::load(executor, blobs, &job, request.digest.is_some()),
+            code::load(executor, blobs, &job, request.is_vouched_for()),
             Layout::fetch(blobs, &job, is_copied),
         )
         .await?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub struct Request {
     pub manifest_url: String,
     /// The manifest's digest, when a trusted way told it.
     pub digest: Option<Digest>,
+    /// The manifest, when a caller in this process has it and vouches for it; then it is not read.
+    pub manifest: Option<Arc<RunManifest>>,
     /// What the outcome is sealed with, when a trusted way told it.
     pub key: Option<RunKey>,
     /// Which attempt at the run this is, counted from 1.
@@ -42,6 +45,13 @@ pub struct Request {
     pub variables: Variables,
     /// Cancelling it stops the run at once; the outcome then says so.
     pub interrupt: CancellationToken,
+}
+
+impl Request {
+    /// Returns whether a trusted way vouches for the manifest.
+    pub(crate) fn is_vouched_for(&self) -> bool {
+        self.digest.is_some() || self.manifest.is_some()
+    }
 }
 
 /// A run that came to its end, whatever that is.
@@ -142,8 +152,10 @@ async fn attempt(
 ) -> Result<Payload, Failure> {
     let permit = executor.permit().await;
     let started = Instant::now();
-    let RunManifest { job, call, .. } =
-        fetch::manifest(stage, run_id, request.digest.as_ref()).await?;
+    let RunManifest { job, call, .. } = match &request.manifest {
+        Some(manifest) => RunManifest::clone(manifest),
+        None => fetch::manifest(stage, run_id, request.digest.as_ref()).await?,
+    };
     let blobs = Blobs::new(stage, executor.cache());
     let (prepared, arguments) = try_join(
         Prepared::new(executor, request, &blobs, run_id, job),

@@ -9,6 +9,7 @@ pub(crate) mod local_stage;
 pub(crate) mod upload;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ use crate::staging::upload::{Upload, Uploads};
 pub(crate) struct StagedRun {
     pub(crate) manifest_url: String,
     pub(crate) manifest_digest: Digest,
+    pub(crate) manifest: Arc<RunManifest>,
     /// What stands in the stage for this run alone.
     pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
@@ -94,12 +96,13 @@ impl StagedRun {
         let name = names::manifest(run.run_id);
         stage.put(&name, bytes.clone()).await?;
         let mut objects = vec![name.clone()];
-        if let Payload::Staged { name, .. } = manifest.call.arguments {
-            objects.push(name);
+        if let Payload::Staged { name, .. } = &manifest.call.arguments {
+            objects.push(name.clone());
         }
         Ok(Self {
             manifest_url: stage.url_of(&name),
             manifest_digest: Digest::of(&bytes),
+            manifest: Arc::new(manifest),
             objects,
             blobs,
             disk,

@@ -57,7 +57,9 @@ impl Around for Disturbed {
         Description { place: "where somebody disturbs".to_owned(), outlives_program: false }
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+    fn run(&self, mut attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+        // Somebody may have altered the one in the stage, as for a runner elsewhere.
+        attempt.manifest = None;
         if let Err(error) = (self.before)(&attempt) {
             return Box::pin(std::future::ready(Err(error)));
         }

@@ -66,6 +66,7 @@ impl Staged {
         Request {
             manifest_url: self.stage.url_of(&name),
             digest,
+            manifest: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),

@@ -207,6 +207,7 @@ impl Core {
             stage_url: self.stage.url().to_owned(),
             manifest_url: staged.manifest_url.clone(),
             manifest_digest: staged.manifest_digest,
+            manifest: Some(Arc::clone(&staged.manifest)),
             key: key.clone(),
             image: plan.image.clone(),
             env: env.clone(),

@@ -120,6 +120,7 @@ impl Runner for LocalRunner {
             let request = Request {
                 manifest_url: attempt.manifest_url,
                 digest: Some(attempt.manifest_digest),
+                manifest: attempt.manifest,
                 key: Some(attempt.key),
                 attempt: attempt.number,
                 variables: Variables::none(),

@@ -40,11 +40,12 @@ pub use kubernetes::{Graces, KubernetesRunner};
 pub use local::{LocalRunner, check_commands};
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hype_stage::Removal;
-use hype_wire::Digest;
 pub use hype_wire::{Access, Mount, RunKey, TerminationLine};
+use hype_wire::{Digest, RunManifest};
 
 pub use hype_wire::launch;
 
@@ -77,6 +78,9 @@ pub struct Attempt {
     pub manifest_url: String,
     /// The manifest's digest, to be handed to the runner process by a way that is trusted.
     pub manifest_digest: Digest,
+    /// The manifest itself, its job and its call, for a runner in this process; without it, the runner reads the
+    /// one in the stage.
+    pub manifest: Option<Arc<RunManifest>>,
     /// The container image of the [`Plan`].
     pub image: Option<String>,
     /// The environment.

@@ -106,6 +106,7 @@ impl Process {
             stage_url: "gs://bucket/prefix".into(),
             manifest_url: "gs://bucket/prefix/runs/hype-run-abcdefghij/manifest".into(),
             manifest_digest: Digest::of(b"manifest"),
+            manifest: None,
             image: Some("spotify/hype:1.2.3".into()),
             env,
             key: RunKey::new([7; 32]),

@@ -49,6 +49,7 @@ impl Scenario {
             stage_url: "gs://bucket".into(),
             manifest_url: format!("gs://bucket/runs/{RUN}/manifest"),
             manifest_digest: Digest::of(b"manifest"),
+            manifest: None,
             image: Some("a/b:1".into()),
             env: RunEnvironment::new(),
             key: RunKey::new([7; 32]),

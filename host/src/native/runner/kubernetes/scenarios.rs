@@ -57,6 +57,7 @@ impl Scenario {
             stage_url: "gs://bucket".into(),
             manifest_url: "gs://bucket/runs/hype-run-abcdefghij/manifest".into(),
             manifest_digest: Digest::of(b"manifest"),
+            manifest: None,
             image: Some("spotify/hype:test".into()),
             env: env.clone(),
             key: RunKey::new([7; 32]),

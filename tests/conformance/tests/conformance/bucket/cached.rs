@@ -31,6 +31,7 @@ fn one_cached_run() {
         let request = hype_run::Request {
             manifest_url: stage.url_of(&name),
             digest: Some(Digest::of(&manifest)),
+            manifest: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),
