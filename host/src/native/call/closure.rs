@@ -60,7 +60,7 @@ enum Source {
     /// A function of the program's own packages, whose component is yet to be found.
     Package(&'static FunctionRecord<'static>),
     /// A function of a component that is there.
-    Component(ComponentFunction),
+    Component(Box<ComponentFunction>),
     /// Whatever another process called.
     Unknown,
 }
@@ -75,7 +75,7 @@ impl<T> Closure<T> {
         function: ComponentFunction,
         arguments: std::result::Result<Vec<u8>, WireError>,
     ) -> Self {
-        Self::new(Source::Component(function), arguments)
+        Self::new(Source::Component(Box::new(function)), arguments)
     }
 
     /// The same in this container image, whatever the environment names.
@@ -127,7 +127,7 @@ impl Call {
                 if let Ok(arguments) = &self.arguments {
                     function.check_count(arguments)?;
                 }
-                Ok(function.clone())
+                Ok(ComponentFunction::clone(function))
             }
             Source::Unknown => Err(Error::input("a run of another program cannot be started")),
         }

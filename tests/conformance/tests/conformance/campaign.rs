@@ -1,9 +1,12 @@
 //! Campaigns: programs that are killed, told to end or attached to at random moments on each runner. Each run has one
 //! end, what remains is what the pages say, and a collection removes the rest.
 //!
-//! Where containers and Pods expire, `faketime` lets a collection come a week later. Few rounds are run unless `HYPE_CAMPAIGN_ROUNDS` says how many; `HYPE_CAMPAIGN_SEED` repeats the moments of a campaign:
+//! Where containers and Pods expire, `faketime` lets a collection come a week later. Few rounds are run unless
+//! `HYPE_CAMPAIGN_ROUNDS` says how many; `HYPE_CAMPAIGN_SEED` repeats the moments of a campaign:
 //!
 //! `HYPE_CAMPAIGN_ROUNDS=100 cargo test -p conformance --test conformance campaign::local -- --include-ignored --nocapture`
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attachers;
 mod docker;

@@ -10,6 +10,9 @@ use super::daemon::status;
 /// How often a daemon that is away is asked.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long a volume may be used by a container that is being removed.
+const USED: Duration = Duration::from_secs(4);
+
 /// How long a daemon may take to begin an answer, at the most.
 const ANSWER: Duration = Duration::from_secs(120);
 
@@ -42,6 +45,23 @@ impl Patience {
     {
         let is_passing = |error: &DockerError| is_away(error) || status(error) == Some(500);
         self.persist_while(is_passing, || self.outage.watch(ask())).await
+    }
+
+    /// Retries a removal while the daemon is away, and for some seconds while something still uses what is to be
+    /// removed: a container that is being removed holds its volumes until it is gone.
+    pub(crate) async fn persist_while_used<T, F>(
+        &self,
+        remove: impl Fn() -> F,
+    ) -> Result<T, DockerError>
+    where
+        F: Future<Output = Result<T, DockerError>>,
+    {
+        let begun = Instant::now();
+        let is_passing = |error: &DockerError| {
+            let is_used = status(error) == Some(409) && begun.elapsed() < USED;
+            is_away(error) || is_used
+        };
+        self.persist_while(is_passing, || self.outage.watch(remove())).await
     }
 
     /// The same as [`persist`](Self::persist) for what takes long by itself, so that silence says nothing of the daemon.

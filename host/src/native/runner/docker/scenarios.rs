@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use hype_wire::{Digest, RunKey};
 
-use super::DockerRunner;
+use super::daemon::Daemon;
 use super::scripted::{Answer, Scripted};
+use super::volumes::remove_volume;
+use super::{DockerRunner, endpoint};
 use crate::cleanup::background::Background;
 use crate::cleanup::owned::Owned;
 use crate::environment::RunEnvironment;
@@ -153,4 +155,16 @@ async fn daemon_that_stays_away_is_told_with_what_is_left() {
     assert!(error.is_lost() && report.contains("didn't come back within 500ms"), "{report}");
     assert!(report.contains("cargo hype gc removes what is left of the container"), "{report}");
     scenario.daemon.forget_answers();
+}
+
+/// A container that is being removed holds its volumes until it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn volume_in_use_is_removed_at_the_next_try() {
+    let daemon = Scripted::start().await;
+    daemon.answer("DELETE volumes", Answer::Refusal(409));
+    let reaching = Daemon::new(endpoint::at(daemon.host()).unwrap(), PATIENCE);
+    remove_volume(reaching.reach().await.unwrap(), "hype-volume-a").await.unwrap();
+    let removals = daemon.requests();
+    let removals = removals.iter().filter(|request| request.starts_with("DELETE volumes"));
+    assert_eq!(removals.count(), 2);
 }

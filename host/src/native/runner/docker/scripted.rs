@@ -248,6 +248,7 @@ impl State {
                 Some(it) => (200, inspected(name, it)),
             },
             ["GET", "containers", _, "logs"] => (200, Value::Null),
+            ["DELETE", "volumes", _] => (204, Value::Null),
             ["DELETE", "containers", name] => match self.containers.remove(name) {
                 None => absent,
                 Some(_) => (204, Value::Null),

@@ -150,7 +150,7 @@ fn check(request: &VolumeRequest, volume: &Volume) -> Result<()> {
 
 pub(crate) async fn remove_volume(reached: &Reached, name: &str) -> Result<()> {
     let remove = || reached.docker.remove_volume(name, None::<RemoveVolumeOptions>);
-    match reached.patience.persist(remove).await {
+    match reached.patience.persist_while_used(remove).await {
         Err(error) if status(&error) != Some(404) => {
             Err(refused(format!("cannot remove the volume {name}"), error))
         }

@@ -74,7 +74,6 @@ fn everything_that_an_environment_names_is_there() {
         variables: [("STORAGE_EMULATOR_HOST".to_owned(), "127.0.0.1:1".to_owned())].into(),
         is_stage_on_loopback: true,
         claims: vec![Claim { name: "models".into(), is_of_one_node: true }],
-        ..parts()
     };
     let secret = StageSecret { name: "stage-key".into(), path: "/etc/stage".into() };
     let process = Process { stage_secret: Some(secret), ..process(env) };
