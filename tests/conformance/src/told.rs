@@ -16,7 +16,8 @@ pub fn told<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
     let lines = Lines::default();
     let seen = Arc::clone(&lines.0);
     let subscriber = tracing_subscriber::registry().with(lines);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let value = tracing::subscriber::with_default(subscriber, || runtime.block_on(future));
     let seen = seen.lock().expect("nobody panics in it").clone();
     (value, seen)

@@ -1,7 +1,8 @@
-//! Programs whose end is tested: `ended command`, `ended fetch URL` or `ended wait`.
+//! Programs whose end is tested: `ended command`, `ended fetch URL`, `ended wait` or `ended unwrap`.
 
 use conformance::cases::commands::{granting, order};
 use hype::{RunEnvironment, Submitter, VolumeRequest};
+use test_guests::ends::panic;
 use test_guests::http::fetch;
 use test_guests::process::perform;
 use test_guests::surroundings::say_then_wait_for;
@@ -15,8 +16,16 @@ async fn main() -> Result<()> {
         Some("command") => run_command().await,
         Some("fetch") => fetch_url(arguments.next().unwrap_or_default()).await,
         Some("wait") => wait_on_a_volume().await,
+        Some("unwrap") => unwrap_a_failure().await,
         other => Err(format!("there is no program {other:?}").into()),
     }
+}
+
+/// Panics with the report of a closure that panicked.
+#[expect(clippy::unwrap_used, reason = "a program of a user's that does")]
+async fn unwrap_a_failure() -> Result<()> {
+    panic("no flour".into()).await.unwrap();
+    Ok(())
 }
 
 /// Runs a command in this process, for a test of machines where that can't be.

@@ -17,6 +17,7 @@ mod hype_run;
 mod interrupted;
 mod kubernetes;
 mod local;
+mod panics;
 mod progress;
 mod retries;
 mod staging;

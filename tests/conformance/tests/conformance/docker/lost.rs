@@ -45,7 +45,7 @@ fn a_removed_container_is_told_apart() {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         told(&["rm", "--force", &waiting.container]);
         let report = waiting.lost().await;
-        assert!(report.contains("somebody removed container hype-run-"), "{report}");
+        assert!(report.contains("somebody deleted container hype-run-"), "{report}");
     });
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use conformance::told::told;
 use hype::RunEnvironment;
 
-use super::cluster::{Waiting, assert_gone, wait};
+use super::cluster::{Waiting, assert_gone};
 
 /// For how long.
 const AWAY: Duration = Duration::from_secs(60);
@@ -35,7 +36,7 @@ impl Drop for Outage {
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
 fn a_run_outlasts_an_api_server_that_is_away() {
-    wait(async {
+    let ((), lines) = told(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         let outage = Outage::begin();
         // It ends while nobody can see that.
@@ -48,4 +49,8 @@ fn a_run_outlasts_an_api_server_that_is_away() {
         drop(signal);
         assert_gone(&id);
     });
+    let server = |line: &&String| line.contains("API server");
+    let silence = lines.iter().filter(server).filter(|line| line.contains("has not answered for"));
+    let answers = lines.iter().filter(server).filter(|line| line.contains("answers again"));
+    assert_eq!((silence.count(), answers.count()), (1, 1), "{lines:#?}");
 }
