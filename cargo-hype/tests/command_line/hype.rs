@@ -53,6 +53,8 @@ pub(crate) fn hype(arguments: &[&str]) -> Hype {
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         .env("HYPE_STAGING", format!("file://{}/stage", scratch.path().display()))
+        // This user's own volumes are none of a test's.
+        .env("XDG_DATA_HOME", scratch.path().join("data"))
         // What was compiled for the machine is kept, which changes nothing but the time it takes.
         .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     Hype { command, scratch }

@@ -23,6 +23,15 @@ pub fn told<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
     (value, seen)
 }
 
+/// What hype tells from now on, on all threads of this process. It is for a test that is alone in its process.
+pub fn told_by_all_threads() -> Arc<Mutex<Vec<String>>> {
+    let lines = Lines::default();
+    let seen = Arc::clone(&lines.0);
+    let subscriber = tracing_subscriber::registry().with(lines);
+    tracing::subscriber::set_global_default(subscriber).expect("no other subscriber");
+    seen
+}
+
 /// Remembers what is told.
 #[derive(Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);

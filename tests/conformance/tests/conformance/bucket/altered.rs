@@ -29,12 +29,12 @@ fn missing(objects: &str) -> Rule {
 fn each_altered_object_is_refused_by_name() {
     conformance::build_guests();
     let component = component_object();
-    // Machine code that isn't there is done without, and then the component is read.
+    // Machine code that isn't there is done without, and then the component is read. The runner in this process is
+    // handed its manifest: `staging` alters that for one that reads it.
     for (rules, refusal) in [
         (vec![altered(&component), missing("*/blobs/*")], "component test-guests.wasm: gs://"),
         (vec![altered("*/blobs/*")], "the machine code of component test-guests.wasm: gs://"),
         (vec![altered("*/arguments")], "the arguments: gs://"),
-        (vec![altered("*/manifest")], "the run manifest: gs://"),
         (vec![altered("*/result")], "/result was altered"),
         (vec![altered("*/outcome")], "/outcome was altered"),
     ] {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use conformance::told::told;
+use conformance::told::told_by_all_threads;
 use hype::RunEnvironment;
 
-use super::cluster::{Waiting, assert_gone};
+use super::cluster::{Waiting, assert_gone, wait};
 
 /// For how long.
 const AWAY: Duration = Duration::from_secs(60);
@@ -36,7 +36,8 @@ impl Drop for Outage {
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
 fn a_run_outlasts_an_api_server_that_is_away() {
-    let ((), lines) = told(async {
+    let lines = told_by_all_threads();
+    wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         let outage = Outage::begin();
         // It ends while nobody can see that.
@@ -49,6 +50,7 @@ fn a_run_outlasts_an_api_server_that_is_away() {
         drop(signal);
         assert_gone(&id);
     });
+    let lines = lines.lock().unwrap();
     let server = |line: &&String| line.contains("API server");
     let silence = lines.iter().filter(server).filter(|line| line.contains("has not answered for"));
     let answers = lines.iter().filter(server).filter(|line| line.contains("answers again"));
