@@ -60,6 +60,6 @@ pub(crate) fn refused(what: &str, error: &StageError) -> Failure {
 /// What the stage could not give or take is nobody's fault who wrote the function.
 pub(crate) fn infrastructure(error: &StageError) -> Failure {
     let mut failure = Failure::from_error(FailureKind::Infrastructure, error);
-    failure.causes.extend(error.hint().map(|hint| format!("what may help: {hint}")));
+    failure.causes.extend(error.advice().map(|hint| format!("what may help: {hint}")));
     failure
 }

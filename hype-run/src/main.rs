@@ -286,6 +286,6 @@ async fn told_to_stop() {
 }
 
 fn print(error: &(dyn std::error::Error + 'static)) {
-    let hint = causes(error).find_map(|cause| cause.downcast_ref::<StageError>()?.hint());
+    let hint = causes(error).find_map(|cause| cause.downcast_ref::<StageError>()?.advice());
     eprintln!("error: {}", report(error, &[], hint));
 }

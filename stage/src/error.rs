@@ -38,16 +38,16 @@ impl StageError {
         Self { kind, message: message.into(), hint: None, source: None }
     }
 
-    pub(crate) fn because(
-        kind: StageErrorKind,
-        message: impl Into<String>,
-        source: impl Into<Source>,
-    ) -> Self {
-        Self { source: Some(source.into()), ..Self::new(kind, message) }
+    /// Adds the cause.
+    #[must_use]
+    pub(crate) fn because(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
+    /// Adds what a person can do about it.
     #[must_use]
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -60,7 +60,7 @@ impl StageError {
 
     /// The object at `url` cannot be written or read as what it is.
     pub fn from_encoding(url: &str, error: WireError) -> Self {
-        Self::because(StageErrorKind::Altered, format!("{url} is malformed"), error)
+        Self::new(StageErrorKind::Altered, format!("{url} is malformed")).because(error)
     }
 
     /// What can be done about it.
@@ -68,8 +68,8 @@ impl StageError {
         self.kind
     }
 
-    /// What a person can do about it, where there is something.
-    pub fn hint(&self) -> Option<&str> {
+    /// Returns what a person can do about it, where there is something.
+    pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 }

@@ -67,7 +67,7 @@ fn nobody(error: object_store::Error) -> StageError {
         object_store::Error::Unauthenticated { source, .. } => (StageErrorKind::Denied, source),
         error => (StageErrorKind::Unavailable, error.into()),
     };
-    StageError::because(kind, "nobody gives a token for Google", source).with_hint(
+    StageError::new(kind, "nobody gives a token for Google").because(source).hint(
         "gcloud auth application-default login makes credentials, and \
          GOOGLE_APPLICATION_CREDENTIALS names a file of them",
     )

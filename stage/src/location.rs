@@ -39,7 +39,7 @@ impl Location {
             let message = format!(
                 "`{url}` is not a stage's URL, such as gs://bucket/prefix or file:///var/tmp/hype"
             );
-            StageError::because(StageErrorKind::Location, message, error)
+            StageError::new(StageErrorKind::Location, message).because(error)
         })?;
         if parsed.query().is_some() || parsed.fragment().is_some() {
             return Err(nowhere(format!("`{url}` has a `?` or `#`, which no stage's URL has")));
@@ -117,7 +117,7 @@ fn host_and_prefix(url: &Url, form: &str) -> Result<(String, Path), StageError> 
     };
     let prefix = Path::from_url_path(url.path()).map_err(|error| {
         let message = format!("objects cannot lie below `{url}`");
-        StageError::because(StageErrorKind::Location, message, error)
+        StageError::new(StageErrorKind::Location, message).because(error)
     })?;
     Ok((host.to_owned(), prefix))
 }

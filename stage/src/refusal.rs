@@ -62,11 +62,11 @@ impl Request {
             }
         };
         let refusal = match answer.said {
-            Some(said) => StageError::because(kind, message, said),
-            None => StageError::because(kind, message, error),
+            Some(said) => StageError::new(kind, message).because(said),
+            None => StageError::new(kind, message).because(error),
         };
         match hint(problem, provider, self) {
-            Some(hint) => refusal.with_hint(hint),
+            Some(hint) => refusal.hint(hint),
             None => refusal,
         }
     }
@@ -214,8 +214,12 @@ mod tests {
         let error = request.failed(Provider::of(url), "gs://b/p/blobs/1", error);
         let source = std::error::Error::source(&error).map(ToString::to_string);
         let kind = error.kind();
-        [error.to_string(), source.unwrap_or_default(), error.hint().unwrap_or_default().to_owned()]
-            .join("\n")
+        [
+            error.to_string(),
+            source.unwrap_or_default(),
+            error.advice().unwrap_or_default().to_owned(),
+        ]
+        .join("\n")
             + &format!("\n{kind:?}")
     }
 

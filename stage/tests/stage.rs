@@ -168,7 +168,7 @@ fn a_scheme_that_is_not_built_in_names_its_feature() {
         };
         let problem = format!("{url} needs the feature `{feature}`, which isn't built in");
         assert_eq!(error.to_string() == problem, !is_built_in, "{error}");
-        let hint = error.hint().unwrap();
+        let hint = error.advice().unwrap();
         assert_eq!(hint.contains(&format!("features = [\"{feature}\"]")), !is_built_in, "{hint}");
     }
 }

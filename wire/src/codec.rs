@@ -101,7 +101,7 @@ pub fn from_vec<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Result<T, Wire
 /// How many values the array has that `bytes` starts with, and what follows its head.
 pub fn split_array_head(mut bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
     let length = rmp::decode::read_array_len(&mut bytes).map_err(|error| {
-        WireError::because("expected a MessagePack array", error).with_fault(Fault::Malformed)
+        WireError::new("expected a MessagePack array").because(error).with_fault(Fault::Malformed)
     })?;
     Ok((length, bytes))
 }

@@ -28,11 +28,14 @@ impl WireError {
         Self { message: message.into(), fault: Fault::Type, source: None }
     }
 
+    /// Adds the cause.
+    #[must_use]
     pub(crate) fn because(
-        message: impl Into<String>,
+        mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { source: Some(source.into()), ..Self::new(message) }
+        self.source = Some(source.into());
+        self
     }
 
     #[must_use]

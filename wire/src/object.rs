@@ -16,7 +16,7 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, WireE
     let mut bytes = Vec::new();
     object
         .serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map())
-        .map_err(|error| WireError::because("the object has no MessagePack form", error))?;
+        .map_err(|error| WireError::new("the object has no MessagePack form").because(error))?;
     Ok(bytes)
 }
 

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn report_has_causes_backtrace_and_hint_in_this_order() {
-        let error = WireError::because("the cake failed", WireError::because("no oven", "no gas"));
+        let error =
+            WireError::new("the cake failed").because(WireError::new("no oven").because("no gas"));
         let location = Some(Location { file: "src/lib.rs".into(), line: 7 });
         let frames = [Frame { function: "bake".into(), location }];
         assert_eq!(
@@ -65,8 +66,8 @@ mod tests {
 
     #[test]
     fn report_leaves_out_causes_that_a_message_has() {
-        let error =
-            WireError::because("the cake failed: no oven", WireError::because("no oven", "x"));
+        let error = WireError::new("the cake failed: no oven")
+            .because(WireError::new("no oven").because("x"));
         assert_eq!(report(&error, &[], None), "the cake failed: no oven\nCaused by:\n   0: x");
     }
 }

@@ -255,8 +255,9 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Result<String, WireError> {
         let length = self.number()?;
-        String::from_utf8(self.take(length)?.to_vec())
-            .map_err(|error| WireError::because("a text of its function list is not UTF-8", error))
+        String::from_utf8(self.take(length)?.to_vec()).map_err(|error| {
+            WireError::new("a text of its function list is not UTF-8").because(error)
+        })
     }
 
     fn take(&mut self, length: u32) -> Result<&'a [u8], WireError> {

@@ -59,7 +59,7 @@ impl FromStr for TerminationLine {
             outcome: outcome.to_owned(),
             digest: digest
                 .parse()
-                .map_err(|error| WireError::because(strange().to_string(), error))?,
+                .map_err(|error| WireError::new(strange().to_string()).because(error))?,
         })
     }
 }

@@ -67,7 +67,7 @@ impl<T: Serialize> TextArgument<T> {
             }
         }
         let length = u32::try_from(data.len())
-            .map_err(|error| WireError::because("the argument is longer than 4 GiB", error))?;
+            .map_err(|error| WireError::new("the argument is longer than 4 GiB").because(error))?;
         // Writing to a Vec has no way to fail.
         let _ = rmp::encode::write_ext_meta(bytes, length, TYPE);
         bytes.extend(data);

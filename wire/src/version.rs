@@ -49,7 +49,7 @@ pub(crate) fn write<T: Versioned>(object: &T) -> Result<Vec<u8>, WireError> {
 /// Reads `bytes`, after making sure that they are in a format that we know.
 pub(crate) fn read<T: Versioned>(bytes: &[u8]) -> Result<T, WireError> {
     let malformed =
-        |error: WireError| WireError::because(format!("the {} cannot be read", T::WHAT), error);
+        |error: WireError| WireError::new(format!("the {} cannot be read", T::WHAT)).because(error);
     check_size::<T>(bytes.len())?;
     let header: Header = object::from_slice(bytes).map_err(malformed)?;
     check(&header, T::WHAT, T::IF_NEWER, T::IF_OLDER)?;

@@ -49,7 +49,8 @@ impl WholeKind {
             Self::String => put(
                 &mut value,
                 String::from_utf8(content).map_err(|error| {
-                    WireError::because("it is no text: not UTF-8", error)
+                    WireError::new("it is no text: not UTF-8")
+                        .because(error)
                         .with_fault(Fault::Malformed)
                 })?,
             ),
@@ -74,7 +75,7 @@ impl Whole {
     /// Writes it behind what `bytes` holds; where it is longer than that, its memory becomes theirs.
     pub(crate) fn append_to(mut self, bytes: &mut Vec<u8>) -> Result<(), WireError> {
         let too_long = |error: Box<dyn std::error::Error + Send + Sync>| {
-            WireError::because("it is longer than 4 GiB", error)
+            WireError::new("it is longer than 4 GiB").because(error)
         };
         let length = u32::try_from(self.content.len()).map_err(|error| too_long(error.into()))?;
         match self.kind {

@@ -202,7 +202,7 @@ pub(crate) fn report(error: &(dyn std::error::Error + 'static)) -> String {
 /// What a person can do about it, where it says so.
 fn hint_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
     let hint = find::<Error>(error).and_then(|hype| hype.0.hint.as_deref());
-    hint.or_else(|| find::<StageError>(error)?.hint())
+    hint.or_else(|| find::<StageError>(error)?.advice())
 }
 
 /// Errors with these messages, each the cause of the one before.

@@ -38,7 +38,7 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
         || SOURCES.iter().any(|key| builder.get_config_value(key).is_some());
     if !is_emulator && builder.get_config_value(&AzureConfigKey::AccountName).is_none() {
         let message = format!("{} names no storage account", bucket.url);
-        return Err(StageError::new(StageErrorKind::Location, message).with_hint(
+        return Err(StageError::new(StageErrorKind::Location, message).hint(
             "set AZURE_STORAGE_ACCOUNT_NAME, or write \
              abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX",
         ));

@@ -209,7 +209,7 @@ pub(super) fn check_endpoint(stage: &str, name: &str, endpoint: &str) -> Result<
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
         "http" => Err(refused("sends credentials over the network unprotected")
-            .with_hint("use https://; plain http:// is for servers on this machine")),
+            .hint("use https://; plain http:// is for servers on this machine")),
         _ => Err(refused("is neither https:// nor http://")),
     }
 }
@@ -223,7 +223,7 @@ fn is_loopback(url: &Url) -> bool {
 /// The error of a client that cannot be made of these variables.
 pub(super) fn unusable(stage: &str, error: object_store::Error) -> StageError {
     let message = format!("cannot open {stage} with the variables that are set");
-    StageError::because(StageErrorKind::Location, message, error)
+    StageError::new(StageErrorKind::Location, message).because(error)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl GoogleAccount {
         let unusable = |problem: &str| {
             let message = format!("the Google credentials {path} {problem}");
             StageError::new(StageErrorKind::Denied, message)
-                .with_hint("is it the key of a service account, in JSON, as Google gives it out?")
+                .hint("is it the key of a service account, in JSON, as Google gives it out?")
         };
         let text = std::fs::read_to_string(&path)
             .map_err(|error| unusable(&format!("cannot be read: {error}")))?;
@@ -105,7 +105,7 @@ impl GoogleAccount {
         let problem = format!("{status}: {}", told.unwrap_or_default());
         Err(match status.as_u16() {
             429 | 500.. => failed(StageErrorKind::Unavailable, problem),
-            _ => failed(StageErrorKind::Denied, problem).with_hint(format!(
+            _ => failed(StageErrorKind::Denied, problem).hint(format!(
                 "is the key still one of the account's, and this machine's clock right? gcloud iam \
                  service-accounts keys list --iam-account {} tells its keys",
                 self.email

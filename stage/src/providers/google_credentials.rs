@@ -80,7 +80,7 @@ impl GoogleCredentials {
                     "hype cannot use Google credentials of the kind {other} ({})",
                     path.display()
                 );
-                return Err(StageError::new(StageErrorKind::Denied, message).with_hint(
+                return Err(StageError::new(StageErrorKind::Denied, message).hint(
                     "it can use: service_account, authorized_user, external_account, \
                      impersonated_service_account; `gcloud auth application-default login` makes \
                      such, with --impersonate-service-account where a person acts for an account",
@@ -110,7 +110,7 @@ fn unusable(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StageError {
     let message = format!("the Google credentials {} {problem}", path.display());
-    StageError::because(StageErrorKind::Denied, message, source)
+    StageError::new(StageErrorKind::Denied, message).because(source)
 }
 
 /// The credentials of a file, through Google's crate.

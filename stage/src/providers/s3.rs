@@ -71,7 +71,6 @@ fn refuse_files(bucket: &Bucket<'_>) -> Result<(), StageError> {
         "{found}, and hype reads no profiles: it has no AWS credentials for {}",
         bucket.url
     );
-    Err(StageError::new(StageErrorKind::Denied, message).with_hint(
-        "put them into variables: eval \"$(aws configure export-credentials --format env)\"",
-    ))
+    Err(StageError::new(StageErrorKind::Denied, message)
+        .hint("put them into variables: eval \"$(aws configure export-credentials --format env)\""))
 }

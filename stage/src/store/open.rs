@@ -66,7 +66,7 @@ fn open_bucket(
     }
     let feature = provider.feature;
     let message = format!("{} needs the feature `{feature}`, which isn't built in", bucket.url);
-    Err(StageError::new(StageErrorKind::Location, message).with_hint(format!(
+    Err(StageError::new(StageErrorKind::Location, message).hint(format!(
         "in the program's Cargo.toml write hype = {{ features = [\"{feature}\"], .. }}; a runner is \
          best the image spotify/hype, which has all, or cargo install hype-run --features {feature}"
     )))
@@ -75,5 +75,5 @@ fn open_bucket(
 fn unusable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StageError {
     let path: PathBuf = path.to_owned();
     let message = format!("cannot use the directory {} as a stage", path.display());
-    StageError::because(StageErrorKind::Location, message, error)
+    StageError::new(StageErrorKind::Location, message).because(error)
 }

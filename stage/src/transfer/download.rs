@@ -153,7 +153,7 @@ impl Download<'_> {
         let size = usize::try_from(self.blob.size).unwrap_or(usize::MAX);
         Vec::<u8>::new().try_reserve_exact(size).map(|()| size).map_err(|error| {
             let message = format!("there is no memory for the {size} bytes of {}", self.path);
-            StageError::because(StageErrorKind::TooLarge, message, error)
+            StageError::new(StageErrorKind::TooLarge, message).because(error)
         })
     }
 
@@ -206,7 +206,7 @@ fn create(path: &FilePath) -> Result<File, StageError> {
 }
 
 pub(super) fn unwritable(name: &str, error: std::io::Error) -> StageError {
-    StageError::because(StageErrorKind::File, format!("cannot write {name}"), error)
+    StageError::new(StageErrorKind::File, format!("cannot write {name}")).because(error)
 }
 
 /// All bytes of an object that its store has begun to give.

@@ -111,7 +111,8 @@ fn is_broken_connection(cause: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// Whether the server at the other end isn't the one that it should be.
+/// Whether the server at the other end isn't the one that it should be. rustls' error is wrapped in types of hyper and
+/// reqwest that give only its text.
 #[cfg(feature = "cloud")]
 fn is_untrusted(error: &object_store::client::HttpError) -> bool {
     let causes =

@@ -157,13 +157,12 @@ impl OpenFile {
 
 fn unreadable(path: &Path, error: std::io::Error) -> StageError {
     let message = format!("cannot read the file {}", path.display());
-    StageError::because(StageErrorKind::File, message, error)
+    StageError::new(StageErrorKind::File, message).because(error)
 }
 
 fn changed(path: &Path) -> StageError {
     let message = format!("the file {} changed while it was being staged", path.display());
-    StageError::new(StageErrorKind::File, message)
-        .with_hint("submit again when nothing writes to it")
+    StageError::new(StageErrorKind::File, message).hint("submit again when nothing writes to it")
 }
 
 /// Has `work` done off the threads that drive futures.
@@ -171,6 +170,6 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StageError> + Send + 'static,
 ) -> Result<T, StageError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        StageError::because(StageErrorKind::Unavailable, "the work on a blob broke off", error)
+        StageError::new(StageErrorKind::Unavailable, "the work on a blob broke off").because(error)
     })?
 }

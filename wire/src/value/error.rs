@@ -71,7 +71,7 @@ impl Error {
         self.0.fault
     }
 
-    /// Whether a visitor was given a 128-bit number and has no use for one.
+    /// Whether a visitor was given a 128-bit number and has no use for one. serde tells that by its text alone.
     pub(super) fn is_about_128_bits(&self) -> bool {
         self.0.message.ends_with("` as u128") || self.0.message.ends_with("` as i128")
     }

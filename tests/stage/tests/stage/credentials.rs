@@ -125,7 +125,7 @@ async fn a_federation_that_gives_no_token_is_told() {
         [("GOOGLE_BASE_URL", &*server.url()), ("GOOGLE_APPLICATION_CREDENTIALS", &file)];
     let error = open(&variables).get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);
-    assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
+    assert!(error.advice().unwrap().starts_with("run `gcloud auth application-default login`"));
     assert!(server.requests().is_empty());
 }
 
@@ -178,5 +178,5 @@ async fn the_machine_is_nobody() {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let causes: Vec<_> = causes.map(ToString::to_string).collect();
     assert!(causes.iter().any(|cause| cause.starts_with("there are no Google credentials: ")));
-    assert!(error.hint().unwrap().starts_with("run `gcloud auth application-default login`"));
+    assert!(error.advice().unwrap().starts_with("run `gcloud auth application-default login`"));
 }

@@ -57,7 +57,7 @@ async fn what_the_token_service_refuses_is_told() {
     assert_eq!(error.kind(), StageErrorKind::Denied, "{error:?}");
     assert!(error.to_string().contains("give no token: 40"), "{error}");
     assert!(error.to_string().contains("key.json"), "{error}");
-    assert!(error.hint().unwrap().contains("keys list --iam-account not-"), "{error:?}");
+    assert!(error.advice().unwrap().contains("keys list --iam-account not-"), "{error:?}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use test_storage_server::{Fault, Operation, Refusal, Rule, Settings, StorageServ
 fn told(error: &StageError) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let causes: String = causes.map(|cause| format!("\n  {cause}")).collect();
-    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = error.advice().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     format!("{error}{causes}{hint}")
 }
 

@@ -11,7 +11,7 @@ fn open(url: &str, variables: &[(&str, &str)]) -> Result<Stage, StageError> {
 
 fn refused(url: &str, variables: &[(&str, &str)]) -> (String, String) {
     let error = open(url, variables).unwrap_err();
-    (error.to_string(), error.hint().unwrap_or_default().to_owned())
+    (error.to_string(), error.advice().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]

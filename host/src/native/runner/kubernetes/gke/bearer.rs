@@ -120,7 +120,7 @@ fn untold(error: StageError) -> KubeError {
 
 /// That nobody says who we are.
 pub(super) fn unknown(error: StageError) -> Error {
-    let hint = error.hint().unwrap_or(
+    let hint = error.advice().unwrap_or(
         "gcloud auth application-default login makes credentials, and GOOGLE_APPLICATION_CREDENTIALS \
          names a file of them",
     );
