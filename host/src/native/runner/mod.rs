@@ -1,4 +1,4 @@
-//! Where runs run.
+//! Runners: how and where `hype-run` is started. Also the parts of which another runner is built.
 
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod default_images;
@@ -97,7 +97,7 @@ pub struct Attempt {
     /// What the run makes outside this process; the runner enters what it makes for it, before. What
     /// it starts must not hold this: it is removed when the last handle goes.
     pub owned: Owned,
-    /// By this a runner whose runs [outlive the program](Runner::outlives_program) says that this attempt does from
+    /// By this a runner whose runs [outlive the program](Description::outlives_program) says that this attempt does from
     /// now on.
     pub handover: Handover,
 }
@@ -192,7 +192,7 @@ pub fn is_driven_here(run_id: &str) -> bool {
 /// Starts `hype-run` on a manifest somewhere and waits for its end.
 ///
 /// A runner that starts processes builds each from its attempt by [`Process::of`] and judges its end by
-/// [`Process::judge`].
+/// [`Subject::judge`].
 pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
     /// Describes the runner.
     fn description(&self) -> Description;
