@@ -121,7 +121,7 @@ fn show(diagnostic: &Diagnostic, is_terminal: bool) {
     let _ = std::io::stderr().write_all(format!("{clear}{rendered}").as_bytes());
 }
 
-/// Whether it only counts the others, which the compiler marks by nothing but its text.
+/// Returns whether the diagnostic only counts the others; the compiler marks such a one by its text alone.
 fn is_count(diagnostic: &Diagnostic) -> bool {
     let counts = ["aborting due to ", "warning emitted", "warnings emitted"];
     counts.iter().any(|count| diagnostic.message.contains(count))

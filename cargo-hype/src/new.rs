@@ -136,7 +136,7 @@ fn cargo_new(path: &Path, name: &str) -> Result<()> {
         .hint("what cargo says above is why"))
 }
 
-/// Whether cargo refuses the package's name. Its status is the same for all errors, so that its text decides.
+/// Returns whether cargo refuses the package's name. Cargo's status is the same for all errors, so the text decides.
 fn blames_name(reason: &str) -> bool {
     reason.contains("package name")
 }

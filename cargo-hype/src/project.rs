@@ -46,7 +46,7 @@ impl Project {
         Ok(Self { metadata, directory: directory.to_owned(), users_of_hype })
     }
 
-    /// The same workspace with the dependencies that its components have, without those of programs alone.
+    /// Returns the workspace with the dependencies of its components, without those of programs alone.
     ///
     /// # Errors
     ///

@@ -58,8 +58,8 @@ struct Inner {
     retries: u32,
     seed: Option<u64>,
     powers: Powers,
-    /// Where Pods run. It stays here, rather than with the runner, since one environment may ask for a GPU or a
-    /// namespace that another one of the same program doesn't, as its ancestor's environments could.
+    /// The placement of Pods. An environment has it, rather than the runner, since one environment may ask for a GPU or
+    /// a namespace that another one of the same program doesn't; the ancestor's environments could, too.
     #[cfg(feature = "kubernetes")]
     placement: Placement,
 }

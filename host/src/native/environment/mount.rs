@@ -11,7 +11,7 @@ use crate::environment::sharing::Sharing;
 #[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
 use crate::error::{Error, Result};
 
-/// What the names of transient volumes begin with.
+/// The prefix of the names of transient volumes.
 pub(crate) const TRANSIENT: &str = "hype-volume";
 
 /// A place in the guest, what stands there, and what may be done with it.

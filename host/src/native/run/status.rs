@@ -1,13 +1,13 @@
-//! How far a run is.
+//! The progress of a run, in steps.
 
-/// How far a run is.
+/// The step that a run has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// What it needs is being put into the stage.
+    /// The submitter puts what the run needs into the stage.
     Staging,
-    /// The runner has it; which attempt it is, counted from 1.
+    /// The runner runs this attempt, counted from 1.
     Running(u32),
-    /// It came to an end, whatever that is.
+    /// The run has ended, with a value or a failure.
     Ended,
 }

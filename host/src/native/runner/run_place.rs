@@ -6,7 +6,8 @@ use std::fmt;
 const DOCKER: &str = "docker:";
 const KUBERNETES: &str = "kubernetes:";
 
-/// A place that a run was started in. It is read from the stage, so that whoever can write there may have named it.
+/// A place that a run was started in. Whoever can write to the stage may have named it, so it has no control
+/// characters: a terminal may show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RunPlace {
     /// A Docker daemon, by the name of its machine and its address there.
@@ -20,13 +21,14 @@ pub(crate) enum RunPlace {
 impl RunPlace {
     /// Reads what a manifest says.
     pub(crate) fn read(place: &str) -> Self {
+        let place = &place.replace(char::is_control, "\u{fffd}");
         let docker = place.strip_prefix(DOCKER).and_then(|rest| rest.split_once(':'));
         if let Some((machine, address)) = docker {
             return Self::Docker { machine: machine.to_owned(), address: address.to_owned() };
         }
         match place.strip_prefix(KUBERNETES).filter(|namespace| is_namespace(namespace)) {
             Some(namespace) => Self::Kubernetes { namespace: namespace.to_owned() },
-            None => Self::Unknown(place.to_owned()),
+            None => Self::Unknown(place.clone()),
         }
     }
 
@@ -85,6 +87,14 @@ mod tests {
             RunPlace::Unknown("slurm:queue".to_owned()),
         ] {
             assert_eq!(RunPlace::read(&place.to_string()), place);
+        }
+    }
+
+    #[test]
+    fn place_of_the_stage_moves_no_cursor() {
+        for place in ["docker:\u{1b}[2J:a\r", "kubernetes:\u{1b}", "\u{9b}2J"] {
+            let shown = RunPlace::read(place).describe();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
         }
     }
 

@@ -55,6 +55,17 @@ impl Prepared {
         Self { directory, digest }
     }
 
+    /// A function that says `waiting` and then waits until the file `go` is in the directory `signal`.
+    fn waiting(signal: &Path) -> Self {
+        Self::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
+            manifest.job.mounts.push(Mount {
+                source: signal.to_str().unwrap().into(),
+                path: "/signal".into(),
+                access: Access::ReadOnly,
+            });
+        })
+    }
+
     fn url(&self) -> String {
         format!("file://{}/{}", self.directory.path().display(), names::manifest(RUN))
     }
@@ -231,13 +242,7 @@ fn the_first_outcome_of_a_run_stays() {
 #[test]
 fn sigterm_leaves_an_outcome_that_says_so() {
     let signal = tempfile::tempdir().unwrap();
-    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.job.mounts.push(Mount {
-            source: signal.path().to_str().unwrap().into(),
-            path: "/signal".into(),
-            access: Access::ReadOnly,
-        });
-    });
+    let prepared = Prepared::waiting(signal.path());
     let mut running =
         Command::new(program()).arg(prepared.url()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::whereabouts::Whereabouts;
 use super::{Attachment, Found, Inner};
 use crate::error::{Error, Result};
-use crate::{run::known, run::lease};
+use crate::run::{known, lease};
 
 /// How often the lease of an owner is looked at that may be gone.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -209,7 +209,7 @@ impl Inner {
         }
     }
 
-    /// That our runner can't find what ran, which may be in another cluster.
+    /// Returns the error of a run that our runner can't find; it may be in another cluster.
     fn not_found(&self) -> Error {
         let Self { id, core, .. } = self;
         let place = &core.description.place;
@@ -219,7 +219,7 @@ impl Inner {
         )
         .hint(format!(
             "what is left of it stays: attach by a submitter of where it ran, or remove it, \
-                 submitter.attach::<T>(\"{id}\").cancel(), and submit it again"
+             submitter.attach::<T>(\"{id}\").cancel(), and submit it again"
         ))
     }
 

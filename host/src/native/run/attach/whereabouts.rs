@@ -1,4 +1,4 @@
-//! Where the run was started that somebody attached to, and whether this program's runner can look there.
+//! The place in which an attached run was started, and whether this program's runner can look there.
 
 use super::{Found, Inner};
 use crate::error::{Error, Result};
@@ -6,22 +6,22 @@ use crate::run::known;
 use crate::runner::Proof;
 use crate::runner::run_place::RunPlace;
 
-/// Where a run was started, as its manifest says.
+/// The place in which a run was started, as its manifest says.
 pub(super) enum Whereabouts {
-    /// There is no manifest any more, or not yet.
+    /// The manifest is gone, or not there yet.
     Unknown,
     /// The manifest can't be read, for this reason.
     Unreadable(Error),
     /// Inside a process, with which it ends.
     Process,
-    /// Where our runner looks for it.
+    /// A place in which our runner looks for it.
     Here,
-    /// Where it doesn't.
+    /// A place in which our runner can't look.
     Elsewhere(RunPlace),
 }
 
 impl Inner {
-    /// Takes from `found` where the run was started.
+    /// Returns where the run was started, as `found` says.
     pub(super) fn located(&self, found: Found) -> Whereabouts {
         match found {
             Found::NoManifest => Whereabouts::Unknown,
@@ -36,12 +36,12 @@ impl Inner {
         }
     }
 
-    /// Where the run was started, asked of the stage if that isn't known yet.
+    /// Returns where the run was started, and asks the stage if that isn't known yet.
     pub(super) async fn whereabouts(&self) -> Result<&Whereabouts> {
         self.whereabouts.get_or_try_init(async || Ok(self.located(self.manifest().await?))).await
     }
 
-    /// Whether our runner may know of the run.
+    /// Returns whether our runner may know of the run.
     pub(super) fn is_for_runner(&self) -> bool {
         match self.whereabouts.get() {
             Some(Whereabouts::Elsewhere(_)) => false,
@@ -50,7 +50,7 @@ impl Inner {
         }
     }
 
-    /// Whether nothing runs any more that could leave an outcome, as far as can be told from here.
+    /// Returns whether nothing runs any more that could leave an outcome, as far as this program can tell.
     pub(super) async fn is_gone(&self) -> Result<bool> {
         if !self.is_for_runner() {
             return Ok(known::find(&self.id).is_none());
@@ -86,7 +86,8 @@ impl Inner {
         ))
     }
 
-    /// That nobody can tell from here whether the run will leave an outcome.
+    /// Returns the error of waiting for a run in another place: this program can't tell whether it will leave an
+    /// outcome.
     pub(super) fn elsewhere(&self, place: &RunPlace) -> Error {
         let id = &self.id;
         self.unreachable(place).hint(format!(
@@ -95,7 +96,7 @@ impl Inner {
         ))
     }
 
-    /// That the run can't be stopped from here.
+    /// Returns the error of cancelling a run in another place.
     pub(super) fn unstoppable(&self, place: &RunPlace) -> Error {
         self.unreachable(place)
             .hint(format!("the run is as it was: cancel it by {}", place.submitter()))

@@ -5,13 +5,7 @@ use super::*;
 #[test]
 fn function_that_ends_after_its_run_was_cancelled_leaves_nothing() {
     let signal = tempfile::tempdir().unwrap();
-    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.job.mounts.push(Mount {
-            source: signal.path().to_str().unwrap().into(),
-            path: "/signal".into(),
-            access: Access::ReadOnly,
-        });
-    });
+    let prepared = Prepared::waiting(signal.path());
     let mut running = Command::new(program())
         .arg(prepared.url())
         .stdout(Stdio::piped())
@@ -21,7 +15,7 @@ fn function_that_ends_after_its_run_was_cancelled_leaves_nothing() {
     let mut line = String::new();
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     std::fs::remove_file(prepared.directory.path().join(names::manifest(RUN))).unwrap();
-    // An end that comes soon isn't looked at.
+    // Time is the point: hype-run looks for the manifest only after a function that took half a second.
     std::thread::sleep(Duration::from_millis(600));
     std::fs::write(signal.path().join("go"), "").unwrap();
     let ended = running.wait_with_output().unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hype_wire::{Access, Mount, STARTED_AGAIN, names};
+use hype_wire::{STARTED_AGAIN, names};
 
 use super::*;
 
@@ -45,13 +45,7 @@ fn a_second_start_runs_nothing_and_tells_of_the_first_ones_outcome() {
 #[test]
 fn a_start_after_one_that_was_killed_runs_nothing_and_says_so() {
     let signal = tempfile::tempdir().unwrap();
-    let prepared = Prepared::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
-        manifest.job.mounts.push(Mount {
-            source: signal.path().to_str().unwrap().into(),
-            path: "/signal".into(),
-            access: Access::ReadOnly,
-        });
-    });
+    let prepared = Prepared::waiting(signal.path());
     let directory = tempfile::tempdir().unwrap();
     let mut first = Command::new(program())
         .args([&prepared.url(), "--once", directory.path().to_str().unwrap()])
