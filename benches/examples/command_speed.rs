@@ -1,12 +1,12 @@
-//! What a closure's command takes from its start to its end, beside the same by `std` in this process, in turn:
+//! Compares the duration of a command in a closure with that of `std::process` in this process:
 //! `cargo run --release -p benches --features remote --example command_speed`.
 
-#![expect(clippy::print_stdout, reason = "it is what it's for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use conformance::cases::commands::{granting, order};
+use conformance::cases::commands::{command, granting};
 use hype::Submitter;
 use test_guests::process::time_commands;
 
@@ -21,8 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let env = granting(&["uname"]);
     let (mut ours, mut firsts, mut stds) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
-        let mut times = submitter.submit(time_commands(order(&["uname"]), ROUNDS), &env).await?;
-        // Its place is made for it.
+        let mut times = submitter.submit(time_commands(command(&["uname"]), ROUNDS), &env).await?;
+        // The first command also sets up the namespaces.
         firsts.push(times.remove(0));
         ours.extend(times);
         for _ in 0..ROUNDS {

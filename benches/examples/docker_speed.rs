@@ -1,4 +1,4 @@
-//! What hype adds to a container: closures beside bare containers of the same image, in turn on one daemon.
+//! Compares closures with bare containers of the same image, alternately on one daemon.
 //!
 //! ```sh
 //! docker/build amd64
@@ -7,11 +7,11 @@
 //!     HYPE_IMAGE=spotify/hype:0.1.0 cargo run -p benches --features remote --example docker_speed'
 //! ```
 //!
-//! A bare container's `hype-run` prints its help, by `docker run --rm`; a closure's time is that of
-//! `submit`, with everything staged.
+//! A bare container is `docker run --rm IMAGE --help`. The time of a closure is that of `submit` with everything
+//! staged.
 
-#![expect(clippy::unwrap_used, reason = "what can't be measured has no figure")]
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hype::{RunEnvironment, Submitter};
 use test_guests::values::greet;
 
-/// How often each is measured.
+/// The number of measurements of each.
 const ROUNDS: usize = 40;
 
 #[tokio::main]
@@ -52,7 +52,7 @@ async fn submit(submitter: &Submitter) -> Duration {
     started.elapsed()
 }
 
-/// How long a container takes that does nothing.
+/// Returns the duration of a container that only prints its help.
 fn bare(image: &str) -> Duration {
     let started = Instant::now();
     let mut run = Command::new("docker");

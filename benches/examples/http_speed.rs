@@ -1,8 +1,8 @@
-//! What one GET of a closure takes, beside the same on a bare socket of this process, in turn:
-//! `cargo run --release -p benches --features remote --example http_speed`. It goes to a server on this machine,
-//! over a connection of its own each time.
+//! Compares the duration of a GET request in a closure with that on a bare socket in this process:
+//! `cargo run --release -p benches --features remote --example http_speed`. Each request opens a new connection to a
+//! server on this machine.
 
-#![expect(clippy::print_stdout, reason = "it is what it's for")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ const TURNS: u32 = 5;
 #[hype::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     conformance::build_guests();
-    let server = Loopback::saying("200 OK", "hello\n");
+    let server = Loopback::replying("200 OK", "hello\n");
     let env = RunEnvironment::new().allow_http_private(server.authority());
     let stage = tempfile::tempdir()?;
     let submitter = Submitter::local_with(&format!("file://{}", stage.path().display()))?;

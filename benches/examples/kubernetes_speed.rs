@@ -1,4 +1,4 @@
-//! What hype adds to a Pod: closures beside bare Pods of the same image, in turn on one cluster.
+//! Compares closures with bare Pods of the same image, alternately on one cluster.
 //!
 //! ```sh
 //! docker/build amd64
@@ -8,13 +8,13 @@
 //!     tests/end-to-end/kubernetes target/release/examples/kubernetes_speed
 //! ```
 //!
-//! A bare Pod's `hype-run` prints its help. Its time is from the request that creates it until a watch
-//! sees that it succeeded; a closure's is that of `submit` of an optimized component, with everything
-//! staged. Beside the wall's clock stands what the processors of this machine, which is the cluster's one
-//! node, worked until no Pod was left. A Pod that is hardened as hype's are is measured, too.
+//! A bare Pod runs `hype-run --help`. Its time is from the request that creates it until a watch reports that it
+//! succeeded. The time of a closure is that of `submit` of an optimized component, with everything staged. The program
+//! also reports the CPU time of this machine, the only node of the cluster, until no Pod is left, and the times of a
+//! Pod with the security context of hype's Pods.
 
-#![expect(clippy::unwrap_used, reason = "what can't be measured has no figure")]
-#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,11 +31,13 @@ use kube::api::{DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-/// How often each is measured.
+/// The number of measurements of one Pod.
 const ONE: usize = 15;
+
+/// The number of measurements of `MANY` Pods.
 const FIFTY: usize = 7;
 
-/// How many are there at once.
+/// The number of concurrent Pods.
 const MANY: usize = 50;
 
 #[tokio::main]
@@ -69,18 +71,18 @@ async fn main() {
     submitter.close().await.unwrap();
 }
 
-/// Of the wall's clock until it is done, and of all processors together until no Pod is left.
+/// The wall-clock time until the work is done, and the CPU time of all processors until no Pod is left.
 type Times = [Duration; 2];
 
 async fn timed(pods: &Api<Pod>, work: impl Future) -> Times {
-    let (started, before) = (Instant::now(), worked());
+    let (started, before) = (Instant::now(), cpu_time());
     work.await;
     let took = started.elapsed();
-    none_left(pods).await;
-    [took, worked() - before]
+    wait_until_no_pod_is_left(pods).await;
+    [took, cpu_time() - before]
 }
 
-async fn none_left(pods: &Api<Pod>) {
+async fn wait_until_no_pod_is_left(pods: &Api<Pod>) {
     loop {
         let left = pods.list(&ListParams::default()).await.unwrap();
         if left.items.is_empty() {
@@ -92,12 +94,12 @@ async fn none_left(pods: &Api<Pod>) {
     }
 }
 
-/// How long the processors of this machine worked since it was started.
-fn worked() -> Duration {
+/// Returns the CPU time of all processors of this machine since it was booted.
+fn cpu_time() -> Duration {
     let all = std::fs::read_to_string("/proc/stat").unwrap();
     let numbers = all.lines().next().unwrap().split_whitespace().skip(1);
     let numbers: Vec<u64> = numbers.map(|number| number.parse().unwrap()).collect();
-    // The fourth and fifth are those in which they waited.
+    // Skips `idle` and `iowait`, the fourth and fifth.
     let ticks: u64 = numbers[..3].iter().chain(&numbers[5..7]).sum();
     Duration::from_millis(ticks * 10)
 }
@@ -118,9 +120,9 @@ fn medians(times: Vec<Times>) -> Times {
     })
 }
 
-/// The example `hello`, optimized as `hype-run` is.
+/// Builds the example `hello` with the profile `release`, and returns its function.
 fn hello() -> ComponentFunction {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let project = Project::at(&root).unwrap();
     let packages = project.select(&["hello".to_owned()]).unwrap();
     let optimized = Selection { release: true, ..Selection::default() };
@@ -135,7 +137,7 @@ async fn submit(submitter: &Submitter, hello: &ComponentFunction) {
     assert_eq!(greeting.unwrap(), "hello world!");
 }
 
-/// A Pod that does nothing, until it has succeeded. Nobody waits for its removal.
+/// Creates a Pod that only prints the help, and waits until it has succeeded. Deletes it in the background.
 async fn bare(pods: &Api<Pod>, name: &str, rights: &Value) {
     let pod = serde_json::from_value(json!({
         "metadata": {"name": name, "labels": {"com.spotify.hype/run": "bare"}},
@@ -143,8 +145,8 @@ async fn bare(pods: &Api<Pod>, name: &str, rights: &Value) {
             {"name": "bare", "image": std::env::var("HYPE_IMAGE").unwrap(), "args": ["--help"],
              "securityContext": rights}]},
     }));
-    let made = pods.create(&PostParams::default(), &pod.unwrap()).await.unwrap();
-    let version = made.metadata.resource_version.unwrap();
+    let created = pods.create(&PostParams::default(), &pod.unwrap()).await.unwrap();
+    let version = created.metadata.resource_version.unwrap();
     let params = WatchParams::default().fields(&format!("metadata.name={name}"));
     let mut events = pods.watch(&params, &version).await.unwrap().boxed();
     while let Some(event) = events.next().await {
@@ -156,7 +158,7 @@ async fn bare(pods: &Api<Pod>, name: &str, rights: &Value) {
     }
     let (pods, name) = (pods.clone(), name.to_owned());
     tokio::spawn(async move {
-        let now = DeleteParams::default().grace_period(0);
-        pods.delete(&name, &now).await.unwrap();
+        let immediately = DeleteParams::default().grace_period(0);
+        pods.delete(&name, &immediately).await.unwrap();
     });
 }

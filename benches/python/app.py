@@ -1,6 +1,6 @@
-"""Functions in Python that hype runs: `spotify:hype/closure`, from wit/closure.wit.
+"""Functions in Python for hype: implements `spotify:hype/closure` of wit/closure.wit.
 
-componentize-py makes a component of it, in which CPython itself is compiled in; see ../README.md.
+componentize-py builds a component of this module and CPython; see ../README.md.
 """
 
 from componentize_py_types import Err
@@ -14,7 +14,7 @@ def greet(name: str) -> str:
 
 
 def count(text: str) -> dict:
-    """How often each word of `text` occurs."""
+    """Counts the occurrences of each word of `text`."""
     counts: dict = {}
     for word in text.lower().split():
         counts[word] = counts.get(word, 0) + 1
@@ -25,10 +25,10 @@ FUNCTIONS = {"greet": greet, "count": count}
 
 
 class Closure:
-    """The export: one call, by which all functions are reached."""
+    """The export: one call, which calls a function by its name."""
 
     def call(self, function: str, arguments: bytes) -> bytes:
-        # Says when the guest is entered, to whoever measures the start.
+        # The benchmark measures the time until this line is printed.
         print("entered", flush=True)
         try:
             chosen = FUNCTIONS[function]

@@ -1,4 +1,4 @@
-"""MessagePack as hype's docs/values.md describes it: nothing, booleans, numbers, text, bytes, lists, maps."""
+"""Encodes and decodes MessagePack as hype's docs/values.md describes it."""
 
 import struct
 from dataclasses import dataclass
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Some:
-    """So many `Some` of Rust around nothing: `Some(None)` is `Some(1)`, which isn't `None`."""
+    """A number of nested `Some` of Rust: `Some(None)` is `Some(1)`, which differs from `None`."""
 
     levels: int
 
 
 def decode(data: bytes):
-    """The one value that `data` holds."""
+    """Decodes the single value in `data`."""
     value, end = _read(data, 0)
     if end != len(data):
         raise ValueError("something follows the value's end")
     return value
 
 
-# What follows each first byte: a format of struct for a number, or for the length of the rest.
+# By first byte: the `struct` format of the number that follows, or of the length of the content.
 _NUMBERS = {0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q",
             0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"}
 _LENGTHS = {0xC4: (">B", "bytes"), 0xC5: (">H", "bytes"), 0xC6: (">I", "bytes"),
             0xD9: (">B", "text"), 0xDA: (">H", "text"), 0xDB: (">I", "text"),
             0xDC: (">H", "list"), 0xDD: (">I", "list"), 0xDE: (">H", "map"), 0xDF: (">I", "map")}
-# Extensions of 1 and of 16 bytes, which follow their type.
+# By first byte: the length of an extension's content, which follows its type.
 _EXTENSIONS = {0xD4: 1, 0xD8: 16}
 _SOME, _UNSIGNED, _SIGNED = 1, 2, 3
 _CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
@@ -91,7 +91,7 @@ def _read_many(data: bytes, at: int, kind: str, length: int):
 
 
 def encode(value) -> bytes:
-    """The bytes of `value`."""
+    """Encodes `value`."""
     out = bytearray()
     _write(out, value)
     return bytes(out)

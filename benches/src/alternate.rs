@@ -1,41 +1,41 @@
-//! Two things in turn, so that whatever else the machine does is felt by both.
+//! Measures two operations alternately, so that other load on the machine affects both.
 
 use std::time::Duration;
 
-/// How long something took, each time.
+/// The durations of the rounds of one operation, in seconds, sorted.
 pub(crate) struct Times(Vec<f64>);
 
 impl Times {
-    pub(crate) fn of(mut seconds: Vec<f64>) -> Self {
+    pub(crate) fn new(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         Self(seconds)
     }
 
-    /// The median, in seconds.
+    /// Returns the median, in seconds.
     pub(crate) fn median(&self) -> f64 {
         self.0[self.0.len() / 2]
     }
 
-    /// The shortest, in seconds.
-    pub(crate) fn least(&self) -> f64 {
+    /// Returns the minimum, in seconds.
+    pub(crate) fn min(&self) -> f64 {
         self.0[0]
     }
 }
 
-/// Takes the time of each in turn, `rounds` times, after a few that don't count.
+/// Measures both operations alternately for `rounds` rounds, after some warm-up rounds that don't count.
 pub(crate) fn alternate(
     rounds: usize,
-    mut one: impl FnMut() -> anyhow::Result<Duration>,
-    mut other: impl FnMut() -> anyhow::Result<Duration>,
+    mut first: impl FnMut() -> anyhow::Result<Duration>,
+    mut second: impl FnMut() -> anyhow::Result<Duration>,
 ) -> anyhow::Result<(Times, Times)> {
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    let (mut first_times, mut second_times) = (Vec::new(), Vec::new());
     let warm_up = rounds.div_ceil(10);
     for round in 0..warm_up + rounds {
-        let (first, second) = (one()?.as_secs_f64(), other()?.as_secs_f64());
+        let seconds = (first()?.as_secs_f64(), second()?.as_secs_f64());
         if round >= warm_up {
-            ones.push(first);
-            others.push(second);
+            first_times.push(seconds.0);
+            second_times.push(seconds.1);
         }
     }
-    Ok((Times::of(ones), Times::of(others)))
+    Ok((Times::new(first_times), Times::new(second_times)))
 }

@@ -1,11 +1,13 @@
-//! Measures hype against its goals and its peers, side by side in one run, and prints the ratios:
-//! `cargo run --release -p benches -- [NAME...]`. README.md beside this package says what each is.
+//! Measures hype and its peers alternately in one run, and prints the ratios and goals:
+//! `cargo run --release -p benches -- [NAME...]`. `benches/README.md` describes each benchmark.
 
 mod alternate;
 mod bytes;
 mod calls;
 mod child;
 mod compute;
+mod install;
+mod map;
 mod ours;
 mod peers;
 mod process;
@@ -15,6 +17,7 @@ mod staged;
 mod start;
 mod submit;
 mod table;
+mod typed;
 mod values;
 
 use std::process::ExitCode;
@@ -32,10 +35,13 @@ const ALL: &[(&str, Benchmark)] = &[
     ("calls", calls::measure),
     ("bytes", bytes::measure),
     ("values", values::measure),
+    ("typed", typed::measure),
     ("submit", submit::measure),
+    ("map", map::measure),
     ("spawn", spawn::measure),
     ("compute", compute::measure),
     ("python", python::measure),
+    ("peers", peers::measure),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -43,17 +49,17 @@ fn main() -> anyhow::Result<ExitCode> {
     if let [flag, name, rest @ ..] = arguments.as_slice()
         && flag == child::FLAG
     {
-        return child::answer(name, rest).map(|()| ExitCode::SUCCESS);
+        return child::run(name, rest).map(|()| ExitCode::SUCCESS);
     }
     let chosen = choose(&arguments)?;
-    let ours = Ours::build().context("what is measured cannot be built")?;
+    let ours = Ours::build().context("cannot build the measured programs")?;
     let (mut rows, mut failed) = (Vec::new(), false);
     for (name, benchmark) in chosen {
         eprintln!("benches: {name}");
         match benchmark(&ours) {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
-                eprintln!("error: `{name}` could not be measured: {error:#}");
+                eprintln!("error: cannot measure `{name}`: {error:#}");
                 failed = true;
             }
         }

@@ -1,4 +1,4 @@
-//! What of ours is measured, built as users get it.
+//! Builds the measured programs and components of hype with the profile that users get.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,11 +8,11 @@ use cargo_hype::build::build_all;
 use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 
-/// The programs and components that are measured, and where things are.
+/// The paths of the measured programs and components.
 pub(crate) struct Ours {
     /// The root of the workspace.
     pub(crate) root: PathBuf,
-    /// Where the peers are installed.
+    /// The directory in which the peers are installed.
     pub(crate) tools: PathBuf,
     /// The component of the example `hello`.
     pub(crate) hello: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    /// Builds all of it optimized.
+    /// Builds all components with the profile `release`.
     pub(crate) fn build() -> anyhow::Result<Self> {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?;
         let project = Project::at(&root)?;
@@ -42,7 +42,7 @@ impl Ours {
         })
     }
 
-    /// The command `hype-run` as images have it, which is where it is a process of its own.
+    /// Builds the command `hype-run` as it is in the images, and returns its path.
     pub(crate) fn hype_run(&self) -> anyhow::Result<PathBuf> {
         let machine = match std::env::consts::ARCH {
             "x86_64" => "amd64",
@@ -52,6 +52,6 @@ impl Ours {
         let mut build = Command::new(self.root.join("docker/hype-run"));
         let built = build.arg(machine).stderr(Stdio::inherit()).output()?;
         ensure!(built.status.success(), "{build:?} ended with {}", built.status);
-        Ok(String::from_utf8(built.stdout).context("a path that is UTF-8")?.trim_end().into())
+        Ok(String::from_utf8(built.stdout).context("the path is not UTF-8")?.trim_end().into())
     }
 }

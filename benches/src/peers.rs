@@ -1,106 +1,128 @@
-//! The peers: installed when they are first needed, below the target directory.
+//! Benchmark `peers`: the same tasks through `Submitter::map` and through frameworks in Python, in one run on the cores of
+//! this machine, and the memory of a map of a thousand and of a million items. It writes its tables to `docs/peers.md`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod hype;
+mod memory;
+mod page;
+mod python;
+mod results;
+
+pub(crate) use self::hype::measure_here;
+pub(crate) use self::memory::measure_here as measure_memory_here;
 
 use anyhow::{Context, ensure};
 
+use self::python::{PEERS, Python};
+use self::results::{BARE, Results, Seconds, System, TASKS, WAYS, Way};
+use crate::child;
 use crate::ours::Ours;
+use crate::table::{Goal, Row};
 
-/// componentize-py's version; another one may make another component.
-const COMPONENTIZE_PY: &str = "0.25.1";
+/// The number of rounds. Each measures every system once, in a process of its own.
+const ROUNDS: usize = 5;
 
-/// What `wasmtime run` and `wasmtime compile` need, and no more: so it starts as fast as it can.
-const FEATURES: &str = "run,compile,cranelift,component-model,parallel-compilation";
+/// The minimum ratio of the rates of trivial tasks, ours to Ray's with a task for each item.
+const MIN_RATIO: f64 = 15.0;
 
-/// The command `wasmtime`, of the very version that hype-run is made of.
-pub(crate) fn wasmtime(ours: &Ours) -> anyhow::Result<PathBuf> {
-    let version = locked_version(&ours.root)?;
-    let program = ours.tools.join("bin/wasmtime");
-    let installed = Command::new(&program).arg("--version").output();
-    let is_it = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        text.split_whitespace().nth(1) == Some(&version)
-    };
-    if installed.is_ok_and(|output| is_it(&output.stdout)) {
-        return Ok(program);
-    }
-    let build = ours.tools.join("build");
-    run(Command::new("cargo")
-        .args(["install", "wasmtime-cli", "--locked", "--version", &version])
-        .args(["--no-default-features", "--features", FEATURES, "--root"])
-        .arg(&ours.tools)
-        .arg("--target-dir")
-        .arg(&build))?;
-    std::fs::remove_dir_all(build)?;
-    Ok(program)
+/// The minimum part of the cores that tasks use.
+const MIN_EFFICIENCY: f64 = 0.95;
+
+/// The maximum growth of the peak memory from a thousand items to a million.
+const MAX_GROWTH: f64 = 1.1;
+
+pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
+    let python = Python::install(ours)?;
+    let cores = std::thread::available_parallelism()?.get();
+    let results = measure_rounds(&python, cores)?;
+    let memory = memory::measure()?;
+    page::write(ours, &python, cores, &results, &memory)?;
+    let mut rows = rows(&results)?;
+    rows.push(memory_row(&memory)?);
+    Ok(rows)
 }
 
-/// The command `componentize-py`.
-pub(crate) fn componentize_py(ours: &Ours) -> anyhow::Result<PathBuf> {
-    let python = ours.tools.join("python");
-    let program = python.join("bin/componentize-py");
-    let installed = Command::new(&program).arg("--version").output();
-    let is_it = |text: &[u8]| String::from_utf8_lossy(text).trim().ends_with(COMPONENTIZE_PY);
-    if installed.is_ok_and(|output| is_it(&output.stdout)) {
-        return Ok(program);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
-    let package = format!("componentize-py=={COMPONENTIZE_PY}");
-    run(Command::new(python.join("bin/pip")).args(["install", "--quiet", &package]))?;
-    Ok(program)
-}
-
-/// A component for `wasmtime run` that does what the closure of the example `hello` does.
-pub(crate) fn hello(ours: &Ours) -> anyhow::Result<PathBuf> {
-    let source = ours.root.join("benches/peer/hello.rs");
-    let component = ours.tools.join("hello.wasm");
-    if is_older(&component, &[&source])? {
-        run(Command::new("rustup").args(["target", "add", "wasm32-wasip2"]))?;
-        run(Command::new("rustc")
-            .args(["--edition=2024", "--target", "wasm32-wasip2", "-O", "-o"])
-            .arg(&component)
-            .arg(&source))?;
-    }
-    Ok(component)
-}
-
-/// Machine code of `component` for `wasmtime run`, made unless it is there.
-pub(crate) fn precompiled(ours: &Ours, component: &Path) -> anyhow::Result<PathBuf> {
-    let code = component.with_extension("cwasm");
-    if is_older(&code, &[component])? {
-        run(Command::new(wasmtime(ours)?).arg("compile").arg(component).arg("-o").arg(&code))?;
-    }
-    Ok(code)
-}
-
-/// Whether `made` is older than one of `sources`, or not there.
-pub(crate) fn is_older(made: &Path, sources: &[&Path]) -> anyhow::Result<bool> {
-    let Ok(made) = made.metadata() else {
-        return Ok(true);
-    };
-    for source in sources {
-        let source =
-            source.metadata().with_context(|| format!("cannot find {}", source.display()))?;
-        if source.modified()? > made.modified()? {
-            return Ok(true);
+/// Measures all systems alternately.
+fn measure_rounds(python: &Python, cores: usize) -> anyhow::Result<Results> {
+    let stage = tempfile::tempdir()?;
+    let stage = stage.path().to_str().context("the temporary directory is not UTF-8")?;
+    let steps = python.calibrate()?;
+    let mut results = Results::default();
+    for round in 1..=ROUNDS {
+        eprintln!("benches: round {round} of {ROUNDS}");
+        let measured = child::spawn("peers", &[stage, &cores.to_string()])?;
+        results.add(System::Hype, Ok(serde_json::from_value(measured)?));
+        let bare = python.measure_bare(steps, cores)?;
+        for (index, peer) in PEERS.iter().enumerate() {
+            if results.has_failed(System::Peer(index)) {
+                continue;
+            }
+            let with_bare = |mut seconds: Seconds| {
+                seconds.insert(BARE.to_owned(), bare);
+                seconds
+            };
+            let measured = python.measure(peer, steps, cores).map(with_bare);
+            if let Err(error) = &measured {
+                eprintln!("benches: cannot measure {}: {error:#}", peer.name);
+            }
+            results.add(System::Peer(index), measured.map_err(|error| format!("{error:#}")));
         }
     }
-    Ok(false)
+    Ok(results)
 }
 
-/// Runs `command`, which must succeed. What it says goes to the standard error.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
+/// Returns the rows that compare the results with the goals.
+fn rows(results: &Results) -> anyhow::Result<Vec<Row>> {
+    let [greet, spin, echo] = TASKS;
+    let ours = |task| results.rate(System::Hype, task, Way::Each).context("hype was not measured");
+    let (rate, efficiency, echoes) = (
+        ours(&greet)?,
+        results.efficiency(System::Hype, Way::Each).context("hype was not measured")?,
+        ours(&echo)?,
+    );
+    let ray = PEERS.iter().position(|peer| peer.name == "ray").map(System::Peer);
+    let ray = ray.and_then(|ray| results.rate(ray, &greet, Way::Each));
+    let peers = (0..PEERS.len()).flat_map(|index| WAYS.map(|way| (System::Peer(index), way)));
+    let best = peers
+        .filter_map(|(peer, way)| results.rate(peer, &echo, way))
+        .max_by(f64::total_cmp)
+        .context("no peer was measured")?;
+    let compare = |name: String, ours: f64, peer: f64, goal: String, min_ratio: f64| Row {
+        name,
+        ours: format!("{ours:.0} per second"),
+        peer: format!("{peer:.0} per second"),
+        ratio: Some(ours / peer),
+        goal: Goal::Target(goal, ours / peer >= min_ratio),
+    };
+    let mut rows = Vec::new();
+    let name = format!("{} {}, and with Ray", greet.number, greet.title);
+    rows.push(match ray {
+        Some(ray) => compare(name, rate, ray, format!("at least {MIN_RATIO} ×"), MIN_RATIO),
+        None => {
+            let goal = format!("at least {MIN_RATIO} × Ray, which was not measured");
+            Row::alone(name, format!("{rate:.0} per second"), Goal::Target(goal, false))
+        }
+    });
+    rows.push(Row::alone(
+        format!("{} {}", spin.number, spin.title),
+        format!("{:.1} % of the cores", efficiency * 100.0),
+        Goal::Target(
+            format!("at least {} %", MIN_EFFICIENCY * 100.0),
+            efficiency >= MIN_EFFICIENCY,
+        ),
+    ));
+    let name = format!("{} {}, and with the fastest peer", echo.number, echo.title);
+    rows.push(compare(name, echoes, best, "faster than each peer".to_owned(), 1.0));
+    Ok(rows)
 }
 
-fn locked_version(root: &Path) -> anyhow::Result<String> {
-    let lock = std::fs::read_to_string(root.join("Cargo.lock"))?;
-    let rest = lock.split_once("name = \"wasmtime\"\nversion = \"").context("no wasmtime")?.1;
-    Ok(rest.split('"').next().unwrap_or_default().to_owned())
+fn memory_row(memory: &[memory::Peak]) -> anyhow::Result<Row> {
+    let (Some(first), Some(last)) = (memory.first(), memory.last()) else {
+        anyhow::bail!("the memory was not measured");
+    };
+    ensure!(first.items < last.items, "the sizes are not in order");
+    Ok(Row::alone(
+        format!("peak memory of {} and of {} items", first.items, last.items),
+        format!("{:.0} and {:.0} MiB", first.total(), last.total()),
+        Goal::Target("the same".to_owned(), last.total() < first.total() * MAX_GROWTH),
+    ))
 }

@@ -1,5 +1,5 @@
-//! A component in Python, whose machine code is large: by `hype-run` and by `wasmtime run`, from
-//! the start of the process until the guest is entered, which then says so.
+//! Benchmark `python`: the time from the start of `hype-run` and of `wasmtime run` until a guest in Python is entered.
+//! The guest prints a line then. Its machine code is large.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,31 +7,31 @@ use std::process::Command;
 use anyhow::ensure;
 
 use crate::alternate::alternate;
+use crate::install::{componentize_py, is_outdated, run};
 use crate::ours::Ours;
-use crate::peers::{componentize_py, is_older, run};
 use crate::staged::{Staged, argument, runtime};
 use crate::start::start;
 use crate::table::{Goal, Row, milliseconds};
-use crate::{peers, process};
+use crate::{install, process};
 
 const ROUNDS: usize = 30;
 
-/// The worlds that components are made for, each with the name of its file: that of hype, and one for a
-/// runtime that offers nothing of hype's.
+/// The worlds of the components, each with a file name: that of hype, and one without hype's imports for the peer.
 const CLOSURES: (&str, &str) = ("spotify:hype/closures@0.1.0", "python-closures.wasm");
 const PEER: (&str, &str) = ("bench:peer/peer", "python-peer.wasm");
 
-/// The goal, in seconds.
-const ENTRY: f64 = 0.040;
+/// The maximum time until the guest is entered, in seconds.
+const MAX_ENTRY_TIME: f64 = 0.040;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
-    let (component, peer) = (component(ours, CLOSURES)?, component(ours, PEER)?);
+    let (closures, peer) =
+        (component(ours, CLOSURES.0, CLOSURES.1)?, component(ours, PEER.0, PEER.1)?);
     let runtime = runtime()?;
-    runtime.block_on(check(&component))?;
+    runtime.block_on(check(&closures))?;
     let hype_run = ours.hype_run()?;
-    let wasmtime = peers::wasmtime(ours)?;
-    let code = peers::precompiled(ours, &peer)?;
-    let staged = runtime.block_on(Staged::new(&component))?;
+    let wasmtime = install::wasmtime(ours)?;
+    let code = install::precompiled(ours, &peer)?;
+    let staged = runtime.block_on(Staged::new(&closures))?;
     let arguments = argument("you".to_owned())?;
     let call = format!("call(\"greet\", {arguments:?})");
     let mut number = 0;
@@ -41,28 +41,31 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             number += 1;
             let run_id = format!("run-{number}");
             let request = runtime.block_on(staged.run(&run_id, "greet", arguments.clone()))?;
-            process::to_the_first_byte(&mut start(&hype_run, &request))
+            process::time_to_first_byte(&mut start(&hype_run, &request))
         },
         || {
             let mut command = Command::new(&wasmtime);
             command.args(["run", "--allow-precompiled", "--invoke", &call]).arg(&code);
-            process::to_the_first_byte(&mut command)
+            process::time_to_first_byte(&mut command)
         },
     )?;
-    let row = |what: &str, ours: f64, peer: f64| Row {
-        goal: Goal::Is(format!("under {}", milliseconds(ENTRY)), ours < ENTRY),
-        ..Row::times(format!("Python, start to guest entry: {what}"), ours, peer, None)
+    let row = |statistic: &str, ours: f64, peer: f64| Row {
+        goal: Goal::Target(
+            format!("under {}", milliseconds(MAX_ENTRY_TIME)),
+            ours < MAX_ENTRY_TIME,
+        ),
+        ..Row::compare(format!("Python, start to guest entry: {statistic}"), ours, peer, None)
     };
-    Ok(vec![row("median", ours.median(), peer.median()), row("least", ours.least(), peer.least())])
+    Ok(vec![row("median", ours.median(), peer.median()), row("minimum", ours.min(), peer.min())])
 }
 
-/// The component of `python/` in `world`, built unless it is there.
-fn component(ours: &Ours, (world, file): (&str, &str)) -> anyhow::Result<PathBuf> {
+/// Returns the path of the component of `python/` in `world`, and builds it if it is out of date.
+fn component(ours: &Ours, world: &str, file: &str) -> anyhow::Result<PathBuf> {
     let (sources, wit) = (ours.root.join("benches/python"), ours.root.join("wit"));
     let component = ours.tools.join(file);
     let files = ["app.py", "messagepack.py", "peer/peer.wit"].map(|file| sources.join(file));
     let interface = wit.join("closure.wit");
-    if is_older(&component, &[&files[0], &files[1], &files[2], &interface])? {
+    if is_outdated(&component, &[&files[0], &files[1], &files[2], &interface])? {
         let mut command = Command::new(componentize_py(ours)?);
         command.arg("-d").arg(&wit).arg("-d").arg(sources.join("peer")).args(["-w", world]);
         command.args(["componentize", "app", "-p"]).arg(&sources).arg("-o").arg(&component);
@@ -71,7 +74,7 @@ fn component(ours: &Ours, (world, file): (&str, &str)) -> anyhow::Result<PathBuf
     Ok(component)
 }
 
-/// Makes sure that functions in Python give what they should, by the way of every closure.
+/// Checks the values of the functions in Python, submitted as any closure.
 async fn check(component: &Path) -> anyhow::Result<()> {
     use std::collections::BTreeMap;
 
@@ -85,7 +88,7 @@ async fn check(component: &Path) -> anyhow::Result<()> {
     ensure!(counts == expected.map(|(word, count)| (word.to_owned(), count)).into(), "{counts:?}");
     let unknown = component.function("sing")?.bind::<()>(());
     let Err(error) = submitter.submit(unknown, &env).await else {
-        anyhow::bail!("an unknown function gave a value");
+        anyhow::bail!("an unknown function returned a value");
     };
     ensure!(error.to_string().contains("has no function `sing`"), "{error}");
     Ok(())

@@ -1,4 +1,4 @@
-//! The cost of spawning a run while many others are alive: it must not grow with their number.
+//! Benchmark `spawn`: the cost of spawning a run beside many live ones, which must not grow with their number.
 
 use std::collections::BTreeSet;
 use std::future::{pending, ready};
@@ -7,32 +7,33 @@ use std::time::Instant;
 use bench_closures::greet;
 use futures::future::BoxFuture;
 use hype::runner::{
-    Attempt, Description, Log, Mount, Owned, Plan, PlanRequest, Proof, Runner, Voucher,
+    Attempt, CleanupList, CollectedLeftovers, Completion, Description, FoundProcesses, Log,
+    LogMode, Mount, Plan, PlanRequest, Proof, Runner,
 };
-use hype::stage::Removal;
+use hype::stage::CollectMode;
 use hype::{Error, Result, Run, RunEnvironment, Stage, Submitter};
 
 use crate::alternate::Times;
 use crate::ours::Ours;
 use crate::table::{Goal, Row, milliseconds};
 
-/// The numbers of live runs that are compared.
+/// The numbers of live runs to compare.
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 
-/// The runs of one measurement.
+/// The number of runs in one measurement.
 const BATCH: usize = 1_000;
 
-/// The goal: the cost beside many runs against that beside few.
-const RATIO: f64 = 1.5;
+/// The maximum ratio of the cost beside many runs to that beside few.
+const MAX_RATIO: f64 = 1.5;
 
-/// A runner whose runs never get beyond their beginning.
+/// A runner whose runs never start.
 #[derive(Debug)]
 struct Waiting;
 
 impl Runner for Waiting {
     fn description(&self) -> Description {
-        Description { place: "nowhere".to_owned(), outlives_program: false }
+        Description { location: "nowhere".to_owned(), outlives_program: false }
     }
 
     fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
@@ -42,17 +43,21 @@ impl Runner for Waiting {
     fn mounts<'a>(
         &'a self,
         _: &'a RunEnvironment,
-        _: &'a Owned,
+        _: &'a CleanupList,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
         Box::pin(pending())
     }
 
-    fn run(&self, _: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+    fn run(&self, _: Attempt) -> BoxFuture<'static, Result<Completion>> {
         Box::pin(pending())
     }
 
-    fn looks_in(&self, _: &str) -> bool {
+    fn add_search_location(&self, _: &str, _: &str) -> bool {
         false
+    }
+
+    fn check_removable<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn is_alive<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -67,7 +72,11 @@ impl Runner for Waiting {
         Box::pin(ready(Ok(None)))
     }
 
-    fn follow(&self, _: &str, _: Log) -> BoxFuture<'static, ()> {
+    fn processes<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>> {
+        Box::pin(ready(Ok(FoundProcesses::default())))
+    }
+
+    fn copy_log(&self, _: &str, _: u32, _: Log, _: LogMode) -> BoxFuture<'static, ()> {
         Box::pin(ready(()))
     }
 
@@ -77,10 +86,10 @@ impl Runner for Waiting {
 
     fn collect<'a>(
         &'a self,
-        _: Removal,
+        _: CollectMode,
         _: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(ready(Ok(Vec::new())))
+    ) -> BoxFuture<'a, Result<CollectedLeftovers>> {
+        Box::pin(ready(Ok(CollectedLeftovers::default())))
     }
 }
 
@@ -88,18 +97,18 @@ pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
     let directory = tempfile::tempdir()?;
     let submitter = Submitter::new(Stage::in_directory(directory.path())?, Waiting)?;
     let mut runs = Vec::with_capacity(MANY + 10 * BATCH);
-    let few = beside(&submitter, &mut runs, FEW);
-    let many = beside(&submitter, &mut runs, MANY);
+    let few = median_spawn_time(&submitter, &mut runs, FEW);
+    let many = median_spawn_time(&submitter, &mut runs, MANY);
     let ratio = many / few;
     Ok(vec![Row::alone(
-        format!("spawn beside {MANY} live runs against {FEW}"),
-        format!("{} against {}: {ratio:.2}", milliseconds(many), milliseconds(few)),
-        Goal::Is(format!("under {RATIO} ×"), ratio < RATIO),
+        format!("spawn beside {MANY} live runs, and beside {FEW}"),
+        format!("{} and {}: {ratio:.2}", milliseconds(many), milliseconds(few)),
+        Goal::Target(format!("under {MAX_RATIO} ×"), ratio < MAX_RATIO),
     )])
 }
 
-/// Returns the median time of one spawn, in seconds, while `live` runs and more are alive.
-fn beside(submitter: &Submitter, runs: &mut Vec<Run<String>>, live: usize) -> f64 {
+/// Returns the median time of one spawn, in seconds, while at least `live` runs are alive.
+fn median_spawn_time(submitter: &Submitter, runs: &mut Vec<Run<String>>, live: usize) -> f64 {
     let env = RunEnvironment::new();
     let missing = live.saturating_sub(runs.len());
     let mut spawn = || runs.push(submitter.spawn(greet("you".to_owned()), &env));
@@ -113,5 +122,5 @@ fn beside(submitter: &Submitter, runs: &mut Vec<Run<String>>, live: usize) -> f6
         }
         started.elapsed().as_secs_f64() / BATCH as f64
     });
-    Times::of(batches.collect()).median()
+    Times::new(batches.collect()).median()
 }

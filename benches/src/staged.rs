@@ -1,16 +1,17 @@
-//! Runs that stand in a stage ready to start, as a submitter leaves them.
+//! Stages runs as a submitter does, ready to start.
 
 use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use hype_run::{CancellationToken, Platform, Request, Variables, precompile};
+use hype_run::{CancellationToken, CodeKind, Platform, RunRequest, Target, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{
-    Artefact, Blob, Call, ComponentRef, Digest, Job, Payload, RunManifest, codec, names,
+    Artefact, Blob, Call, ComponentRef, Digest, FunctionRef, Job, Payload, RunManifest, codec,
+    names,
 };
 
-/// A stage in a directory of its own, with one component and its machine code.
+/// A stage in a temporary directory, with one component and its machine code.
 pub(crate) struct Staged {
     stage: Stage,
     component: ComponentRef,
@@ -19,15 +20,21 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Stages the component at `path`, and machine code of it for this machine.
+    /// Stages the component at `path`, and its checked machine code for this machine.
     pub(crate) async fn new(path: &Path) -> anyhow::Result<Self> {
+        Self::with_code(path, CodeKind::Checked).await
+    }
+
+    /// Stages the component at `path`, and its machine code of `kind` for this machine.
+    pub(crate) async fn with_code(path: &Path, kind: CodeKind) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let stage = Stage::in_directory(directory.path())?;
         let bytes = Bytes::from(std::fs::read(path)?);
-        let platform = Platform::here().context("this machine is no platform of hype's")?;
-        let code = precompile(&bytes, platform).map_err(anyhow::Error::from_boxed)?;
+        let platform = Platform::here().context("hype doesn't support this platform")?;
+        let target = Target { platform, kind };
+        let code = precompile(&bytes, target).map_err(anyhow::Error::from_boxed)?;
         let component = ComponentRef { name: path.display().to_string(), blob: Blob::of(&bytes) };
-        let artefact = Artefact { platform: platform.name().into(), blob: Blob::of(&code) };
+        let artefact = Artefact { platform: target.to_string(), blob: Blob::of(&code) };
         stage.put(&names::blob(&component.blob.digest), bytes).await?;
         stage.put(&names::blob(&artefact.blob.digest), code.into()).await?;
         Ok(Self { stage, component, artefact, _directory: directory })
@@ -39,18 +46,26 @@ impl Staged {
         run_id: &str,
         function: &str,
         arguments: Vec<u8>,
-    ) -> anyhow::Result<Request> {
-        let payload = self.payload(run_id, arguments).await?;
-        let mut manifest = RunManifest::new(
-            run_id,
-            Job::new(self.component.clone()),
-            Call::closure(function, payload),
-        );
+    ) -> anyhow::Result<RunRequest> {
+        self.run_function(run_id, FunctionRef::Closure(function.to_owned()), arguments).await
+    }
+
+    /// Stages the run `run_id` of any function; `arguments` is a MessagePack array.
+    pub(crate) async fn run_function(
+        &self,
+        run_id: &str,
+        function: FunctionRef,
+        arguments: Vec<u8>,
+    ) -> anyhow::Result<RunRequest> {
+        let arguments = self.payload(run_id, arguments).await?;
+        let call = Call::new(function, arguments);
+        let job = Job::new(self.component.clone());
+        let mut manifest = RunManifest::new(run_id.parse()?, job, call);
         manifest.job.artefact = Some(self.artefact.clone());
         let bytes = Bytes::from(manifest.to_bytes()?);
         let (name, digest) = (names::manifest(run_id), Digest::of(&bytes));
         self.stage.put(&name, bytes).await?;
-        Ok(Request {
+        Ok(RunRequest {
             manifest_url: self.stage.url_of(&name),
             digest: Some(digest),
             manifest: None,
@@ -71,7 +86,7 @@ impl Staged {
     }
 }
 
-/// One argument, as the MessagePack array that a call takes.
+/// Encodes one argument as the MessagePack array of a call.
 pub(crate) fn argument<T: serde::Serialize + serde::de::DeserializeOwned + 'static>(
     argument: T,
 ) -> anyhow::Result<Vec<u8>> {
@@ -80,7 +95,7 @@ pub(crate) fn argument<T: serde::Serialize + serde::de::DeserializeOwned + 'stat
     Ok(bytes)
 }
 
-/// A runtime to wait in, with as many threads as there are processors.
+/// Creates a tokio runtime with one thread for each processor.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

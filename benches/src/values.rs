@@ -1,5 +1,4 @@
-//! What values cost: to write and to read them, beside other formats; and on their way to a closure and
-//! back.
+//! Benchmark `values`: encodes and decodes values in several formats, and sends them to a closure and back.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -22,27 +21,29 @@ use crate::ours::Ours;
 use crate::staged::runtime;
 use crate::table::{Goal, Row};
 
-/// The memory that each value takes.
+/// The size of each value in memory, in bytes.
 const SIZE: usize = 64 << 20;
 
-/// The memory of a value that serde keeps in its own buffer, which takes 32 bytes for each byte.
+/// The size of a value that serde buffers, in bytes. The buffer takes 32 bytes for each byte.
 const BUFFERED: usize = 4 << 20;
 
 const ROUNDS: usize = 5;
 
-/// The goals: 10⁶ bytes a second, each way.
-const BYTES: f64 = 300.0;
-const NUMBERS: f64 = 200.0;
+/// The minimum rate of bytes, in 10⁶ bytes per second and direction.
+const MIN_BYTES_RATE: f64 = 300.0;
 
-/// The goal for text, as a fraction of the speed of bytes.
-const TEXT: f64 = 0.7;
+/// The minimum rate of numbers, in 10⁶ bytes per second and direction.
+const MIN_NUMBERS_RATE: f64 = 200.0;
+
+/// The minimum rate of text, as a fraction of the rate of bytes.
+const MIN_TEXT_RATE: f64 = 0.7;
 
 pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
     let mut bench = Bench::new()?;
     let whole = bench.value("Vec<u8>", SIZE, None, || bytes(SIZE), echo)?;
-    let text_goal = Some(TEXT * whole);
+    let text_goal = Some(MIN_TEXT_RATE * whole);
     bench.value("String", SIZE, text_goal, || text(SIZE), echo_text)?;
-    let bytes_goal = Some(BYTES);
+    let bytes_goal = Some(MIN_BYTES_RATE);
     let picture = || Picture { name: "hype".into(), png: bytes(SIZE) };
     bench.value("struct with Vec<u8>", SIZE, bytes_goal, picture, echo_picture)?;
     let blobs = || vec![bytes(1 << 16); SIZE >> 16];
@@ -52,11 +53,11 @@ pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
     bench.value("map of Vec<u8>", SIZE, bytes_goal, files, echo_files)?;
     let message = || Message::Picture { png: bytes(BUFFERED) };
     bench.value("tagged enum with Vec<u8>", BUFFERED, None, message, echo_message)?;
-    let numbers_goal = Some(NUMBERS);
+    let numbers_goal = Some(MIN_NUMBERS_RATE);
     let floats = || (0..SIZE / 8).map(|index| index as f64 / 4.0).collect::<Vec<_>>();
     bench.value("Vec<f64>", SIZE, numbers_goal, floats, echo_floats)?;
-    let numbers = || (0..SIZE / 4).map(|index| (index as u32).wrapping_mul(2_654_435_761));
-    let numbers = || numbers().collect::<Vec<_>>();
+    let number = |index| (index as u32).wrapping_mul(2_654_435_761);
+    let numbers = || (0..SIZE / 4).map(number).collect::<Vec<_>>();
     bench.value("Vec<u32>", SIZE, numbers_goal, numbers, echo_numbers)?;
     let pairs = || (0..SIZE / 8).map(|index| (index as u32, index as f32)).collect::<Vec<_>>();
     bench.value("Vec<(u32, f32)>", SIZE, numbers_goal, pairs, echo_pairs)?;
@@ -94,7 +95,7 @@ impl Bench {
         Ok(Self { rows: Vec::new(), runtime, submitter, env, _directory: directory })
     }
 
-    /// Measures a value that takes `size` bytes of memory, and gives how fast it crosses.
+    /// Measures a value of `size` bytes, and returns its rate to a closure or back, in 10⁶ bytes per second.
     fn value<T: Serialize + DeserializeOwned + PartialEq + Send + 'static>(
         &mut self,
         name: &str,
@@ -104,22 +105,23 @@ impl Bench {
         closure: impl Fn(T) -> Closure<T>,
     ) -> anyhow::Result<f64> {
         let rate = |seconds: f64| size as f64 / 1e6 / seconds;
-        let mut trips = Vec::new();
+        let mut times = Vec::new();
         for _ in 0..ROUNDS {
             let value = make();
             let started = Instant::now();
-            let given = self.runtime.block_on(self.submitter.submit(closure(value), &self.env))?;
-            // There and back.
-            trips.push(started.elapsed().as_secs_f64() / 2.0);
-            ensure!(given == make(), "another value came back");
+            let returned =
+                self.runtime.block_on(self.submitter.submit(closure(value), &self.env))?;
+            // Half of the round trip.
+            times.push(started.elapsed().as_secs_f64() / 2.0);
+            ensure!(returned == make(), "the closure returned another value");
         }
-        let crosses = rate(Times::of(trips).median());
+        let round_trip_rate = rate(Times::new(times).median());
         let goal = goal.map_or(Goal::None, |goal| {
-            Goal::Is(format!("at least {goal:.0} MB/s"), crosses >= goal)
+            Goal::Target(format!("at least {goal:.0} MB/s"), round_trip_rate >= goal)
         });
         self.rows.push(Row::alone(
-            format!("{name}: to a closure and back, each way"),
-            format!("{crosses:.0} MB/s"),
+            format!("{name}: to a closure and back, per direction"),
+            format!("{round_trip_rate:.0} MB/s"),
             goal,
         ));
         let value = make();
@@ -151,15 +153,15 @@ impl Bench {
         }
         let copied = rate(copy(size));
         self.rows.push(Row::alone("  memcpy", format!("{copied:.0} MB/s"), Goal::None));
-        Ok(crosses)
+        Ok(round_trip_rate)
     }
 }
 
-/// Functions by which a format writes and reads a value.
+/// The functions of a format that encode and decode a value.
 type Format<'a, T> =
     (&'a dyn Fn(&T) -> anyhow::Result<Vec<u8>>, &'a dyn Fn(&[u8]) -> anyhow::Result<T>);
 
-/// The medians of writing and of reading `value`, in seconds.
+/// Returns the median times of encoding and of decoding `value`, in seconds.
 fn native<T: PartialEq>(
     value: &T,
     write: &dyn Fn(&T) -> anyhow::Result<Vec<u8>>,
@@ -171,14 +173,14 @@ fn native<T: PartialEq>(
         let bytes = write(value)?;
         written.push(started.elapsed().as_secs_f64());
         let started = Instant::now();
-        let again = read(&bytes)?;
+        let decoded = read(&bytes)?;
         was_read.push(started.elapsed().as_secs_f64());
-        ensure!(again == *value, "another value was read");
+        ensure!(decoded == *value, "the decoded value differs");
     }
-    Ok((Times::of(written).median(), Times::of(was_read).median()))
+    Ok((Times::new(written).median(), Times::new(was_read).median()))
 }
 
-/// The median of copying so many bytes, in seconds.
+/// Returns the median time of copying `size` bytes, in seconds.
 fn copy(size: usize) -> f64 {
     let bytes = bytes(size);
     let copies = (0..ROUNDS).map(|_| {
@@ -186,5 +188,5 @@ fn copy(size: usize) -> f64 {
         black_box(black_box(&bytes).clone());
         started.elapsed().as_secs_f64()
     });
-    Times::of(copies.collect()).median()
+    Times::new(copies.collect()).median()
 }

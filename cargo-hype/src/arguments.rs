@@ -1,27 +1,27 @@
-//! The arguments of a call, from the texts of a command line.
+//! Parses the arguments of a call from the command line.
 
 use hype::component::{NotJson, TextArgument};
 
 use crate::error::{Error, Result};
 use crate::json::{self, Json};
 
-/// For a function whose component knows its types: these decide what each text is.
+/// Parses arguments for a function with known parameter types, which decide how each text is read.
 pub(crate) fn typed(texts: &[String]) -> Vec<TextArgument<Json>> {
     texts.iter().map(|text| argument(text)).collect()
 }
 
-/// For a function of which nothing is known: what isn't JSON, and doesn't look like it, is a string.
+/// Parses arguments for a function with unknown parameter types: a text that doesn't look like JSON is a string.
 ///
 /// # Errors
 ///
-/// When a text looks like JSON and cannot be used as such.
+/// If a text looks like JSON and isn't valid JSON.
 pub(crate) fn untyped(texts: &[String], function: &str) -> Result<Vec<Json>> {
     let values = (1..).zip(texts).map(|(number, text)| match argument(text) {
         TextArgument { value: Ok(value), .. } => Ok(value),
         TextArgument { text, value: Err(NotJson { is_word: true, .. }) } => Ok(Json::Text(text)),
         TextArgument { value: Err(NotJson { problem, .. }), .. } => {
             let text = format!("argument {number} of `{function}` {problem}");
-            Err(Error::input(text).hint("a string that looks like JSON is written with quotes"))
+            Err(Error::input(text).hint("put a string that looks like JSON into quotes"))
         }
     });
     values.collect()
@@ -35,7 +35,7 @@ fn argument(text: &str) -> TextArgument<Json> {
     TextArgument { text: text.to_owned(), value }
 }
 
-/// Returns whether the text does not look like JSON.
+/// Returns whether the text doesn't look like JSON.
 fn is_word(text: &str) -> bool {
     !text.trim_start().starts_with(['{', '[', '"'])
 }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_strings_where_no_type_is_known() {
+    fn untyped_words_are_strings() {
         assert_eq!(untyped_one("3"), Ok(Json::Unsigned(3)));
         assert_eq!(untyped_one("\"3\""), Ok(Json::Text("3".into())));
         assert_eq!(untyped_one("hello world"), Ok(Json::Text("hello world".into())));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_json_must_be_json() {
+    fn untyped_text_like_json_must_be_valid() {
         let problem = "argument 1 of `f` isn't JSON: trailing comma at column 9";
         assert_eq!(untyped_one("{\"a\": 1,}"), Err(problem.into()));
         assert!(untyped_one("1e999").unwrap_err().contains("too large for 64-bit floats"));

@@ -1,75 +1,82 @@
-//! cargo at work: what it says is handed on, what it made is kept, and who is to blame if it fails.
+//! Runs cargo: forwards its messages, and returns the artifacts or the first compiler error.
 
 use std::ffi::OsString;
-use std::io::{BufReader, IsTerminal, Write};
+use std::io::{BufReader, IsTerminal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel};
 use cargo_metadata::{Artifact, CompilerMessage, Message, PackageId};
 
+use crate::color;
 use crate::error::{Error, Result};
+use crate::print::print_rendered;
 use crate::tool;
 
-/// One command of cargo's that builds something.
+/// A cargo command that builds something.
 #[derive(Debug)]
 pub struct Cargo<'a> {
-    /// Where it runs.
+    /// The working directory.
     pub directory: &'a Path,
-    /// Its name and its options.
+    /// The name of the command and its options.
     pub arguments: Vec<OsString>,
-    /// Variables that it and the compiler see; without a value, that they don't see.
+    /// Environment variables for cargo and the compiler; those without a value are removed.
     pub variables: Vec<(&'static str, Option<OsString>)>,
 }
 
-/// What became of the command.
+/// The outcome of a build.
 #[derive(Debug)]
-pub enum Built {
-    /// What it made.
+pub enum BuildOutcome {
+    /// The files that cargo built, or found up to date.
     Artifacts(Vec<Artifact>),
-    /// Nothing, of which it has told why.
-    Refused(Refusal),
+    /// A failed build, whose errors were printed.
+    Failed(BuildFailure),
 }
 
-/// What cargo could not build.
+/// The reason of a failed build.
 #[derive(Debug)]
-pub enum Refusal {
-    /// The code of this package; the first of its errors.
+pub enum BuildFailure {
+    /// A package whose code doesn't compile, and the first compiler error.
     Code(PackageId, Box<Diagnostic>),
-    /// Something else, of which the compiler knows nothing: a build script, for example.
+    /// A failure without a compiler error, for example of a build script.
     Unknown,
 }
 
 impl Cargo<'_> {
-    /// Runs it. What it and the compiler say goes to the standard error.
+    /// Runs the command. Messages of cargo and the compiler go to standard error.
     ///
     /// # Errors
     ///
-    /// When there is no cargo to run.
-    pub fn build(&self) -> Result<Built> {
+    /// If cargo cannot be run.
+    pub fn build(&self) -> Result<BuildOutcome> {
         let is_terminal = std::io::stderr().is_terminal();
-        let format = if is_terminal { "json-diagnostic-rendered-ansi" } else { "json" };
-        let mut child = self.command(format).stdout(Stdio::piped()).spawn().map_err(unusable)?;
-        let (mut artifacts, mut refusal) = (Vec::new(), Refusal::Unknown);
+        let is_coloured = color::is_on(&std::io::stderr());
+        let format = if is_coloured { "json-diagnostic-rendered-ansi" } else { "json" };
+        let mut child = self.command(format).stdout(Stdio::piped()).spawn().map_err(cargo_error)?;
+        let (mut artifacts, mut failure) = (Vec::new(), BuildFailure::Unknown);
         if let Some(stdout) = child.stdout.take() {
             for message in Message::parse_stream(BufReader::new(stdout)) {
-                match message.map_err(unusable)? {
+                match message.map_err(cargo_error)? {
                     Message::CompilerArtifact(artifact) => artifacts.push(artifact),
                     Message::CompilerMessage(message) => {
-                        show(&message.message, is_terminal);
-                        refusal.note(message);
+                        print_diagnostic(&message.message, is_terminal);
+                        failure.record(message);
                     }
                     _ => {}
                 }
             }
         }
-        let status = child.wait().map_err(unusable)?;
-        Ok(if status.success() { Built::Artifacts(artifacts) } else { Built::Refused(refusal) })
+        let status = child.wait().map_err(cargo_error)?;
+        Ok(if status.success() {
+            BuildOutcome::Artifacts(artifacts)
+        } else {
+            BuildOutcome::Failed(failure)
+        })
     }
 
-    /// What cargo says of its failure, asked once more and shown to nobody.
-    pub(crate) fn complaint(&self) -> Result<String> {
-        let output = self.command("json").arg("--quiet").output().map_err(unusable)?;
+    /// Runs the failed command again, without printing, and returns its error output.
+    pub(crate) fn error_output(&self) -> Result<String> {
+        let output = self.command("json").arg("--quiet").output().map_err(cargo_error)?;
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
@@ -88,18 +95,19 @@ impl Cargo<'_> {
     }
 }
 
-impl Built {
-    /// What cargo made, unless it refused.
+impl BuildOutcome {
+    /// Returns the artifacts, unless the build failed.
     pub fn artifacts(self) -> Option<Vec<Artifact>> {
         match self {
             Self::Artifacts(artifacts) => Some(artifacts),
-            Self::Refused(_) => None,
+            Self::Failed(_) => None,
         }
     }
 }
 
-impl Refusal {
-    fn note(&mut self, message: CompilerMessage) {
+impl BuildFailure {
+    /// Keeps the first compiler error.
+    fn record(&mut self, message: CompilerMessage) {
         let is_first = matches!(self, Self::Unknown);
         if is_first && message.message.level == DiagnosticLevel::Error {
             *self = Self::Code(message.package_id, Box::new(message.message));
@@ -107,26 +115,25 @@ impl Refusal {
     }
 }
 
-/// Writes what the compiler says, but for the counts at the end, which cargo tells itself.
-fn show(diagnostic: &Diagnostic, is_terminal: bool) {
+/// Prints a compiler message, except the error and warning counts at the end, which cargo prints itself.
+fn print_diagnostic(diagnostic: &Diagnostic, is_terminal: bool) {
     let Some(rendered) = &diagnostic.rendered else {
         return;
     };
     if is_count(diagnostic) {
         return;
     }
-    // cargo may have left its progress in this line.
+    // Clears the progress bar that cargo may have printed on this line.
     let clear = if is_terminal { "\r\x1b[K" } else { "" };
-    // Nobody is there to read it.
-    let _ = std::io::stderr().write_all(format!("{clear}{rendered}").as_bytes());
+    print_rendered(&format!("{clear}{rendered}"));
 }
 
-/// Returns whether the diagnostic only counts the others; the compiler marks such a one by its text alone.
+/// Returns whether the diagnostic only counts errors or warnings. Only its text shows that.
 fn is_count(diagnostic: &Diagnostic) -> bool {
     let counts = ["aborting due to ", "warning emitted", "warnings emitted"];
     counts.iter().any(|count| diagnostic.message.contains(count))
 }
 
-fn unusable(error: std::io::Error) -> Error {
+fn cargo_error(error: std::io::Error) -> Error {
     Error::machinery("cannot run cargo").because(error)
 }

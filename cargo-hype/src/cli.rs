@@ -1,23 +1,70 @@
 //! The command line of `cargo hype`.
 
+mod built;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use hype::__internal::exit_status;
+use hype::component::EncodedValue;
 
-use crate::build::{Built, build};
+use self::built::{MessageFormat, component_lines, print_built, program_lines};
+use crate::attach::{AttachOptions, Attached, attach};
+use crate::build::build;
 use crate::call::{CallOptions, call};
-use crate::choice::Choice;
+use crate::cancel::{CancelOptions, cancel};
+use crate::color::{self, When};
+use crate::completions::{self, CompletedShell};
+use crate::describe::{DescribeOptions, describe};
+use crate::doctor::{DoctorOptions, doctor};
 use crate::embed::{Embedded, embed};
 use crate::error::Result;
+use crate::exec::{self, ExecOptions, exec};
 use crate::gc::{GcOptions, Report, gc};
 use crate::inspect::{InspectOptions, inspect};
+use crate::logs::{LogsOptions, logs};
+use crate::map::{MapOptions, Tally, map};
 use crate::new::{New, NewOptions, new};
-use crate::print::{print_line, print_value};
-use crate::program::Program;
+use crate::print::{print_error, print_json, print_line, print_note, print_value};
 use crate::project::Project;
+use crate::ps::{PsOptions, ps};
+use crate::report::{ReportOptions, report};
 use crate::run::run;
+use crate::submitter_option::SubmitterOption;
+
+const BUILD_HELP: &str = "\
+Examples:
+  cargo hype build
+  cargo hype build -p wordcount --release
+  cargo hype build --embed --bin wordcount";
+
+const RUN_HELP: &str = "\
+Examples:
+  cargo hype run
+  cargo hype run -p wordcount -- LICENSE
+  cargo hype run --submitter docker";
+
+const COMPLETIONS_HELP: &str = "\
+The scripts complete `cargo hype` and `cargo-hype`. In Bash and fish, they must be read when the shell starts. zsh \
+reads them from a directory of $fpath, and completes `cargo hype` if it also has the completions of cargo there: rustup \
+completions zsh cargo.
+
+Examples:
+  echo 'source <(cargo hype completions bash)' >>~/.bashrc
+  mkdir -p ~/.zfunc
+  cargo hype completions zsh >~/.zfunc/_cargo-hype
+  # Before compinit in ~/.zshrc: fpath=(~/.zfunc $fpath)
+  mkdir -p ~/.config/fish/conf.d
+  cargo hype completions fish >~/.config/fish/conf.d/cargo-hype.fish";
+
+const MAIN_HELP: &str = "\
+Examples:
+  cargo hype new greeting && cd greeting && cargo hype run
+  cargo hype doctor
+
+Exit status: 0 success; 1 the closure failed; 2 wrong usage or input; 3 hype, the stage or the runner failed.
+cargo hype exec has its own, see cargo hype exec --help.";
 
 /// Run your functions somewhere else and get their values back.
 #[derive(Debug, Parser)]
@@ -25,37 +72,48 @@ use crate::run::run;
     name = "cargo hype",
     bin_name = "cargo hype",
     version,
-    after_help = "Exit status: 0 done; 1 the closure failed; 2 wrong usage or input; \
-                  3 the machinery failed."
+    after_help = MAIN_HELP
 )]
 struct Cli {
+    /// Colour output: auto, always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        display_order = 900,
+        hide_possible_values = true,
+        default_value = "auto"
+    )]
+    color: When,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a package with a function, a test of it, and a program that runs it
+    /// Create a package with a function, a test of it, and a program that runs it
     New(NewOptions),
-    /// Compile packages' libraries to components, target/hype/PACKAGE.wasm
+    /// Compile the libraries of packages to components, target/hype/PACKAGE.wasm
     ///
-    /// Without -p at the root of a workspace, those of all packages that define functions.
+    /// A package in another language states the command that builds its component, in its Cargo.toml. At the root of a workspace, without -p, compiles all packages that define functions.
+    #[command(after_help = BUILD_HELP)]
     Build {
         #[command(flatten)]
         selection: Selection,
-        /// Build the package's programs too, with the components inside that they need
+        /// Also build the package's programs, with the components that they need embedded
         #[arg(long)]
         embed: bool,
-        /// The program to embed into, if not all of the package's
+        /// The program to build [default: all programs of the package]
         #[arg(long, value_name = "NAME", requires = "embed")]
         bin: Option<String>,
-        /// What to print for each component
+        /// The format of the line printed for each component
         #[arg(long, value_name = "FORMAT", default_value = "human")]
         message_format: MessageFormat,
     },
     /// Build a program and the components whose functions it calls, then run it
     ///
-    /// The exit status is the program's.
+    /// Exits with the exit status of the program.
+    #[command(after_help = RUN_HELP)]
     Run {
         #[command(flatten)]
         selection: Selection,
@@ -63,26 +121,50 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         bin: Option<String>,
         #[command(flatten)]
-        choice: Choice,
-        /// What to hand to the program
+        submitter: SubmitterOption,
+        /// The arguments of the program
         #[arg(value_name = "ARG", trailing_var_arg = true)]
         arguments: Vec<OsString>,
     },
     /// Call a function of a component and print its value as JSON
     Call(CallOptions),
-    /// Print what a component is, without running it
+    /// Run a whole program, which is any WASI command in WebAssembly
+    Exec(ExecOptions),
+    /// Call a function for each line of a file, or for each row of a CSV file
+    Map(MapOptions),
+    /// Print the functions, imports and exports of a component, without running it
     Inspect(InspectOptions),
-    /// Remove what old runs left in the stage, and the blobs that no run needs any more
+    /// List runs, whichever program started them
+    Ps(PsOptions),
+    /// Print what a run wrote to its standard output and error
+    Logs(LogsOptions),
+    /// Print everything that is known of a run
+    Describe(DescribeOptions),
+    /// Wait for a run that another program started, or read the results of a staged map
+    Attach(AttachOptions),
+    /// Print the report of a staged map, or write it as a page
+    Report(ReportOptions),
+    /// Stop runs, and remove everything that they created
+    Cancel(CancelOptions),
+    /// Delete old runs from the stage, the blobs that no run needs any more, and expired containers
     Gc(GcOptions),
+    /// Check the toolchain, the stage and the runner, and print how to fix what is missing
+    Doctor(DoctorOptions),
+    /// Print a script that completes `cargo hype` in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell
+        shell: CompletedShell,
+    },
 }
 
-/// Which packages, and how to compile them; the same as cargo's.
+/// The packages to build and how to compile them; the options are cargo's.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
-    /// The package, in cargo's notation [default: that of this directory]
+    /// The package, as a cargo package spec [default: the package of this directory]
     #[arg(short, long = "package", value_name = "SPEC")]
     pub packages: Vec<String>,
-    /// Compile optimized, with the profile `release`
+    /// Compile with the profile `release`
     #[arg(short, long, conflicts_with = "profile")]
     pub release: bool,
     /// Compile with this profile
@@ -99,41 +181,67 @@ pub struct Selection {
     pub no_default_features: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MessageFormat {
-    /// A line for people, on the standard error
-    Human,
-    /// A line of JSON, on the standard output
-    Json,
-}
-
-/// Does what `arguments` say: those of a process, with or without a leading `hype`.
+/// Runs the command line `arguments`, which start with the name of the process.
+///
+/// cargo inserts `hype` as the first argument; it may be missing.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Cli::try_parse_from(without_hype(arguments)) {
+    let arguments = without_hype(arguments);
+    let is_exec = command_of(&arguments).is_some_and(|command| command == "exec");
+    match Cli::try_parse_from(arguments) {
         Err(error) => {
-            // Nobody is there to read it.
+            // Standard error may be closed; the exit status still reports the error.
             let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit_status::WRONG_USAGE))
+            ExitCode::from(match u8::try_from(error.exit_code()) {
+                Ok(exit_status::SUCCESS) => exit_status::SUCCESS,
+                _ if is_exec => exec::OWN_ERROR,
+                status => status.unwrap_or(exit_status::WRONG_USAGE),
+            })
         }
-        Ok(cli) => conclude(execute(cli.command)),
+        Ok(cli) => {
+            color::choose(cli.color);
+            conclude(execute(cli.command))
+        }
     }
 }
 
-/// Says what went wrong, and gives the exit status.
+/// Returns the exit status; prints the error, if any.
 fn conclude(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        eprintln!("error: {}", error.report());
+        print_error(&error.report());
         ExitCode::from(error.exit_code())
     })
 }
 
-fn told(report: Report) -> Result<ExitCode> {
-    report.lines.iter().try_for_each(|line| print_line(line))?;
-    eprintln!("{}", report.summary);
-    Ok(ExitCode::SUCCESS)
+/// Returns the exit status of a command that has printed its result.
+fn conclude_unit(result: Result<()>) -> ExitCode {
+    conclude(result.map(|()| ExitCode::SUCCESS))
 }
 
-/// cargo hands its own name for us on as the first argument.
+fn print_encoded(value: EncodedValue) -> Result<ExitCode> {
+    print_value(&value).map(|()| ExitCode::SUCCESS)
+}
+
+fn print_attached(attached: Attached) -> Result<ExitCode> {
+    match attached {
+        Attached::Value(value) => print_encoded(value),
+        Attached::Map(tally) => print_tally(tally),
+    }
+}
+
+/// Prints the summary of a map. Returns its exit status.
+fn print_tally(tally: Tally) -> Result<ExitCode> {
+    tally.summary().into_iter().for_each(print_note);
+    Ok(ExitCode::from(tally.exit_status()))
+}
+
+fn print_report(report: Report) -> Result<ExitCode> {
+    report.lines.iter().try_for_each(|line| print_line(line))?;
+    print_note(report.summary);
+    report.warnings.iter().for_each(|warning| print_error(warning));
+    report.error.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Removes the argument `hype`, which cargo inserts when it runs this subcommand.
 fn without_hype(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<_> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == "hype") {
@@ -142,112 +250,88 @@ fn without_hype(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
     arguments
 }
 
+/// Returns the name of the command in `arguments`, which global options may precede.
+fn command_of(arguments: &[OsString]) -> Option<&OsString> {
+    let mut arguments = arguments.iter().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--color" {
+            arguments.next();
+        } else if !argument.as_encoded_bytes().starts_with(b"-") {
+            return Some(argument);
+        }
+    }
+    None
+}
+
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
         Command::New(options) => {
-            eprintln!("{}", created(&new(&options)?));
+            print_note(describe_created(&new(&options)?));
             Ok(ExitCode::SUCCESS)
         }
         Command::Build { selection, embed: false, message_format, .. } => {
             let components = build(&Project::here()?, &selection)?;
-            tell(message_format, components.iter().map(|built| (line(built), json(built))))
+            print_built(message_format, components.iter().map(component_lines))
         }
         Command::Build { selection, bin, message_format, .. } => {
             let Embedded { components, programs } =
                 embed(&Project::here()?, &selection, bin.as_deref())?;
-            tell(message_format, components.iter().map(|built| (line(built), json(built))))?;
-            let told = |program| (program_line(program), program_json(program, &components));
-            tell(message_format, programs.iter().map(told))
+            print_built(message_format, components.iter().map(component_lines))?;
+            let lines = |program| program_lines(program, &components);
+            print_built(message_format, programs.iter().map(lines))
         }
-        Command::Run { selection, bin, choice, arguments } => {
-            run(&Project::here()?, &selection, bin.as_deref(), (&choice, &arguments))
+        Command::Run { selection, bin, submitter, arguments } => {
+            run(&Project::here()?, &selection, bin.as_deref(), &submitter, &arguments)
         }
-        Command::Call(options) => {
-            let print = |value| print_value(&value).map(|()| ExitCode::SUCCESS);
-            call(&options, |value| conclude(value.and_then(print)))
-        }
+        Command::Call(options) => call(&options, |value| conclude(value.and_then(print_encoded))),
+        Command::Exec(options) => Ok(exec(&options)),
+        Command::Map(options) => map(&options, |tally| conclude(tally.and_then(print_tally))),
         Command::Inspect(options) => {
-            print_line(&inspect(&options)?)?;
+            match options.json {
+                true => print_json(&inspect(&options)?)?,
+                false => print_line(&inspect(&options)?)?,
+            }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Gc(options) => Ok(gc(&options, |report| conclude(report.and_then(told)))),
+        Command::Ps(options) => Ok(ps(&options, conclude_unit)),
+        Command::Logs(options) => Ok(logs(&options, conclude_unit)),
+        Command::Describe(options) => {
+            let print: fn(&str) -> Result<()> = if options.json { print_json } else { print_line };
+            Ok(describe(&options, |text| conclude_unit(text.and_then(|text| print(&text)))))
+        }
+        Command::Attach(options) => {
+            Ok(attach(&options, |attached| conclude(attached.and_then(print_attached))))
+        }
+        Command::Report(options) => Ok(report(&options, conclude_unit)),
+        Command::Cancel(options) => Ok(cancel(&options, conclude_unit)),
+        Command::Completions { shell } => {
+            print_line(completions::script(Cli::command(), shell)?.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Doctor(options) => Ok(doctor(&options, conclude)),
+        Command::Gc(options) => Ok(gc(&options, |report| conclude(report.and_then(print_report)))),
     }
 }
 
-fn created(package: &New) -> String {
+fn describe_created(package: &New) -> String {
     let New { name, workspace, profile, next } = package;
-    let place = match workspace {
+    let membership = match workspace {
         Some(root) => format!(", a member of the workspace {}", root.display()),
         None => String::new(),
     };
-    let mut told = format!("{:>12} package `{name}`{place}\n", "Created");
+    let mut text = format!("{:>12} package `{name}`{membership}\n", "Created");
     if let (Some(root), Some(lines)) = (workspace, profile) {
         let has_heading = lines.starts_with('[');
         let below = if has_heading { "" } else { ", below its [profile.dev.package]" };
         let manifest = root.join("Cargo.toml");
-        told.push_str(&format!(
+        text.push_str(&format!(
             "{:>12} these lines to {}{below}, without which dev builds compile components \
              slowly:\n\n{lines}\n\n",
             "Add",
             manifest.display()
         ));
     }
-    told + &format!("{:>12} {next}", "Next")
-}
-
-/// Tells what was built, each thing as a line for people and one for tools.
-fn tell(
-    format: MessageFormat,
-    mut lines: impl Iterator<Item = (String, String)>,
-) -> Result<ExitCode> {
-    lines.try_for_each(|(line, json)| match format {
-        MessageFormat::Human => {
-            eprintln!("{line}");
-            Ok(())
-        }
-        MessageFormat::Json => print_line(&json),
-    })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn line(built: &Built) -> String {
-    let functions = match built.functions.as_slice() {
-        [one] => format!("1 function: {}", one.name),
-        several => {
-            let names: Vec<_> = several.iter().map(|function| function.name.as_str()).collect();
-            format!("{} functions: {}", several.len(), names.join(", "))
-        }
-    };
-    let size = bytesize::ByteSize(built.size);
-    let verb = if built.fresh { "Unchanged" } else { "Component" };
-    format!("{verb:>12} {} ({size}, {functions})", built.path.display())
-}
-
-fn json(built: &Built) -> String {
-    serde_json::json!({
-        "reason": "hype-component",
-        "package": built.package,
-        "path": built.path,
-        "digest": built.digest.to_string(),
-        "size": built.size,
-        "functions": built.functions.iter().map(|function| &function.name).collect::<Vec<_>>(),
-        "fresh": built.fresh,
-    })
-    .to_string()
-}
-
-fn program_line(program: &Program) -> String {
-    format!("{:>12} {}, with its components inside", "Program", program.path.display())
-}
-
-fn program_json(program: &Program, components: &[Built]) -> String {
-    serde_json::json!({
-        "reason": "hype-program",
-        "name": program.name,
-        "path": program.path,
-        "components": components.iter().map(|built| &built.package).collect::<Vec<_>>(),
-    })
-    .to_string()
+    text + &format!("{:>12} {next}", "Next")
 }
 
 #[cfg(test)]
@@ -255,13 +339,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
-        use clap::CommandFactory;
+    fn command_line_passes_clap_debug_assertions() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn cargo_may_name_us() {
+    fn leading_hype_argument_is_removed() {
         let with = ["cargo-hype", "hype", "call", "hype"].map(OsString::from);
         let without = ["cargo-hype", "call", "hype"].map(OsString::from);
         assert_eq!(without_hype(with), without);

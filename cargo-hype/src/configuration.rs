@@ -1,6 +1,6 @@
-//! cargo's configuration files: which there are for a directory, and what they say of targets.
+//! Reads cargo's configuration files and their settings for targets.
 //!
-//! cargo tells of them only by an unstable command.
+//! cargo's own command for this, `cargo config get`, is unstable.
 
 use std::env::{home_dir, var_os};
 use std::path::{Path, PathBuf};
@@ -9,25 +9,26 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
-/// cargo's own directory, whose file is the lightest.
+/// Returns cargo's home directory. Its configuration file has the lowest precedence.
 pub(crate) fn home() -> Option<PathBuf> {
     let home = var_os("CARGO_HOME").map(PathBuf::from);
     home.or_else(|| home_dir().map(|home| home.join(".cargo")))
 }
 
-/// What the files say that cargo, whose own directory is `home`, reads in `directory`; the weightiest last.
+/// Returns the configuration files that cargo with the home directory `home` reads in `directory`, in ascending
+/// order of precedence.
 ///
 /// # Errors
 ///
-/// When one of them can't be read.
+/// If a file can't be read.
 pub(crate) fn read(directory: &Path, home: Option<PathBuf>) -> Result<Vec<Table>> {
-    let mut places: Vec<PathBuf> =
+    let mut directories: Vec<PathBuf> =
         directory.ancestors().map(|ancestor| ancestor.join(".cargo")).collect();
-    places.extend(home.filter(|home| !places.contains(home)));
+    directories.extend(home.filter(|home| !directories.contains(home)));
     let mut tables = Vec::new();
-    for place in places.iter().rev() {
-        // The name that cargo had first goes before the other, as with cargo.
-        let found = ["config", "config.toml"].map(|name| place.join(name));
+    for directory in directories.iter().rev() {
+        // cargo, too, prefers the legacy name if both files exist.
+        let found = ["config", "config.toml"].map(|name| directory.join(name));
         if let Some(path) = found.iter().find(|path| path.is_file()) {
             read_with_included(path, &mut tables, 0)?;
         }
@@ -35,16 +36,13 @@ pub(crate) fn read(directory: &Path, home: Option<PathBuf>) -> Result<Vec<Table>
     Ok(tables)
 }
 
-/// The number of levels that files may include each other: a file that includes itself would never end.
-const DEPTH: usize = 16;
+/// The maximum depth of includes; a file may include itself.
+const MAX_INCLUDE_DEPTH: usize = 16;
 
 fn read_with_included(path: &Path, tables: &mut Vec<Table>, depth: usize) -> Result<()> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path).because(error))?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| unreadable(path).because(error.to_string()))?;
-    if depth == DEPTH {
-        return Err(unreadable(path).because("its files include each other too deeply"));
+    let table = read_table(path)?;
+    if depth == MAX_INCLUDE_DEPTH {
+        return Err(unreadable(path).because("its includes are nested too deeply"));
     }
     for (included, is_optional) in table.get("include").map(included).unwrap_or_default() {
         let included = path.parent().unwrap_or(path).join(included);
@@ -56,7 +54,21 @@ fn read_with_included(path: &Path, tables: &mut Vec<Table>, depth: usize) -> Res
     Ok(())
 }
 
-/// The files that `include` names, and whether they may be missing.
+/// Reads the manifest of the workspace in `root`.
+///
+/// # Errors
+///
+/// If the file can't be read.
+pub(crate) fn read_manifest(root: &Path) -> Result<Table> {
+    read_table(&root.join("Cargo.toml"))
+}
+
+fn read_table(path: &Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path).because(error))?;
+    text.parse().map_err(|error: toml::de::Error| unreadable(path).because(error.to_string()))
+}
+
+/// Returns the files that `include` names, and whether each is optional.
 fn included(include: &Value) -> Vec<(&str, bool)> {
     match include {
         Value::Array(several) => several.iter().flat_map(included).collect(),
@@ -74,11 +86,11 @@ fn included(include: &Value) -> Vec<(&str, bool)> {
 }
 
 fn unreadable(path: &Path) -> Error {
-    Error::input(format!("cannot read cargo's configuration {}", path.display()))
-        .hint("correct that file; `cargo build` reads it, too")
+    Error::input(format!("cannot read {}", path.display()))
+        .hint("fix that file; `cargo build` reads it too")
 }
 
-/// The targets of all `tables` by name, a triple or `cfg(..)`, with what each of the tables says of it.
+/// Returns each `[target.NAME]` table of `tables` with its name, a triple or `cfg(..)`, in the order of `tables`.
 pub(crate) fn targets(tables: &[Table]) -> Vec<(&str, &Table)> {
     let targets = tables.iter().filter_map(|table| table.get("target")?.as_table());
     targets
@@ -87,7 +99,8 @@ pub(crate) fn targets(tables: &[Table]) -> Vec<(&str, &Table)> {
         .collect()
 }
 
-/// The target that cargo builds for where no option names one; `variable` goes before all `tables`.
+/// Returns the target that cargo builds for without `--target`. The environment variable's value, `variable`, takes
+/// precedence over `tables`.
 pub(crate) fn build_target(tables: &[Table], variable: Option<String>) -> Option<String> {
     let configured = |table: &Table| {
         let target = table.get("build")?.get("target")?;
@@ -96,11 +109,11 @@ pub(crate) fn build_target(tables: &[Table], variable: Option<String>) -> Option
     variable.or_else(|| tables.iter().rev().find_map(configured))
 }
 
-/// Words of a list, which is an array or a text with spaces.
-pub(crate) fn words(value: &Value) -> Vec<String> {
+/// Returns the items of a list, which is an array or a string separated by spaces.
+pub(crate) fn string_list(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(words) => words.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(words) => words.split_whitespace().map(str::to_owned).collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::String(items) => items.split_whitespace().map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }
@@ -112,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_file_comes_last_and_brings_what_it_includes() {
+    fn nearest_file_comes_last_after_its_includes() {
         let directory = tempfile::tempdir().unwrap();
         let package = directory.path().join("workspace/package");
         for (path, text) in [
@@ -135,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weightiest_target_is_built_for() {
+    fn build_target_follows_precedence() {
         let tables = ["[build]\ntarget = ['a', 'b']", "[build]\ntarget = 'c'", "[build]"];
         let tables = tables.map(|text| text.parse::<Table>().unwrap());
         assert_eq!(build_target(&tables, Some("d".into())).unwrap(), "d");
@@ -145,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_includes_itself_is_refused() {
+    fn configuration_that_includes_itself_is_rejected() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(".cargo")).unwrap();
         let path = directory.path().join(".cargo/config.toml");
         fs::write(path, "include = 'config.toml'").unwrap();
         let error = read(directory.path(), None).unwrap_err().report();
-        assert!(error.contains("include each other"), "{error}");
+        assert!(error.contains("nested too deeply"), "{error}");
     }
 }

@@ -1,8 +1,7 @@
-//! Programs with the components inside whose functions they may call.
+//! Builds programs with the components embedded whose functions they may call.
 //!
-//! The components are built first. The variable `HYPE_EMBED` then names them to the compiler, which
-//! `hype::embed!` has read them as if they were sources: the linker puts them in their place, and
-//! nothing has to be done to the finished program.
+//! The components are built first, and the environment variable `HYPE_EMBED` lists their paths. When the program is
+//! compiled, `hype::embed!` expands to an `include_bytes!` of each, so the executable needs no postprocessing.
 
 use crate::build::Built;
 use crate::cli::Selection;
@@ -11,24 +10,24 @@ use crate::error::{Error, Result};
 use crate::program::{self, Program};
 use crate::project::Project;
 
-/// The variable that names the components, a path a line.
+/// The environment variable with the paths of the components, one path for each line.
 const VARIABLE: &str = "HYPE_EMBED";
 
-/// Programs, and what is inside each.
+/// Programs, and the components embedded in each.
 #[derive(Debug)]
 pub struct Embedded {
-    /// The components.
+    /// The embedded components.
     pub components: Vec<Built>,
     /// The programs.
     pub programs: Vec<Program>,
 }
 
-/// Builds the programs of the package that `selection` names, or the one called `bin`, with the
-/// components inside.
+/// Builds the programs of the package that `selection` names, or only the program `bin`, with the components
+/// embedded.
 ///
 /// # Errors
 ///
-/// When something doesn't compile, or a program takes no components.
+/// If a component or a program doesn't compile, or a program embeds no components.
 pub fn embed(project: &Project, selection: &Selection, bin: Option<&str>) -> Result<Embedded> {
     let package = project.select_one(&selection.packages)?;
     let names = match bin {
@@ -36,7 +35,7 @@ pub fn embed(project: &Project, selection: &Selection, bin: Option<&str>) -> Res
         None => program::names(package),
     };
     if names.is_empty() {
-        return Err(program::none(package));
+        return Err(program::no_program_error(package));
     }
     let components = program::build_components(project, package, selection)?;
     if components.is_empty() {
@@ -48,23 +47,24 @@ pub fn embed(project: &Project, selection: &Selection, bin: Option<&str>) -> Res
     let programs = names.into_iter().map(|name| {
         let variable = Some((VARIABLE, list.clone()));
         let program =
-            program::build_program(project, package, selection, (name, &components), variable)?;
-        check_taken(&program, &components)?;
+            program::build_program(project, package, selection, name, &components, variable)?;
+        check_embedded(&program, &components)?;
         Ok(program)
     });
     Ok(Embedded { programs: programs.collect::<Result<_>>()?, components })
 }
 
-/// What a program was made of is in cargo's list beside it.
-fn check_taken(program: &Program, components: &[Built]) -> Result<()> {
+/// Checks in cargo's dep-info file that the program was compiled with the components.
+fn check_embedded(program: &Program, components: &[Built]) -> Result<()> {
     let sources = sources(&program.path.with_extension("d"));
     let is_missing = |component: &&Built| !sources.contains(&component.path);
     match components.iter().find(is_missing) {
         None => Ok(()),
-        Some(_) => Err(Error::input(format!("the program `{}` takes no components", program.name))
-            .hint(
-                "write #[hype::main] above its `main`, or hype::embed!() as the first thing in it; \
-                 --bin chooses among several programs",
-            )),
+        Some(_) => {
+            Err(Error::input(format!("the program `{}` embeds no components", program.name)).hint(
+                "write #[hype::main] above its `main`, or hype::embed!() as its first statement; \
+                 choose one of several programs with --bin",
+            ))
+        }
     }
 }

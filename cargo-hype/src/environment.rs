@@ -1,9 +1,9 @@
-//! The environment of the user's shell, told from what cargo adds to it.
+//! Restores the environment of the user's shell: removes the variables that an outer cargo added.
 //!
-//! `cargo run` (and so the alias `cargo hype`), `cargo test`, cargo-nextest, rustdoc and cargo around a
-//! build script tell the programs that they start which package these are of. An inner cargo must not see
-//! that: build scripts ask to run again when such a variable changes, ring's for example, so that each
-//! build would undo the one before.
+//! `cargo run` (and so the alias `cargo hype`), `cargo test`, cargo-nextest, rustdoc and cargo around a build script
+//! set variables such as `CARGO_PKG_NAME` for the programs that they start. An inner cargo must not see them: some
+//! build scripts, for example ring's, run again when such a variable changes, so each build would invalidate the
+//! previous one.
 
 use std::collections::BTreeMap;
 use std::env::{join_paths, split_paths};
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 type Variables = BTreeMap<OsString, OsString>;
 
-/// Variables that cargo sets together for each program of a package. Where one is missing, somebody else has
-/// set the others, who means them.
+/// Variables that cargo always sets together for a program of a package. If one is missing, the user has set the
+/// others, and they are kept.
 const PROGRAM: &[&str] = &["CARGO", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"];
 
-/// Variables that cargo and rustdoc may also set for such a program.
+/// Variables that cargo and rustdoc may set for a program of a package.
 const OF_PROGRAM: &[&str] = &[
     "CARGO_BIN_EXE_*",
     "CARGO_BIN_NAME",
@@ -30,12 +30,13 @@ const OF_PROGRAM: &[&str] = &[
     "RUSTDOC_DOCTEST_*",
 ];
 
-/// Variables that cargo sets together for each build script.
+/// Variables that cargo always sets together for a build script.
 const SCRIPT: &[&str] = &["CARGO_CFG_TARGET_ARCH", "HOST", "NUM_JOBS", "OUT_DIR", "TARGET"];
 
-/// What cargo sets besides for build scripts. Not here is what an inner cargo is to have as well:
-/// `CARGO_MAKEFLAGS` (it shares the jobs), `RUSTC` and its like (they name the compiler that the user has), and
-/// flags in `CARGO_ENCODED_RUSTFLAGS`, which are the user's: cargo takes `RUSTFLAGS` away for it.
+/// Variables that cargo sets for build scripts.
+///
+/// An inner cargo keeps the rest: `CARGO_MAKEFLAGS` (the shared job server), `RUSTC` and the like (the user's
+/// compiler), and a non-empty `CARGO_ENCODED_RUSTFLAGS` (the user's flags, which cargo moves there from `RUSTFLAGS`).
 const OF_SCRIPT: &[&str] = &[
     "CARGO_CFG_*",
     "CARGO_FEATURE_*",
@@ -49,10 +50,10 @@ const OF_SCRIPT: &[&str] = &[
     "TARGET",
 ];
 
-/// Only cargo-nextest reads these.
+/// Variables that cargo-nextest sets.
 const OF_NEXTEST: &[&str] = &["NEXTEST", "NEXTEST_*"];
 
-/// Where the system looks for shared libraries: cargo puts its directories in front.
+/// The variable with the search path of shared libraries, to which cargo prepends its directories.
 const LIBRARIES: &str = if cfg!(windows) {
     "PATH"
 } else if cfg!(target_os = "macos") {
@@ -63,17 +64,19 @@ const LIBRARIES: &str = if cfg!(windows) {
     "LD_LIBRARY_PATH"
 };
 
-/// The variables of the user's shell, where `variables` are those of this process.
+/// Returns the variables of the user's shell, given the `variables` of this process.
 ///
-/// What configures cargo stays (`CARGO_HOME`, `CARGO_TARGET_DIR`, `CARGO_BUILD_..` and so on), and so does
-/// what rustup sets: it chooses the toolchain, which is to be the same for all.
-pub(crate) fn of_user(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Variables {
+/// Keeps cargo's configuration (`CARGO_HOME`, `CARGO_TARGET_DIR`, `CARGO_BUILD_..` and so on) and the variables of
+/// rustup, which select the toolchain.
+pub(crate) fn user_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Variables {
     let mut variables: Variables = variables.into_iter().collect();
     let has_all =
         |names: &[&str]| names.iter().all(|name| variables.contains_key(OsStr::new(name)));
     let (is_program, is_script) = (has_all(PROGRAM), has_all(SCRIPT));
     let is_nextest = has_all(&["NEXTEST", "NEXTEST_RUN_ID"]);
-    // Each cargo sets it anew, for itself and for all that it starts, subcommands too.
+    // Each cargo sets its own.
     variables.remove(OsStr::new("CARGO"));
     if is_nextest {
         remove(&mut variables, OF_NEXTEST);
@@ -90,7 +93,7 @@ pub(crate) fn of_user(variables: impl IntoIterator<Item = (OsString, OsString)>)
     variables
 }
 
-/// Removes the variables that are named, all that begin as it says where a name ends with `*`.
+/// Removes the variables called `names`. A name that ends with `*` is a prefix.
 fn remove(variables: &mut Variables, names: &[&str]) {
     variables.retain(|variable, _| {
         let variable = variable.to_string_lossy();
@@ -101,12 +104,13 @@ fn remove(variables: &mut Variables, names: &[&str]) {
     });
 }
 
-/// Whether cargo made this directory for what a build script writes: `TARGET/PROFILE/build/PACKAGE-HASH/out`.
+/// Returns whether cargo created this directory as the output directory of a build script:
+/// `TARGET/PROFILE/build/PACKAGE-HASH/out`.
 fn is_out_dir(path: &Path) -> bool {
     path.ends_with("out") && path.iter().rev().skip(1).take(3).any(|part| part == "build")
 }
 
-/// Takes away what cargo puts before the user's directories, and the defaults that it puts behind on macOS.
+/// Removes the directories that cargo puts before the user's, and the defaults that it appends on macOS.
 fn restore_libraries(variables: &mut Variables) {
     let name = OsStr::new(LIBRARIES);
     let Some(value) = variables.get(name) else {
@@ -114,8 +118,8 @@ fn restore_libraries(variables: &mut Variables) {
     };
     let all: Vec<PathBuf> = split_paths(value).collect();
     let mut users = all.as_slice();
-    // Once for each cargo that runs inside of another.
-    while let Some(rest) = behind_cargos(users) {
+    // Nested cargos each prepend their directories.
+    while let Some(rest) = without_cargo_directories(users) {
         users = rest;
     }
     if users.len() == all.len() {
@@ -130,26 +134,28 @@ fn restore_libraries(variables: &mut Variables) {
     };
 }
 
-/// What stands behind the directories that one cargo put in front: those of build scripts' libraries, then
-/// `TARGET/PROFILE/deps` and `TARGET/PROFILE` in any order, and those of the toolchain for its target.
-fn behind_cargos(all: &[PathBuf]) -> Option<&[PathBuf]> {
+/// Returns the directories after those that one cargo prepended; `None` if there are none of cargo's.
+///
+/// cargo prepends the library directories of build scripts, `TARGET/PROFILE/deps` and `TARGET/PROFILE` in any
+/// order, and the library directory of the toolchain.
+fn without_cargo_directories(all: &[PathBuf]) -> Option<&[PathBuf]> {
     let deps = all.iter().position(|path| path.ends_with("deps"))?;
     let profile = all[deps].parent()?;
-    let is_same = |path: &Path| path.file_name() == profile.file_name() && path != all[deps];
+    let is_profile = |path: &Path| path.file_name() == profile.file_name() && path != all[deps];
     let mut end = deps + 1;
-    if all.get(end).is_some_and(|path| is_same(path)) {
+    if all.get(end).is_some_and(|path| is_profile(path)) {
         end += 1;
     }
-    let is_toolchains = |path: &Path| {
+    let is_toolchain = |path: &Path| {
         let mut parts = path.iter().rev();
         parts.next() == Some(OsStr::new("lib"))
             && parts.nth(1) == Some(OsStr::new("rustlib"))
             && parts.next() == Some(OsStr::new("lib"))
     };
-    if all.get(end).is_some_and(|path| is_toolchains(path)) {
+    if all.get(end).is_some_and(|path| is_toolchain(path)) {
         end += 1;
     }
-    let is_built = |path: &PathBuf| path.starts_with(profile) || is_same(path);
+    let is_built = |path: &PathBuf| path.starts_with(profile) || is_profile(path);
     all[..deps].iter().all(is_built).then_some(&all[end..])
 }
 

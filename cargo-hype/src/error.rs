@@ -1,18 +1,18 @@
-//! What `cargo hype` ends with instead of what was asked for.
+//! The errors of `cargo hype`.
 
 use std::fmt;
 
-use hype::__internal::{exit_status, report};
+use hype::__internal::{exit_status, explain, report};
 
-/// Why a command failed, for the person who typed it.
+/// The error of a command: a message, its cause, a hint, and an exit status.
 pub struct Error(Kind);
 
 enum Kind {
-    /// What was asked for cannot be done.
+    /// Wrong usage or input.
     Input(Message),
-    /// Something that we need failed.
+    /// A failure of a tool, the file system or the network.
     Machinery(Message),
-    /// hype says why.
+    /// An error of the library hype.
     Hype(hype::Error),
 }
 
@@ -22,21 +22,21 @@ struct Message {
     hint: Option<String>,
 }
 
-/// What a command gives.
+/// The result of a command.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// What was asked for cannot be done, as `text` says.
+    /// Creates an error for wrong usage or input.
     pub fn input(text: impl Into<String>) -> Self {
         Self(Kind::Input(Message::new(text)))
     }
 
-    /// Something that we need failed, as `text` says.
+    /// Creates an error for a failure of a tool, the file system or the network.
     pub fn machinery(text: impl Into<String>) -> Self {
         Self(Kind::Machinery(Message::new(text)))
     }
 
-    /// With what caused it.
+    /// Sets the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         if let Kind::Input(message) | Kind::Machinery(message) = &mut self.0 {
@@ -45,7 +45,7 @@ impl Error {
         self
     }
 
-    /// With what to do about it.
+    /// Sets the hint: how to fix the problem.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Kind::Input(message) | Kind::Machinery(message) = &mut self.0 {
@@ -54,7 +54,15 @@ impl Error {
         self
     }
 
-    /// The exit status: 1 the closure failed, 2 wrong usage or input, 3 the machinery failed.
+    /// Adds to the hint of an error of hype which file sets the values that cause it, if a file does.
+    pub(crate) fn explained(self) -> Self {
+        match self.0 {
+            Kind::Hype(error) => Self(Kind::Hype(explain(error))),
+            own => Self(own),
+        }
+    }
+
+    /// Returns the exit status: 1 the closure failed, 2 wrong usage or input, 3 any other failure.
     pub fn exit_code(&self) -> u8 {
         match &self.0 {
             Kind::Input(_) => exit_status::WRONG_USAGE,
@@ -63,7 +71,7 @@ impl Error {
         }
     }
 
-    /// All that a person should read, over several lines.
+    /// Returns the message, the causes and the hint, on several lines.
     pub fn report(&self) -> String {
         match &self.0 {
             Kind::Input(message) | Kind::Machinery(message) => {

@@ -1,39 +1,40 @@
-//! What the compiler is told for a guest.
+//! The compiler flags for a guest.
 //!
-//! Flags for the machine are no flags for WebAssembly: its linker doesn't know them, a processor that
-//! LLVM doesn't know costs a warning a function, and any of them would take the place of ours. So of all
-//! that is configured a guest gets what names its target, and nothing else.
+//! Flags for the host machine don't fit WebAssembly: its linker rejects them, and an unknown `target-cpu` causes a
+//! warning for each function. A guest therefore gets only those configured flags that name its target.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::str::FromStr;
 
 use cargo_platform::{Cfg, Platform};
+use toml::Table;
 
-use crate::configuration::{self, targets, words};
+use crate::configuration::{string_list, targets};
 use crate::error::{Error, Result};
 use crate::target::TARGET;
 use crate::tool;
 
-/// The variables by which cargo hands flags on, each of which goes before those below it.
+/// The environment variables from which cargo reads compiler flags, in descending order of precedence.
 const FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
-/// The guest's own, of cargo's configuration.
+/// cargo's environment variables for the guest's target.
 const OWN_FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
 const OWN_LINKER: &str = "CARGO_TARGET_WASM32_WASIP1_LINKER";
 
-/// Variables for a cargo that builds a guest in `directory`: with a value, or to be taken away.
+/// Returns the environment variables for the cargo command that builds a guest in `directory`, where cargo's
+/// configuration is `tables`. Those without a value are to be removed.
 ///
 /// # Errors
 ///
-/// When cargo's configuration can't be read.
+/// If rustc can't be asked about a `cfg(..)` of the configuration.
 pub(crate) fn variables(
+    tables: &[Table],
     directory: &Path,
     is_optimized: bool,
 ) -> Result<Vec<(&'static str, Option<OsString>)>> {
-    let tables = configuration::read(directory, configuration::home())?;
-    let targets = targets(&tables);
-    let configured = Configured::of(&targets, |platform| is_for_guests(platform, directory))?;
+    let targets = targets(tables);
+    let configured = Configured::of(&targets, |platform| scope_of(platform, directory))?;
     let mut flags = Vec::new();
     if is_optimized {
         flags.push("-Ctarget-feature=+simd128".to_owned());
@@ -41,7 +42,7 @@ pub(crate) fn variables(
     flags.extend(configured.own_flags);
     let variable = std::env::var(OWN_FLAGS).unwrap_or_default();
     flags.extend(variable.split_whitespace().map(str::to_owned));
-    flags.extend(configured.flags_of_conditions);
+    flags.extend(configured.cfg_flags);
 
     let [encoded, others @ ..] = FLAGS;
     let mut variables = vec![(encoded, Some(flags.join("\x1f").into()))];
@@ -52,31 +53,28 @@ pub(crate) fn variables(
     Ok(variables)
 }
 
-/// What cargo's files say of the guest's target.
+/// The settings for the guest's target in cargo's configuration files.
 #[derive(Debug, Default, PartialEq)]
 struct Configured {
-    /// Under its name.
+    /// Flags of `[target.wasm32-wasip1]`.
     own_flags: Vec<String>,
-    /// Under conditions that hold for guests.
-    flags_of_conditions: Vec<String>,
-    /// Whether there is a linker under a condition that holds for this machine too, and none for guests.
+    /// Flags of `[target.'cfg(..)']` tables that match guests, but not this machine.
+    cfg_flags: Vec<String>,
+    /// Whether a `cfg(..)` that matches both guests and this machine sets a linker, and nothing sets one for guests.
     has_foreign_linker: bool,
 }
 
-/// For whom a condition of cargo's configuration holds.
+/// The targets that a `cfg(..)` of cargo's configuration matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Guests,
     GuestsAndMachine,
-    Others,
+    OtherTargets,
 }
 
 impl Configured {
-    /// Reads `targets`; `scope` says for whom a condition holds.
-    fn of(
-        targets: &[(&str, &toml::Table)],
-        scope: impl Fn(&Platform) -> Result<Scope>,
-    ) -> Result<Self> {
+    /// Collects the settings of `targets`; `scope` evaluates a `cfg(..)`.
+    fn of(targets: &[(&str, &Table)], scope: impl Fn(&Platform) -> Result<Scope>) -> Result<Self> {
         let mut configured = Self::default();
         let mut has_linker = false;
         for (name, target) in targets {
@@ -89,17 +87,17 @@ impl Configured {
             if !name.starts_with("cfg(") || (flags.is_none() && !linker) {
                 continue;
             }
-            // One that cargo doesn't understand it refuses itself.
+            // cargo itself reports a `cfg(..)` that it cannot parse.
             let Ok(platform) = Platform::from_str(name) else {
                 continue;
             };
             match scope(&platform)? {
                 Scope::Guests => {
-                    add(&mut configured.flags_of_conditions, flags);
+                    add(&mut configured.cfg_flags, flags);
                     has_linker |= linker;
                 }
                 Scope::GuestsAndMachine => configured.has_foreign_linker |= linker,
-                Scope::Others => {}
+                Scope::OtherTargets => {}
             }
         }
         configured.has_foreign_linker &= !has_linker;
@@ -107,43 +105,44 @@ impl Configured {
     }
 }
 
-/// As cargo does: an array goes on where that of a lighter file ends, a text takes its place.
+/// Merges `more` into `flags` as cargo does: an array is appended to that of files with lower precedence, a string
+/// replaces it.
 fn add(flags: &mut Vec<String>, more: Option<&toml::Value>) {
     if more.is_some_and(toml::Value::is_str) {
         flags.clear();
     }
-    flags.extend(more.map(words).unwrap_or_default());
+    flags.extend(more.map(string_list).unwrap_or_default());
 }
 
-/// A condition means guests where it doesn't hold for this machine: `cfg(target_family = "wasm")` does so,
-/// `cfg(all())` doesn't.
-fn is_for_guests(platform: &Platform, directory: &Path) -> Result<Scope> {
-    if !platform.matches(TARGET, &conditions(directory, &["--target", TARGET])?) {
-        return Ok(Scope::Others);
+/// Returns the targets that `platform` matches. `cfg(target_family = "wasm")` matches guests alone, `cfg(all())`
+/// matches this machine too.
+fn scope_of(platform: &Platform, directory: &Path) -> Result<Scope> {
+    if !platform.matches(TARGET, &rustc_cfgs(directory, &["--target", TARGET])?) {
+        return Ok(Scope::OtherTargets);
     }
-    let for_machine = platform.matches("", &conditions(directory, &[])?);
+    let for_machine = platform.matches("", &rustc_cfgs(directory, &[])?);
     Ok(if for_machine { Scope::GuestsAndMachine } else { Scope::Guests })
 }
 
-/// What holds in code that is compiled so.
-fn conditions(directory: &Path, options: &[&str]) -> Result<Vec<Cfg>> {
+/// Returns the cfgs that rustc sets with these options.
+fn rustc_cfgs(directory: &Path, options: &[&str]) -> Result<Vec<Cfg>> {
     let output = tool::rustc()
         .args(["--print", "cfg"])
         .args(options)
         .current_dir(directory)
         .output()
         .map_err(|error| Error::machinery("cannot run rustc").because(error))?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    Ok(told.lines().filter_map(|line| Cfg::from_str(line).ok()).collect())
+    let cfgs = String::from_utf8_lossy(&output.stdout);
+    Ok(cfgs.lines().filter_map(|line| Cfg::from_str(line).ok()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What these files say, the weightiest last.
+    /// Parses configuration files in ascending order of precedence.
     fn configured(files: &[&str]) -> Configured {
-        let tables: Vec<toml::Table> = files.iter().map(|file| file.parse().unwrap()).collect();
+        let tables: Vec<Table> = files.iter().map(|file| file.parse().unwrap()).collect();
         let guest = [r#"target_family="wasm""#, r#"target_os="wasi""#];
         let guest = guest.map(|cfg| Cfg::from_str(cfg).unwrap());
         let machine = ["unix"].map(|cfg| Cfg::from_str(cfg).unwrap());
@@ -153,14 +152,14 @@ mod tests {
             Ok(match (for_guests, for_machine) {
                 (true, false) => Scope::Guests,
                 (true, true) => Scope::GuestsAndMachine,
-                _ => Scope::Others,
+                _ => Scope::OtherTargets,
             })
         };
         Configured::of(&targets(&tables), scope).unwrap()
     }
 
     #[test]
-    fn flags_are_those_that_name_the_target_of_guests() {
+    fn guests_get_only_flags_that_name_their_target() {
         let all = configured(&[
             "[build]\nrustflags = ['-Ctarget-cpu=native']",
             "[target.x86_64-unknown-linux-gnu]\nrustflags = ['-Clink-arg=-fuse-ld=mold']\n\
@@ -172,19 +171,19 @@ mod tests {
         ]);
         let expected = Configured {
             own_flags: ["-Copt-level=s", "--cfg", "nearer"].map(str::to_owned).into(),
-            flags_of_conditions: ["--cfg", "wasm_only"].map(str::to_owned).into(),
+            cfg_flags: ["--cfg", "wasm_only"].map(str::to_owned).into(),
             has_foreign_linker: false,
         };
         assert_eq!(all, expected);
-        let texts = [
+        let strings = [
             "[target.wasm32-wasip1]\nrustflags = '-Copt-level=s'",
             "[target.wasm32-wasip1]\nrustflags = '--cfg nearer'",
         ];
-        assert_eq!(configured(&texts).own_flags, ["--cfg", "nearer"]);
+        assert_eq!(configured(&strings).own_flags, ["--cfg", "nearer"]);
     }
 
     #[test]
-    fn a_linker_for_all_targets_is_none_for_guests() {
+    fn linker_for_all_targets_is_replaced_for_guests() {
         let all = "[target.'cfg(all())']\nlinker = 'clang'";
         assert!(configured(&[all]).has_foreign_linker);
         let own = "[target.wasm32-wasip1]\nlinker = 'wasm-ld'";

@@ -1,21 +1,25 @@
-//! What a component is, told without running it.
+//! Describes a component without running it.
+
+mod wit;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytesize::ByteSize;
 use clap::Args;
 use hype::Component;
-use hype::component::{Function, PowerImport};
+use hype::component::{Function, PowerImport, WitFunction};
+use hype::runner::CommandRoom;
 use serde_json::{Value, json};
 
 use crate::call::open;
 use crate::error::Result;
 
-/// How many columns a line for people has.
+/// The maximum width of a line of readable output, in characters.
 const WIDTH: usize = 80;
 
-/// What to inspect, and how to tell it.
+/// The component to inspect, and the output format.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo hype inspect target/hype/hello.wasm")]
 pub struct InspectOptions {
@@ -23,30 +27,52 @@ pub struct InspectOptions {
     component: PathBuf,
     /// Print one JSON object instead
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
-/// What is to be known of the component, for people or as JSON.
+/// Returns a description of the component, as readable text or as JSON.
 ///
 /// # Errors
 ///
-/// When it isn't there, or isn't a component.
+/// If the file doesn't exist, or isn't a component.
 pub fn inspect(options: &InspectOptions) -> Result<String> {
     let component = open(&options.component)?;
-    Ok(if options.json { format!("{:#}", as_json(&component)) } else { for_people(&component) })
+    Ok(if options.json { format!("{:#}", as_json(&component)?) } else { as_text(&component)? })
 }
 
-fn as_json(component: &Component) -> Value {
+fn as_json(component: &Component) -> Result<Value> {
+    let exported = component.wit_functions()?.iter();
+    let exported: Vec<_> = exported.map(|function| wit::as_json(function)).collect();
     let functions: Vec<_> = component.functions().iter().map(function_as_json).collect();
     let powers: Vec<_> = component.powers().map(power_as_json).collect();
-    json!({
+    Ok(json!({
         "name": component.name(),
         "size": component.bytes().len(),
         "digest": component.digest().to_string(),
         "functions": functions,
+        "wit-functions": exported,
         "imports": component.imports(),
         "powers": powers,
         "exports": component.exports(),
+        "command-room": runs_commands(component).then(room_as_json),
+    }))
+}
+
+/// Returns whether the component runs commands, where its environment grants them.
+fn runs_commands(component: &Component) -> bool {
+    component.powers().any(|power| power.granted_by == "RunEnvironment::allow_command")
+}
+
+/// Returns what the room for commands on this machine has and lacks.
+fn room_as_json() -> Value {
+    let CommandRoom { refusal, is_nobodys, has_proc, has_memory_group, landlock, .. } =
+        CommandRoom::of_this_machine();
+    json!({
+        "refusal": refusal.map(|refusal| refusal.to_string()),
+        "nobody": is_nobodys,
+        "proc": has_proc,
+        "landlock": landlock,
+        "memory-group": has_memory_group,
     })
 }
 
@@ -74,7 +100,7 @@ fn function_as_json(function: &Function) -> Value {
     })
 }
 
-fn for_people(component: &Component) -> String {
+fn as_text(component: &Component) -> Result<String> {
     let size = ByteSize(component.bytes().len() as u64);
     let head = format!(
         "{}: {size}, digest {}, for any machine",
@@ -83,14 +109,16 @@ fn for_people(component: &Component) -> String {
     );
     let parts = [
         head,
-        functions(component.functions()),
+        functions(component.functions(), component.wit_functions()?),
         list("Imports", &imports(component)),
         list("Exports", component.exports()),
     ];
-    parts.join("\n\n")
+    let room = runs_commands(component)
+        .then(|| format!("Its commands' room on this machine: {}", CommandRoom::of_this_machine()));
+    Ok(parts.into_iter().chain(room).collect::<Vec<_>>().join("\n\n"))
 }
 
-/// What it imports, and where that takes a power, what grants it.
+/// Returns the imports, each with the setting that grants it if it needs a power.
 fn imports(component: &Component) -> Vec<String> {
     let granted = |import: &String| match component.powers().find(|power| power.import == import) {
         Some(PowerImport { granted_by, warning, .. }) => {
@@ -102,20 +130,28 @@ fn imports(component: &Component) -> Vec<String> {
     component.imports().iter().map(granted).collect()
 }
 
-fn functions(functions: &[Function]) -> String {
+fn functions(functions: &[Function], exported: &[Arc<WitFunction>]) -> String {
+    match (functions, exported) {
+        ([], [_, ..]) => wit::as_text(exported),
+        (_, []) => closures(functions),
+        _ => format!("{}\n\n{}", closures(functions), wit::as_text(exported)),
+    }
+}
+
+fn closures(functions: &[Function]) -> String {
     if functions.is_empty() {
-        return "It doesn't say which functions it has: it wasn't written with hype's SDK.".into();
+        return "Functions: unknown, since the component wasn't built with hype's SDK".into();
     }
     let sdks: BTreeSet<_> = functions.iter().map(|function| function.sdk.as_str()).collect();
     let sdks: Vec<_> = sdks.into_iter().collect();
-    // Files are named within their packages.
+    // File names are relative to the package.
     let mut functions: Vec<_> = functions.iter().collect();
     functions.sort_by_key(|function| &function.package);
-    let functions: Vec<_> = functions.into_iter().map(function_for_people).collect();
-    format!("Functions, by the SDK {}:\n\n{}", sdks.join(", "), functions.join("\n\n"))
+    let functions: Vec<_> = functions.into_iter().map(function_as_text).collect();
+    format!("Functions, built with the SDK {}:\n\n{}", sdks.join(", "), functions.join("\n\n"))
 }
 
-fn function_for_people(function: &Function) -> String {
+fn function_as_text(function: &Function) -> String {
     let mut text = format!("  {}", signature(function));
     let docs: Vec<_> =
         function.docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
@@ -126,7 +162,7 @@ fn function_for_people(function: &Function) -> String {
     format!("{text}\n      {package}, {file}:{line}")
 }
 
-/// As in the sources, with a line for each parameter where it is too long.
+/// Returns the signature as in the source, with one line for each parameter if it is too long for one line.
 fn signature(function: &Function) -> String {
     let line = function.to_string();
     if line.chars().count() <= WIDTH - 2 || function.parameters.is_empty() {
@@ -143,7 +179,7 @@ fn signature(function: &Function) -> String {
     text
 }
 
-/// The words of `text` in lines of at most `width` characters, where the words allow it.
+/// Wraps `text` into lines of at most `width` characters; a longer word gets its own line.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -188,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_its_signature_docs_and_place() {
+    fn function_text_has_signature_docs_and_location() {
         assert_eq!(
-            function_for_people(&function(1)),
+            function_as_text(&function(1)),
             "  train(weights: HashMap<String, f64>)\n      \
              Trains, which takes a while, and writes what it has learned into a file\n      \
              that the next one reads.\n      \
@@ -199,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_signature_has_a_line_for_each_parameter() {
+    fn long_signature_has_one_line_for_each_parameter() {
         let parameter = "\n      weights: HashMap<String, f64>,";
         assert_eq!(signature(&function(3)), format!("train({}\n  )", parameter.repeat(3)));
     }

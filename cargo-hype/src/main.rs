@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cargo_hype::cli::main(std::env::args_os())
+    match hype::__internal::compile_in_children() {
+        Some(status) => status,
+        None => cargo_hype::cli::main(std::env::args_os()),
+    }
 }

@@ -1,4 +1,4 @@
-//! A new package that builds, runs and tests as it is.
+//! Creates a package whose program and test run without changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,48 +7,49 @@ use cargo_metadata::{Metadata, MetadataCommand};
 use clap::Args;
 
 use crate::error::{Error, Result};
+use crate::print::print_note;
 use crate::profile;
-use crate::project::{HYPE_PACKAGE, unreadable};
+use crate::project::{HYPE_PACKAGE, metadata_error};
 use crate::template::{self, Hype};
 use crate::tool;
 
-/// Which package to make, and where it finds hype.
+/// The package to create, and the location of hype.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo hype new greeting && cd greeting && cargo hype run")]
 pub struct NewOptions {
-    /// The package, and the directory to make for it
+    /// The name of the package, or the path of its new directory
     #[arg(value_name = "NAME")]
     path: PathBuf,
-    /// A clone of hype to depend on [default: the one around here, else hype's repository]
+    /// A clone of hype to depend on [default: the clone around this directory, else hype's repository]
     #[arg(long, value_name = "DIR")]
     hype_path: Option<PathBuf>,
 }
 
-/// A package that was made.
+/// A new package.
 #[derive(Debug)]
 pub struct New {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The workspace that it is a member of, but for one of its own.
+    /// The root of the workspace that the package joined; `None` if the package is its own root.
     pub workspace: Option<PathBuf>,
     /// Lines that the workspace's manifest lacks, without which components compile slowly.
     pub profile: Option<String>,
-    /// What to type to run it.
+    /// The shell command that runs the package's program.
     pub next: String,
 }
 
-/// Makes the package.
+/// Creates the package.
 ///
 /// # Errors
 ///
-/// When it cannot have that name, or cannot be made there.
+/// If the name is invalid or taken, or the files cannot be written.
 pub fn new(options: &NewOptions) -> Result<New> {
     let path = &options.path;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let clone = options.hype_path.as_deref().map(hype_of).transpose()?;
+    let clone = options.hype_path.as_deref().map(find_hype).transpose()?;
     check(path, &name)?;
     cargo_new(path, &name)?;
-    let directory = path.canonicalize().map_err(|error| unwritten(path, error))?;
+    let directory = path.canonicalize().map_err(|error| write_error(path, error))?;
     let metadata = packages_at(&directory)?;
     let root = metadata.workspace_root.as_std_path();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -70,24 +71,23 @@ pub fn new(options: &NewOptions) -> Result<New> {
     Ok(New { name, workspace: (!is_root).then_some(root), profile, next })
 }
 
-/// Refuses what cargo would let pass or would only warn of, before anything is made.
+/// Rejects names that cargo would accept or only warn of, before any file is written.
 fn check(path: &Path, name: &str) -> Result<()> {
     if path.exists() {
-        return Err(Error::input(format!("{} exists already", path.display())).hint(
-            "choose another name; a package that is there needs hype in its [dependencies]",
-        ));
+        return Err(Error::input(format!("{} exists already", path.display()))
+            .hint("choose another name; an existing package needs hype in its [dependencies]"));
     }
-    if let Some(reason) = unusable(name) {
-        return Err(unnamed(name, reason));
+    if let Some(reason) = invalid_name_reason(name) {
+        return Err(name_error(name, reason));
     }
     let here = std::env::current_dir()
         .map_err(|error| Error::machinery("there is no working directory").because(error))?;
-    let place = here.join(path);
-    let around = place.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(&here);
+    let target = here.join(path);
+    let around = target.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(&here);
     let in_workspace = around.ancestors().any(|ancestor| ancestor.join("Cargo.toml").exists());
     if in_workspace && let Some(other) = member(&packages_at(around)?, name) {
         return Err(Error::input(format!(
-            "the workspace has a package `{name}` already, at {}",
+            "the workspace already has a package `{name}`, at {}",
             other.display()
         ))
         .hint("choose another name"));
@@ -95,67 +95,68 @@ fn check(path: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Why a package of this name would not compile, beyond cargo's own reasons.
-fn unusable(name: &str) -> Option<&'static str> {
+/// Returns the reason why a package of this name would not compile, beyond those that cargo checks.
+fn invalid_name_reason(name: &str) -> Option<&'static str> {
     match name.replace('-', "_").as_str() {
         "" => Some("it is empty"),
-        "_" | "gen" => Some("it is a word of Rust's"),
-        "alloc" | "core" | "proc_macro" | "std" => Some("a library of Rust's is called so"),
-        "hype" | "spotify_hype" => Some("the library that it depends on is called so"),
-        name if !name.is_ascii() => Some("a crate's name is ASCII"),
+        "_" | "gen" => Some("it is a Rust keyword"),
+        "alloc" | "core" | "proc_macro" | "std" => Some("it is the name of a crate of Rust"),
+        "hype" | "spotify_hype" => Some("it is the name of the package's dependency hype"),
+        name if !name.is_ascii() => Some("the name of a crate is ASCII"),
         _ => None,
     }
 }
 
-fn unnamed(name: &str, reason: &str) -> Error {
+fn name_error(name: &str, reason: &str) -> Error {
     Error::input(format!("a package cannot be called `{name}`"))
         .because(reason)
         .hint("choose a name of letters, digits, - and _, e.g. greeting")
 }
 
-/// cargo makes the package, a member of the workspace that it stands in, and knows what names are.
+/// Runs `cargo new`, which checks the name and adds the package to the workspace around it.
 fn cargo_new(path: &Path, name: &str) -> Result<()> {
     let output = tool::cargo()
-        // Names that no program can have are refused.
+        // With `--bin`, cargo also rejects names that no program can have.
         .args(["new", "--bin", "--vcs", "none", "--color", "never", "--"])
         .arg(path)
         .output()
         .map_err(|error| Error::machinery("cannot run cargo").because(error))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines = |start: &'static str| said.lines().filter(move |line| line.starts_with(start));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines = |start: &'static str| stderr.lines().filter(move |line| line.starts_with(start));
     if output.status.success() {
-        lines("warning: ").for_each(|line| eprintln!("{line}"));
+        lines("warning: ").for_each(print_note);
         return Ok(());
     }
     let reason = lines("error: ").next().unwrap_or_default().trim_start_matches("error: ");
     if blames_name(reason) {
-        return Err(unnamed(name, reason));
+        return Err(name_error(name, reason));
     }
-    eprintln!("{}", said.trim_end());
-    Err(Error::machinery(format!("cargo cannot make a package at {}", path.display()))
-        .hint("what cargo says above is why"))
+    print_note(stderr.trim_end());
+    Err(Error::machinery(format!("cargo cannot create a package at {}", path.display()))
+        .hint("see cargo's errors above"))
 }
 
-/// Returns whether cargo refuses the package's name. Cargo's status is the same for all errors, so the text decides.
+/// Returns whether cargo rejects the package's name. cargo's exit status is the same for all errors, so the text
+/// decides.
 fn blames_name(reason: &str) -> bool {
     reason.contains("package name")
 }
 
-/// The packages of the workspace around `directory`, without those that they depend on.
+/// Returns the members of the workspace around `directory`, without their dependencies.
 fn packages_at(directory: &Path) -> Result<Metadata> {
     let mut command = MetadataCommand::new();
-    tool::metadata(command.no_deps(), directory).map_err(|error| unreadable(directory, error))
+    tool::metadata(command.no_deps(), directory).map_err(|error| metadata_error(directory, error))
 }
 
-/// The directory of the package `name`, if it is one of them.
+/// Returns the directory of the workspace's member `name`, if it exists.
 fn member(metadata: &Metadata, name: &str) -> Option<PathBuf> {
     let packages = metadata.workspace_packages();
     let package = packages.into_iter().find(|package| package.name == name)?;
     package.manifest_path.as_std_path().parent()?.canonicalize().ok()
 }
 
-/// The directory of hype's package in the clone at `path`.
-fn hype_of(path: &Path) -> Result<PathBuf> {
+/// Returns the directory of hype's package in the clone at `path`.
+fn find_hype(path: &Path) -> Result<PathBuf> {
     let name = format!("name = \"{HYPE_PACKAGE}\"");
     let is_hype = |directory: &PathBuf| {
         fs::read_to_string(directory.join("Cargo.toml"))
@@ -163,24 +164,22 @@ fn hype_of(path: &Path) -> Result<PathBuf> {
     };
     let found = [path.join("host"), path.to_owned()].into_iter().find(is_hype);
     found.and_then(|directory| directory.canonicalize().ok()).ok_or_else(|| {
-        Error::input(format!("{} is no clone of hype", path.display())).hint(format!(
-            "get one: git clone {}, and give its directory",
-            env!("CARGO_PKG_REPOSITORY")
-        ))
+        Error::input(format!("{} is not a clone of hype", path.display()))
+            .hint(format!("run git clone {}, and pass its directory", env!("CARGO_PKG_REPOSITORY")))
     })
 }
 
 fn missing_profile(root: &Path) -> Result<Option<String>> {
     let path = root.join("Cargo.toml");
-    let manifest = fs::read_to_string(&path).map_err(|error| unread(&path, error))?;
-    let manifest = manifest.parse().map_err(|error: toml::de::Error| unread(&path, error))?;
+    let manifest = fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
+    let manifest = manifest.parse().map_err(|error: toml::de::Error| read_error(&path, error))?;
     Ok(profile::missing(&manifest))
 }
 
 fn write(directory: &Path, name: &str, hype: &Hype, is_root: bool) -> Result<()> {
     let manifest_path = directory.join("Cargo.toml");
     let cargos =
-        fs::read_to_string(&manifest_path).map_err(|error| unread(&manifest_path, error))?;
+        fs::read_to_string(&manifest_path).map_err(|error| read_error(&manifest_path, error))?;
     let mut files = vec![
         ("Cargo.toml", template::manifest(&cargos, hype, is_root)),
         ("src/lib.rs", template::LIBRARY.to_owned()),
@@ -191,20 +190,22 @@ fn write(directory: &Path, name: &str, hype: &Hype, is_root: bool) -> Result<()>
     }
     for (file, text) in files {
         let path = directory.join(file);
-        fs::write(&path, text).map_err(|error| unwritten(&path, error))?;
+        fs::write(&path, text).map_err(|error| write_error(&path, error))?;
     }
     Ok(())
 }
 
 fn is_in_repository(directory: &Path) -> bool {
-    let marks = [".git", ".hg", ".jj"];
-    directory.ancestors().any(|ancestor| marks.iter().any(|mark| ancestor.join(mark).exists()))
+    let markers = [".git", ".hg", ".jj"];
+    directory
+        .ancestors()
+        .any(|ancestor| markers.iter().any(|marker| ancestor.join(marker).exists()))
 }
 
-fn unread(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+fn read_error(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::machinery(format!("cannot read {}", path.display())).because(error)
 }
 
-fn unwritten(path: &Path, error: std::io::Error) -> Error {
+fn write_error(path: &Path, error: std::io::Error) -> Error {
     Error::machinery(format!("cannot write {}", path.display())).because(error)
 }

@@ -1,15 +1,15 @@
-//! The lines of a manifest that keep dev builds of programs quick.
+//! The profile in a manifest that keeps dev builds of programs fast.
 //!
-//! Cranelift makes machine code of components, and unoptimized it takes seconds for what takes it
-//! milliseconds. cargo reads profiles in the root of a workspace alone: a new package that is its own
-//! root gets them, and where another root is somebody's file, that person is told what to add.
+//! Cranelift compiles components to machine code; an unoptimized Cranelift takes seconds instead of milliseconds.
+//! cargo reads profiles only from the workspace root. A new package that is its own root gets the profile; for a
+//! member of an existing workspace, `cargo hype new` prints the lines that the root lacks.
 
 use toml::Table;
 
-/// What a root's manifest ends with.
+/// The profile at the end of a new root manifest.
 pub(crate) const PROFILE: &str = r#"
-# Cranelift, which makes machine code of components, is slow where it isn't optimized itself; and
-# nobody steps into dependencies, whose debug information would only make components large.
+# Cranelift compiles components to machine code and is slow unless it is optimized itself. Debug
+# information of dependencies would only make components large.
 [profile.dev]
 debug = "line-tables-only"
 
@@ -23,8 +23,9 @@ regalloc2.opt-level = 1
 wasmtime.opt-level = 1
 "#;
 
-/// The lines for the manifest `root` without which components compile slowly, if it lacks some: with
-/// their heading, unless it has that already.
+/// Returns the lines that the manifest `root` lacks, without which components compile slowly; `None` if it has all.
+///
+/// The lines start with their heading, unless `root` has that already.
 pub(crate) fn missing(root: &Table) -> Option<String> {
     let dev = table(root, "profile").and_then(|profiles| table(profiles, "dev"));
     let packages = dev.and_then(|dev| table(dev, "package"));
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_root_has_is_not_asked_for_again() {
+    fn only_missing_profile_lines_are_returned() {
         assert_eq!(missing_in(PROFILE), None);
         assert_eq!(missing_in("[profile.dev]\nopt-level = 1"), None);
         assert_eq!(missing_in("[profile.dev.package.\"*\"]\nopt-level = 2"), None);
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_may_be_added_to_the_root() {
+    fn manifest_with_the_missing_profile_lines_is_complete() {
         let root = "[workspace]\nmembers = []\n";
         let added = format!("{root}{}\n", missing_in(root).unwrap());
         assert_eq!(missing_in(&added), None);

@@ -1,4 +1,4 @@
-//! What cargo knows of the packages around here.
+//! Reads cargo's metadata of a workspace: its packages and their dependencies.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand, Node, Package, PackageId, TargetKind};
 
+use crate::build_command;
 use crate::error::{Error, Result};
+use crate::print::print_note;
 use crate::target::TARGET;
 use crate::tool;
 
-/// The name under which the crate `hype` is published.
+/// The name of the package of the crate `hype`.
 pub(crate) const HYPE_PACKAGE: &str = "spotify-hype";
 
 /// The workspace around a directory.
@@ -18,69 +20,74 @@ pub(crate) const HYPE_PACKAGE: &str = "spotify-hype";
 pub struct Project {
     metadata: Metadata,
     directory: PathBuf,
-    /// hype and all packages that depend on it, directly or not.
-    users_of_hype: BTreeSet<PackageId>,
+    /// hype and all packages that depend on it, directly or indirectly.
+    hype_dependents: BTreeSet<PackageId>,
 }
 
 impl Project {
-    /// The workspace around the working directory.
+    /// Reads the workspace around the working directory.
     ///
     /// # Errors
     ///
-    /// When there is none, or cargo cannot make sense of it.
+    /// If there is no workspace, or cargo cannot read it.
     pub fn here() -> Result<Self> {
         let directory = std::env::current_dir()
             .map_err(|error| Error::machinery("there is no working directory").because(error))?;
         Self::at(&directory)
     }
 
-    /// The workspace around `directory`.
+    /// Reads the workspace around `directory`.
     ///
     /// # Errors
     ///
-    /// When there is none, or cargo cannot make sense of it.
+    /// If there is no workspace, or cargo cannot read it.
     pub fn at(directory: &Path) -> Result<Self> {
         let metadata = tool::metadata(&MetadataCommand::new(), directory)
-            .map_err(|error| unreadable(directory, error))?;
-        let users_of_hype = users_of_hype(&metadata);
-        Ok(Self { metadata, directory: directory.to_owned(), users_of_hype })
+            .map_err(|error| metadata_error(directory, error))?;
+        let hype_dependents = hype_dependents(&metadata);
+        Ok(Self { metadata, directory: directory.to_owned(), hype_dependents })
     }
 
-    /// Returns the workspace with the dependencies of its components, without those of programs alone.
+    /// Reads the workspace with the dependencies for [`TARGET`] only, without those that only programs have.
     ///
     /// # Errors
     ///
-    /// When cargo cannot make sense of it.
-    pub(crate) fn of_components(&self) -> Result<Self> {
+    /// If cargo cannot read the workspace.
+    pub(crate) fn for_components(&self) -> Result<Self> {
         let mut command = MetadataCommand::new();
         command.other_options(["--filter-platform", TARGET].map(str::to_owned));
         let metadata = tool::metadata(&command, &self.directory)
-            .map_err(|error| unreadable(&self.directory, error))?;
-        let users_of_hype = users_of_hype(&metadata);
-        Ok(Self { metadata, directory: self.directory.clone(), users_of_hype })
+            .map_err(|error| metadata_error(&self.directory, error))?;
+        let hype_dependents = hype_dependents(&metadata);
+        Ok(Self { metadata, directory: self.directory.clone(), hype_dependents })
     }
 
-    /// Where it was looked for.
+    /// Returns the directory that the workspace was found from.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// All packages, those of others too.
+    /// Returns the directory of the workspace's manifest.
+    pub(crate) fn root(&self) -> &Path {
+        self.metadata.workspace_root.as_std_path()
+    }
+
+    /// Returns all packages: the workspace's members and all dependencies.
     pub(crate) fn packages(&self) -> &[Package] {
         &self.metadata.packages
     }
 
-    /// Where components go.
+    /// Returns the directory of the components.
     pub fn components(&self) -> PathBuf {
         self.metadata.target_directory.join("hype").into_std_path_buf()
     }
 
-    /// The packages that `specs` name; without specs that of this directory, and at the root of a
-    /// workspace all members that define functions.
+    /// Returns the packages that `specs` name. Without specs, returns the package of the directory, or all members
+    /// that define functions if the directory belongs to no package.
     ///
     /// # Errors
     ///
-    /// When a spec names no package, or one that cannot define functions.
+    /// If a spec names no package, or a package that cannot define functions.
     pub fn select(&self, specs: &[String]) -> Result<Vec<&Package>> {
         if !specs.is_empty() {
             return specs.iter().map(|spec| check_may_define(self, self.package(spec)?)).collect();
@@ -101,11 +108,11 @@ impl Project {
         Ok(members)
     }
 
-    /// The package that `specs` name, or that of this directory, or the only one with a program.
+    /// Returns the package that `specs` name, else the package of the directory, else the only member with a program.
     ///
     /// # Errors
     ///
-    /// When that is not just one.
+    /// If there is no such package, or more than one.
     pub fn select_one(&self, specs: &[String]) -> Result<&Package> {
         match specs {
             [] => match self.package_here() {
@@ -113,8 +120,8 @@ impl Project {
                 None => self.only_program(),
             },
             [spec] => self.package(spec),
-            _ => Err(Error::input("only one package's programs can be built")
-                .hint("give one -p PACKAGE")),
+            _ => Err(Error::input("programs of only one package can be built")
+                .hint("pass -p PACKAGE once")),
         }
     }
 
@@ -130,7 +137,7 @@ impl Project {
         }
     }
 
-    /// `package` and those that it depends on, as far as they define functions.
+    /// Returns `package` and its dependencies, without those that define no functions.
     pub fn definers<'a>(&'a self, package: &'a Package) -> Vec<&'a Package> {
         let needed: BTreeSet<_> = self.dependencies(package).into_keys().collect();
         needed
@@ -140,7 +147,9 @@ impl Project {
             .collect()
     }
 
-    /// The package `id`, and which dependency of `package`'s own needs it: itself, if it is one.
+    /// Returns the dependency `id` of `package`, and the direct dependency of `package` through which it came.
+    ///
+    /// Both are the same for a direct dependency; `None` if `package` doesn't depend on `id`.
     pub(crate) fn dependency<'a>(
         &'a self,
         package: &'a Package,
@@ -148,14 +157,14 @@ impl Project {
     ) -> Option<(&'a Package, &'a Package)> {
         let needed = self.dependencies(package);
         let (id, _) = needed.get_key_value(id)?;
-        let mut own = *id;
-        while let Some(by) = needed[own].filter(|by| **by != package.id) {
-            own = by;
+        let mut direct = *id;
+        while let Some(by) = needed[direct].filter(|by| **by != package.id) {
+            direct = by;
         }
-        Some((&self.metadata[*id], &self.metadata[own]))
+        Some((&self.metadata[*id], &self.metadata[direct]))
     }
 
-    /// `package` and all that it depends on, each with one that needs it, the nearest to `package`.
+    /// Returns `package` and all its dependencies, each with the dependent on the shortest path from `package`.
     fn dependencies<'a>(
         &'a self,
         package: &'a Package,
@@ -194,7 +203,7 @@ impl Project {
         })
     }
 
-    /// The package whose directory is the nearest around ours.
+    /// Returns the workspace member that contains the directory; of nested ones, the innermost.
     fn package_here(&self) -> Option<&Package> {
         let directory = self.directory.canonicalize().ok()?;
         let around = |package: &&Package| {
@@ -205,28 +214,37 @@ impl Project {
         members.into_iter().filter(|package| around(package).is_some()).max_by_key(around)
     }
 
-    /// Whether a package's library has functions of hype's, as far as its sources tell.
+    /// Returns whether `package` is a member of the workspace that states the command that builds its component. The
+    /// commands of other packages are never run.
+    pub(crate) fn builds_by_command(&self, package: &Package) -> bool {
+        self.metadata.workspace_members.contains(&package.id) && build_command::is_stated(package)
+    }
+
+    /// Returns whether a package states the command that builds its component, or the sources of its library contain
+    /// the attribute `#[hype::function]`.
     fn defines_functions(&self, package: &Package) -> bool {
-        let names = self.ways_to_hype(package);
+        if self.builds_by_command(package) {
+            return true;
+        }
+        let names = self.hype_names(package);
         let mentions = |library: PathBuf| mentions_function(&library, &names);
         !names.is_empty() && library(package).is_some_and(mentions)
     }
 
-    /// The names under which `package` knows hype and those of its dependencies that may re-export it; none
-    /// where it doesn't depend on hype.
-    fn ways_to_hype(&self, package: &Package) -> BTreeSet<&str> {
+    /// Returns the names of the direct dependencies of `package` that are hype or may re-export it.
+    fn hype_names(&self, package: &Package) -> BTreeSet<&str> {
         let nodes = self.metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
         let node = nodes.into_iter().find(|node| node.id == package.id);
         let dependencies = node.into_iter().flat_map(|node| &node.deps);
         dependencies
-            .filter(|dependency| self.users_of_hype.contains(&dependency.pkg))
+            .filter(|dependency| self.hype_dependents.contains(&dependency.pkg))
             .map(|dependency| dependency.name.as_str())
             .collect()
     }
 }
 
-/// The package of hype and all that depend on it, directly or not.
-fn users_of_hype(metadata: &Metadata) -> BTreeSet<PackageId> {
+/// Returns the package of hype and all packages that depend on it, directly or indirectly.
+fn hype_dependents(metadata: &Metadata) -> BTreeSet<PackageId> {
     let hype = metadata.packages.iter().filter(|package| package.name == HYPE_PACKAGE);
     let mut users: BTreeSet<_> = hype.map(|package| package.id.clone()).collect();
     let nodes: Vec<_> = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).collect();
@@ -242,20 +260,19 @@ fn users_of_hype(metadata: &Metadata) -> BTreeSet<PackageId> {
     }
 }
 
-/// Why cargo doesn't tell what packages there are.
-pub(crate) fn unreadable(directory: &Path, error: cargo_metadata::Error) -> Error {
+/// Converts an error of `cargo metadata` in `directory`.
+pub(crate) fn metadata_error(directory: &Path, error: cargo_metadata::Error) -> Error {
     let at = directory.display();
     let cargo_metadata::Error::CargoMetadata { stderr } = error else {
-        return Error::machinery(format!("cargo tells nothing of the packages at {at}"))
+        return Error::machinery(format!("cannot read the packages at {at} with cargo"))
             .because(error);
     };
     if !directory.ancestors().any(|ancestor| ancestor.join("Cargo.toml").exists()) {
         return Error::input(format!("cargo finds no packages at {at}"))
-            .hint("go to a directory with a Cargo.toml, or make one: cargo hype new NAME");
+            .hint("change to a directory with a Cargo.toml, or create one: cargo hype new NAME");
     }
-    eprintln!("{}", stderr.trim_end());
-    Error::input(format!("cargo cannot read the packages at {at}"))
-        .hint("what cargo says above is why")
+    print_note(stderr.trim_end());
+    Error::input(format!("cargo cannot read the packages at {at}")).hint("see cargo's errors above")
 }
 
 fn names(packages: &[&Package]) -> String {
@@ -263,14 +280,17 @@ fn names(packages: &[&Package]) -> String {
     names.join(", ")
 }
 
-/// Refuses what would be compiled in vain.
+/// Rejects a package that cannot define functions.
 fn check_may_define<'a>(project: &Project, package: &'a Package) -> Result<&'a Package> {
     let name = &package.name;
+    if project.builds_by_command(package) {
+        return Ok(package);
+    }
     if library(package).is_none() {
         return Err(Error::input(format!("`{name}` has no library, and so no functions"))
-            .hint("write them in its src/lib.rs: #[hype::function] above a `pub fn`"));
+            .hint("write functions in its src/lib.rs: #[hype::function] above a `pub fn`"));
     }
-    if project.ways_to_hype(package).is_empty() {
+    if project.hype_names(package).is_empty() {
         return Err(Error::input(format!(
             "`{name}` doesn't depend on hype, and so has no functions"
         ))
@@ -279,7 +299,7 @@ fn check_may_define<'a>(project: &Project, package: &'a Package) -> Result<&'a P
     Ok(package)
 }
 
-/// The directory of the sources of a package's library.
+/// Returns the source directory of a package's library.
 fn library(package: &Package) -> Option<PathBuf> {
     let is_library =
         |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::CDyLib);
@@ -287,24 +307,23 @@ fn library(package: &Package) -> Option<PathBuf> {
     library.src_path.parent().map(|directory| directory.as_std_path().to_owned())
 }
 
-fn mentions_function(directory: &Path, ways: &BTreeSet<&str>) -> bool {
+fn mentions_function(directory: &Path, names: &BTreeSet<&str>) -> bool {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return false;
     };
     entries.flatten().any(|entry| {
         let path = entry.path();
         if path.is_dir() {
-            return mentions_function(&path, ways);
+            return mentions_function(&path, names);
         }
         path.extension().is_some_and(|extension| extension == "rs")
             && std::fs::read_to_string(&path)
-                .is_ok_and(|text| text.lines().any(|line| is_attribute(line, ways)))
+                .is_ok_and(|text| text.lines().any(|line| is_attribute(line, names)))
     })
 }
 
-/// Whether `line` begins with `#[function]`, alone or under a path that begins with one of `ways` or with the
-/// usual name.
-fn is_attribute(line: &str, ways: &BTreeSet<&str>) -> bool {
+/// Returns whether `line` begins with `#[function]`, alone or under a path that begins with `hype` or one of `names`.
+fn is_attribute(line: &str, names: &BTreeSet<&str>) -> bool {
     let Some(attribute) = line.trim_start().strip_prefix("#[") else {
         return false;
     };
@@ -314,7 +333,7 @@ fn is_attribute(line: &str, ways: &BTreeSet<&str>) -> bool {
     let last = segments.last().map(str::trim);
     match last {
         None => first == "function",
-        Some(last) => last == "function" && (first == "hype" || ways.contains(first)),
+        Some(last) => last == "function" && (first == "hype" || names.contains(first)),
     }
 }
 
@@ -323,7 +342,7 @@ mod tests {
     use super::is_attribute;
 
     #[test]
-    fn an_attribute_is_not_its_mention() {
+    fn attribute_in_a_comment_is_ignored() {
         let is_attribute = |line| is_attribute(line, &["h", "framework"].into());
         assert!(is_attribute("    #[hype::function]"));
         assert!(is_attribute("#[hype::function(value)] pub fn f() {}"));

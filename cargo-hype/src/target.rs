@@ -1,4 +1,4 @@
-//! Rust's standard library for the target that components are made of.
+//! Rust's standard library for the target of components.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::error::{Error, Result};
+use crate::print::print_note;
 use crate::tool;
 
-/// The target that functions are compiled for.
+/// The target triple that components are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip1";
 
-/// Makes sure that the toolchain of `directory` can compile for [`TARGET`], by adding it if need be.
+/// Adds [`TARGET`] to the toolchain of `directory`, unless it is installed.
 ///
-/// While it is being added, its directory is there before all that belongs into it: builds wait for each other.
+/// rustup creates the target's directory before it is complete, so concurrent builds take a lock.
 pub(crate) fn ensure(directory: &Path) -> Result<()> {
     let libraries = libraries(directory)?;
     let toolchain = toolchain(&libraries);
-    // One that can't be locked is looked at, and changed, all the same.
-    let _ = toolchain.as_ref().map(wait);
+    // Locking is best effort: some file systems have no locks.
+    let _ = toolchain.as_ref().map(wait_for_other_builds);
     if libraries.is_dir() {
         return Ok(());
     }
@@ -26,32 +27,42 @@ pub(crate) fn ensure(directory: &Path) -> Result<()> {
     if libraries.is_dir() { Ok(()) } else { add(directory, &libraries) }
 }
 
+/// Returns whether [`TARGET`] is installed in the toolchain of `directory`.
+pub(crate) fn is_installed(directory: &Path) -> Result<bool> {
+    Ok(libraries(directory)?.is_dir())
+}
+
 /// Waits while another build adds the target.
-fn wait(toolchain: &File) -> io::Result<()> {
+fn wait_for_other_builds(toolchain: &File) -> io::Result<()> {
     if let Err(TryLockError::WouldBlock) = toolchain.try_lock_shared() {
-        eprintln!("{:>12} until another build has added Rust's target {TARGET}", "Waiting");
+        print_note(format!(
+            "{:>12} until another build has added Rust's target {TARGET}",
+            "Waiting"
+        ));
         toolchain.lock_shared()?;
     }
     toolchain.unlock()
 }
 
 fn add(directory: &Path, libraries: &Path) -> Result<()> {
-    eprintln!("{:>12} Rust's target {TARGET} (rustup target add {TARGET})", "Adding");
+    print_note(format!("{:>12} Rust's target {TARGET} (rustup target add {TARGET})", "Adding"));
     let added =
         tool::command("rustup").args(["target", "add", TARGET]).current_dir(directory).status();
     match added {
         Ok(status) if status.success() && libraries.is_dir() => Ok(()),
         Ok(_) => Err(Error::machinery(format!("rustup could not add the target {TARGET}"))
-            .hint("what it says above is why; it needs the network once")),
+            .hint("see rustup's errors above; adding a target needs network access")),
         Err(error) => Err(Error::machinery(format!(
-            "Rust's standard library for {TARGET} is missing, and there is no rustup to add it"
+            "Rust's standard library for {TARGET} is missing, and rustup is not installed to add it"
         ))
         .because(error)
-        .hint(format!("install that target with what installed Rust, e.g. your system's package rust-std-{TARGET}"))),
+        .hint(format!(
+            "install the target with the package manager that installed Rust, e.g. the package rust-std-{TARGET}"
+        ))),
     }
 }
 
-/// Where the library is, or will be: `SYSROOT/lib/rustlib/TARGET/lib`.
+/// Returns the directory of the target's standard library: `SYSROOT/lib/rustlib/TARGET/lib`. It may not exist yet.
 fn libraries(directory: &Path) -> Result<PathBuf> {
     let output = tool::rustc()
         .args(["--print", "target-libdir", "--target", TARGET])
@@ -62,7 +73,7 @@ fn libraries(directory: &Path) -> Result<PathBuf> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().into())
 }
 
-/// A file of the toolchain to lock: one that is there in all that rustup installs, and stays the same file.
+/// Opens a file of the toolchain to lock. Every toolchain of rustup has it, and adding a target keeps it.
 fn toolchain(libraries: &Path) -> Option<File> {
     let rustlib = libraries.parent()?.parent()?;
     File::open(rustlib.join("rust-installer-version")).ok()

@@ -1,35 +1,35 @@
-//! The files of a new package: a function, a test of it, and a program that runs it elsewhere.
+//! The files of a new package: a function, a test of it, and a program that submits it.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::profile::PROFILE;
 use crate::project::HYPE_PACKAGE;
 
-/// Where a package finds hype.
+/// The location of hype in a dependency.
 #[derive(Debug, Clone)]
 pub(crate) enum Hype {
-    /// In the repository that this command was made of.
+    /// The repository that this command was built from.
     Repository,
-    /// In a directory.
+    /// A local directory.
     Path(PathBuf),
 }
 
 impl Hype {
-    /// The line of a manifest that depends on it.
+    /// Returns the line of a manifest that adds the dependency.
     pub(crate) fn dependency(&self) -> String {
-        let (kind, place) = match self {
+        let (key, location) = match self {
             Self::Repository => ("git", env!("CARGO_PKG_REPOSITORY").to_owned()),
             Self::Path(path) => ("path", path.to_string_lossy().into_owned()),
         };
-        // A string of JSON is one of TOML too.
-        let place = serde_json::Value::from(place);
-        format!("hype = {{ {kind} = {place}, package = \"{HYPE_PACKAGE}\" }}")
+        // A JSON string is also a TOML string.
+        let location = serde_json::Value::from(location);
+        format!("hype = {{ {key} = {location}, package = \"{HYPE_PACKAGE}\" }}")
     }
 }
 
-/// cargo's `manifest` of a new package, with hype to depend on.
+/// Returns the `manifest` that cargo wrote for a new package, with hype as a dependency.
 ///
-/// Only the root of a workspace has profiles, and so they are written where it is one itself.
+/// Appends the profile if the package is a workspace root; cargo ignores the profiles of members.
 pub(crate) fn manifest(manifest: &str, hype: &Hype, is_root: bool) -> String {
     let heading = "[dependencies]\n";
     let (before, after) = manifest.split_once(heading).unwrap_or((manifest, ""));
@@ -37,7 +37,7 @@ pub(crate) fn manifest(manifest: &str, hype: &Hype, is_root: bool) -> String {
     format!("{before}{heading}{}\n{after}{profile}", hype.dependency())
 }
 
-/// The file src/lib.rs.
+/// The file `src/lib.rs`.
 pub(crate) const LIBRARY: &str = r#"//! Functions that hype runs elsewhere.
 
 /// Greets `name`.
@@ -51,13 +51,13 @@ mod tests {
     use super::greet;
 
     #[test]
-    fn the_name_is_greeted() {
+    fn greet_includes_the_name() {
         assert_eq!(greet::call("world".into()), "Hello world!");
     }
 }
 "#;
 
-/// The file src/main.rs of the package `name`.
+/// Returns the file `src/main.rs` of the package `name`.
 pub(crate) fn program(name: &str) -> String {
     let library = name.replace('-', "_");
     format!(
@@ -75,7 +75,7 @@ async fn main() -> hype::Result<()> {{
     )
 }
 
-/// The way from the directory `from` to `to`, both absolute and without links.
+/// Returns the relative path from the directory `from` to `to`, both canonical.
 pub(crate) fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from.components().zip(to.components()).take_while(|(one, other)| one == other);
     let shared = shared.count();
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hype_goes_among_the_dependencies() {
+    fn template_manifest_has_hype_as_a_dependency() {
         let cargos = "[package]\nname = \"a\"\n\n[dependencies]\n\n[lints]\nworkspace = true\n";
         let hype = Hype::Path("../host".into());
         assert_eq!(
@@ -101,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn ways_go_up_to_what_is_shared() {
-        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
-        assert_eq!(way("/a/b", "/a/host"), Path::new("../host"));
-        assert_eq!(way("/a/b/c", "/a"), Path::new("../.."));
-        assert_eq!(way("/a", "/a/b"), Path::new("b"));
+    fn relative_path_goes_up_to_the_common_directory() {
+        let path = |from: &str, to: &str| relative(Path::new(from), Path::new(to));
+        assert_eq!(path("/a/b", "/a/host"), Path::new("../host"));
+        assert_eq!(path("/a/b/c", "/a"), Path::new("../.."));
+        assert_eq!(path("/a", "/a/b"), Path::new("b"));
     }
 }

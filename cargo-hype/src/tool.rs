@@ -1,6 +1,6 @@
-//! cargo, rustc and what else this command starts, each in the environment of the user's shell.
+//! Starts cargo, rustc and other programs, each in the environment of the user's shell.
 //!
-//! `tests/tidy` sees to it that nothing here is started in another way.
+//! `tests/tidy` checks that this crate starts programs only by these functions.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -8,26 +8,30 @@ use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
-use crate::environment;
+use crate::{color, environment};
 
-/// The command `program`, without what cargo set for this process.
+/// Returns a command that runs `program` without the variables that cargo set for this process.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().envs(environment::of_user(std::env::vars_os()));
+    command.env_clear().envs(environment::user_environment(std::env::vars_os()));
     command
 }
 
-/// The cargo that called us, else the first one on the path.
+/// Returns a command that runs the cargo that started this process, else the first one on `PATH`.
 pub(crate) fn cargo() -> Command {
-    command(of_variable("CARGO", "cargo"))
+    let mut cargo = command(program_of_variable("CARGO", "cargo"));
+    if let Some(when) = color::of_cargo() {
+        cargo.env("CARGO_TERM_COLOR", when);
+    }
+    cargo
 }
 
-/// The compiler that cargo uses.
+/// Returns a command that runs the compiler that cargo uses.
 pub(crate) fn rustc() -> Command {
-    command(of_variable("RUSTC", "rustc"))
+    command(program_of_variable("RUSTC", "rustc"))
 }
 
-/// What cargo tells of the packages around `directory`, asked by `metadata`.
+/// Runs `metadata` in `directory` and returns its output.
 pub(crate) fn metadata(
     metadata: &MetadataCommand,
     directory: &Path,
@@ -38,11 +42,11 @@ pub(crate) fn metadata(
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(cargo_metadata::Error::CargoMetadata { stderr });
     }
-    let told = str::from_utf8(&output.stdout)?;
-    let object = told.lines().find(|line| line.starts_with('{'));
+    let text = str::from_utf8(&output.stdout)?;
+    let object = text.lines().find(|line| line.starts_with('{'));
     MetadataCommand::parse(object.ok_or(cargo_metadata::Error::NoJson)?)
 }
 
-fn of_variable(variable: &str, program: &str) -> OsString {
+fn program_of_variable(variable: &str, program: &str) -> OsString {
     std::env::var_os(variable).filter(|path| !path.is_empty()).unwrap_or_else(|| program.into())
 }

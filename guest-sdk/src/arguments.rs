@@ -1,5 +1,5 @@
-//! The arguments of a call: one MessagePack array, made natively and read in the guest;
-//! natively, too, by the tests that play hostile submitters.
+//! The arguments of a call: one MessagePack array, written natively and read in the guest. Fuzz tests also read it
+//! natively.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use hype_wire::{Failure, FailureKind, FunctionRecord, codec};
 
 use crate::bounds::Argument;
 
-/// Arguments on their way out.
+/// A writer of the arguments of a call.
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug)]
 pub struct BoundArguments {
@@ -17,12 +17,12 @@ pub struct BoundArguments {
 
 #[cfg(not(target_family = "wasm"))]
 impl BoundArguments {
-    /// No arguments yet, of `count` that will come.
+    /// Creates a writer for `count` arguments.
     pub fn new(count: u32) -> Self {
         Self { bytes: Ok(codec::array_head(count)), bound: 0 }
     }
 
-    /// With the next argument behind the others.
+    /// Appends an argument.
     #[must_use]
     pub fn with<T: Argument>(mut self, argument: T) -> Self {
         self.bound += 1;
@@ -34,13 +34,17 @@ impl BoundArguments {
         self
     }
 
-    /// The array, or why one of the arguments cannot be sent.
+    /// Returns the MessagePack array.
+    ///
+    /// # Errors
+    ///
+    /// If an argument cannot be encoded.
     pub fn finish(self) -> Result<Vec<u8>, hype_wire::WireError> {
         self.bytes
     }
 }
 
-/// Arguments that arrived.
+/// A reader of the arguments of a call.
 #[derive(Debug)]
 pub struct Arguments {
     values: codec::Values,
@@ -49,11 +53,12 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments in `bytes`, of which there must be as many as `function` has parameters.
+    /// Creates a reader of the array in `bytes`.
     ///
     /// # Errors
     ///
-    /// A failure of the kind `incompatible`.
+    /// A failure of kind `incompatible`, if `bytes` is no array or its length isn't the number of parameters of
+    /// `function`.
     pub fn new(
         bytes: Vec<u8>,
         function: &'static FunctionRecord<'static>,
@@ -71,7 +76,11 @@ impl Arguments {
         Ok(Self { values, function, taken: 0 })
     }
 
-    /// The next argument, or a failure that names its parameter and what didn't fit.
+    /// Reads the next argument.
+    ///
+    /// # Errors
+    ///
+    /// A failure of kind `incompatible` that names the parameter and the mismatch.
     pub fn take<T: Argument>(&mut self) -> Result<T, Failure> {
         let parameter = &self.function.parameters[self.taken];
         self.taken += 1;
@@ -81,12 +90,16 @@ impl Arguments {
                 parameter.name,
                 parameter.type_name,
                 self.function.name,
-                with_cause(error.to_string())
+                explain_width(error.to_string())
             ))
         })
     }
 
-    /// Makes sure that nothing follows the last argument.
+    /// Checks that nothing follows the last argument.
+    ///
+    /// # Errors
+    ///
+    /// A failure of kind `incompatible`, if there are more bytes.
     pub fn finish(self) -> Result<(), Failure> {
         self.values.finish().map_err(|error| {
             incompatible(format!("the arguments of `{}`: {error}", self.function.name))
@@ -94,9 +107,8 @@ impl Arguments {
     }
 }
 
-/// Adds to `problem` that a closure's addresses have 32 bits, where a number has too many for that and few enough
-/// for the machine that it came from.
-fn with_cause(problem: String) -> String {
+/// Adds an explanation to `problem` if a number fits 64-bit `usize` or `isize` and exceeds the 32 bits of a guest.
+fn explain_width(problem: String) -> String {
     let too_wide = problem.rsplit_once(", found the number ").and_then(|(expected, number)| {
         let number: i128 = number.parse().ok()?;
         let is_too_wide = |size: &str, narrow: RangeInclusive<i128>, wide: RangeInclusive<i128>| {
@@ -122,17 +134,17 @@ fn incompatible(message: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::with_cause;
+    use super::explain_width;
 
     #[test]
-    fn a_number_with_too_many_bits_names_the_cause() {
+    fn too_wide_number_is_explained() {
         for (size, number, instead) in [
             ("usize", "4294967296", "u64"),
             ("a nonzero usize", "18446744073709551615", "u64"),
             ("isize", "-2147483649", "i64"),
         ] {
             let problem = format!("at [1]: expected {size}, found the number {number}");
-            let explained = with_cause(problem.clone());
+            let explained = explain_width(problem.clone());
             assert!(
                 explained.starts_with(&problem) && explained.contains("32 bits"),
                 "{explained}"
@@ -142,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn other_problems_stay_as_they_are() {
+    fn messages_of_other_decode_errors_are_unchanged() {
         for problem in [
             "expected u8, found the number 300",
             "expected usize, found the number -2",
             "expected usize, found the number 18446744073709551616",
             "expected usize, found the string \"a\"",
         ] {
-            assert_eq!(with_cause(problem.to_owned()), problem);
+            assert_eq!(explain_width(problem.to_owned()), problem);
         }
     }
 }

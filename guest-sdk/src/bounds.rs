@@ -1,9 +1,9 @@
-//! What a function's types must be able to do, as traits whose absence explains itself.
+//! Traits that the types in a function's signature must implement, with helpful compiler errors.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A type that a function can take: it crosses by value, as MessagePack.
+/// A type of a parameter. Arguments are sent by value, as MessagePack.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a closure",
     label = "this type cannot cross to where the closure runs",
@@ -14,7 +14,7 @@ pub trait Argument: Serialize + DeserializeOwned + 'static {}
 
 impl<T: Serialize + DeserializeOwned + 'static> Argument for T {}
 
-/// A type that a function can give back: it crosses by value, as MessagePack.
+/// A type of a result. Results are sent by value, as MessagePack.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a closure",
     label = "this type cannot cross back from where the closure runs",
@@ -32,12 +32,12 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
     note = "write `#[hype::function(value)]` if it is a value like any other"
 )]
 pub trait Fallible {
-    /// What it gives when it succeeds.
+    /// The type of the value on success.
     type Value;
-    /// What it gives when it fails.
+    /// The type of the error.
     type Error;
 
-    /// The same as std's `Result`.
+    /// Converts to the standard library's `Result`.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
@@ -50,7 +50,7 @@ impl<T, E> Fallible for Result<T, E> {
     }
 }
 
-/// An error that a function can give: its message and its causes cross back.
+/// A type of a function's error, of which the message and the causes are sent back.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a closure",
     label = "this error has no message that could cross back",

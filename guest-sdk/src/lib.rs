@@ -1,15 +1,15 @@
-//! The half of hype that is compiled into a component: functions that can run elsewhere.
+//! The part of hype that is compiled into a component.
 //!
-//! Users depend on `hype`, which re-exports this crate on every target; there is no reason to
-//! name it. On WebAssembly it is the whole of `hype`: [`function`] registers a function and
-//! describes it, and `run` answers the one call by which a runner reaches all of them.
+//! Users depend on `hype`, which re-exports this crate on every target. On WebAssembly it is the whole of `hype`:
+//! [`function`] registers a function and describes it, and `run` exports the one call by which a runner calls all
+//! functions.
 //!
-//! - `bounds`: what the types of a function must be able to do.
-//! - `arguments`: arguments to MessagePack natively, and back in the guest.
-//! - [`http`]: requests to hosts that the environment grants.
-//! - `logger`: what a function logs, to its standard error.
-//! - [`process`]: commands that the environment grants.
-//! - `run`: from a call to a function and its value; panics reported.
+//! - `bounds`: traits that the types in a function's signature must implement.
+//! - `arguments`: encodes arguments natively, and decodes them in the guest.
+//! - [`http`]: sends HTTP requests to hosts that the environment grants.
+//! - `logger`: writes `log` records to standard error.
+//! - [`process`]: runs commands that the environment grants.
+//! - `run`: calls a function by its name, returns its value, and reports panics.
 
 mod arguments;
 mod bounds;
@@ -20,10 +20,10 @@ pub mod process;
 #[cfg(target_family = "wasm")]
 mod run;
 
-pub use hype_guest_macro::{embed, function, main};
+pub use hype_guest_macro::{component, embed, function, main};
 pub use hype_wire::Bytes;
 
-/// What the expansion of [`function`] names. It changes with the macro, and without notice.
+/// Items for the expansion of [`function`], without any guarantee of stability.
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::arguments::Arguments;

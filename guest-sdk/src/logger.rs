@@ -1,42 +1,40 @@
-//! Where a closure's `log` records go: to its standard error, a line each.
+//! Writes the `log` records of a closure to standard error, one line for each.
 //!
-//! It is there only with the feature `log`, since a program can have one logger, and one of the user's
-//! own must still find the place free. With the feature `tracing`, events of `tracing` become records,
-//! and so does the beginning of a span that has fields.
+//! The feature `log` enables it, since a program can have only one logger and users may install their own. With the
+//! feature `tracing`, events of `tracing` become records, and so do starts of spans with fields.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// The variable that says what is logged, as for `env_logger`: `info`, or `my_crate=debug,warn`.
+/// The variable with the log filter, in the syntax of `env_logger`: `info`, or `my_crate=debug,warn`.
 #[cfg(target_family = "wasm")]
 const VARIABLE: &str = "RUST_LOG";
 
-/// Writes records to the standard error.
+/// A logger that writes records to standard error.
 struct Logger {
-    choice: Choice,
+    filter: Filter,
 }
 
-/// Which records are written: from which level on, by the beginning of their target.
+/// The maximum level for each target prefix, the longest prefix first.
 #[derive(Debug, PartialEq)]
-struct Choice(Vec<(String, LevelFilter)>);
+struct Filter(Vec<(String, LevelFilter)>);
 
-/// Makes ours the logger, unless there is one.
+/// Installs the logger, unless the user has installed one.
 #[cfg(target_family = "wasm")]
 pub(crate) fn install() {
-    let choice = Choice::of(&std::env::var(VARIABLE).unwrap_or_default());
-    let most = choice.most();
-    // Another that was there before is the one that the user wants.
-    if log::set_logger(Box::leak(Box::new(Logger { choice }))).is_ok() {
-        log::set_max_level(most);
+    let filter = Filter::parse(&std::env::var(VARIABLE).unwrap_or_default());
+    let max_level = filter.max_level();
+    if log::set_logger(Box::leak(Box::new(Logger { filter }))).is_ok() {
+        log::set_max_level(max_level);
     }
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.choice.level(metadata.target())
+        metadata.level() <= self.filter.level(metadata.target())
     }
 
     fn log(&self, record: &Record<'_>) {
-        // The life of spans is none of the user's messages.
+        // Records about the lifecycle of spans are not messages of the user.
         if self.enabled(record.metadata()) && !record.target().starts_with("tracing::span") {
             eprintln!("{} {}: {}", record.level(), record.target(), record.args());
         }
@@ -45,11 +43,11 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-impl Choice {
-    /// What `text` says; parts that say nothing are left out.
-    fn of(text: &str) -> Self {
+impl Filter {
+    /// Parses a filter. Skips invalid parts; defaults to `info`.
+    fn parse(text: &str) -> Self {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let mut choices: Vec<_> = parts
+        let mut levels: Vec<_> = parts
             .filter_map(|part| match part.split_once('=') {
                 Some((target, level)) => Some((target.to_owned(), level.parse().ok()?)),
                 None => Some(match part.parse() {
@@ -58,24 +56,22 @@ impl Choice {
                 }),
             })
             .collect();
-        if choices.is_empty() {
-            choices.push((String::new(), LevelFilter::Info));
+        if levels.is_empty() {
+            levels.push((String::new(), LevelFilter::Info));
         }
-        // The longest that fits counts.
-        choices.sort_by_key(|(target, _)| std::cmp::Reverse(target.len()));
-        Self(choices)
+        levels.sort_by_key(|(target, _)| std::cmp::Reverse(target.len()));
+        Self(levels)
     }
 
     fn level(&self, target: &str) -> LevelFilter {
-        let fits = |choice: &&(String, LevelFilter)| {
-            let rest = target.strip_prefix(choice.0.as_str());
-            choice.0.is_empty()
-                || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        let matches = |entry: &&(String, LevelFilter)| {
+            let rest = target.strip_prefix(entry.0.as_str());
+            entry.0.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
-        self.0.iter().find(fits).map_or(LevelFilter::Off, |(_, level)| *level)
+        self.0.iter().find(matches).map_or(LevelFilter::Off, |(_, level)| *level)
     }
 
-    fn most(&self) -> LevelFilter {
+    fn max_level(&self) -> LevelFilter {
         self.0.iter().map(|(_, level)| *level).max().unwrap_or(LevelFilter::Off)
     }
 }
@@ -85,22 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_target_that_fits_counts() {
-        let choice = Choice::of("warn, train=info,train::step=trace,quiet=off,loud");
-        assert_eq!(choice.level("train"), LevelFilter::Info);
-        assert_eq!(choice.level("train::step::inner"), LevelFilter::Trace);
-        assert_eq!(choice.level("trainer"), LevelFilter::Warn);
-        assert_eq!(choice.level("quiet"), LevelFilter::Off);
-        assert_eq!(choice.level("loud"), LevelFilter::Trace);
-        assert_eq!(choice.most(), LevelFilter::Trace);
+    fn longest_matching_target_applies() {
+        let filter = Filter::parse("warn, train=info,train::step=trace,quiet=off,loud");
+        assert_eq!(filter.level("train"), LevelFilter::Info);
+        assert_eq!(filter.level("train::step::inner"), LevelFilter::Trace);
+        assert_eq!(filter.level("trainer"), LevelFilter::Warn);
+        assert_eq!(filter.level("quiet"), LevelFilter::Off);
+        assert_eq!(filter.level("loud"), LevelFilter::Trace);
+        assert_eq!(filter.max_level(), LevelFilter::Trace);
     }
 
     #[test]
-    fn without_a_choice_it_is_info() {
-        assert_eq!(Choice::of(""), Choice::of("info"));
-        assert_eq!(Choice::of("train=debug").level("other"), LevelFilter::Off);
-        assert_eq!(Choice::of("train=much,debug").level("train"), LevelFilter::Debug);
-        let logger = Logger { choice: Choice::of("a=warn") };
+    fn default_level_is_info() {
+        assert_eq!(Filter::parse(""), Filter::parse("info"));
+        assert_eq!(Filter::parse("train=debug").level("other"), LevelFilter::Off);
+        assert_eq!(Filter::parse("train=much,debug").level("train"), LevelFilter::Debug);
+        let logger = Logger { filter: Filter::parse("a=warn") };
         let metadata = |level| Metadata::builder().level(level).target("a::b").build();
         assert!(logger.enabled(&metadata(log::Level::Warn)));
         assert!(!logger.enabled(&metadata(log::Level::Info)));

@@ -1,4 +1,5 @@
-//! The component's side of `spotify:hype/closure`: from a call to a function, and back.
+//! The export `spotify:hype/closure` of a component: finds the called function, decodes its arguments and encodes its
+//! value.
 
 use std::io::Write;
 use std::sync::Once;
@@ -16,11 +17,11 @@ mod bindings {
 use bindings::exports::spotify::hype::closure;
 use bindings::spotify::hype::report;
 
-/// A function of this component, put here by the macro.
+/// A function of this component, registered by the macro.
 pub struct Entry {
-    /// What the component says of it.
+    /// The description of the function.
     pub record: &'static FunctionRecord<'static>,
-    /// Takes the arguments, calls it, and encodes its value.
+    /// Decodes the arguments, calls the function, and encodes its value.
     pub call: fn(Arguments) -> Result<Vec<u8>, Failure>,
 }
 
@@ -43,9 +44,9 @@ impl closure::Guest for Closures {
     }
 }
 
-/// Writes out a line that was begun: nothing of this component runs after the call.
+/// Flushes standard output, since no code of the component runs after the call.
 fn flush() {
-    // An output that is gone is not the function's failure.
+    // A closed output is not a failure of the function.
     let _ = std::io::stdout().flush();
 }
 
@@ -57,12 +58,12 @@ fn find(function: &str) -> Result<&'static Entry, Failure> {
     let mut found = inventory::iter::<Entry>.into_iter().filter(named);
     match (found.next(), found.next()) {
         (Some(entry), None) => Ok(entry),
-        (Some(one), Some(other)) => Err(Failure::new(
+        (Some(first), Some(second)) => Err(Failure::new(
             FailureKind::Incompatible,
             format!(
                 "there is a function `{function}` in the packages {} and {}: \
                  write PACKAGE::{function}",
-                one.record.package, other.record.package
+                first.record.package, second.record.package
             ),
         )),
         (None, _) => {
@@ -87,7 +88,7 @@ fn to_wit(failure: Failure) -> closure::Failure {
     }
 }
 
-/// A panic ends in a trap, which tells nothing; so it is reported first.
+/// Installs a hook that reports panics to the host. The trap that follows carries no message.
 fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -100,14 +101,18 @@ fn report_panics() {
     });
 }
 
-/// Installed once an instance, before anything of the user's runs.
+/// Installs the logger once in each instance, before the user's code runs.
 #[cfg(feature = "log")]
 fn install_logger() {
     static ONCE: Once = Once::new();
     ONCE.call_once(crate::logger::install);
 }
 
-/// Encodes the value of a function that cannot fail. One that could not be read again is a failure.
+/// Encodes the value of a function that cannot fail.
+///
+/// # Errors
+///
+/// A failure of kind `function`, if the value cannot be encoded or the encoding cannot be decoded.
 pub fn value<T: Value>(value: T) -> Result<Vec<u8>, Failure> {
     codec::into_vec(value).map_err(|error| {
         let message = format!("its value cannot be sent back: {error}");
@@ -115,7 +120,12 @@ pub fn value<T: Value>(value: T) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// Encodes the value of a function that can fail, or takes its error apart.
+/// Encodes the value of a function that can fail.
+///
+/// # Errors
+///
+/// A failure of kind `function`, with the message and the causes of the function's error, or if the value cannot be
+/// encoded.
 pub fn fallible<R>(result: R) -> Result<Vec<u8>, Failure>
 where
     R: Fallible,

@@ -1,9 +1,9 @@
-//! What users of the attributes read: which functions compile, and what is said of those that don't.
+//! Tests of the attributes: functions that compile, and the compiler errors of those that don't.
 //!
-//! `TRYBUILD=overwrite cargo test -p hype-guest --test ui` writes the messages anew.
+//! `TRYBUILD=overwrite cargo test -p hype-guest --test ui` updates the expected errors.
 
 #[test]
-fn attributes_explain_themselves() {
+fn attributes_report_expected_errors() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui-pass/*.rs");
     cases.compile_fail("tests/ui/*.rs");

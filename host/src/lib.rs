@@ -1,10 +1,9 @@
-//! hype runs a function of yours somewhere else and gives you its value back.
+//! hype runs a Rust function somewhere else, such as in a container or a Pod, and returns its value.
 //!
-//! A function with [`#[hype::function]`](function) in a package's library becomes a constructor of
-//! [`Closure`]s; `cargo hype build` compiles that library to a WebAssembly [`Component`]; a
-//! [`Submitter`] stages the component and the arguments, lets a runner run it in a sandbox with
-//! just what the [`RunEnvironment`] names, and gives back a typed value or an [`Error`] that says
-//! what happened.
+//! The attribute [`#[hype::function]`](function) turns a function of a package's library into a constructor of
+//! [`Closure`]s. `cargo hype build` compiles the library to a WebAssembly [`Component`]. A [`Submitter`] uploads the
+//! component and the arguments to a stage and lets a runner call the function in a sandbox, which contains only what
+//! the [`RunEnvironment`] lists. It returns a typed value or a detailed [`Error`].
 //!
 //! ```no_run
 //! # mod my_package {
@@ -23,25 +22,25 @@
 //! }
 //! ```
 //!
-//! The same crate is compiled into the component, where it is only what a function needs; all
-//! that submits exists natively alone.
+//! This crate is also compiled into the component, for which it contains only the items that functions need.
+//! Submitters, environments and runners exist on native targets only.
 //!
 //! The root has the names that every program needs. The rest is in modules: [`environment`], [`run`],
-//! [`component`], [`error`](mod@error), [`stage`], `kubernetes` and [`runner`], which is also what another
-//! runner is built of.
+//! [`component`](mod@component), [`error`](mod@error), [`stage`], `kubernetes` and [`runner`], which also contains the
+//! building blocks of custom runners.
 //!
 //! # Features
 //!
-//! | feature | what it brings | by default |
+//! | feature | contents | by default |
 //! |---|---|---|
 //! | `local` | closures in this process ([`LocalRunner`]), and so wasmtime | yes |
 //! | `docker` | closures in containers of a Docker daemon (`DockerRunner`) | no |
 //! | `kubernetes` | closures in Pods of a cluster (`KubernetesRunner`) | no |
 //! | `gcs` | stages in Google Cloud Storage, `gs://` | no |
-//! | `aws` | stages in S3 and what speaks its protocol, `s3://` | no |
+//! | `aws` | stages in S3 and compatible object stores, `s3://` | no |
 //! | `azure` | stages in Azure Blob Storage, `az://` | no |
 //! | `full` | all of these | no |
-//! | `log`, `tracing` | what a function logs by the crate of that name goes to its standard error | no |
+//! | `log`, `tracing` | a function's log messages of the crate of that name are written to its standard error | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -54,22 +53,40 @@ mod native;
 #[cfg(not(target_family = "wasm"))]
 pub use native::*;
 
-/// serde, for packages whose only dependency is hype: derive with
-/// `#[serde(crate = "hype::serde")]`.
+/// The crate serde, for packages whose only dependency is hype. Derive with `#[serde(crate = "hype::serde")]`.
+///
+/// ```
+/// #[derive(hype::serde::Serialize, hype::serde::Deserialize)]
+/// #[serde(crate = "hype::serde")]
+/// struct Score {
+///     name: String,
+///     points: u32,
+/// }
+/// ```
 pub use serde;
 
-pub use hype_guest::{Bytes, embed, function, http, main, process};
+pub use hype_guest::{Bytes, component, embed, function, http, main, process};
 
-/// What expansions of the macros name, and `cargo hype`. It changes with them, and without notice.
+/// Items for the code that the macros generate, for `cargo hype` and for tests. They change without notice.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 pub mod __internal {
-    pub use crate::call::closure::bind;
+    pub use crate::call::closure::{bind, check_arguments, relay_output};
     pub use crate::call::embedded::embed;
-    pub use crate::configuration::{choose_submitter, features_for};
+    pub use crate::call::handle::handle;
+    pub use crate::call::typed::{TypedComponent, TypedFunction, bind_typed};
+    pub use crate::configuration::{Key, Options, choose_namespaces, explain};
+    pub use crate::error::hint_of;
+    pub use crate::map::report::recorder::Recorder;
+    pub use crate::map::staged::open::has_plan as is_staged_map;
+    pub use crate::map::{detach_on_drop, is_detached_on_drop, is_of_item, recorder};
     pub use crate::program::chosen::chosen_submitter_with_lease_term;
     pub use crate::program::{run_blocking_main, run_main};
+    pub use crate::progress::show_warnings;
+    pub use crate::run::relay::{OutputRelay, ReceiveOutput};
     pub use crate::run::submitter::submitter_with_lease_term;
+    #[cfg(feature = "local")]
+    pub use crate::staging::compiler::compile_in_children;
     pub use hype_guest::__internal::*;
-    pub use hype_wire::{exit_status, report};
+    pub use hype_wire::{exit_status, is_unprintable, printable, report};
 }

@@ -1,11 +1,10 @@
-//! A guest's stack as its author knows it.
+//! The backtrace of a guest, reduced to the frames of its author.
 
 use hype_wire::{Frame, Location};
 use wasmtime::WasmBacktrace;
 
-/// The frames of the guest that `error` stopped, the innermost first, without the machinery of
-/// panics above the author's functions and that of the SDK below them, which begins with the entry
-/// by which the function is registered.
+/// Returns the frames of the guest that `error` stopped, the innermost first. Omits the frames of the
+/// panic machinery above the author's functions, and those of the SDK below them.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -13,7 +12,20 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     trim(backtrace.frames().iter().flat_map(symbols).collect())
 }
 
-/// One frame of the machine, or several where functions were inlined.
+/// Returns the frames of functions with these names and indices, as [`frames`] does. Their locations are unknown.
+#[cfg(target_os = "linux")]
+pub(crate) fn from_names(functions: Vec<(Option<String>, u32)>) -> Vec<Frame> {
+    let frame = |(name, index): (Option<String>, u32)| {
+        let function = match name {
+            Some(mangled) => demangled(&mangled),
+            None => format!("function {index}"),
+        };
+        Frame { function, location: None }
+    };
+    trim(functions.into_iter().map(frame).collect())
+}
+
+/// Returns one frame, or several if functions were inlined.
 fn symbols(frame: &wasmtime::FrameInfo) -> Vec<Frame> {
     let name = |mangled: Option<&str>| match mangled {
         Some(mangled) => demangled(mangled),
@@ -34,8 +46,8 @@ fn symbols(frame: &wasmtime::FrameInfo) -> Vec<Frame> {
         .collect()
 }
 
-/// `{:#}` leaves out the hash that tells versions of a crate apart.
 fn demangled(name: &str) -> String {
+    // `{:#}` omits the hash of the crate's version.
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
@@ -43,8 +55,8 @@ fn trim(mut frames: Vec<Frame>) -> Vec<Frame> {
     if let Some(sdk) = frames.iter().position(is_sdk) {
         frames.truncate(sdk);
     }
-    // The entry itself may have been inlined away into what calls it.
-    while frames.last().is_some_and(|frame| frame.function.ends_with("FnOnce::call_once")) {
+    // The functions of the SDK may have been inlined into their callers.
+    while frames.len() > 1 && frames.last().is_some_and(is_caller_of_sdk) {
         frames.pop();
     }
     let machinery = frames.iter().rposition(is_panic_machinery);
@@ -53,6 +65,11 @@ fn trim(mut frames: Vec<Frame>) -> Vec<Frame> {
 
 fn is_sdk(frame: &Frame) -> bool {
     frame.function.contains("::__INVENTORY::") || frame.function.contains("hype_guest::")
+}
+
+fn is_caller_of_sdk(frame: &Frame) -> bool {
+    frame.function.ends_with("FnOnce::call_once")
+        || frame.function.starts_with("spotify:hype/closure@")
 }
 
 fn is_panic_machinery(frame: &Frame) -> bool {
@@ -84,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_authors_frames_stay() {
+    fn frames_of_panic_and_sdk_are_removed() {
         let stack = [
             "abort",
             "std::panicking::panic_with_hook",
@@ -107,13 +124,16 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_was_inlined_is_no_frame_of_the_author() {
-        let stack = ["my_package::inner", "core::ops::function::FnOnce::call_once"];
-        assert_eq!(trimmed(&stack), ["my_package::inner"]);
+    fn inlined_sdk_entry_is_removed() {
+        let call_once = "core::ops::function::FnOnce::call_once";
+        let export = "spotify:hype/closure@0.1.0#call";
+        assert_eq!(trimmed(&["my_package::inner", call_once]), ["my_package::inner"]);
+        assert_eq!(trimmed(&["my_package::inner", call_once, export]), ["my_package::inner"]);
+        assert_eq!(trimmed(&[export]), [export]);
     }
 
     #[test]
-    fn a_stack_of_another_language_stays_whole() {
+    fn stack_of_another_language_is_kept() {
         assert_eq!(trimmed(&["a", "b"]), ["a", "b"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the blobs of a run come from: the cache of this machine if it has them, else the stage.
+//! Reads the blobs of a run from this machine's cache, or else from the stage.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,7 +10,7 @@ use hype_wire::Blob;
 
 use crate::cache::Cache;
 
-/// The blobs of a stage. What is read is verified over the very bytes that it gives.
+/// The blobs of a stage, with a cache in front of it. Each read verifies the bytes that it returns.
 pub(crate) struct Blobs<'a> {
     stage: &'a Stage,
     cache: Option<&'a Cache>,
@@ -18,17 +18,12 @@ pub(crate) struct Blobs<'a> {
 }
 
 impl<'a> Blobs<'a> {
-    /// Those of `stage`, which `cache` may have, and keeps.
+    /// Creates a reader of the blobs of `stage` that stores them in `cache`.
     pub(crate) fn new(stage: &'a Stage, cache: Option<&'a Cache>) -> Self {
         Self { stage, cache, fetched: AtomicU64::new(0) }
     }
 
-    /// Returns the stage that the blobs are in.
-    pub(crate) fn stage(&self) -> &Stage {
-        self.stage
-    }
-
-    /// The bytes of `blob`.
+    /// Returns the bytes of `blob`.
     pub(crate) async fn get(&self, blob: &Blob) -> Result<Bytes, StageError> {
         if let Some(cache) = self.cache
             && let Some(bytes) = cache.read(blob).await
@@ -38,12 +33,12 @@ impl<'a> Blobs<'a> {
         let bytes = self.stage.get_blob(blob).await?;
         self.count(blob);
         if let Some(cache) = self.cache {
-            cache.keep(blob, &bytes).await;
+            cache.store(blob, &bytes).await;
         }
         Ok(bytes)
     }
 
-    /// Writes `blob` to a new file at `to`, which only this user can read.
+    /// Writes `blob` to a new file at `to`. Only the user of this process can read the file.
     pub(crate) async fn save(&self, blob: &Blob, to: &Path) -> Result<(), StageError> {
         if let Some(cache) = self.cache
             && cache.copy(blob, to).await
@@ -55,25 +50,26 @@ impl<'a> Blobs<'a> {
         if let Some(cache) = self.cache
             && let Ok(file) = File::open(to)
         {
-            cache.keep_file(blob, file).await;
+            cache.store_file(blob, file).await;
         }
         Ok(())
     }
 
-    /// A file that `make` gave, empty and this process's own, with the bytes of `blob`; none if it gives
-    /// none.
+    /// Writes `blob` to a file that `create` creates, and returns the file. `create` must return an empty
+    /// file that no other process can open. Returns `None` if it returns none.
+    #[cfg(target_os = "linux")]
     pub(crate) async fn in_file(
         &self,
         blob: &Blob,
-        make: impl Fn() -> Option<File>,
+        create: impl Fn() -> Option<File>,
     ) -> Result<Option<File>, StageError> {
         if let Some(cache) = self.cache
-            && let Some(file) = make()
+            && let Some(file) = create()
             && let Some(file) = cache.fill(blob, file).await
         {
             return Ok(Some(file));
         }
-        let Some(file) = make() else {
+        let Some(file) = create() else {
             return Ok(None);
         };
         let file = self.stage.fill_with_blob(blob, file).await?;
@@ -81,19 +77,19 @@ impl<'a> Blobs<'a> {
         if let Some(cache) = self.cache
             && let Ok(file) = file.try_clone()
         {
-            cache.keep_file(blob, file).await;
+            cache.store_file(blob, file).await;
         }
         Ok(Some(file))
     }
 
-    /// The bytes of the object `name`, which belongs to this run alone: no cache has or keeps it.
-    pub(crate) async fn get_own(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
+    /// Returns the bytes of the object `name`, which belongs to this run alone and is not cached.
+    pub(crate) async fn get_uncached(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
         let bytes = self.stage.get_blob_at(name, blob).await?;
         self.count(blob);
         Ok(bytes)
     }
 
-    /// How many bytes were read from the stage.
+    /// Returns the number of bytes that were read from the stage.
     pub(crate) fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
     }

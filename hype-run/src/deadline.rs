@@ -1,5 +1,5 @@
-//! The end of a guest's time, and of its runner's: noticed while it computes, and while it waits
-//! for the host.
+//! Deadlines and interruptions of guests, enforced while a guest computes and while it waits for the
+//! host.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,96 +9,110 @@ use hype_wire::{Failure, FailureKind};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-/// How often a guest that computes lets others run and looks at the clock.
+use crate::execution::Guest;
+
+/// The interval at which a guest that computes yields to others and checks its deadline.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How much longer a guest that waits in the host is left alone, so that one that computes is
-/// stopped by its own look at the clock, which knows where it was.
-const GRACE: Duration = Duration::from_millis(100);
+/// The extra time after the deadline or an interruption before a call is stopped from outside. A guest that computes
+/// is stopped before that by its own check, which records a backtrace.
+const HOST_GRACE: Duration = Duration::from_millis(100);
 
-/// The error that a guest is stopped with when its time is over.
+/// The error that stops a guest at its deadline.
 #[derive(Debug)]
 pub(crate) struct DeadlineExceeded;
 
 impl fmt::Display for DeadlineExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the deadline is over")
+        f.write_str("the deadline has passed")
     }
 }
 
 impl std::error::Error for DeadlineExceeded {}
 
-/// The error that a guest is stopped with when the runner is told to stop.
+/// The error that stops a guest when its run is interrupted.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the runner was told to stop")
+        f.write_str("the runner was stopped from outside")
     }
 }
 
 impl std::error::Error for Interrupted {}
 
-/// The failure of a run that was interrupted.
+/// Returns the failure of a run that was interrupted.
 pub(crate) fn interrupted() -> Failure {
     Failure::from_error(FailureKind::Interrupted, &Interrupted)
 }
 
-/// Makes the guest of `store` yield at each tick, and stop at the first one after `deadline`, or
-/// once `interrupt` is cancelled.
-pub(crate) fn watch<T>(
-    store: &mut Store<T>,
+/// Makes the guest of `store` yield at each tick, and stop at the first tick after `deadline`, after
+/// `interrupt` is cancelled, or when the host holds more for it than its memory limit.
+pub(crate) fn enforce(
+    store: &mut Store<Guest>,
     deadline: Option<Instant>,
     interrupt: CancellationToken,
 ) {
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |mut store| {
         if interrupt.is_cancelled() {
             Err(Interrupted.into())
         } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Err(DeadlineExceeded.into())
         } else {
+            store.data_mut().measure_held()?;
             Ok(UpdateDeadline::Yield(1))
         }
     });
 }
 
-/// Waits for `attempt`, and not much longer than until `interrupt` is cancelled.
+/// Waits for `work`, which is no call of a guest, until shortly after `interrupt` is cancelled.
 pub(crate) async fn unless_interrupted<T>(
     interrupt: &CancellationToken,
-    attempt: impl Future<Output = Result<T, Failure>>,
+    work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        ended = attempt => ended,
-        () = async {
-            interrupt.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        } => Err(interrupted()),
+        ended = work => ended,
+        () = shortly_after(interrupt) => Err(interrupted()),
     }
 }
 
-/// Waits for `guest`, and not much longer than to `deadline`.
+/// Waits for `guest`, until shortly after `deadline` or after `interrupt` is cancelled.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
+    interrupt: &CancellationToken,
     guest: impl Future<Output = wasmtime::Result<T>>,
 ) -> wasmtime::Result<T> {
+    let guest = async {
+        tokio::select! {
+            biased;
+            ended = guest => ended,
+            () = shortly_after(interrupt) => Err(Interrupted.into()),
+        }
+    };
     match deadline {
         None => guest.await,
-        Some(deadline) => tokio::time::timeout_at((deadline + GRACE).into(), guest)
+        Some(deadline) => tokio::time::timeout_at((deadline + HOST_GRACE).into(), guest)
             .await
             .unwrap_or_else(|_| Err(DeadlineExceeded.into())),
     }
 }
 
-/// Makes an engine's guests look at the clock, while there are any, with a thread that runs its [`Ticks`].
+async fn shortly_after(interrupt: &CancellationToken) {
+    interrupt.cancelled().await;
+    tokio::time::sleep(HOST_GRACE).await;
+}
+
+/// Counts the running guests of an engine. A thread that runs the engine's [`Ticks`] makes them check
+/// their deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
 }
 
-/// What that thread does until the ticker is gone.
+/// The loop of the ticking thread. It ends when the ticker is dropped.
 pub(crate) struct Ticks {
     shared: Arc<Shared>,
     engine: Engine,
@@ -113,27 +127,27 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     guests: usize,
-    /// There was no guest, and the thread waits for one.
-    idle: bool,
-    stopped: bool,
+    /// Whether the thread waits for the first guest.
+    is_idle: bool,
+    is_stopped: bool,
 }
 
-/// A guest that needs ticks; dropping it says that it is gone.
+/// A guard of a running guest, which needs ticks. Dropping it unregisters the guest.
 #[derive(Debug)]
 pub(crate) struct Ticking<'a>(&'a Shared);
 
 impl Ticker {
-    /// The ticks of `engine`.
+    /// Returns the loop that ticks `engine`.
     pub(crate) fn ticks(&self, engine: Engine) -> Ticks {
         Ticks { shared: Arc::clone(&self.shared), engine }
     }
 
-    /// Ticks for one guest more, until what this gives is dropped.
-    pub(crate) fn tick(&self) -> Ticking<'_> {
+    /// Registers one more guest, until the returned guard is dropped.
+    pub(crate) fn start(&self) -> Ticking<'_> {
         let mut state = self.shared.lock();
         state.guests += 1;
-        // Guests may come by the thousand a second, and a thread that ticks already needs no waking.
-        if std::mem::take(&mut state.idle) {
+        // Thousands of guests may start each second, and a thread that already ticks needs no wake-up.
+        if std::mem::take(&mut state.is_idle) {
             self.shared.changed.notify_one();
         }
         Ticking(&self.shared)
@@ -150,9 +164,9 @@ impl Ticks {
     pub(crate) fn run(self) {
         let Self { shared, engine } = self;
         let mut state = shared.lock();
-        while !state.stopped {
+        while !state.is_stopped {
             if state.guests == 0 {
-                state.idle = true;
+                state.is_idle = true;
                 state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -174,7 +188,22 @@ impl Drop for Ticking<'_> {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.shared.lock().stopped = true;
+        self.shared.lock().is_stopped = true;
         self.shared.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn interruption_ends_guest_that_waits_for_the_host() {
+        let interrupt = CancellationToken::new();
+        let guest = within(None, &interrupt, std::future::pending::<wasmtime::Result<()>>());
+        interrupt.cancel();
+        let error =
+            tokio::time::timeout(Duration::from_secs(60), guest).await.unwrap().unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What all guests of a process share: the engine, what it links them to, and its clock.
+//! The wasmtime embedding that all guests of a process share: engine, linker and ticker.
 
 use std::sync::{Arc, LazyLock};
 
@@ -6,18 +6,19 @@ use hype_wire::{Failure, FailureKind, Location};
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Engine, StoreContextMut};
 
-use crate::brevity;
 use crate::deadline::{Ticker, Ticks};
 use crate::deterministic;
-use crate::engine::{Platform, Slots, engine};
+use crate::engine::{CodeKind, Platform, Slots, engine};
 use crate::execution::{Guest, Panic};
 use crate::filesystem;
 use crate::http;
 #[cfg(target_os = "linux")]
 use crate::large_pages;
 use crate::process;
+use crate::random;
+use crate::truncate;
 
-/// The host's side of `wit/`.
+/// The host's bindings of `wit/`.
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",
@@ -26,47 +27,73 @@ pub(crate) mod bindings {
     });
 }
 
-/// wasmtime, ready to load components.
+/// An engine that is ready to load components.
 pub(crate) struct Embedding {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Guest>,
     pub(crate) ticker: Ticker,
 }
 
-type Made = Result<Embedding, String>;
+type EmbeddingResult = Result<Embedding, String>;
 
-/// An embedding that another thread makes, while this one fetches what it is to run: each takes about
-/// as long as the other. Then that thread is the clock of its guests.
-pub(crate) struct ComingEmbedding(Arc<LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>>);
+/// An embedding that another thread creates while this thread fetches the job: both take about the same
+/// time. Afterwards that thread is the ticker of the embedding's guests.
+pub(crate) struct LazyEmbedding(
+    Arc<LazyLock<EmbeddingResult, Box<dyn FnOnce() -> EmbeddingResult + Send>>>,
+);
 
-impl ComingEmbedding {
-    /// Begins to make it.
-    pub(crate) fn begin(slots: Option<Slots>) -> Self {
-        let coming = Self::by(move || Embedding::new(slots).map_err(|error| format!("{error:#}")));
-        let theirs = Arc::clone(&coming.0);
+impl LazyEmbedding {
+    /// Starts the thread that creates the embedding.
+    pub(crate) fn spawn(slots: Option<Slots>) -> Self {
+        let lazy = Self::from_fn(move || Embedding::new(CodeKind::Checked, slots).map_err(message));
+        let shared = Arc::clone(&lazy.0);
         let thread = std::thread::Builder::new().name("hype-engine".into());
         let started = thread.spawn(move || {
-            let made = LazyLock::force(&theirs).as_ref().ok();
-            let ticks = made.map(|it| it.ticker.ticks(it.engine.clone()));
-            // The embedding goes with its executor, which ends the ticks.
-            drop(theirs);
+            let embedding = LazyLock::force(&shared).as_ref().ok();
+            let ticks = embedding.map(|it| it.ticker.ticks(it.engine.clone()));
+            // Only the executor keeps the embedding alive. Dropping that ends the ticks.
+            drop(shared);
             ticks.map(Ticks::run)
         });
         match started {
-            Ok(_) => coming,
-            Err(error) => Self::by(move || Err(format!("there is no thread for it: {error}"))),
+            Ok(_) => lazy,
+            Err(error) => Self::from_fn(move || Err(format!("cannot start its thread: {error}"))),
         }
     }
 
-    fn by(make: impl FnOnce() -> Made + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(make))))
+    /// Creates the embedding when it is first used, with a thread for its ticks.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn deferred(slots: Slots) -> Self {
+        Self::from_fn(move || {
+            let embedding = Embedding::new(CodeKind::Checked, Some(slots)).map_err(message)?;
+            let ticks = embedding.ticker.ticks(embedding.engine.clone());
+            let thread = std::thread::Builder::new().name("hype-engine".into());
+            thread
+                .spawn(|| ticks.run())
+                .map_err(|error| format!("cannot start a thread: {error}"))?;
+            Ok(embedding)
+        })
     }
 
-    /// It, as soon as it is there.
+    /// Creates the embedding of a process that runs unchecked code, without a thread. Nothing ticks there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn without_ticks(slots: Slots) -> Self {
+        let created = Embedding::new(CodeKind::Unchecked, Some(slots)).map_err(message);
+        let lazy = Self::from_fn(move || created);
+        LazyLock::force(&lazy.0);
+        lazy
+    }
+
+    fn from_fn(create: impl FnOnce() -> EmbeddingResult + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(create))))
+    }
+
+    /// Waits for the embedding and returns it.
     ///
     /// # Errors
     ///
-    /// When the machine cannot run WebAssembly, or has no thread left.
+    /// A failure of the kind `infrastructure` when this machine cannot run WebAssembly, or has no thread
+    /// left.
     pub(crate) fn get(&self) -> Result<&Embedding, Failure> {
         LazyLock::force(&self.0).as_ref().map_err(|error| {
             let what = "this machine cannot run closures";
@@ -79,8 +106,8 @@ impl ComingEmbedding {
 }
 
 impl Embedding {
-    fn new(slots: Option<Slots>) -> wasmtime::Result<Self> {
-        let engine = engine(Platform::here(), slots)?;
+    fn new(kind: CodeKind, slots: Option<Slots>) -> wasmtime::Result<Self> {
+        let engine = engine(Platform::here(), kind, slots)?;
         #[cfg(target_os = "linux")]
         if let Some(Err(error)) = slots.map(|slots| large_pages::prefer(&engine, slots.memories()))
         {
@@ -92,22 +119,27 @@ impl Embedding {
     }
 }
 
+fn message(error: wasmtime::Error) -> String {
+    format!("{error:#}")
+}
+
 fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     filesystem::link(linker)?;
+    random::link(linker)?;
     deterministic::link(linker)?;
     http::link(linker)?;
     process::link(linker)?;
     linker.instance("spotify:hype/report@0.1.0")?.func_wrap("panicked", panicked)
 }
 
-/// Keeps the beginning of what the guest says, which stays in its memory else.
+/// Records a panic that the guest reports. Copies only the beginning of its text out of the guest.
 fn panicked(
     mut store: StoreContextMut<'_, Guest>,
     (message, file, line): (WasmStr, WasmStr, u32),
 ) -> wasmtime::Result<()> {
-    let message = brevity::text(&message.to_str(&store)?);
-    let file = brevity::name(&file.to_str(&store)?);
+    let message = truncate::message(&message.to_str(&store)?);
+    let file = truncate::name(&file.to_str(&store)?);
     store.data_mut().panic = Some(Panic { message, location: Location { file, line } });
     Ok(())
 }

@@ -1,14 +1,25 @@
-//! What machine code is made for and how: the same settings wherever it is made and run.
+//! The platforms of machine code, and the engine settings that its compiler and its runner share.
 
 use std::fmt;
 use std::str::FromStr;
 
-use wasmtime::{Config, Engine, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
 
 use crate::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
-/// An instruction set that machine code is made for, always a named one: code for just the
-/// machine that compiles might not run where it is sent.
+/// A named instruction set that machine code is compiled for. Code is never compiled for the features
+/// of the compiling machine, since it might not run on another machine.
+///
+/// # Examples
+///
+/// ```
+/// use hype_run::Platform;
+///
+/// let platform: Platform = "x86_64-v3".parse()?;
+/// assert_eq!(platform, Platform::X86_64V3);
+/// assert_eq!(platform.name(), "x86_64-v3");
+/// # Ok::<(), hype_run::UnknownPlatform>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Platform {
     /// Any x86-64 machine of the last fifteen years, with SSE4.2 and POPCNT.
@@ -26,12 +37,12 @@ const X86_64_V3_FLAGS: [&str; 6] =
     ["has_avx", "has_avx2", "has_fma", "has_bmi1", "has_bmi2", "has_lzcnt"];
 
 impl Platform {
-    /// The best platform that this machine is, unless it is none of them.
+    /// Returns the most capable platform that this machine supports, if it supports any.
     pub fn here() -> Option<Self> {
         ALL.into_iter().find(|platform| platform.is_here())
     }
 
-    /// Its name, as it stands in manifests.
+    /// Returns the platform's name, as manifests contain it.
     pub fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -40,7 +51,7 @@ impl Platform {
         }
     }
 
-    /// Whether code for it runs on this machine.
+    /// Returns whether this machine runs code for the platform.
     pub fn is_here(self) -> bool {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         return match self {
@@ -61,8 +72,8 @@ impl Platform {
         return cfg!(all(target_os = "linux", target_arch = "aarch64")) && self == Self::Aarch64;
     }
 
-    /// Code is the same for every C library, and is loaded whichever it was made for; but wasmtime runs
-    /// none in an engine for another than this program's own.
+    /// Returns the target triple, with the C library of this program: wasmtime accepts no other. The
+    /// machine code is the same for every C library.
     fn triple(self) -> &'static str {
         match (self, cfg!(target_env = "musl")) {
             (Self::X86_64 | Self::X86_64V3, false) => "x86_64-unknown-linux-gnu",
@@ -88,7 +99,68 @@ impl fmt::Display for Platform {
     }
 }
 
-/// A name of no platform that this version knows.
+/// The kind of machine code. Code of one kind is never loaded in place of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CodeKind {
+    /// Machine code that checks regularly whether it must stop. Several guests can run in one process.
+    #[default]
+    Checked,
+    /// Machine code without checks, which is faster. Only the end of its process stops it, so that only worker
+    /// processes load it.
+    Unchecked,
+}
+
+/// The platform and the kind of machine code, which together have a name: `x86_64-v3`, `x86_64-v3-unchecked`.
+///
+/// # Examples
+///
+/// ```
+/// use hype_run::{CodeKind, Platform, Target};
+///
+/// let target: Target = "x86_64-v3-unchecked".parse()?;
+/// assert_eq!(target, Target { platform: Platform::X86_64V3, kind: CodeKind::Unchecked });
+/// assert_eq!(Target::from(Platform::X86_64V3).to_string(), "x86_64-v3");
+/// # Ok::<(), hype_run::UnknownPlatform>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The platform of the machine code.
+    pub platform: Platform,
+    /// The kind of the machine code.
+    pub kind: CodeKind,
+}
+
+/// The end of the name of a target with unchecked code.
+const UNCHECKED: &str = "-unchecked";
+
+impl From<Platform> for Target {
+    /// Returns the target with checked code.
+    fn from(platform: Platform) -> Self {
+        Self { platform, kind: CodeKind::Checked }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.kind == CodeKind::Unchecked { UNCHECKED } else { "" };
+        write!(f, "{}{kind}", self.platform)
+    }
+}
+
+impl FromStr for Target {
+    type Err = UnknownPlatform;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPlatform> {
+        let (platform, kind) = match name.strip_suffix(UNCHECKED) {
+            Some(platform) => (platform, CodeKind::Unchecked),
+            None => (name, CodeKind::Checked),
+        };
+        let platform = platform.parse().map_err(|_| UnknownPlatform(name.to_owned()))?;
+        Ok(Self { platform, kind })
+    }
+}
+
+/// The error of a name that is not a platform of this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownPlatform(String);
 
@@ -109,31 +181,35 @@ impl FromStr for Platform {
     }
 }
 
-/// How many guests there are at most at once, for whom room is set aside.
+/// The maximum number of concurrent guests, for which memory is reserved.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slots(pub(crate) usize);
 
-/// How many memories and tables are set aside for each guest. Most have one memory and two tables; a few
-/// have more, and may have those that others don't use.
+/// The numbers of memories and tables reserved for each guest. Most guests have one memory and two
+/// tables; a few have more, and may use those that other guests leave.
 const MEMORIES_EACH: usize = 4;
 const TABLES_EACH: usize = 32;
 
-/// How much of a guest's memory and tables is cleared where it is, rather than given back and asked for
-/// again: about what a small one touches.
+/// The bytes of a guest's memory and of a table that are cleared in place instead of being returned to
+/// the system: about as many as a small guest touches.
 const KEPT_MEMORY: usize = 1 << 20;
 const KEPT_TABLE: usize = 1 << 14;
 
-/// How large the records of one instance may be, which grow with what its module imports and defines.
+/// The bytes of changed pages of a guest in a worker that are restored in place, if the kernel can list these pages.
+const KEPT_IN_WORKER: usize = 4 << 20;
+
+/// The maximum size of wasmtime's records of one instance, in bytes. They grow with the imports and
+/// definitions of its module.
 const LARGEST_INSTANCE: usize = 64 << 20;
 
 impl Slots {
-    /// How many memories there is room for.
+    /// Returns the number of reserved memories.
     pub(crate) fn memories(self) -> usize {
         (self.0 * MEMORIES_EACH).max(MEMORIES)
     }
 
-    /// The room: all of it is address space alone, until a guest comes by. How much one guest may have
-    /// is for [`crate::limits`] to say.
+    /// Returns the settings of the pool. It reserves only address space until a guest uses it. The
+    /// limits of one guest are in [`crate::limits`].
     fn pool(self) -> PoolingAllocationConfig {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let each = |number: usize, at_least: usize| count((self.0 * number).max(at_least));
@@ -146,7 +222,7 @@ impl Slots {
             .max_core_instances_per_component(u32::MAX)
             .max_memories_per_component(u32::MAX)
             .max_tables_per_component(u32::MAX)
-            // When a module goes, wasmtime counts up to this.
+            // wasmtime iterates up to these numbers when it drops a module.
             .max_memories_per_module(count(MEMORIES))
             .max_tables_per_module(count(TABLES))
             .max_component_instance_size(LARGEST_INSTANCE)
@@ -159,53 +235,81 @@ impl Slots {
     }
 }
 
-/// The engine for `platform`, or for just this machine when it is no platform of ours; with `slots` one
-/// that sets room aside for that many guests.
-pub(crate) fn engine(platform: Option<Platform>, slots: Option<Slots>) -> wasmtime::Result<Engine> {
+/// Creates the engine for `platform`, or for the features of this machine if it is none of our platforms.
+/// With `slots`, the engine reserves memory for that many guests.
+pub(crate) fn engine(
+    platform: Option<Platform>,
+    kind: CodeKind,
+    slots: Option<Slots>,
+) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
-    config.epoch_interruption(true);
-    // Backtraces do without, and debuggers of native code have nothing to look for here.
+    // wasmtime rejects machine code that was compiled with another value of this setting.
+    config.epoch_interruption(kind == CodeKind::Checked);
+    // Wasm backtraces don't need it.
     config.native_unwind_info(false);
     if let Some(slots) = slots {
-        config.allocation_strategy(slots.pool());
+        let mut pool = slots.pool();
+        if kind == CodeKind::Unchecked && PoolingAllocationConfig::is_pagemap_scan_available() {
+            // The one guest of a worker leaves its pages to the next, which then causes no page faults.
+            pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEPT_IN_WORKER);
+        }
+        config.allocation_strategy(pool);
     }
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
-    // Nothing is written: by it the instances of a guest that trapped can be looked at.
+    // Gives access to the instances of a guest that trapped; it writes no file.
     config.coredump_on_trap(true);
     if let Some(platform) = platform {
         config.target(platform.triple())?;
         for flag in platform.flags() {
-            // SAFETY: the flags say what the platform's machines can do, as its name promises, and
-            // wasmtime makes sure that this machine can too before it runs any code.
+            // SAFETY: each flag is a feature that every machine of the platform has, and wasmtime checks
+            // that this machine has it before it runs any code.
             unsafe { config.cranelift_flag_enable(flag) };
         }
     }
     Engine::new(&config)
 }
 
-/// Machine code of the component in `bytes`, for [`Platform`] `platform`.
+/// Compiles the component in `bytes` to machine code for `target`.
 ///
 /// # Errors
 ///
-/// When it isn't a component, or this program has no compiler for the platform.
+/// When the bytes are not a component, or this program has no compiler for the platform.
+///
+/// # Examples
+///
+/// ```
+/// use hype_run::{Platform, precompile};
+///
+/// let empty_component = b"\0asm\x0d\0\x01\0";
+/// if let Some(platform) = Platform::here() {
+///     let machine_code = precompile(empty_component, platform)?;
+///     assert!(machine_code.starts_with(b"\x7fELF"));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
 pub fn precompile(
     bytes: &[u8],
-    platform: Platform,
+    target: impl Into<Target>,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    engine(Some(platform), None)
+    let Target { platform, kind } = target.into();
+    engine(Some(platform), kind, None)
         .and_then(|engine| engine.precompile_component(bytes))
         .map_err(wasmtime::Error::into_boxed_dyn_error)
 }
 
-/// What machine code for `platform` depends on besides the component: code made under another
-/// fingerprint cannot be loaded.
+/// Returns a hash of everything besides the component that machine code for `target` depends on.
+/// Machine code with another fingerprint cannot be loaded.
 ///
 /// # Errors
 ///
 /// When this program has no compiler for the platform.
-pub fn fingerprint(platform: Platform) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+pub fn fingerprint(
+    target: impl Into<Target>,
+) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let engine = engine(Some(platform), None).map_err(wasmtime::Error::into_boxed_dyn_error)?;
+    let Target { platform, kind } = target.into();
+    let engine =
+        engine(Some(platform), kind, None).map_err(wasmtime::Error::into_boxed_dyn_error)?;
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     Ok(hasher.finish())
@@ -216,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn platforms_read_what_they_write() {
+    fn platform_name_parses_to_the_platform() {
         for platform in ALL {
             assert_eq!(platform.to_string().parse(), Ok(platform));
         }
@@ -226,7 +330,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "all-platforms")]
-    fn code_is_made_for_every_platform_here() {
+    fn component_compiles_for_every_platform() {
         let empty = b"\0asm\x0d\0\x01\0";
         for platform in ALL {
             let code = precompile(empty, platform).unwrap();
@@ -235,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_has_one_fingerprint_and_no_other_has_it() {
+    fn fingerprint_is_stable_and_unique_to_its_platform() {
         let Some(here) = Platform::here() else {
             return;
         };
@@ -244,5 +348,25 @@ mod tests {
         if here == Platform::X86_64V3 {
             assert_ne!(fingerprint(here), fingerprint(Platform::X86_64));
         }
+    }
+
+    #[test]
+    fn fingerprints_of_the_kinds_of_code_differ() {
+        let Some(platform) = Platform::here() else {
+            return;
+        };
+        let unchecked = Target { platform, kind: CodeKind::Unchecked };
+        assert_ne!(fingerprint(platform).unwrap(), fingerprint(unchecked).unwrap());
+    }
+
+    #[test]
+    fn target_name_parses_to_the_target() {
+        for platform in ALL {
+            for kind in [CodeKind::Checked, CodeKind::Unchecked] {
+                let target = Target { platform, kind };
+                assert_eq!(target.to_string().parse(), Ok(target));
+            }
+        }
+        assert!("vax-unchecked".parse::<Target>().is_err());
     }
 }

@@ -1,34 +1,45 @@
-//! One call of one function, in an instance and a sandbox of its own.
+//! One call of one function, in a new instance and a new sandbox.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hype_wire::{Failure, FunctionRef, Job, Location};
+use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::budget::{Budget, Charge};
 use crate::callee::ReadyComponent;
+use crate::cpu_time;
 use crate::deadline;
-use crate::end;
 use crate::executor::{CallPermit, Executor};
+use crate::failure::{self, Clues};
+use crate::http::Client;
 use crate::layout::Layout;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
-use crate::output::Output;
-use crate::run::{Request, micros};
+use crate::output::GuestOutput;
+use crate::program::Input;
+use crate::run::{RunRequest, as_micros, micros};
 use crate::sandbox::{self, Sandbox};
 use crate::stack;
 
-/// What belongs to one guest; it goes when the call has ended.
+/// The state of one guest. It is dropped when the call has ended.
 pub(crate) struct Guest {
     pub(crate) sandbox: Sandbox,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    /// The memory of the guest, and of everything that the host holds for it.
+    pub(crate) budget: Budget,
+    /// The charge of `table`, see [`crate::held`].
+    pub(crate) held: Charge,
     pub(crate) limiter: Limiter,
     pub(crate) panic: Option<Panic>,
 }
 
-/// What the guest said of a panic, before the trap that must follow.
+/// A panic that the guest reported, before the trap that must follow.
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) location: Location,
@@ -47,52 +58,80 @@ impl WasiView for Guest {
     }
 }
 
-/// How a call went and what it took.
+/// The result of a call, with its times and its memory.
 #[derive(Debug)]
 pub struct Execution {
-    /// The value's MessagePack, or why there is none.
+    /// The value as MessagePack, or the failure of the call.
     pub value: Result<Vec<u8>, Failure>,
-    /// Setting up the sandbox and instantiating the component, in microseconds.
+    /// The [`ProgramOutput`](hype_wire::ProgramOutput) of a program that failed, as MessagePack.
+    pub output: Option<Vec<u8>>,
+    /// The time to set up the sandbox and instantiate the component, in microseconds.
     pub start_us: u64,
-    /// The call itself, in microseconds.
+    /// The time of the call itself, in microseconds.
     pub run_us: u64,
-    /// The most linear memory that the guest had, in bytes.
+    /// The processor time of the guest and of the host's functions that it waited for, in microseconds. Zero if it is
+    /// unknown.
+    pub cpu_us: u64,
+    /// The peak size of the guest's memories and tables, and of everything that the host held for it, in
+    /// bytes.
     pub peak_memory: u64,
 }
 
 impl Execution {
-    /// Returns the execution of a call that never began.
+    /// Returns the result of a call that never began.
     pub(crate) fn failed(failure: Failure) -> Self {
-        Self { value: Err(failure), start_us: 0, run_us: 0, peak_memory: 0 }
+        Self {
+            value: Err(failure),
+            output: None,
+            start_us: 0,
+            run_us: 0,
+            cpu_us: 0,
+            peak_memory: 0,
+        }
     }
 }
 
-/// A call and everything that it needs besides the component.
+/// The inputs of one call besides its component and arguments.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct CallContext<'a> {
     pub(crate) job: &'a Job,
     pub(crate) run_id: &'a str,
-    pub(crate) request: &'a Request,
+    pub(crate) request: &'a RunRequest,
     pub(crate) layout: &'a Layout,
-    pub(crate) output: &'a Output,
+    pub(crate) output: &'a GuestOutput,
     pub(crate) function: &'a FunctionRef,
-    /// The part of the call's time that was spent on its machine code.
+    /// The seed of a deterministic call.
+    pub(crate) seed: Option<u64>,
+    /// The part of the call's timeout that was already spent, on its machine code.
     pub(crate) spent: Duration,
+    /// Cancelling this token stops the call. It is that of the request, or a child of it.
+    pub(crate) interrupt: &'a CancellationToken,
+    /// The client for the guest's HTTP requests, if they leave from another process.
+    pub(crate) http_client: Option<&'a Arc<dyn Client>>,
 }
 
-/// Calls a function with `arguments`, until the request is interrupted. The call runs in the slot of
-/// `permit`.
+/// Calls a function with `arguments`. Stops it at its deadline or when it is interrupted. The
+/// call occupies the slot of `permit`.
 pub(crate) async fn execute(
     executor: &Executor,
     component: &ReadyComponent,
-    surroundings: Surroundings<'_>,
-    arguments: &[u8],
+    context: CallContext<'_>,
+    arguments: &Bytes,
     permit: CallPermit,
 ) -> Execution {
-    let Surroundings { job, request, function, spent, .. } = surroundings;
+    let CallContext { job, function, spent, interrupt, .. } = context;
     let started = Instant::now();
-    let prepared = component.callee(&job.component, function).and_then(|callee| {
-        Ok((callee, sandbox::prepare(surroundings, executor)?, executor.tick()?))
+    let bounds = Bounds::from(&job.limits);
+    let budget = Budget::new(bounds.memory);
+    let prepared = component.find_callee(&job.component, function).and_then(|callee| {
+        let input = match function {
+            FunctionRef::Program(name) => {
+                Some(Input::decode(name, arguments, &budget, &job.limits)?)
+            }
+            FunctionRef::Closure(_) | FunctionRef::Export { .. } => None,
+        };
+        let sandbox = sandbox::prepare(context, input, executor, &budget)?;
+        Ok((callee, sandbox, executor.start_ticks()?))
     });
     let (callee, sandbox, _ticking) = match prepared {
         Ok(prepared) => prepared,
@@ -100,40 +139,45 @@ pub(crate) async fn execute(
     };
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
-    let bounds = Bounds::from(&job.limits);
-    let limiter = Limiter::new(bounds.memory);
-    let guest = Guest { sandbox, table, limiter, panic: None };
+    let limiter = Limiter::new(budget.clone());
+    let held = budget.empty_charge();
+    let guest = Guest { sandbox, table, budget: budget.clone(), held, limiter, panic: None };
     let mut store = Store::new(component.engine(), guest);
-    store.limiter(|guest| &mut guest.limiter);
+    store.limiter(|guest| guest);
     store.set_max_component_handles(HANDLES);
-    store.set_hostcall_fuel(bounds.handed());
+    store.set_hostcall_fuel(bounds.host_call());
     let timeout = job.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
-    // One that no clock will ever reach is none.
+    // A deadline beyond the range of the clock is no deadline.
     let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
     store.data_mut().sandbox.requests.deadline = deadline;
-    deadline::watch(&mut store, deadline, request.interrupt.clone());
+    deadline::enforce(&mut store, deadline, interrupt.clone());
 
-    let mut called = None;
+    let mut called_at = None;
     let call = async {
         let instance = component.instantiate(&mut store).await?;
-        called = Some(Instant::now());
+        called_at = Some(Instant::now());
         callee.call(&mut store, &instance, arguments).await
     };
-    let ended = deadline::within(deadline, call).await;
-    let run_us = called.map_or(0, micros);
+    let within = deadline::within(deadline, interrupt, call);
+    let (ended, cpu_time) = cpu_time::measure(within).await;
+    let run_us = called_at.map_or(0, micros);
     let start_us = micros(started).saturating_sub(run_us);
-    let peak_memory = store.data().limiter.peak();
+    let peak_memory = budget.peak();
     let pointer = ended.as_ref().err().and_then(|error| stack::pointer(&mut store, error));
     let guest = store.data_mut();
-    let (panic, refused) = (guest.panic.take(), guest.limiter.refused());
+    let (panic, denied_growth) = (guest.panic.take(), guest.limiter.denied_growth());
     guest.sandbox.clear();
-    executor.end(store, permit);
+    executor.release(store, permit);
     let value = match ended {
         Ok(Ok(value)) if value.len() as u64 > bounds.value => {
-            Err(end::too_large(function.plain_name(), &bounds))
+            Err(failure::value_too_large(function.plain_name(), &bounds))
         }
         Ok(returned) => returned,
-        Err(error) => Err(end::early(&error, (panic, refused), pointer, (job, function))),
+        Err(error) => {
+            let clues = Clues { panic, denied_growth, stack_pointer: pointer };
+            Err(failure::from_error(&error, clues, job, function))
+        }
     };
-    Execution { value, start_us, run_us, peak_memory }
+    let cpu_us = as_micros(cpu_time);
+    Execution { value, output: None, start_us, run_us, cpu_us, peak_memory }
 }

@@ -1,96 +1,210 @@
-//! The WebAssembly engine, and the components that are ready to run on it.
+//! The WebAssembly engine and its compiled components.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
+use hype_stage::spawn_io;
+use hype_wire::{ComponentRef, Digest, Failure, FailureKind, Powers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
 use crate::cache::Cache;
 use crate::callee::ReadyComponent;
+use crate::compiler::{CompileError, CompileTurn, Compiler};
 use crate::deadline::Ticking;
-use crate::embedding::ComingEmbedding;
-use crate::engine::Slots;
+use crate::embedding::LazyEmbedding;
+use crate::engine::{CodeKind, Platform, Slots, Target};
 use crate::execution::Guest;
 use crate::http::{Resolver, SystemResolver};
-use crate::mapped::MachineCode;
-use crate::process::CommandPlace;
+use crate::load_time::TimeoutLeft;
+use crate::machine_code::{self, MachineCode};
+use crate::open_file_limit::raise_open_file_limit;
+use crate::process::CommandIsolation;
+#[cfg(target_os = "linux")]
+use crate::workers::Workers;
 
-/// How many components are kept ready, the last used ones.
-const KEPT: usize = 16;
+/// The number of components that stay in memory, the most recently used.
+const MAX_COMPONENTS: usize = 16;
 
-/// How much memory the system takes back in no time.
-const AT_ONCE: u64 = 16 << 20;
+/// The memory of a guest, in bytes, above which its release is moved to another thread.
+const LARGE_GUEST: u64 = 16 << 20;
 
-/// Runs components: one engine, shared by all runs of a process.
+/// Runs components: one engine for all runs of a process.
+///
+/// # Examples
+///
+/// ```
+/// use hype_run::{Cache, CommandIsolation, Executor};
+///
+/// let executor = Executor::new()
+///     .with_cache(Cache::in_directory("/var/cache/hype"))
+///     .with_commands(CommandIsolation::Namespaces);
+/// ```
 pub struct Executor {
-    embedding: ComingEmbedding,
-    ready: Mutex<Vec<(Digest, ReadyComponent)>>,
-    /// As many components are compiled at once as there are cores. One whose run didn't wait for it
-    /// is compiled to its end all the same, since nothing can stop that.
-    compilers: OnceLock<Arc<Semaphore>>,
+    embedding: LazyEmbedding,
+    /// The most recently used component is the last.
+    components: Mutex<Vec<(Digest, ReadyComponent)>>,
+    compiler: Compiler,
     cache: Option<Cache>,
-    /// For calls that have room set aside.
+    /// One permit per slot of a pooled executor.
     permits: Option<Arc<Semaphore>>,
     resolver: Arc<dyn Resolver>,
-    commands: CommandPlace,
-    /// Whether its process ends with the first call.
-    is_last: bool,
+    commands: CommandIsolation,
+    #[cfg(target_os = "linux")]
+    workers: Option<Workers>,
+    /// Whether the process exits after the first call.
+    is_single_call: bool,
 }
 
 impl Executor {
-    /// An executor without components, for a call or a few. It lets this process have as many open
-    /// files as the system allows it, since guests may open hundreds each.
+    /// Creates an executor for a few calls. Raises this process's limit of open files to the maximum
+    /// that the system allows, since each guest may open hundreds of files.
     ///
-    /// That a machine cannot run WebAssembly is told by the first run.
+    /// If this machine cannot run WebAssembly, the first run fails.
     pub fn new() -> Self {
-        Self::with(None)
+        Self::with_slots(None)
     }
 
-    /// The same for one call, with which this process ends: what the call had is left to the system, which
-    /// takes all of it back at once.
+    /// Creates an executor for a process that exits after one call. It frees nothing: the system frees
+    /// all memory at exit, which is faster.
     pub fn for_one_call() -> Self {
-        Self { is_last: true, ..Self::new() }
+        Self { is_single_call: true, ..Self::new() }
     }
 
-    /// The same for many calls, of which `calls` run at once and others wait for their turn. What they
-    /// need is set aside beforehand and used again and again; that takes longer to begin with, and less
-    /// for each call.
+    /// Creates an executor for many calls. At most `calls` calls run concurrently; the others wait for
+    /// a free slot. Memory for all slots is reserved once and reused, so that the start is slower and
+    /// each call is faster.
     pub fn pooled(calls: usize) -> Self {
-        Self { permits: Some(Arc::new(Semaphore::new(calls))), ..Self::with(Some(Slots(calls))) }
+        let permits = Some(Arc::new(Semaphore::new(calls)));
+        Self { permits, ..Self::with_slots(Some(Slots(calls))) }
     }
 
-    fn with(slots: Option<Slots>) -> Self {
-        let embedding = ComingEmbedding::begin(slots);
-        raise_descriptors();
-        let (ready, compilers, commands) = Default::default();
-        let resolver = Arc::new(SystemResolver);
-        let (cache, permits, is_last) = (None, None, false);
-        Self { embedding, ready, compilers, cache, permits, resolver, commands, is_last }
+    /// Creates an executor for many calls that makes them in worker processes, which run unchecked code and are killed at
+    /// the deadline. This process makes the HTTP requests of their guests. Calls that may start commands stay in this process,
+    /// in memory as that of [`pooled`](Self::pooled), and so do all calls if this program can't be started again as a worker.
+    /// At most `calls` calls run concurrently.
+    pub fn in_workers(calls: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            raise_open_file_limit();
+            let permits = Some(Arc::new(Semaphore::new(calls)));
+            let executor = Self::with_embedding(LazyEmbedding::deferred(Slots(calls)));
+            Self { permits, workers: Some(Workers::new(None)), ..executor }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Self::pooled(calls)
     }
 
-    /// Looks for what the runs need in `cache` first, and keeps there what they fetch.
+    /// Creates the executor of a fork server: for unchecked code, with one slot, and without a thread.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_fork_server() -> Self {
+        let permits = Some(Arc::new(Semaphore::new(1)));
+        Self { permits, ..Self::with_embedding(LazyEmbedding::without_ticks(Slots(1))) }
+    }
+
+    fn with_slots(slots: Option<Slots>) -> Self {
+        let embedding = LazyEmbedding::spawn(slots);
+        raise_open_file_limit();
+        Self::with_embedding(embedding)
+    }
+
+    fn with_embedding(embedding: LazyEmbedding) -> Self {
+        Self {
+            embedding,
+            components: Mutex::default(),
+            compiler: Compiler::in_this_process(),
+            cache: None,
+            permits: None,
+            resolver: Arc::new(SystemResolver),
+            commands: CommandIsolation::default(),
+            #[cfg(target_os = "linux")]
+            workers: None,
+            is_single_call: false,
+        }
+    }
+
+    /// Sets the cache that runs read blobs from, and to which they write the blobs that they fetch.
+    /// Without it, each run fetches all its blobs.
     #[must_use]
     pub fn with_cache(self, cache: impl Into<Option<Cache>>) -> Self {
         Self { cache: cache.into(), ..self }
     }
 
-    /// Asks `resolver` for the addresses of the hosts that guests ask, rather than the system.
+    /// Sets the resolver for the HTTP requests of guests. Without it, the system resolves names.
     #[must_use]
     pub fn with_resolver(self, resolver: impl Resolver) -> Self {
         Self { resolver: Arc::new(resolver), ..self }
     }
 
-    /// Runs the commands of guests there, rather than apart.
+    /// Sets the program whose processes are the workers: the absolute path of `hype-run`, or of any program that links this
+    /// version of hype. Without it, this program is started again. One that has loaded hype in a library, such as Python,
+    /// can't be.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let executor = hype_run::Executor::in_workers(8).with_worker_program("/usr/local/bin/hype-run");
+    /// ```
     #[must_use]
-    pub fn with_commands(self, place: CommandPlace) -> Self {
-        Self { commands: place, ..self }
+    pub fn with_worker_program(self, path: impl Into<std::path::PathBuf>) -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            Self { workers: self.workers.map(|_| Workers::new(Some(path.into()))), ..self }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = path;
+            self
+        }
     }
 
-    pub(crate) fn commands(&self) -> CommandPlace {
+    /// Sets the isolation of the commands of guests. Without it, commands run in namespaces.
+    #[must_use]
+    pub fn with_commands(self, isolation: CommandIsolation) -> Self {
+        Self { commands: isolation, ..self }
+    }
+
+    /// Sets the compiler of components without machine code. Without it, they are compiled in this process.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// Returns the kind of machine code for calls with these grants. Waits until it is known whether this program can have
+    /// worker processes, and starts what they need.
+    pub async fn code_kind(&self, powers: &Powers) -> CodeKind {
+        #[cfg(target_os = "linux")]
+        if self.workers_for(powers).await.is_some() {
+            return CodeKind::Unchecked;
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = powers;
+        CodeKind::Checked
+    }
+
+    /// Returns the reason why all calls stay in this process, or `None` if those without grants for commands run in worker
+    /// processes. Starts what workers need.
+    pub async fn worker_refusal(&self) -> Option<String> {
+        #[cfg(target_os = "linux")]
+        if let Some(workers) = &self.workers {
+            return workers.refusal().await;
+        }
+        let reason = match cfg!(target_os = "linux") {
+            true => "its executor was created without worker processes",
+            false => "only Linux has worker processes",
+        };
+        Some(reason.to_owned())
+    }
+
+    /// Returns the worker processes, if calls with these grants run there.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn workers_for(&self, powers: &Powers) -> Option<&Workers> {
+        let workers = self.workers.as_ref()?;
+        workers.can_run(powers).await.then_some(workers)
+    }
+
+    pub(crate) fn commands(&self) -> CommandIsolation {
         self.commands
     }
 
@@ -98,115 +212,127 @@ impl Executor {
         Arc::clone(&self.resolver)
     }
 
-    /// Returns whether commands can change files that several calls share: they run with all the rights of
-    /// this process, which makes more than one call.
-    pub(crate) fn commands_reach_shared_files(&self) -> bool {
-        !self.is_last && self.commands == CommandPlace::Here
+    /// Returns whether a command could change files that several calls share. This is so if commands
+    /// run without isolation in a process that makes more than one call.
+    pub(crate) fn can_commands_change_shared_files(&self) -> bool {
+        !self.is_single_call && self.commands != CommandIsolation::Namespaces
     }
 
-    /// Where to look for what a run needs before it is fetched.
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.cache.as_ref()
     }
 
-    /// The component with this digest, if it was used before.
-    pub(crate) fn reuse(&self, digest: &Digest) -> Option<ReadyComponent> {
-        let mut ready = self.lock();
-        let index = ready.iter().position(|(kept, _)| kept == digest)?;
-        let last_used = ready.remove(index);
+    /// Returns the component with this digest if it is in memory, and marks it as used.
+    pub(crate) fn loaded(&self, digest: &Digest) -> Option<ReadyComponent> {
+        let mut components = self.lock();
+        let index = components.iter().position(|(loaded, _)| loaded == digest)?;
+        let last_used = components.remove(index);
         let component = last_used.1.clone();
-        ready.push(last_used);
+        components.push(last_used);
         Some(component)
     }
 
-    /// The component in `bytes`, whose digest this is, unless it takes longer than `timeout`.
+    /// Forgets the component with this digest.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn unload(&self, digest: &Digest) {
+        self.lock().retain(|(loaded, _)| loaded != digest);
+    }
+
+    /// Compiles the component in `bytes`, which have the digest that `component` names.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the kind `deadline` when it takes longer than `timeout`, waiting for another
+    /// compilation included, and of the kind `incompatible` when the bytes are not a component that hype can run.
     pub(crate) async fn compile(
         &self,
         component: &ComponentRef,
         bytes: Bytes,
-        timeout: Option<Duration>,
+        timeout: Option<TimeoutLeft>,
     ) -> Result<ReadyComponent, Failure> {
-        let engine = self.embedding.get()?.engine.clone();
-        // Whoever only loads machine code needn't look for its cores.
-        let compilers = self.compilers.get_or_init(|| Arc::new(Semaphore::new(cores())));
-        let compilers = Arc::clone(compilers);
-        let compiling = async {
-            // The semaphore is never closed.
-            let turn = compilers.acquire_owned().await;
-            if let Some(ready) = self.reuse(&component.blob.digest) {
-                return Ok(ready);
-            }
-            // The turn is over when the component is linked, or compiled and not wanted any more.
-            let compile = move || (Component::from_binary(&engine, &bytes), turn);
-            let (compiled, _turn) = tokio::task::spawn_blocking(compile)
-                .await
-                .map_err(|error| Failure::from_error(FailureKind::Infrastructure, &error))?;
-            let compiled = compiled.map_err(|error| {
-                unusable(&component.name, "is not a component that can be compiled", &error)
-            })?;
-            self.link(component, &compiled)
-        };
-        let Some(timeout) = timeout else {
-            return compiling.await;
-        };
-        tokio::time::timeout(timeout, compiling).await.unwrap_or_else(|_| {
-            let name = &component.name;
-            let message =
-                format!("compiling {name} took longer than the run's timeout of {timeout:?}");
-            Err(Failure::new(FailureKind::Deadline, message))
+        let failure = |error: CompileError| error.within(timeout).failure(&component.name);
+        let turn = self.compiler.turn(timeout.map(|it| it.left)).await.map_err(failure)?;
+        if let Some(component) = self.loaded(&component.blob.digest) {
+            return Ok(component);
+        }
+        let code = compile_for(CodeKind::Checked, turn, bytes).await.map_err(failure)?;
+        // SAFETY: this version's compiler has written the code to a file that no other process could open.
+        let loaded = unsafe { self.load(component, &code)? };
+        loaded.map_err(|reason| {
+            let problem = format!("component {} cannot be loaded here", component.name);
+            Failure { causes: vec![reason], ..Failure::new(FailureKind::Incompatible, problem) }
         })
     }
 
-    /// The component that `code` was made of.
-    ///
-    /// # Safety
-    ///
-    /// `code` is run as it is: it must come from [`precompile`](crate::precompile), as only
-    /// the word of somebody who may run code here can tell.
+    /// Compiles the component in `bytes` to unchecked machine code for this machine.
     ///
     /// # Errors
     ///
-    /// `Ok(Err(why))` when it was made by another version or for another machine.
+    /// As [`compile`](Self::compile).
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn compile_unchecked(
+        &self,
+        component: &ComponentRef,
+        bytes: Bytes,
+        timeout: Option<TimeoutLeft>,
+    ) -> Result<MachineCode, Failure> {
+        let failure = |error: CompileError| error.within(timeout).failure(&component.name);
+        let turn = self.compiler.turn(timeout.map(|it| it.left)).await.map_err(failure)?;
+        compile_for(CodeKind::Unchecked, turn, bytes).await.map_err(failure)
+    }
+
+    /// Loads a component from machine code. Returns `Ok(Err(reason))` when another version compiled
+    /// it, or for another machine.
+    ///
+    /// # Safety
+    ///
+    /// The process runs `code` as it is. It must be the output of [`precompile`](crate::precompile):
+    /// only a trusted digest proves that.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the kind `incompatible` when the component imports something that hype doesn't offer.
     pub(crate) unsafe fn load(
         &self,
         component: &ComponentRef,
         code: &MachineCode,
     ) -> Result<std::result::Result<ReadyComponent, String>, Failure> {
-        // SAFETY: the caller vouches for the bytes.
+        // SAFETY: the caller guarantees that `precompile` made the bytes.
         match unsafe { code.load(&self.embedding.get()?.engine) } {
             Ok(loaded) => self.link(component, &loaded).map(Ok),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     }
 
-    /// Waits until there is room for a call.
+    /// Waits for a free slot, if the executor is pooled.
     pub(crate) async fn permit(&self) -> CallPermit {
         CallPermit(match &self.permits {
-            // It is never closed.
+            // The semaphore is never closed.
             Some(permits) => Arc::clone(permits).acquire_owned().await.ok(),
             None => None,
         })
     }
 
-    /// Takes back what a call had, and then its room. Nobody waits for the system to take much.
-    pub(crate) fn end(&self, guest: Store<Guest>, permit: CallPermit) {
-        let is_large = guest.data().limiter.peak() > AT_ONCE;
-        let end = move || {
+    /// Frees the memory of a call and then its slot. Frees a large guest in another thread, since that
+    /// takes long.
+    pub(crate) fn release(&self, guest: Store<Guest>, permit: CallPermit) {
+        let is_large = guest.data().budget.peak() > LARGE_GUEST;
+        let release = move || {
             drop(guest);
             drop(permit);
         };
-        if self.is_last {
-            std::mem::forget(end);
+        if self.is_single_call {
+            std::mem::forget(release);
         } else if is_large {
-            tokio::task::spawn_blocking(end);
+            drop(spawn_io(release));
         } else {
-            end();
+            release();
         }
     }
 
-    /// Makes guests look at the clock until what this gives is dropped.
-    pub(crate) fn tick(&self) -> Result<Ticking<'_>, Failure> {
-        Ok(self.embedding.get()?.ticker.tick())
+    /// Makes guests check their deadline regularly until the returned guard is dropped.
+    pub(crate) fn start_ticks(&self) -> Result<Ticking<'_>, Failure> {
+        Ok(self.embedding.get()?.ticker.start())
     }
 
     fn link(
@@ -219,26 +345,26 @@ impl Executor {
         let linked = linker
             .instantiate_pre(compiled)
             .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
-        let linked = ReadyComponent::new(linked);
+        let ready = ReadyComponent::new(linked);
         let digest = component.blob.digest;
-        let mut ready = self.lock();
-        ready.retain(|(kept, _)| *kept != digest);
-        if ready.len() == KEPT {
-            ready.remove(0);
+        let mut components = self.lock();
+        components.retain(|(loaded, _)| *loaded != digest);
+        if components.len() == MAX_COMPONENTS {
+            components.remove(0);
         }
-        ready.push((digest, linked.clone()));
-        Ok(linked)
+        components.push((digest, ready.clone()));
+        Ok(ready)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, ReadyComponent)>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A slot for a call; released on drop.
+/// A slot for a call. Dropping it releases the slot.
 #[derive(Debug)]
 pub(crate) struct CallPermit(
-    #[expect(dead_code, reason = "it is there to be dropped")] Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "dropping it releases the slot")] Option<OwnedSemaphorePermit>,
 );
 
 impl Default for Executor {
@@ -249,28 +375,21 @@ impl Default for Executor {
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ready = self.lock().len();
-        let busy = |all: &Arc<Semaphore>| cores().saturating_sub(all.available_permits());
-        let compiling = self.compilers.get().map_or(0, busy);
-        write!(f, "Executor({ready} components, {compiling} being compiled)")
+        let loaded = self.lock().len();
+        let compiling = usize::from(self.compiler.is_busy());
+        write!(f, "Executor({loaded} components, {compiling} being compiled)")
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, Into::into)
-}
-
-/// Raises the soft limit of descriptors to the hard one, as the JVM and Go do for their programs: of
-/// the usual thousand, two guests could leave none to read the stage with.
-fn raise_descriptors() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-            tracing::debug!("{current:?} open files stay the limit: {error}");
-        }
-    }
+/// Compiles the component in `bytes` for this machine to a file that no other process can open.
+async fn compile_for(
+    kind: CodeKind,
+    turn: CompileTurn,
+    bytes: Bytes,
+) -> Result<MachineCode, CompileError> {
+    let target = Platform::here().map(|platform| Target { platform, kind });
+    let output = machine_code::new_file().map_err(CompileError::Output)?;
+    turn.compile(bytes, target, output, MachineCode::of_file).await?.map_err(CompileError::Output)
 }
 
 fn unusable(name: &str, problem: &str, error: &wasmtime::Error) -> Failure {

@@ -1,7 +1,7 @@
-//! The files that a guest has open, and how full its `/tmp` is.
+//! Counts the open files of a guest, and the size of its `/tmp`.
 //!
-//! wasmtime's file system knows neither a quota nor a number of open files. Both are counted here,
-//! for the calls in [`filesystem`](crate::filesystem).
+//! wasmtime's file system has neither a quota nor a limit of open files. The calls in
+//! [`filesystem`](crate::filesystem) and [`entries`](crate::entries) check both here.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
@@ -12,122 +12,211 @@ use std::sync::{Arc, Weak};
 use wasmtime_wasi::filesystem::Descriptor;
 
 use crate::limits::OPEN_FILES;
+use crate::quota::{BLOCK, CommandEvents, Quota, rounded_up};
 
-/// What a file, directory or link takes besides what is written into it, and the unit in which files
-/// grow, in bytes: a block of most file systems.
-pub(crate) const BLOCK: u64 = 4 << 10;
-
-/// The files and directories of a guest.
+/// The open files and directories of a guest, and the quota of its `/tmp`.
 ///
-/// `/tmp` is counted as it grows. When it seems full it is measured, since what was removed or cut
-/// is room again. Sparse files count as if they were not.
+/// Each call that changes `/tmp` adds or subtracts what it changes; no call lists a directory for that. An entry counts
+/// one block, and a regular file its length, once however many names it has. A removed file counts until it is closed.
+/// A sparse file counts with its full length.
+///
+/// Commands change `/tmp` without being counted. In a room the file system of `/tmp` has a limit, and nothing else is
+/// needed. Outside of a room, a full `/tmp` is measured again after a command started or ended.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// Where `/tmp` is, once there is one.
-    tmp: Option<PathBuf>,
-    limit: u64,
-    used: u64,
-    /// By their addresses, which nothing else has as long as they are here.
+    quota: Quota,
+    /// Open files by the address of their `Arc`, which is unique while the weak reference exists.
     open: HashMap<usize, Open>,
+    /// The counted bytes of files in `/tmp` that were removed while they were open.
+    removed: HashMap<Identity, u64>,
 }
 
 #[derive(Debug)]
 struct Open {
     file: Weak<File>,
-    in_tmp: bool,
+    /// The identity of a file in `/tmp`.
+    in_tmp: Option<Identity>,
+}
+
+/// An entry of a directory in `/tmp`, before a call removes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) identity: Identity,
+    /// Whether the entry is a regular file.
+    pub(crate) is_file: bool,
+    /// The length of a regular file, in bytes.
+    pub(crate) size: u64,
+    /// The number of names of a regular file.
+    pub(crate) links: u64,
 }
 
 impl Files {
-    /// Nothing is open, and there is no `/tmp`, which may hold `limit` bytes.
+    /// Creates the state of a guest without open files and with an empty `/tmp`, which has a quota of `limit` bytes.
     pub(crate) fn new(limit: u64) -> Self {
-        Self { tmp: None, limit, used: 0, open: HashMap::new() }
+        Self { quota: Quota::new(limit), open: HashMap::new(), removed: HashMap::new() }
     }
 
-    /// Makes the empty directory `tmp` the guest's `/tmp`.
-    pub(crate) fn show_tmp(&mut self, tmp: PathBuf) {
-        self.tmp = Some(tmp);
+    /// Leaves the limit of `/tmp` to its file system.
+    pub(crate) fn lift_quota(&mut self) {
+        self.quota.lift();
     }
 
-    /// Whether a guest may open one more.
-    pub(crate) fn has_room(&mut self) -> bool {
+    /// Lets commands, which cause `events`, change the directory `path` of `/tmp`.
+    pub(crate) fn share_tmp(&mut self, path: PathBuf, events: CommandEvents) {
+        self.quota.share(path, events);
+    }
+
+    /// Returns whether the guest may open one more file.
+    pub(crate) fn can_open(&mut self) -> bool {
         if self.open.len() >= OPEN_FILES {
-            self.open.retain(|_, open| open.file.strong_count() > 0);
+            self.forget_closed_files();
         }
         self.open.len() < OPEN_FILES
     }
 
-    /// Enters what was opened.
-    pub(crate) fn enter(&mut self, descriptor: &Descriptor, in_tmp: bool) {
-        let file = opened(descriptor);
+    /// Registers an open file or directory. `in_tmp` is its identity if it is in `/tmp`.
+    pub(crate) fn register(&mut self, descriptor: &Descriptor, in_tmp: Option<Identity>) {
+        self.register_file(opened(descriptor), in_tmp);
+    }
+
+    fn register_file(&mut self, file: &Arc<File>, in_tmp: Option<Identity>) {
+        // A new file may have the inode number of a removed file that was closed.
+        self.forget_removed_files();
         let open = Open { file: Arc::downgrade(file), in_tmp };
         self.open.insert(Arc::as_ptr(file).addr(), open);
     }
 
-    /// Whether it was opened below `/tmp`.
+    /// Returns whether the descriptor was opened below `/tmp`.
     pub(crate) fn is_in_tmp(&self, descriptor: &Descriptor) -> bool {
-        self.open.get(&Arc::as_ptr(opened(descriptor)).addr()).is_some_and(|open| open.in_tmp)
+        let open = self.open.get(&Arc::as_ptr(opened(descriptor)).addr());
+        open.is_some_and(|open| open.in_tmp.is_some())
     }
 
-    /// Makes room for one more file, directory or link in `/tmp`.
+    /// Counts one more file, directory or link in `/tmp`.
     ///
     /// # Errors
     ///
-    /// When no space is left, as of a disk that is full.
+    /// The error of a full disk when the quota is exceeded.
     pub(crate) fn add_entry(&mut self) -> io::Result<()> {
-        self.take(BLOCK)
+        self.reserve(BLOCK)
     }
 
-    /// Makes room for `file`, which is in `/tmp`, to reach to `end`.
+    /// Stops counting an entry that was not created, or was a directory.
+    pub(crate) fn release_entry(&mut self) {
+        self.quota.release(BLOCK);
+    }
+
+    /// Stops counting `entry`, which was removed, and its file, unless that has another name or is open.
+    pub(crate) fn remove_entry(&mut self, entry: &Entry) {
+        if !entry.is_file || entry.links > 1 {
+            return self.quota.release(BLOCK);
+        }
+        self.forget_removed_files();
+        let bytes = BLOCK.saturating_add(rounded_up(entry.size));
+        if self.is_open(entry.identity) {
+            self.removed.insert(entry.identity, bytes);
+        } else {
+            self.quota.release(bytes);
+        }
+    }
+
+    /// Stops counting the content of a file of `size` bytes, which was emptied when it was opened.
+    pub(crate) fn release_content(&mut self, size: u64) {
+        self.quota.release(rounded_up(size));
+    }
+
+    /// Counts the growth of `file` to the length `end`. Returns the length that is now counted.
     ///
     /// # Errors
     ///
-    /// When no space is left, as of a disk that is full.
-    pub(crate) fn grow(&mut self, file: &File, end: u64) -> io::Result<()> {
-        let grown = blocks(end).saturating_sub(blocks(file.metadata()?.len()));
-        if grown == 0 { Ok(()) } else { self.take(grown) }
+    /// The error of a full disk when the quota is exceeded.
+    pub(crate) fn grow(&mut self, file: &File, end: u64) -> io::Result<u64> {
+        let metadata = file.metadata()?;
+        let length = metadata.len();
+        let growth = rounded_up(end).saturating_sub(rounded_up(length));
+        if growth > 0 {
+            self.reserve(growth)?;
+            self.change_removed(&metadata, |bytes| bytes.saturating_add(growth));
+        }
+        Ok(length.max(end))
     }
 
-    fn take(&mut self, bytes: u64) -> io::Result<()> {
-        if self.used.saturating_add(bytes) > self.limit {
-            self.used = self.measure()?;
-        }
-        let used = self.used.saturating_add(bytes);
-        if used > self.limit {
-            return Err(no_space());
-        }
-        self.used = used;
+    /// Counts the actual length of `file` instead of `counted`, after it was changed.
+    ///
+    /// # Errors
+    ///
+    /// When its metadata cannot be read.
+    pub(crate) fn recount(&mut self, file: &File, counted: u64) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        let (actual, counted) = (rounded_up(metadata.len()), rounded_up(counted));
+        self.quota.add(actual);
+        self.quota.release(counted);
+        self.change_removed(&metadata, |bytes| {
+            bytes.saturating_sub(counted).saturating_add(actual)
+        });
         Ok(())
     }
 
-    /// What is in `/tmp`, and what is open of it though it was removed.
-    fn measure(&self) -> io::Result<u64> {
-        let mut seen = HashSet::new();
-        let mut used = 0_u64;
-        let mut directories: Vec<_> = self.tmp.iter().cloned().collect();
-        while let Some(directory) = directories.pop() {
-            for entry in std::fs::read_dir(directory)? {
-                let entry = entry?;
-                let metadata = entry.metadata()?;
-                used += BLOCK;
-                if metadata.is_dir() {
-                    directories.push(entry.path());
-                } else if seen.insert(identity(&metadata)) {
-                    used += blocks(metadata.len());
-                }
+    /// Changes the counted bytes of a file if it was removed.
+    fn change_removed(&mut self, metadata: &Metadata, change: impl FnOnce(u64) -> u64) {
+        if self.removed.is_empty() {
+            return;
+        }
+        if let Some(bytes) = self.removed.get_mut(&identity(metadata)) {
+            *bytes = change(*bytes);
+        }
+    }
+
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        if !self.quota.fits(bytes) {
+            self.forget_closed_files();
+        }
+        if !self.quota.fits(bytes) && self.quota.is_outdated() {
+            self.find_removed_files();
+            self.quota.measure(self.removed.values().sum())?;
+        }
+        self.quota.reserve(bytes)
+    }
+
+    fn is_open(&self, file: Identity) -> bool {
+        self.open.values().any(|open| open.in_tmp == Some(file) && open.file.strong_count() > 0)
+    }
+
+    fn forget_closed_files(&mut self) {
+        self.forget_removed_files();
+        self.open.retain(|_, open| open.file.strong_count() > 0);
+    }
+
+    /// Stops counting removed files that are closed.
+    fn forget_removed_files(&mut self) {
+        if self.removed.is_empty() {
+            return;
+        }
+        let open = self.open.values().filter(|open| open.file.strong_count() > 0);
+        let open: HashSet<Identity> = open.filter_map(|open| open.in_tmp).collect();
+        let quota = &mut self.quota;
+        self.removed.retain(|file, bytes| {
+            let is_open = open.contains(file);
+            if !is_open {
+                quota.release(*bytes);
+            }
+            is_open
+        });
+    }
+
+    /// Finds open files that commands removed.
+    fn find_removed_files(&mut self) {
+        for open in self.open.values().filter(|open| open.in_tmp.is_some()) {
+            let metadata = open.file.upgrade().and_then(|file| file.metadata().ok());
+            if let Some(metadata) = metadata.filter(|it| it.is_file() && links(it) == 0) {
+                let bytes = BLOCK.saturating_add(rounded_up(metadata.len()));
+                self.removed.insert(identity(&metadata), bytes);
             }
         }
-        for file in self.open.values().filter(|open| open.in_tmp) {
-            let Some(file) = file.file.upgrade() else { continue };
-            let metadata = file.metadata()?;
-            if metadata.is_file() && seen.insert(identity(&metadata)) {
-                used += BLOCK + blocks(metadata.len());
-            }
-        }
-        Ok(used)
     }
 }
 
-/// The file behind a descriptor.
+/// Returns the file behind a descriptor.
 pub(crate) fn opened(descriptor: &Descriptor) -> &Arc<File> {
     match descriptor {
         Descriptor::File(file) => &file.file,
@@ -135,30 +224,35 @@ pub(crate) fn opened(descriptor: &Descriptor) -> &Arc<File> {
     }
 }
 
-fn blocks(bytes: u64) -> u64 {
-    bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
+/// Returns the identity of an open file.
+///
+/// # Errors
+///
+/// When its metadata cannot be read.
+pub(crate) fn file_identity(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|metadata| identity(&metadata))
 }
 
 #[cfg(unix)]
 pub(crate) type Identity = (u64, u64);
 
-/// What tells a file from all others of its machine.
+/// Returns a number that identifies a file on its machine.
 #[cfg(unix)]
 pub(crate) fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
 
-/// The error of a disk that is full, as wasmtime knows it.
 #[cfg(unix)]
-fn no_space() -> io::Error {
-    rustix::io::Errno::NOSPC.into()
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
 #[cfg(not(unix))]
 pub(crate) type Identity = u64;
 
-/// Each time another: where files cannot be told apart, one with two names counts twice.
+/// Returns a new number each time, since files have no portable identity. A removed file doesn't count while it is
+/// open.
 #[cfg(not(unix))]
 pub(crate) fn identity(_: &Metadata) -> Identity {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -167,70 +261,10 @@ pub(crate) fn identity(_: &Metadata) -> Identity {
 }
 
 #[cfg(not(unix))]
-fn no_space() -> io::Error {
-    io::ErrorKind::StorageFull.into()
+fn links(_: &Metadata) -> u64 {
+    1
 }
 
+#[cfg(unix)]
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    /// A `/tmp` of ten blocks.
-    fn tmp() -> (tempfile::TempDir, Files) {
-        let directory = tempfile::tempdir().unwrap();
-        let mut files = Files::new(10 * BLOCK);
-        files.show_tmp(directory.path().to_owned());
-        (directory, files)
-    }
-
-    fn is_full(result: io::Result<()>) -> bool {
-        result.is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
-    }
-
-    #[test]
-    fn growth_counts_and_writing_over_does_not() {
-        let (directory, mut files) = tmp();
-        let mut file = File::create_new(directory.path().join("a")).unwrap();
-        files.add_entry().unwrap();
-        files.grow(&file, 9 * BLOCK).unwrap();
-        file.write_all(&[1; 9 * BLOCK as usize]).unwrap();
-        files.grow(&file, 9 * BLOCK).unwrap();
-        assert!(is_full(files.grow(&file, 9 * BLOCK + 1)));
-        assert!(is_full(files.grow(&file, u64::MAX)));
-        assert!(is_full(files.add_entry()));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn what_was_removed_is_room_again_once_it_is_closed() {
-        let (directory, mut files) = tmp();
-        let path = directory.path().join("a");
-        let file = Arc::new(File::create_new(&path).unwrap());
-        let open = Open { file: Arc::downgrade(&file), in_tmp: true };
-        files.open.insert(Arc::as_ptr(&file).addr(), open);
-        files.add_entry().unwrap();
-        files.grow(&file, 9 * BLOCK).unwrap();
-        file.set_len(9 * BLOCK).unwrap();
-        std::fs::remove_file(path).unwrap();
-        assert!(is_full(files.add_entry()));
-        drop(file);
-        files.add_entry().unwrap();
-        assert_eq!(files.used, BLOCK);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn entries_count_and_links_to_one_file_count_it_once() {
-        let (directory, mut files) = tmp();
-        let inner = directory.path().join("inner");
-        std::fs::create_dir(&inner).unwrap();
-        std::fs::write(inner.join("a"), [1]).unwrap();
-        std::fs::hard_link(inner.join("a"), inner.join("b")).unwrap();
-        std::os::unix::fs::symlink("/", inner.join("c")).unwrap();
-        files.used = files.limit;
-        files.add_entry().unwrap();
-        // A directory, three entries in it, the block of the file and that of the link's text.
-        assert_eq!(files.used, (1 + 3 + 1 + 1 + 1) * BLOCK);
-    }
-}
+mod tests;

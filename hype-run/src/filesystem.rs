@@ -1,14 +1,13 @@
-//! The calls of `wasi:filesystem` by which a guest could take more of the machine than it may.
+//! The calls of `wasi:filesystem` that use resources of the machine, with limits.
 //!
-//! They ask [`Files`] first, and are otherwise wasmtime's. What is full is an error of the call, as
-//! on a disk that is full; too many open files end the guest.
+//! They check the limits of [`Files`] and then do the same as wasmtime's calls. If `/tmp` is full, the call
+//! returns the error of a full disk. Too many open files stop the guest.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use hype_wire::Failure;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
@@ -18,19 +17,18 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
 };
-use wasmtime_wasi::p2::{
-    DynOutputStream, FsResult, OutputStream, Pollable, StreamError, StreamResult,
-};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
+use crate::entries;
 use crate::execution::Guest;
-use crate::files::{Files, opened};
+use crate::files::{Files, file_identity, opened};
 use crate::limits::{LISTINGS, OPEN_FILES};
 use crate::listing;
+use crate::opening::{Opened, Opening};
+use crate::syncing;
+use crate::writing::{FileWriter, TmpWriter};
 
-/// How much a guest may write to a file at once.
-const CHUNK: usize = 64 << 10;
-
-/// The files of one guest, as its calls and its streams share them.
+/// The files of one guest, shared by its calls and its streams.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedFiles(Arc<Mutex<Files>>);
 
@@ -44,12 +42,12 @@ impl SharedFiles {
     }
 }
 
-/// The error that a guest is stopped with when it has too much open.
+/// The error that stops a guest when it opens too many files or listings.
 #[derive(Debug)]
 pub(crate) enum TooMany {
-    /// Files and directories.
+    /// Open files and directories.
     OpenFiles,
-    /// Lists of entries.
+    /// Directories being listed.
     Listings,
 }
 
@@ -64,7 +62,7 @@ impl fmt::Display for TooMany {
 
 impl std::error::Error for TooMany {}
 
-/// The error that a guest is stopped with when it cannot be shown its files.
+/// The error that stops a guest whose `/tmp` cannot be created.
 #[derive(Debug)]
 pub(crate) struct NoFiles(pub(crate) Failure);
 
@@ -76,94 +74,94 @@ impl fmt::Display for NoFiles {
 
 impl std::error::Error for NoFiles {}
 
-/// What a call gives its guest.
-pub(crate) type Told<T> = (Result<T, ErrorCode>,);
+/// A file of `/tmp` that grows, and the length that is counted for it.
+struct Growth {
+    file: Arc<File>,
+    counted: u64,
+}
 
-/// Replaces the calls in `linker`, which has wasmtime's.
+/// The maximum size of a write to `/tmp` on the guest's thread, in bytes. A larger one may take seconds.
+const MAX_WRITE_HERE: u64 = 1 << 20;
+
+/// The result of a call, as the guest receives it.
+pub(crate) type CallResult<T> = (Result<T, ErrorCode>,);
+
+/// Replaces wasmtime's calls in `linker`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
     preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, Guest>, ()| {
         let guest = store.data_mut();
-        guest.sandbox.make_tmp().map_err(NoFiles)?;
+        guest.sandbox.create_tmp().map_err(NoFiles)?;
         let directories = preopens::Host::get_directories(&mut guest.filesystem())?;
         for (directory, path) in &directories {
             let directory = guest.ctx().table.get(directory)?.clone();
-            guest.sandbox.files.lock().enter(&directory, path == "/tmp");
+            let in_tmp = (path == "/tmp").then(|| file_identity(opened(&directory))).transpose()?;
+            guest.sandbox.files.lock().register(&directory, in_tmp);
         }
         Ok((directories,))
     })?;
     let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
     link_opening(&mut types)?;
     listing::link(&mut types)?;
-    link_entries(&mut types)?;
-    link_writing(&mut types)
+    entries::link_creations(&mut types)?;
+    entries::link_removals(&mut types)?;
+    link_reading(&mut types)?;
+    link_writing(&mut types)?;
+    syncing::link(&mut types)
 }
 
 fn link_opening(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
+    type OpenArguments = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
     types.func_wrap_async(
         "[method]descriptor.open-at",
-        |mut store: StoreContextMut<'_, Guest>, (directory, at, path, how, flags): Opening| {
+        |mut store: StoreContextMut<'_, Guest>,
+         (directory, path_flags, path, open_flags, flags): OpenArguments| {
             Box::new(async move {
                 let guest = store.data_mut();
-                let in_tmp = guest.in_tmp(&directory)?;
-                if !guest.sandbox.files.lock().has_room() {
+                let is_in_tmp = guest.is_in_tmp(&directory)?;
+                if !guest.sandbox.files.lock().can_open() {
                     return Err(TooMany::OpenFiles.into());
                 }
-                if how.contains(OpenFlags::CREATE)
-                    && let Some(full) = guest.no_entry(&directory)?
-                {
+                let is_counted = is_in_tmp && open_flags.contains(OpenFlags::CREATE);
+                if let Some(full) = guest.reserve_entry(is_counted) {
                     return Ok((Err(full),));
                 }
-                let opened = guest.filesystem().open_at(directory, at, path, how, flags).await;
-                if let Ok(opened) = &opened {
-                    let opened = guest.ctx().table.get(opened)?.clone();
-                    guest.sandbox.files.lock().enter(&opened, in_tmp);
+                let opening = Opening { path_flags, path, open_flags, flags };
+                let opened = guest.open(directory, opening, is_in_tmp).await;
+                let mut files = guest.sandbox.files.lock();
+                if is_counted && !opened.as_ref().is_ok_and(|opened| opened.effect.is_created) {
+                    files.release_entry();
                 }
-                told(opened)
+                let opened = match opened {
+                    Ok(Opened { descriptor, identity, effect }) => {
+                        if is_in_tmp {
+                            files.release_content(effect.truncated);
+                        }
+                        let in_tmp = is_in_tmp.then_some(identity);
+                        files.register(guest.table.get(&descriptor)?, in_tmp);
+                        Ok(descriptor)
+                    }
+                    Err(error) => Err(error),
+                };
+                to_call_result(opened)
             })
         },
     )
 }
 
-fn link_entries(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    types.func_wrap_async(
-        "[method]descriptor.create-directory-at",
-        |mut store: StoreContextMut<'_, Guest>, (at, path): (Resource<Descriptor>, String)| {
-            Box::new(async move {
-                let guest = store.data_mut();
-                if let Some(full) = guest.no_entry(&at)? {
-                    return Ok((Err(full),));
-                }
-                told(guest.filesystem().create_directory_at(at, path).await)
-            })
-        },
-    )?;
-    type Linking = (Resource<Descriptor>, String, String);
-    types.func_wrap_async(
-        "[method]descriptor.symlink-at",
-        |mut store: StoreContextMut<'_, Guest>, (at, target, path): Linking| {
-            Box::new(async move {
-                let guest = store.data_mut();
-                if let Some(full) = guest.no_entry(&at)? {
-                    return Ok((Err(full),));
-                }
-                told(guest.filesystem().symlink_at(at, target, path).await)
-            })
-        },
-    )?;
-    type HardLinking = (Resource<Descriptor>, PathFlags, String, Resource<Descriptor>, String);
-    types.func_wrap_async(
-        "[method]descriptor.link-at",
-        |mut store: StoreContextMut<'_, Guest>, (from, flags, old, at, new): HardLinking| {
-            Box::new(async move {
-                let guest = store.data_mut();
-                if let Some(full) = guest.no_entry(&at)? {
-                    return Ok((Err(full),));
-                }
-                told(guest.filesystem().link_at(from, flags, old, at, new).await)
-            })
+fn link_reading(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    types.func_wrap(
+        "[method]descriptor.read-via-stream",
+        |mut store: StoreContextMut<'_, Guest>, (file, at): (Resource<Descriptor>, u64)| {
+            let guest = store.data_mut();
+            let is_in_tmp = guest.is_in_tmp(&file)?;
+            let Descriptor::File(file) = guest.table.get(&file)? else {
+                return Ok((Err(ErrorCode::IsDirectory),));
+            };
+            let reader = guest.sandbox.file_threads.reader(Arc::clone(&file.file), at, is_in_tmp);
+            let stream: DynInputStream = Box::new(reader);
+            Ok((Ok(guest.table.push(stream)?),))
         },
     )
 }
@@ -175,11 +173,20 @@ fn link_writing(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
          (file, bytes, at): (Resource<Descriptor>, Vec<u8>, u64)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                let end = at.saturating_add(bytes.len() as u64);
-                if let Some(full) = guest.no_growth(&file, end)? {
-                    return Ok((Err(full),));
+                let size = bytes.len() as u64;
+                let end = at.saturating_add(size);
+                let growth = match guest.reserve_growth(&file, end)? {
+                    Ok(growth) => growth,
+                    Err(full) => return Ok((Err(full),)),
+                };
+                let written = match growth.is_some() && size > MAX_WRITE_HERE {
+                    true => guest.write_on_another_thread(&file, bytes, at).await,
+                    false => guest.filesystem().write(file, bytes, at).await,
+                };
+                if !matches!(written, Ok(written) if written == size) {
+                    guest.recount(growth)?;
                 }
-                told(guest.filesystem().write(file, bytes, at).await)
+                to_call_result(written)
             })
         },
     )?;
@@ -188,10 +195,13 @@ fn link_writing(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, Guest>, (file, size): (Resource<Descriptor>, u64)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Some(full) = guest.no_growth(&file, size)? {
-                    return Ok((Err(full),));
-                }
-                told(guest.filesystem().set_size(file, size).await)
+                let growth = match guest.reserve_growth(&file, size)? {
+                    Ok(growth) => growth,
+                    Err(full) => return Ok((Err(full),)),
+                };
+                let resized = guest.filesystem().set_size(file, size).await;
+                guest.recount(growth)?;
+                to_call_result(resized)
             })
         },
     )?;
@@ -199,9 +209,12 @@ fn link_writing(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         "[method]descriptor.write-via-stream",
         |mut store: StoreContextMut<'_, Guest>, (file, at): (Resource<Descriptor>, u64)| {
             let guest = store.data_mut();
-            match guest.stream(&file, Some(at))? {
+            match guest.tmp_stream(&file, Some(at))? {
                 Some(stream) => Ok((Ok(stream),)),
-                None => told(guest.filesystem().write_via_stream(file, at)),
+                None => {
+                    let stream = guest.filesystem().write_via_stream(file, at);
+                    guest.bound_writes(stream)
+                }
             }
         },
     )?;
@@ -209,16 +222,19 @@ fn link_writing(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         "[method]descriptor.append-via-stream",
         |mut store: StoreContextMut<'_, Guest>, (file,): (Resource<Descriptor>,)| {
             let guest = store.data_mut();
-            match guest.stream(&file, None)? {
+            match guest.tmp_stream(&file, None)? {
                 Some(stream) => Ok((Ok(stream),)),
-                None => told(guest.filesystem().append_via_stream(file)),
+                None => {
+                    let stream = guest.filesystem().append_via_stream(file);
+                    guest.bound_writes(stream)
+                }
             }
         },
     )
 }
 
-/// What a call gives its guest, of what it gave its host.
-pub(crate) fn told<T>(result: FsResult<T>) -> wasmtime::Result<Told<T>> {
+/// Converts the result of a call. An error that isn't an error code stops the guest.
+pub(crate) fn to_call_result<T>(result: FsResult<T>) -> wasmtime::Result<CallResult<T>> {
     match result {
         Ok(value) => Ok((Ok(value),)),
         Err(error) => error.downcast().map(|code| (Err(code),)),
@@ -226,35 +242,54 @@ pub(crate) fn told<T>(result: FsResult<T>) -> wasmtime::Result<Told<T>> {
 }
 
 impl Guest {
-    fn in_tmp(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<bool> {
+    pub(crate) fn is_in_tmp(
+        &mut self,
+        descriptor: &Resource<Descriptor>,
+    ) -> wasmtime::Result<bool> {
         let descriptor = self.ctx().table.get(descriptor)?.clone();
         Ok(self.sandbox.files.lock().is_in_tmp(&descriptor))
     }
 
-    /// Why there may be nothing new in the directory.
-    fn no_entry(&mut self, at: &Resource<Descriptor>) -> wasmtime::Result<Option<ErrorCode>> {
-        Ok(match self.in_tmp(at)? {
-            true => self.sandbox.files.lock().add_entry().err().map(ErrorCode::from),
-            false => None,
-        })
-    }
-
-    /// Why the file may not reach to `end`.
-    fn no_growth(
+    /// Counts the growth of a file of `/tmp` to the length `end`. Returns the error code if `/tmp` is full.
+    fn reserve_growth(
         &mut self,
         file: &Resource<Descriptor>,
         end: u64,
-    ) -> wasmtime::Result<Option<ErrorCode>> {
+    ) -> wasmtime::Result<Result<Option<Growth>, ErrorCode>> {
         let descriptor = self.ctx().table.get(file)?.clone();
         let mut files = self.sandbox.files.lock();
-        Ok(match files.is_in_tmp(&descriptor) {
-            true => files.grow(opened(&descriptor), end).err().map(ErrorCode::from),
-            false => None,
-        })
+        if !files.is_in_tmp(&descriptor) {
+            return Ok(Ok(None));
+        }
+        let file = Arc::clone(opened(&descriptor));
+        let counted = files.grow(&file, end);
+        Ok(counted.map(|counted| Some(Growth { file, counted })).map_err(ErrorCode::from))
     }
 
-    /// A stream of ours to a file of `/tmp`, from `at` or else to its end; none for other files.
-    fn stream(
+    /// Counts the actual length of a file after its growth, if it is in `/tmp`.
+    fn recount(&mut self, growth: Option<Growth>) -> io::Result<()> {
+        match growth {
+            Some(Growth { file, counted }) => self.sandbox.files.lock().recount(&file, counted),
+            None => Ok(()),
+        }
+    }
+
+    /// Bounds the threads and the bytes of a stream that writes a file.
+    fn bound_writes(
+        &mut self,
+        stream: FsResult<Resource<DynOutputStream>>,
+    ) -> wasmtime::Result<CallResult<Resource<DynOutputStream>>> {
+        let (created,) = to_call_result(stream)?;
+        let Ok(stream) = created else { return Ok((created,)) };
+        let inner = self.table.delete(stream)?;
+        let writer = FileWriter::new(inner, self.sandbox.file_threads.clone());
+        let writer: DynOutputStream = Box::new(writer);
+        Ok((Ok(self.table.push(writer)?),))
+    }
+
+    /// Creates a stream with a quota that writes to a file of `/tmp`, from the offset `at` or else by
+    /// appending. Returns `None` for a file outside of `/tmp`.
+    fn tmp_stream(
         &mut self,
         file: &Resource<Descriptor>,
         at: Option<u64>,
@@ -264,56 +299,9 @@ impl Guest {
         if !self.sandbox.files.lock().is_in_tmp(&descriptor) {
             return Ok(None);
         }
-        let stream =
-            FileStream { file: Arc::clone(&file.file), at, files: self.sandbox.files.clone() };
+        let files = self.sandbox.files.clone();
+        let stream = TmpWriter { file: Arc::clone(&file.file), at, files };
         let stream: DynOutputStream = Box::new(stream);
         Ok(Some(self.ctx().table.push(stream)?))
     }
-}
-
-/// Writes to a file of `/tmp`. Nothing is buffered: a write is done before it returns, so that
-/// nothing is written which was not counted.
-struct FileStream {
-    file: Arc<File>,
-    /// Where the next write goes, unless it is always the file's end.
-    at: Option<u64>,
-    files: SharedFiles,
-}
-
-impl FileStream {
-    fn write_now(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let at = match self.at {
-            Some(at) => at,
-            None => self.file.metadata()?.len(),
-        };
-        let end = at.saturating_add(bytes.len() as u64);
-        self.files.lock().grow(&self.file, end)?;
-        let mut file = &*self.file;
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(bytes)?;
-        self.at = self.at.map(|_| end);
-        Ok(())
-    }
-}
-
-impl OutputStream for FileStream {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if bytes.len() > CHUNK {
-            return Err(StreamError::trap("more was written than the stream allowed"));
-        }
-        self.write_now(&bytes).map_err(|error| StreamError::LastOperationFailed(error.into()))
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(CHUNK)
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for FileStream {
-    async fn ready(&mut self) {}
 }

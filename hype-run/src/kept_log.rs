@@ -1,4 +1,4 @@
-//! All that a guest writes, in a file until it goes to the stage: the log of a container may be lost.
+//! The log of a guest, kept in a file until it is staged, since a container's log may be lost.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,34 +7,35 @@ use std::sync::{Mutex, PoisonError};
 use hype_wire::{Blob, BlobHasher};
 use tempfile::NamedTempFile;
 
-use crate::marked::MarkedLines;
+use crate::marked_lines::MarkedLines;
 use crate::output::Stream;
 
-/// How much is kept, in bytes: the lines that fit.
-const LIMIT: u64 = (64 << 20) - NOTE.len() as u64;
+/// The maximum size of the kept lines, in bytes.
+const MAX_LINES_SIZE: u64 = (64 << 20) - TRUNCATION_NOTE.len() as u64;
 
-/// What stands below them where there were more.
-const NOTE: &str = "\u{2063}hype-run: the log goes on, and 64 MiB of it are kept\n";
+/// The last line of a truncated log.
+const TRUNCATION_NOTE: &str =
+    "\u{2063}hype-run: the log is longer, and only its first 64 MiB are kept\n";
 
-/// Both outputs of a guest as lines of one.
+/// The merged lines of both outputs of a guest.
 #[derive(Debug, Default)]
 pub(crate) struct KeptLog {
     lines: MarkedLines,
-    file: Mutex<File>,
+    file: Mutex<LogState>,
 }
 
 #[derive(Debug, Default)]
-enum File {
+enum LogState {
     #[default]
     None,
     Open(LogFile),
-    /// It takes no more.
+    /// The maximum size is reached.
     Full(LogFile),
-    /// It could not be written, so that there is none.
-    Broken,
+    /// A write has failed, or the log was taken by `finish`.
+    Closed,
 }
 
-/// What was kept. The file goes with it.
+/// The temporary file of a log. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     file: NamedTempFile,
@@ -48,57 +49,57 @@ impl KeptLog {
         self.append(&lines);
     }
 
-    /// What was kept, if it could be. There will be no more.
-    pub(crate) fn end(&self) -> Option<LogFile> {
+    /// Returns the log, unless it is empty or could not be written. Later writes are ignored.
+    pub(crate) fn finish(&self) -> Option<LogFile> {
         self.append(&self.lines.end());
-        match std::mem::replace(&mut *self.lock(), File::Broken) {
-            File::Open(file) | File::Full(file) => Some(file),
-            File::None | File::Broken => None,
+        match std::mem::replace(&mut *self.lock(), LogState::Closed) {
+            LogState::Open(file) | LogState::Full(file) => Some(file),
+            LogState::None | LogState::Closed => None,
         }
     }
 
     fn append(&self, lines: &[u8]) {
         let mut file = self.lock();
         if !lines.is_empty() {
-            *file = std::mem::replace(&mut *file, File::Broken).with(lines);
+            *file = std::mem::replace(&mut *file, LogState::Closed).with(lines);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, File> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LogState> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl File {
-    /// A run needs no log: where it can't be kept, the run goes on without.
+impl LogState {
+    /// Appends `lines`. A failed write drops the log and doesn't fail the run.
     fn with(self, lines: &[u8]) -> Self {
         let mut open = match self {
             Self::None => match LogFile::new() {
                 Ok(open) => open,
-                Err(_) => return Self::Broken,
+                Err(_) => return Self::Closed,
             },
             Self::Open(open) => open,
-            Self::Full(_) | Self::Broken => return self,
+            Self::Full(_) | Self::Closed => return self,
         };
-        let fitting = fitting(lines, LIMIT - open.size);
+        let fitting = fitting(lines, MAX_LINES_SIZE - open.size);
         match open.write(fitting) {
-            Err(_) => Self::Broken,
-            Ok(()) if fitting.len() < lines.len() => match open.write(NOTE.as_bytes()) {
+            Err(_) => Self::Closed,
+            Ok(()) if fitting.len() < lines.len() => match open.write(TRUNCATION_NOTE.as_bytes()) {
                 Ok(()) => Self::Full(open),
-                Err(_) => Self::Broken,
+                Err(_) => Self::Closed,
             },
             Ok(()) => Self::Open(open),
         }
     }
 }
 
-/// Those of the first `lines` that have no more bytes than there is `room` for.
-fn fitting(lines: &[u8], room: u64) -> &[u8] {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if lines.len() <= room {
+/// Returns the first `lines`, as many as fit into `max_size` bytes.
+fn fitting(lines: &[u8], max_size: u64) -> &[u8] {
+    let max_size = usize::try_from(max_size).unwrap_or(usize::MAX);
+    if lines.len() <= max_size {
         return lines;
     }
-    let end = lines[..room].iter().rposition(|byte| *byte == b'\n');
+    let end = lines[..max_size].iter().rposition(|byte| *byte == b'\n');
     &lines[..end.map_or(0, |end| end + 1)]
 }
 
@@ -129,21 +130,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_lines_are_kept_that_there_is_room_for() {
+    fn log_keeps_the_first_lines_that_fit() {
         assert_eq!(fitting(b"one\ntwo\n", 8), b"one\ntwo\n");
         assert_eq!(fitting(b"one\ntwo\n", 7), b"one\n");
         assert_eq!(fitting(b"one\ntwo\n", 3), b"");
         let log = KeptLog::default();
         let line = [b"a".repeat(1023).as_slice(), b"\n"].concat();
-        for _ in 0..LIMIT / 1024 + 5 {
+        for _ in 0..MAX_LINES_SIZE / 1024 + 5 {
             log.write(Stream::Stdout, &line);
         }
-        // What comes after a line that found no room would leave a gap.
+        // Lines after an omitted line are ignored, since they would follow a gap.
         log.write(Stream::Stdout, b"end\n");
-        let kept = log.end().unwrap();
-        assert_eq!(kept.blob().size, LIMIT / 1024 * 1024 + NOTE.len() as u64);
+        let kept = log.finish().unwrap();
+        assert_eq!(kept.blob().size, MAX_LINES_SIZE / 1024 * 1024 + TRUNCATION_NOTE.len() as u64);
         let text = std::fs::read(kept.path()).unwrap();
-        assert!(text.ends_with(&[&*line, NOTE.as_bytes()].concat()));
-        assert!(log.end().is_none());
+        assert!(text.ends_with(&[&*line, TRUNCATION_NOTE.as_bytes()].concat()));
+        assert!(log.finish().is_none());
     }
 }

@@ -1,42 +1,50 @@
-//! How much memory and how large tables a guest may have, and what it asked for.
+//! Enforces the limits of a guest's memories and tables.
 
 use wasmtime::ResourceLimiter;
 
+use crate::budget::Budget;
 use crate::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
-/// Counts the linear memory and the tables of a guest against their limits.
+/// The bytes of one element of a table in the host.
+const TABLE_ELEMENT: u64 = 8;
+
+/// Counts the linear memories and the tables of a guest against their limits.
 ///
-/// A growth that is refused is not yet a failure: WebAssembly lets the guest go on without it. But
-/// if it then traps, that is why.
+/// A denied growth is not yet a failure, since WebAssembly lets the guest continue without it. If the
+/// guest then traps, the denied growth is the reason.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    limit: u64,
-    memory: u64,
+    budget: Budget,
     table_elements: usize,
-    refused: Option<Refused>,
+    denied_growth: Option<DeniedGrowth>,
 }
 
-/// What a guest was refused last.
+/// The resource whose growth was denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum DeniedGrowth {
     Memory,
     TableElements,
 }
 
 impl Limiter {
-    /// One that allows `limit` bytes of memory.
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, memory: 0, table_elements: 0, refused: None }
+    /// Creates a limiter that charges memories and tables to `budget`.
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { budget, table_elements: 0, denied_growth: None }
     }
 
-    /// The most memory that the guest had, in bytes.
-    pub(crate) fn peak(&self) -> u64 {
-        self.memory
+    /// Returns whether a memory or its growth fits into the budget.
+    pub(crate) fn fits_memory(&self, current: usize, desired: usize) -> bool {
+        self.budget.fits((desired - current) as u64)
     }
 
-    /// What the guest asked for and was not allowed.
-    pub(crate) fn refused(&self) -> Option<Refused> {
-        self.refused
+    /// Returns whether a table or its growth fits into the budget.
+    pub(crate) fn fits_table(&self, current: usize, desired: usize) -> bool {
+        self.budget.fits((desired - current) as u64 * TABLE_ELEMENT)
+    }
+
+    /// Returns the last growth that the guest was denied.
+    pub(crate) fn denied_growth(&self) -> Option<DeniedGrowth> {
+        self.denied_growth
     }
 }
 
@@ -47,18 +55,16 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let memory = self.memory + (desired - current) as u64;
-        let allowed = memory <= self.limit && maximum.is_none_or(|maximum| desired <= maximum);
-        if allowed {
-            self.memory = memory;
-        } else {
-            self.refused = Some(Refused::Memory);
+        let allowed = maximum.is_none_or(|maximum| desired <= maximum)
+            && self.budget.add((desired - current) as u64).is_ok();
+        if !allowed {
+            self.denied_growth = Some(DeniedGrowth::Memory);
         }
         Ok(allowed)
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.refused = Some(Refused::Memory);
+        self.denied_growth = Some(DeniedGrowth::Memory);
         Ok(())
     }
 
@@ -69,14 +75,16 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let elements = self.table_elements.saturating_add(desired - current);
-        let allowed =
-            elements <= TABLE_ELEMENTS && maximum.is_none_or(|maximum| desired <= maximum);
-        if allowed {
-            self.table_elements = elements;
-        } else {
-            self.refused = Some(Refused::TableElements);
+        if elements > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
+            self.denied_growth = Some(DeniedGrowth::TableElements);
+            return Ok(false);
         }
-        Ok(allowed)
+        if self.budget.add((desired - current) as u64 * TABLE_ELEMENT).is_err() {
+            self.denied_growth = Some(DeniedGrowth::Memory);
+            return Ok(false);
+        }
+        self.table_elements = elements;
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
@@ -97,33 +105,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_memories_count_together() {
-        let mut limiter = Limiter::new(100);
+    fn memories_share_one_limit() {
+        let budget = Budget::new(100);
+        let mut limiter = Limiter::new(budget.clone());
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 40, None).unwrap());
-        assert_eq!(limiter.refused(), None);
+        assert_eq!(limiter.denied_growth(), None);
         assert!(!limiter.memory_growing(60, 61, None).unwrap());
-        assert_eq!(limiter.refused(), Some(Refused::Memory));
-        assert_eq!(limiter.peak(), 100);
+        assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::Memory));
+        assert_eq!(budget.peak(), 100);
     }
 
     #[test]
-    fn all_tables_count_together() {
-        let mut limiter = Limiter::new(100);
+    fn tables_share_one_limit() {
+        let mut limiter = Limiter::new(Budget::new(1 << 30));
         assert!(limiter.table_growing(0, TABLE_ELEMENTS - 1, None).unwrap());
         assert!(limiter.table_growing(0, 1, None).unwrap());
-        assert_eq!(limiter.refused(), None);
+        assert_eq!(limiter.denied_growth(), None);
         assert!(!limiter.table_growing(1, 2, None).unwrap());
-        assert_eq!(limiter.refused(), Some(Refused::TableElements));
+        assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::TableElements));
     }
 
     #[test]
-    fn the_maximum_of_the_component_counts_too() {
-        let mut limiter = Limiter::new(100);
+    fn tables_share_the_limit_of_memories() {
+        let mut limiter = Limiter::new(Budget::new(100 * TABLE_ELEMENT));
+        assert!(limiter.table_growing(0, 99, None).unwrap());
+        assert!(!limiter.table_growing(0, 2, None).unwrap());
+        assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::Memory));
+        assert!(!limiter.memory_growing(0, 9, None).unwrap());
+    }
+
+    #[test]
+    fn growth_beyond_the_declared_maximum_is_denied() {
+        let budget = Budget::new(100);
+        let mut limiter = Limiter::new(budget.clone());
         assert!(!limiter.memory_growing(10, 30, Some(20)).unwrap());
-        assert_eq!(limiter.refused(), Some(Refused::Memory));
-        assert_eq!(limiter.peak(), 0);
+        assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::Memory));
+        assert_eq!(budget.peak(), 0);
         assert!(!limiter.table_growing(10, 30, Some(20)).unwrap());
-        assert_eq!(limiter.refused(), Some(Refused::TableElements));
+        assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::TableElements));
     }
 }

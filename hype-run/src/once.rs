@@ -1,43 +1,58 @@
-//! At most one start of an attempt: a node may start a container a second time.
+//! Runs an attempt at most once, even if a node restarts its container.
 //!
-//! The first start leaves a mark in a directory that outlives its process, and there, once it has ended, what it told
-//! of its end. A later start runs nothing and tells the same.
+//! The first start writes a mark to a directory that outlives its process, and later its termination line. A
+//! repeated start runs nothing and reports the same line.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
-/// The mark of the first start. It is locked for as long as that process lives.
-const STARTED: &str = "hype-run-started";
+/// The file name of the mark. The first process holds a lock on it until it ends.
+const MARK_FILE: &str = "hype-run-started";
 
-/// What the first start told of its end.
-const ENDED: &str = "hype-run-ended";
+/// The file name of the termination line of the first start.
+const TERMINATION_FILE: &str = "hype-run-ended";
 
-/// A start of an attempt.
+/// A start of an attempt, whose process may have been started before.
+///
+/// # Examples
+///
+/// ```
+/// use hype_run::Start;
+///
+/// let directory = tempfile::tempdir()?;
+/// if let Start::First(first) = Start::begin(directory.path())? {
+///     first.end("the termination line\n")?;
+/// }
+/// let Start::Repeated(Some(line)) = Start::begin(directory.path())? else { panic!() };
+/// assert_eq!(line, "the termination line\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum Start {
-    /// The first one, which is to run the closure.
+    /// The first start, which must run the closure.
     First(FirstStart),
-    /// A later one: what the first told of its end, if it came to tell that.
-    Again(Option<String>),
+    /// A repeated start, with the termination line of the first start if that wrote one.
+    Repeated(Option<String>),
 }
 
-/// The first start of an attempt.
+/// The first start of an attempt. Repeated starts wait until it is dropped or its process ends.
 #[derive(Debug)]
 pub struct FirstStart {
     directory: PathBuf,
-    /// Holds the lock.
+    /// The locked mark.
     _mark: File,
 }
 
 impl Start {
-    /// Marks in `directory` that an attempt is started. If it was started before, waits for the end of that process.
+    /// Marks in `directory` that an attempt is started. If it was started before, waits for the end of the
+    /// first process.
     ///
     /// # Errors
     ///
-    /// When nothing can be written to or read from the directory.
+    /// When the directory cannot be read or written.
     pub fn begin(directory: &Path) -> Result<Self> {
-        let path = directory.join(STARTED);
+        let path = directory.join(MARK_FILE);
         match File::create_new(&path) {
             Ok(mark) => {
                 lock(&mark)?;
@@ -45,9 +60,9 @@ impl Start {
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 lock(&File::open(&path)?)?;
-                match fs::read_to_string(directory.join(ENDED)) {
-                    Ok(told) => Ok(Self::Again(Some(told))),
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Again(None)),
+                match fs::read_to_string(directory.join(TERMINATION_FILE)) {
+                    Ok(line) => Ok(Self::Repeated(Some(line))),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Repeated(None)),
                     Err(error) => Err(error),
                 }
             }
@@ -57,20 +72,20 @@ impl Start {
 }
 
 impl FirstStart {
-    /// Keeps what is told of the end for later starts: all of it or nothing.
+    /// Stores the termination line for repeated starts, atomically.
     ///
     /// # Errors
     ///
-    /// When it can't be written.
-    pub fn end(&self, told: &str) -> Result<()> {
+    /// When the directory cannot be written.
+    pub fn end(&self, termination: &str) -> Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        file.write_all(told.as_bytes())?;
-        file.persist(self.directory.join(ENDED)).map_err(Error::from)?;
+        file.write_all(termination.as_bytes())?;
+        file.persist(self.directory.join(TERMINATION_FILE)).map_err(Error::from)?;
         Ok(())
     }
 }
 
-/// Waits until nobody else holds the lock. Where a file system has no locks, nobody waits.
+/// Waits for the lock of `file`. Returns immediately on a file system without locks.
 fn lock(file: &File) -> Result<()> {
     match file.lock() {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
@@ -82,40 +97,40 @@ fn lock(file: &File) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn told(directory: &Path) -> Option<String> {
+    fn repeated_start(directory: &Path) -> Option<String> {
         match Start::begin(directory).unwrap() {
             Start::First(_) => panic!("it is the first start"),
-            Start::Again(told) => told,
+            Start::Repeated(line) => line,
         }
     }
 
     #[test]
-    fn later_starts_are_told_how_the_first_ended() {
+    fn repeated_start_returns_the_termination_line() {
         let directory = tempfile::tempdir().unwrap();
         let Start::First(first) = Start::begin(directory.path()).unwrap() else {
-            panic!("it is no later start")
+            panic!("it is a repeated start")
         };
         first.end("its line\n").unwrap();
         drop(first);
-        assert_eq!(told(directory.path()).as_deref(), Some("its line\n"));
-        assert_eq!(told(directory.path()).as_deref(), Some("its line\n"));
+        assert_eq!(repeated_start(directory.path()).as_deref(), Some("its line\n"));
+        assert_eq!(repeated_start(directory.path()).as_deref(), Some("its line\n"));
     }
 
     #[test]
-    fn a_first_start_that_was_killed_told_nothing() {
+    fn killed_first_start_leaves_no_termination_line() {
         let directory = tempfile::tempdir().unwrap();
         drop(Start::begin(directory.path()).unwrap());
-        assert_eq!(told(directory.path()), None);
+        assert_eq!(repeated_start(directory.path()), None);
     }
 
     #[test]
-    fn a_later_start_waits_for_the_end_of_the_first() {
+    fn repeated_start_waits_for_the_first() {
         let directory = tempfile::tempdir().unwrap();
         let Start::First(first) = Start::begin(directory.path()).unwrap() else {
-            panic!("it is no later start")
+            panic!("it is a repeated start")
         };
         let path = directory.path().to_owned();
-        let second = std::thread::spawn(move || told(&path));
+        let second = std::thread::spawn(move || repeated_start(&path));
         first.end("its line\n").unwrap();
         drop(first);
         assert_eq!(second.join().unwrap().as_deref(), Some("its line\n"));

@@ -1,17 +1,17 @@
-//! The end of a guest that does what nobody granted it.
+//! The error of a guest that uses a power that its environment doesn't grant.
 
 use std::fmt;
 
 use hype_wire::Remedy;
 
-/// The error that a guest is stopped with when it tries what its environment doesn't grant.
+/// The error that stops a guest when it uses a power that its environment doesn't grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied {
-    /// What it did: `asked for http://example.com/`.
+    /// The denied action: `asked for http://example.com/`.
     pub(crate) what: String,
-    /// The call of the environment's builder that would grant it, or why there is none.
+    /// The builder call that grants the power, or the reason why no call does.
     pub(crate) way_out: String,
-    /// The kind of grant that would help, if one would.
+    /// The kind of grant that solves the problem, if one does.
     pub(crate) remedy: Option<Remedy>,
 }
 

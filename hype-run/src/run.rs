@@ -1,4 +1,4 @@
-//! The flow of a run. Whatever happens after the stage is open ends in an outcome.
+//! The flow of a run, from its manifest to its outcome.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures::future::try_join;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{
-    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, RunKey, RunManifest, Statistics,
-    TerminationLine, WireError, names, seal, unseal,
+    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, RunId, RunKey, RunManifest,
+    Statistics, TerminationLine, WireError, names, seal, unseal,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,52 +18,53 @@ use crate::blobs::Blobs;
 use crate::deadline;
 use crate::executor::Executor;
 use crate::fetch;
-use crate::output::{Output, Stream};
-use crate::prepared::Prepared;
+use crate::output::{GuestOutput, Stream};
+use crate::prepared::{Prepared, ReadyJob};
 use crate::variables::Variables;
 
-/// How much of its last seconds a runner that is told to stop may spend on the log.
-const LAST_LOG: Duration = Duration::from_secs(4);
+/// The time that an interrupted run may spend on the upload of its log, of the seconds before it is killed.
+const LOG_UPLOAD_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a function takes, at the least, whose run another request to its stage doesn't slow down noticeably.
-const SOON: Duration = Duration::from_millis(500);
+/// The duration of a call below which one more request to the stage would slow down its run noticeably.
+const SHORT_RUN: Duration = Duration::from_millis(500);
 
-/// What a runner is told.
+/// A manifest to run, with the secrets and the variables of this attempt at the run.
 #[derive(Debug, Clone)]
-pub struct Request {
-    /// Where the manifest stands: `STAGE/runs/RUN/manifest`.
+pub struct RunRequest {
+    /// The URL of the manifest: `STAGE/runs/RUN/manifest`.
     pub manifest_url: String,
-    /// The manifest's digest, when a trusted way told it.
+    /// The manifest's digest, from a source that the submitter controls, such as the command line.
+    /// Without a digest the manifest is not verified, and its machine code is not loaded.
     pub digest: Option<Digest>,
-    /// The manifest, when a caller in this process has it and vouches for it; then it is not read.
+    /// The manifest itself, from a trusted caller in this process. It is then not read from the stage.
     pub manifest: Option<Arc<RunManifest>>,
-    /// What the outcome is sealed with, when a trusted way told it.
+    /// The run's key, which seals the outcome. Without a key the outcome is not sealed.
     pub key: Option<RunKey>,
-    /// Which attempt at the run this is, counted from 1.
+    /// The number of this attempt at the run, counted from 1.
     pub attempt: u32,
-    /// Variables of the runner's machine, for the guest to see so far as they hold no keys.
+    /// Environment variables of the runner's machine. The guest sees those that hold no credentials.
     pub variables: Variables,
-    /// Cancelling it stops the run at once; the outcome then says so.
+    /// Cancelling this token stops the run immediately, with a failure of the kind `interrupted`.
     pub interrupt: CancellationToken,
 }
 
-impl Request {
-    /// Returns whether a trusted way vouches for the manifest.
-    pub(crate) fn is_vouched_for(&self) -> bool {
+impl RunRequest {
+    /// Returns whether the manifest comes from a trusted caller, or is verified by a trusted digest.
+    pub(crate) fn has_trusted_manifest(&self) -> bool {
         self.digest.is_some() || self.manifest.is_some()
     }
 }
 
-/// A run that came to its end, whatever that is.
+/// A run that has an outcome: a value or a failure.
 #[derive(Debug)]
 pub struct Finished {
-    /// Names the outcome and vouches for it.
+    /// The outcome's URL and digest.
     pub line: TerminationLine,
-    /// The outcome itself; the run's first, if another attempt was there before.
+    /// The outcome. If an earlier attempt has already written the run's outcome, this is that one.
     pub outcome: Outcome,
 }
 
-/// Why there is no outcome.
+/// The error of a run for which no outcome was written.
 #[derive(Debug)]
 pub struct RunError {
     message: String,
@@ -82,16 +83,37 @@ impl std::error::Error for RunError {
     }
 }
 
-/// Runs what the manifest says and leaves an outcome.
+/// Runs the call of a manifest and writes its outcome to the stage.
+///
+/// A failure of the function, of its sandbox or of the machinery is an outcome too. The run's first
+/// outcome is permanent: a later attempt returns it instead of its own. A failure of the machinery
+/// (`infrastructure`) is written beside it, so that another attempt may still succeed.
 ///
 /// # Errors
 ///
-/// Only when no outcome could be written: the URL names no manifest, the stage is out of reach, somebody else wrote
-/// an outcome before, or the run's manifest is gone, since it was cancelled or collected.
+/// When no outcome could be written: the URL is not that of a manifest, the stage is unreachable or
+/// rejects the write, an existing outcome is malformed, or the manifest no longer exists because the
+/// run was cancelled or collected.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use hype_run::{Executor, GuestOutput, RunRequest, run};
+/// use hype_wire::End;
+///
+/// # async fn example(executor: &Executor, request: &RunRequest) -> Result<(), hype_run::RunError> {
+/// let finished = run(executor, request, GuestOutput::new(|_, _| {})).await?;
+/// match finished.outcome.end {
+///     End::Value(_) => println!("a value, by {}", finished.line),
+///     End::Failure(failure) => println!("{}", failure.message),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub async fn run(
     executor: &Executor,
-    request: &Request,
-    output: Output,
+    request: &RunRequest,
+    output: GuestOutput,
 ) -> Result<Finished, RunError> {
     let (stage_url, run_id) =
         names::split_manifest(&request.manifest_url).ok_or_else(|| RunError {
@@ -106,63 +128,76 @@ pub async fn run(
         source: Some(source),
     };
     let stage = Stage::open(stage_url).map_err(no_outcome)?;
-    let mut statistics = Statistics::default();
-    let attempt = attempt(executor, &stage, run_id, request, &output, &mut statistics);
-    let end = match deadline::unless_interrupted(&request.interrupt, attempt).await {
+    let mut report = Report::default();
+    let attempt = attempt(executor, &stage, &run_id, request, &output, &mut report);
+    let end = match attempt.await {
         Ok(value) => End::Value(value),
         Err(failure) => End::Failure(failure),
     };
-    if !is_wanted(&stage, run_id, request, &end).await {
+    if !needs_outcome(&stage, &run_id, request, &end).await {
         return Err(RunError {
             message: format!(
-                "nobody wants the outcome of run {run_id} any more: its manifest is gone"
+                "no outcome of run {run_id} is needed: its manifest was removed, since the run was \
+                 cancelled or collected"
             ),
             source: None,
         });
     }
-    let mut outcome = Outcome::new(run_id, request.attempt, end, statistics);
+    let mut outcome = Outcome::new(run_id.clone(), request.attempt, end, report.statistics);
+    outcome.output = report.output;
     outcome.nonce = nonce();
     outcome.stdout = output.tail(Stream::Stdout).into();
     outcome.stderr = output.tail(Stream::Stderr).into();
-    outcome.log = put_log(&stage, run_id, request, &output).await;
-    conclude(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
+    outcome.log = put_log(&stage, &run_id, request, &output).await;
+    write_outcome(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
 }
 
-/// Whether somebody may still want this end of the run. One of the function's own was looked at before, unless this
-/// process is told to stop.
-async fn is_wanted(stage: &Stage, run_id: &str, request: &Request, end: &End) -> bool {
+/// Returns whether the submitter may still read an outcome with this end. Does not check again after
+/// the function itself ended, unless the run was interrupted.
+async fn needs_outcome(stage: &Stage, run_id: &str, request: &RunRequest, end: &End) -> bool {
     let is_early = matches!(end, End::Failure(failure) if failure.kind.is_infrastructure());
-    (!is_early && !request.interrupt.is_cancelled()) || has_manifest(stage, run_id).await
+    (!is_early && !request.interrupt.is_cancelled()) || manifest_exists(stage, run_id).await
 }
 
-/// Whether the run's manifest is there. Who cancels a run takes that away first, and removes what is there a moment
-/// later.
-async fn has_manifest(stage: &Stage, run_id: &str) -> bool {
-    // Where that can't be told, an outcome too many is better than none.
+/// Returns whether the run's manifest exists. A cancellation removes the manifest first, and the other
+/// objects of the run a moment later.
+async fn manifest_exists(stage: &Stage, run_id: &str) -> bool {
+    // If the stage doesn't answer, an unneeded outcome is better than a missing one.
     stage.has(&names::manifest(run_id)).await.unwrap_or(true)
+}
+
+/// The parts of an outcome that an attempt determines before its end.
+#[derive(Default)]
+struct Report {
+    statistics: Statistics,
+    output: Option<Payload>,
 }
 
 async fn attempt(
     executor: &Executor,
     stage: &Stage,
-    run_id: &str,
-    request: &Request,
-    output: &Output,
-    statistics: &mut Statistics,
+    run_id: &RunId,
+    request: &RunRequest,
+    output: &GuestOutput,
+    report: &mut Report,
 ) -> Result<Payload, Failure> {
-    let permit = executor.permit().await;
-    let started = Instant::now();
-    let RunManifest { job, call, .. } = match &request.manifest {
-        Some(manifest) => RunManifest::clone(manifest),
-        None => fetch::manifest(stage, run_id, request.digest.as_ref()).await?,
-    };
+    // The call itself ends when it is interrupted. It isn't dropped: its guest may change files until it has ended.
+    let interrupt = &request.interrupt;
     let blobs = Blobs::new(stage, executor.cache());
-    let (prepared, arguments) = try_join(
-        Prepared::new(executor, request, &blobs, run_id, job),
-        fetch::arguments(&blobs, &call),
-    )
-    .await?;
+    let fetched = async {
+        let permit = executor.permit().await;
+        let started = Instant::now();
+        let manifest = fetch::requested_manifest(stage, run_id, request).await?;
+        let RunManifest { job, call, .. } = manifest;
+        let ready = ReadyJob::fetch(executor, request, &blobs, job);
+        let (ready, arguments) = try_join(ready, fetch::arguments(&blobs, &call)).await?;
+        Ok((permit, started, ready, arguments, call))
+    };
+    let (permit, started, ready, arguments, call) =
+        deadline::unless_interrupted(interrupt, fetched).await?;
+    let prepared = Prepared::new(executor, request, stage, run_id.clone(), ready);
     let compiling = prepared.compile_time();
+    let statistics = &mut report.statistics;
     (statistics.code, statistics.why_compiled) = prepared.code();
     statistics.compile_us = as_micros(compiling);
     statistics.fetch_us = as_micros(started.elapsed().saturating_sub(compiling));
@@ -171,18 +206,33 @@ async fn attempt(
     drop(prepared);
     statistics.start_us = execution.start_us;
     statistics.run_us = execution.run_us;
+    statistics.cpu_us = execution.cpu_us;
     statistics.peak_memory = execution.peak_memory;
-    let is_over_soon = Duration::from_micros(execution.run_us) < SOON;
-    if !is_over_soon && !has_manifest(stage, run_id).await {
-        return Err(Failure::new(FailureKind::Interrupted, "the run was cancelled"));
-    }
-    let value = execution.value?;
-
+    let is_short = Duration::from_micros(execution.run_us) < SHORT_RUN;
+    let check_is_needed = async {
+        match is_short || manifest_exists(stage, run_id).await {
+            true => Ok(()),
+            false => Err(Failure::new(FailureKind::Interrupted, "the run was cancelled")),
+        }
+    };
+    deadline::unless_interrupted(interrupt, check_is_needed).await?;
     let started = Instant::now();
-    let (payload, uploaded) = put_value(stage, run_id, request.attempt, value).await?;
+    let (ended, result) = match (execution.value, execution.output) {
+        (Ok(value), _) => (Ok(()), value),
+        (Err(failure), Some(output)) => (Err(failure), output),
+        (Err(failure), None) => return Err(failure),
+    };
+    let put = put_value(stage, run_id, request.attempt, result);
+    let (payload, uploaded) = deadline::unless_interrupted(interrupt, put).await?;
     statistics.upload_us = micros(started);
     statistics.uploaded = uploaded;
-    Ok(payload)
+    match ended {
+        Ok(()) => Ok(payload),
+        Err(failure) => {
+            report.output = Some(payload);
+            Err(failure)
+        }
+    }
 }
 
 async fn put_value(
@@ -200,36 +250,41 @@ async fn put_value(
     Ok((Payload::Staged { name, blob }, blob.size))
 }
 
-/// Leaves the log beside the outcome where that can't carry it, and says what it must be. Whether that was
-/// written or not, its outcome counts.
-async fn put_log(stage: &Stage, run_id: &str, request: &Request, output: &Output) -> Option<Blob> {
+/// Stages the log if the outcome can't carry all of it, and returns the blob that it must be. A failed
+/// upload is logged and doesn't fail the run.
+async fn put_log(
+    stage: &Stage,
+    run_id: &str,
+    request: &RunRequest,
+    output: &GuestOutput,
+) -> Option<Blob> {
     let log = output.kept()?;
     let (name, blob) = (names::log(run_id, request.attempt), log.blob());
     let source = Source::file(log.path());
     tokio::select! {
         put = stage.put_at(&name, &blob, &source) => {
             if let Err(error) = put {
-                tracing::warn!("the log is lost: {error}");
+                tracing::warn!("cannot stage the log: {error}");
             }
         }
         () = async {
             request.interrupt.cancelled().await;
-            tokio::time::sleep(LAST_LOG).await;
+            tokio::time::sleep(LOG_UPLOAD_TIMEOUT).await;
         } => {}
     }
     Some(blob)
 }
 
-/// Writes the outcome where the first of a run stays, or with its attempt if the function had no
-/// part in it, since another attempt may still reach an end of the function's own.
-async fn conclude(
+/// Creates the run's outcome if it has none. Writes a failure of the machinery under the name of its
+/// attempt instead, since a retry may still succeed.
+async fn write_outcome(
     stage: &Stage,
     key: Option<&RunKey>,
     outcome: Outcome,
 ) -> Result<Finished, StageError> {
     let name = names::outcome(&outcome.run_id);
-    let strange = |error| StageError::from_encoding(&stage.url_of(&name), error);
-    let bytes = Bytes::from(sealed(&outcome, key).map_err(strange)?);
+    let malformed = |error| StageError::from_encoding(&stage.url_of(&name), error);
+    let bytes = Bytes::from(encode(&outcome, key).map_err(malformed)?);
     if let End::Failure(failure) = &outcome.end
         && failure.kind.is_infrastructure()
     {
@@ -238,18 +293,18 @@ async fn conclude(
         return Ok(finished(stage, &name, &bytes, outcome));
     }
     match stage.create(&name, bytes.clone()).await? {
-        Created::Now => Ok(finished(stage, &name, &bytes, outcome)),
-        Created::Before => {
-            // We vouch for it: without a key, for whatever stands there.
+        Created::New => Ok(finished(stage, &name, &bytes, outcome)),
+        Created::Existing => {
+            // The termination line will prove this outcome. Without a key it cannot be verified here.
             let first = stage.get(&name, Outcome::MAX_SIZE).await?;
-            let (opened, _) = unseal(first.to_vec(), key).map_err(strange)?;
-            let outcome = Outcome::from_bytes(&opened).map_err(strange)?;
+            let (opened, _) = unseal(first.to_vec(), key).map_err(malformed)?;
+            let outcome = Outcome::from_bytes(&opened).map_err(malformed)?;
             Ok(finished(stage, &name, &first, outcome))
         }
     }
 }
 
-fn sealed(outcome: &Outcome, key: Option<&RunKey>) -> Result<Vec<u8>, WireError> {
+fn encode(outcome: &Outcome, key: Option<&RunKey>) -> Result<Vec<u8>, WireError> {
     let bytes = outcome.to_bytes()?;
     match key {
         Some(key) => seal(bytes, key),
@@ -264,17 +319,17 @@ fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finish
     }
 }
 
-/// A number that nobody else has.
+/// Returns a random number.
 fn nonce() -> u64 {
-    // Each `RandomState` has keys of its own, made of the system's random numbers.
+    // The keys of each `RandomState` derive from the system's random numbers.
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Microseconds since `started`.
+/// Returns the microseconds since `started`.
 pub(crate) fn micros(started: Instant) -> u64 {
     as_micros(started.elapsed())
 }
 
-fn as_micros(time: Duration) -> u64 {
+pub(crate) fn as_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

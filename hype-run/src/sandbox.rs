@@ -1,149 +1,204 @@
-//! What a guest sees: the environment, files and directories that its manifest names.
+//! The sandbox of one call: the environment variables, files, directories and powers of its job.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use hype_wire::{Access, Failure, FailureKind, Job, Mount, Remedy};
+use hype_wire::{Access, Failure, FailureKind, Job, Mount};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
+use crate::budget::Budget;
 use crate::deterministic::{self, Clock};
-use crate::execution::Surroundings;
+use crate::execution::CallContext;
 use crate::executor::Executor;
 use crate::files::Files;
 use crate::filesystem::SharedFiles;
-use crate::http::Requests;
-use crate::layout::{Layout, Root, check, make, unprepared};
+use crate::http::{Connections, DirectClient, Requests};
+use crate::layout::{Layout, Root, create_dir, sandbox_failure};
 use crate::limits::Bounds;
-use crate::listing::Listings;
-use crate::output::{Output, Stream};
-use crate::process::{Child, Command, Commands, Said, Shown, Unstarted};
+use crate::listing::Reported;
+use crate::output::{GuestOutput, Stream};
+use crate::process::{Changes, Child, Command, Commands, Shown, Unstarted};
+use crate::program::Input;
+use crate::reading::FileThreads;
 use crate::scratch::Scratch;
 
-/// A guest's surroundings.
+/// The host's state of one guest.
 pub(crate) struct Sandbox {
     pub(crate) wasi: WasiCtx,
     pub(crate) files: SharedFiles,
-    pub(crate) listings: Listings,
-    pub(crate) output: Output,
-    /// The guest's own clock, if its runs are to be alike.
+    pub(crate) reported: Reported,
+    pub(crate) file_threads: FileThreads,
+    pub(crate) output: GuestOutput,
+    /// The guest's simulated clock, if its call has a seed.
     pub(crate) clock: Option<Clock>,
     pub(crate) requests: Requests,
     pub(crate) http: WasiHttpCtx,
-    /// Before what they use.
+    /// Declared before `scratch`, so that all commands end before their files are removed.
     commands: Commands,
     shown: Vec<Shown>,
-    /// What of it was made for this run alone; it goes when this is dropped.
+    /// The temporary directory of this call.
     scratch: Option<Scratch>,
 }
 
 impl Sandbox {
-    /// Makes `/tmp`, unless it is there.
+    /// Creates `/tmp`, unless it exists.
     ///
-    /// Making and removing directories takes longer than all else of a short call, and most guests
-    /// never ask for theirs.
-    pub(crate) fn make_tmp(&mut self) -> Result<(), Failure> {
+    /// Most guests never open a directory, and creating and removing one takes longer than the rest of a
+    /// short call.
+    pub(crate) fn create_tmp(&mut self) -> Result<(), Failure> {
         if self.scratch.is_none() {
-            let mut view = View { wasi: WasiCtxBuilder::new(), shown: Vec::new() };
-            self.scratch = Some(view.show_tmp(&self.files)?);
-            self.shown.append(&mut view.shown);
-            *self.wasi.filesystem() = view.wasi.build().filesystem().clone();
+            let mut mounts = GuestMounts { wasi: WasiCtxBuilder::new(), shown: Vec::new() };
+            let scratch = new_scratch()?;
+            mounts.add_tmp(&scratch, &self.files, &mut self.commands)?;
+            self.scratch = Some(scratch);
+            self.shown.append(&mut mounts.shown);
+            *self.wasi.filesystem() = mounts.wasi.build().filesystem().clone();
         }
         Ok(())
     }
 
-    /// Starts a command that the guest asks for.
-    pub(crate) fn start(&mut self, command: &Command, said: &Said) -> Result<Child, Unstarted> {
+    /// Starts a command that the guest requests.
+    pub(crate) fn start(
+        &mut self,
+        command: &Command,
+        changes: &Changes,
+    ) -> Result<Child, Unstarted> {
         self.commands.check(&command.program)?;
-        self.make_tmp().map_err(Unstarted::Failed)?;
-        let scratch = self.scratch.as_ref().map_or(Path::new("/"), Scratch::path);
-        self.commands.start((command, said), &self.shown, scratch)
+        self.create_tmp().map_err(Unstarted::Failed)?;
+        self.commands.start(command, changes, &self.shown)
     }
 
-    /// Ends what runs for this run alone, and removes what was made for it.
+    /// Ends all commands and removes the temporary directory.
     pub(crate) fn clear(&mut self) {
         self.commands.end();
         self.scratch = None;
     }
 }
 
-/// Makes the sandbox of one call.
+/// Creates the sandbox of one call, whose memory is charged to `budget`. A program reads `input`.
 ///
 /// # Errors
 ///
-/// When a directory cannot be shown to the guest.
+/// When a directory cannot be mounted.
 pub(crate) fn prepare(
-    surroundings: Surroundings<'_>,
+    context: CallContext<'_>,
+    input: Option<Input>,
     executor: &Executor,
+    budget: &Budget,
 ) -> Result<Sandbox, Failure> {
-    let Surroundings { job, run_id, request, layout, output, .. } = surroundings;
+    let CallContext { job, run_id, request, layout, output, seed, http_client, .. } = context;
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.stream(Stream::Stdout));
     wasi.stderr(output.stream(Stream::Stderr));
-    let variables = request.variables.seen(job, run_id, request.attempt);
+    if let Some(input) = input {
+        input.apply(&mut wasi);
+    }
+    let variables = request.variables.for_guest(job, run_id, request.attempt);
     for (name, value) in &variables {
         wasi.env(name, value);
     }
 
-    let clock = job.seed.map(|seed| deterministic::apply(&mut wasi, seed));
+    let clock = seed.map(|seed| deterministic::apply(&mut wasi, seed));
 
     let bounds = Bounds::from(&job.limits);
-    let requests = Requests::new(&job.powers.http, executor.resolver(), bounds.http_body);
-    let commands = Commands::new(job, variables, executor.commands(), output);
+    let client = http_client.cloned();
+    let client = client.unwrap_or_else(|| Arc::new(DirectClient::new(executor.resolver())));
+    let connections = Connections::of_guest(budget.clone());
+    let requests = Requests::new(&job.powers.http, client, bounds.http_body, connections);
+    let mut commands = Commands::new(job, variables, executor.commands(), output, budget);
     let files = SharedFiles::new(Files::new(bounds.tmp));
-    let mut view = View { wasi, shown: Vec::new() };
-    let scratch = view.show_all(job, layout, &files)?;
-    let View { mut wasi, shown } = view;
+    let mut mounts = GuestMounts { wasi, shown: Vec::new() };
+    let scratch = mounts.add_all(job, layout, &files, &mut commands)?;
+    let GuestMounts { mut wasi, shown } = mounts;
     let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
-    let (listings, output) = (Listings::default(), output.clone());
-    Ok(Sandbox { wasi, files, listings, output, clock, requests, http, commands, shown, scratch })
+    let (reported, output) = (Reported::default(), output.clone());
+    let file_threads = FileThreads::new(budget.clone());
+    Ok(Sandbox {
+        wasi,
+        files,
+        reported,
+        file_threads,
+        output,
+        clock,
+        requests,
+        http,
+        commands,
+        shown,
+        scratch,
+    })
 }
 
-/// The directories that a guest and its commands see.
-struct View {
+/// Creates the temporary directory of a call.
+fn new_scratch() -> Result<Scratch, Failure> {
+    Scratch::new().map_err(|error| sandbox_failure("cannot create a temporary directory", &error))
+}
+
+/// The directories that are mounted in a guest and in its commands.
+struct GuestMounts {
     wasi: WasiCtxBuilder,
     shown: Vec<Shown>,
 }
 
-impl View {
-    /// Shows `/tmp`, the files in `layout` and the mounts of `job`, if there are any of the latter two.
-    fn show_all(
+impl GuestMounts {
+    /// Mounts the files in `layout`, the mounts of `job` and `/tmp`. Mounts nothing if there are neither files nor mounts:
+    /// `/tmp` is then created when the guest asks for its directories.
+    fn add_all(
         &mut self,
         job: &Job,
         layout: &Layout,
         files: &SharedFiles,
+        commands: &mut Commands,
     ) -> Result<Option<Scratch>, Failure> {
-        // A guest that is shown something will look at it, and so ask for its directories.
         if layout.is_empty() && job.mounts.is_empty() {
             return Ok(None);
         }
-        let scratch = self.show_tmp(files)?;
+        let scratch = new_scratch()?;
         for Root { path, real } in layout.for_call(&scratch)?.iter() {
             let (path, real) = (path.clone(), real.clone());
-            self.show(Shown { path, real, access: Access::ReadOnly, is_beside: true })?;
+            self.add(Shown { path, real, access: Access::ReadOnly, is_beside: true })?;
         }
         for mount in &job.mounts {
-            check(&mount.path)?;
             if mount.access == Access::ReadWrite {
                 check_writable(mount)?;
             }
-            let (path, real) = (mount.path.clone(), PathBuf::from(&mount.source));
-            self.show(Shown { path, real, access: mount.access, is_beside: false })?;
+            let (path, real) = (mount.path.to_string(), PathBuf::from(&mount.source));
+            self.add(Shown { path, real, access: mount.access, is_beside: false })?;
         }
+        self.add_tmp(&scratch, files, commands)?;
         Ok(Some(scratch))
     }
 
-    /// Makes a directory for one call, shows the one in it as `/tmp`, and lets `files` count it.
-    fn show_tmp(&mut self, files: &SharedFiles) -> Result<Scratch, Failure> {
-        let scratch = Scratch::new()
-            .map_err(|error| unprepared("cannot make a scratch directory", &error))?;
-        let tmp = make(&scratch, "tmp")?;
-        let (path, real) = ("/tmp".to_owned(), tmp.clone());
-        self.show(Shown { path, real, access: Access::ReadWrite, is_beside: false })?;
-        files.lock().show_tmp(tmp);
-        Ok(scratch)
+    /// Mounts the `/tmp` of the room in which commands run, or else a directory in `scratch`, and sets its quota in `files`.
+    fn add_tmp(
+        &mut self,
+        scratch: &Scratch,
+        files: &SharedFiles,
+        commands: &mut Commands,
+    ) -> Result<(), Failure> {
+        let tmp = match commands.make_room(&self.shown, scratch.path())? {
+            Some(tmp) => {
+                files.lock().lift_quota();
+                tmp
+            }
+            None => {
+                let tmp = create_dir(scratch, "tmp")?;
+                if let Some(events) = commands.events() {
+                    files.lock().share_tmp(tmp.clone(), events);
+                }
+                tmp
+            }
+        };
+        let path = "/tmp".to_owned();
+        // Switching to another thread takes longer than a call on a local file.
+        self.wasi.allow_blocking_current_thread(true);
+        let added =
+            self.add(Shown { path, real: tmp, access: Access::ReadWrite, is_beside: false });
+        self.wasi.allow_blocking_current_thread(false);
+        added
     }
 
-    fn show(&mut self, shown: Shown) -> Result<(), Failure> {
+    fn add(&mut self, shown: Shown) -> Result<(), Failure> {
         let guest = if shown.path.is_empty() { "/" } else { &shown.path };
         let perms = match shown.access {
             Access::ReadOnly => FsPerms::ReadOnly,
@@ -160,9 +215,10 @@ impl View {
     }
 }
 
-/// Makes sure that who runs this can write to `mount`, since what a guest is told doesn't say who can't.
+/// Checks that the user of this process can write to `mount`. The guest's own error wouldn't name the user.
 #[cfg(unix)]
 fn check_writable(mount: &Mount) -> Result<(), Failure> {
+    use hype_wire::Remedy;
     use rustix::fs::{AtFlags, CWD, accessat};
     use std::os::unix::fs::MetadataExt;
 

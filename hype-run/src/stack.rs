@@ -1,36 +1,37 @@
-//! Whether a guest ran out of the stack that its compiler keeps in linear memory.
+//! Detects a guest that ran out of the stack that its compiler keeps in linear memory.
 //!
-//! Rust and C keep what has an address on a stack of their own, which begins below the program's data and
-//! grows towards address zero. Each function first subtracts what it needs from the global
-//! `__stack_pointer`. Below zero the pointer wraps around to an address near 4 GiB, and the first access
-//! there traps as an access out of bounds, which alone could be any bug. `cargo hype build` exports the
-//! pointer, so that it can be looked at after the trap.
+//! Rust and C keep variables that have an address on a separate stack, which begins below the program's
+//! data and grows towards address zero. Each function first subtracts the size of its frame from the
+//! global `__stack_pointer`. Below zero the pointer wraps around to an address near 4 GiB, and the
+//! first access there traps as out of bounds, like many other bugs. `cargo hype build` exports the
+//! pointer, so that it can be read after the trap.
 
 use wasmtime::{Store, Val, WasmCoreDump};
 
 /// The name under which linkers export the pointer.
 const POINTER: &str = "__stack_pointer";
 
-/// How many bytes a function that calls no other may use below the pointer without moving it.
+/// The bytes below the pointer that a leaf function may use without moving it.
 const RED_ZONE: u64 = 128;
 
-/// Where addresses of 32 bits wrap around to zero.
+/// The first address after the 32-bit address space, where addresses wrap around to zero.
 const WRAP: u64 = 1 << 32;
 
-/// How far below zero a fault counts as one of the stack's where the pointer isn't known.
+/// The distance from zero, in bytes, within which a fault is attributed to the stack if the pointer is
+/// unknown.
 const NEAR: u64 = 16 << 20;
 
-/// Where the stack pointer of a guest stood.
+/// The stack pointer of a guest after a trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StackPointer {
-    /// At this address of its memory.
+    /// An address in the guest's memory.
     Inside(u64),
-    /// At an address that its memory doesn't have.
+    /// An address outside of the guest's memory.
     Outside,
 }
 
-/// The stack pointer of the guest that `error` ended; of several, the first one outside of its memory. None
-/// where no module of the guest exports it.
+/// Returns the stack pointer of the guest that `error` ended, if a module of the guest exports one. Of
+/// several pointers, the first one outside of its memory counts.
 pub(crate) fn pointer<T: 'static>(
     store: &mut Store<T>,
     error: &wasmtime::Error,
@@ -49,8 +50,8 @@ pub(crate) fn pointer<T: 'static>(
     found
 }
 
-/// Whether a guest ended because its stack was used up, with its stack pointer there, and after it reached
-/// for the address `fault`.
+/// Returns whether a guest with this stack pointer, which trapped at the address `fault`, used up its
+/// stack.
 pub(crate) fn is_exhausted(pointer: Option<StackPointer>, fault: Option<u64>) -> bool {
     let is_near = |below: u64, above: u64| {
         fault.is_some_and(|address| (WRAP - below..WRAP + above).contains(&address))
@@ -67,21 +68,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_outside_of_memory_is_an_exhausted_stack_whatever_was_reached_for() {
+    fn pointer_outside_of_memory_means_exhausted_stack() {
         for fault in [None, Some(0x7fff_0000), Some(WRAP - 4)] {
             assert!(is_exhausted(Some(StackPointer::Outside), fault), "{fault:?}");
         }
     }
 
     #[test]
-    fn an_address_below_zero_is_a_bug_where_there_is_stack_left() {
+    fn fault_below_zero_with_stack_left_is_another_bug() {
         let full = Some(StackPointer::Inside(1 << 20));
         assert!(!is_exhausted(full, Some(WRAP - 4)));
         assert!(!is_exhausted(full, None));
     }
 
     #[test]
-    fn a_function_that_calls_no_other_reaches_below_its_pointer() {
+    fn leaf_function_may_fault_below_its_pointer() {
         let low = Some(StackPointer::Inside(64));
         assert!(is_exhausted(low, Some(WRAP - 16)));
         assert!(!is_exhausted(low, Some(0x7fff_0000)));
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_pointer_the_address_tells() {
+    fn fault_address_decides_without_a_pointer() {
         assert!(is_exhausted(None, Some(WRAP - 4)));
         assert!(is_exhausted(None, Some(WRAP + 4)));
         assert!(!is_exhausted(None, Some(0x7fff_0000)));

@@ -1,4 +1,4 @@
-//! Who we are for Google's services other than its storage, by the same credentials.
+//! Access tokens for Google's services other than storage, from the same credentials.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,65 +11,82 @@ use crate::providers::{GoogleAccount, GoogleCredentials, client, token_provider}
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Gives tokens of Google's application default credentials: those that a stage in `gs://` is opened
-/// with.
-pub struct GoogleTokens(Whose);
+/// A source of access tokens from Google's application default credentials, which also open `gs://` stages.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), hype_stage::StageError> {
+/// let tokens = hype_stage::GoogleTokens::find()?;
+/// let header = format!("Bearer {}", tokens.token().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub struct GoogleTokens(TokenSource);
 
-enum Whose {
-    Account(Box<GoogleAccount>),
-    Others(GcpCredentialProvider),
+enum TokenSource {
+    ServiceAccount(Box<GoogleAccount>),
+    Provider(GcpCredentialProvider),
 }
 
 impl GoogleTokens {
-    /// The credentials of this process's environment.
+    /// Finds the credentials by the variables of this process.
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Denied`] when they are none that can be used.
+    /// Returns [`StageErrorKind::Denied`] if the credentials can't be used.
     pub fn find() -> Result<Self, StageError> {
         Self::find_with(&StageOptions::new())
     }
 
-    /// The credentials that these options name.
+    /// Finds the credentials by the variables of `options`.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// Returns [`StageErrorKind::Denied`] if the credentials can't be used.
+    ///
+    /// ```
+    /// use hype_stage::{GoogleTokens, StageErrorKind, StageOptions};
+    ///
+    /// let options = StageOptions::new()
+    ///     .with_variables([("GOOGLE_APPLICATION_CREDENTIALS", "/does/not/exist.json")]);
+    /// let error = GoogleTokens::find_with(&options).unwrap_err();
+    /// assert_eq!(error.kind(), StageErrorKind::Denied);
+    /// ```
     pub fn find_with(options: &StageOptions) -> Result<Self, StageError> {
         client::use_ring();
         Ok(Self(match GoogleCredentials::find(options)? {
             GoogleCredentials::ServiceAccount { path, .. } => {
-                Whose::Account(Box::new(GoogleAccount::read(path, SCOPE)?))
+                TokenSource::ServiceAccount(Box::new(GoogleAccount::read(path, SCOPE)?))
             }
-            others => Whose::Others(token_provider(others, SCOPE, options)?),
+            others => TokenSource::Provider(token_provider(others, SCOPE, options)?),
         }))
     }
 
-    /// A token, as it stands behind `Bearer`. It is asked for again before it ends.
+    /// Returns a token for the header `Authorization: Bearer TOKEN`. Tokens are cached and renewed before they
+    /// expire.
     ///
     /// # Errors
     ///
-    /// [`StageErrorKind::Denied`] when nobody says who we are, [`StageErrorKind::Unavailable`] when
-    /// who does is away.
+    /// Returns [`StageErrorKind::Denied`] if there are no valid credentials, and
+    /// [`StageErrorKind::Unavailable`] if the token service is unreachable.
     pub async fn token(&self) -> Result<Arc<str>, StageError> {
         match &self.0 {
-            Whose::Account(account) => account.token().await,
-            Whose::Others(provider) => match provider.get_credential().await {
+            TokenSource::ServiceAccount(account) => account.token().await,
+            TokenSource::Provider(provider) => match provider.get_credential().await {
                 Ok(credential) => Ok(credential.bearer.as_str().into()),
-                Err(error) => Err(nobody(error)),
+                Err(error) => Err(no_token(error)),
             },
         }
     }
 }
 
-fn nobody(error: object_store::Error) -> StageError {
+fn no_token(error: object_store::Error) -> StageError {
     let (kind, source): (_, Box<dyn std::error::Error + Send + Sync>) = match error {
         object_store::Error::Unauthenticated { source, .. } => (StageErrorKind::Denied, source),
         error => (StageErrorKind::Unavailable, error.into()),
     };
-    StageError::new(kind, "nobody gives a token for Google").because(source).hint(
-        "gcloud auth application-default login makes credentials, and \
-         GOOGLE_APPLICATION_CREDENTIALS names a file of them",
+    StageError::new(kind, "no access token for Google is available").because(source).hint(
+        "run `gcloud auth application-default login`, or name a credentials file in \
+         GOOGLE_APPLICATION_CREDENTIALS",
     )
 }
 

@@ -1,47 +1,80 @@
-//! The object store that a submitter and its runners share.
+//! The stage: the object store shared by a submitter and its runners.
 //!
-//! Both sides open a [`Stage`] by its URL; nothing else passes between them but a manifest's URL
-//! and the digests that vouch for what is read. What the objects mean is told in
-//! [`hype_wire::names`]; here they are bytes.
+//! Both sides open a [`Stage`] by its URL. Only a manifest's URL and two digests, which verify the objects,
+//! pass outside of the stage. This crate treats objects as bytes; [`hype_wire::names`] lists their names and
+//! meanings.
 //!
-//! - [`Stage`]: blobs put once and read verified; objects of a run created, read and removed.
-//! - [`Source`]: where the bytes of a blob come from, in memory or on disk.
-//! - [`Stage::collect`]: the removal of what nobody needs any more.
-//! - [`Provider`]: what is known of a storage provider: schemes, feature, variables.
-//! - [`StageOptions`]: what a stage is opened with, where that isn't this process's environment.
-//! - `GoogleTokens`, with the feature `gcs`: who we are for Google's other services.
-//! - [`Outage`]: what a person is told of a server that gives no answers.
-//! - [`StageError`]: what went wrong with which object, and what to do about it.
+//! - [`Stage`]: stores blobs and verifies them when they are read; creates, reads and removes the objects of
+//!   a run.
+//! - [`Source`]: the bytes of a blob, in memory or in a file.
+//! - [`Stage::collect`]: the garbage collection of old runs and unused blobs.
+//! - [`Provider`]: the schemes, the feature and the variables of a storage provider.
+//! - [`StageOptions`]: variables and retry time, to override the process's environment.
+//! - `GoogleTokens`, with the feature `gcs`: access tokens for Google's other services.
+//! - [`Outage`]: warnings about a server that doesn't respond.
+//! - [`StageError`]: the error of a stage, with the object's URL and a hint.
+//!
+//! ```
+//! use hype_stage::{Source, Stage, Staged};
+//! use hype_wire::Blob;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let directory = tempfile::tempdir()?;
+//! let stage = Stage::in_directory(directory.path())?;
+//!
+//! let blob = Blob::of(b"component");
+//! let source = Source::bytes("component");
+//! assert_eq!(stage.put_blob(&blob, &source).await?, Staged::New);
+//! assert_eq!(stage.put_blob(&blob, &source).await?, Staged::Cached);
+//! assert_eq!(stage.get_blob(&blob).await?, "component");
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! | URL | store | feature |
 //! |---|---|---|
 //! | `file:///absolute/path` | a directory | |
 //! | `memory://NAME/PREFIX` | this process, for tests | |
 //! | `gs://BUCKET/PREFIX` | Google Cloud Storage | `gcs` |
-//! | `s3://BUCKET/PREFIX` | Amazon S3, and what speaks its protocol | `aws` |
+//! | `s3://BUCKET/PREFIX` | Amazon S3 and compatible stores | `aws` |
 //! | `az://CONTAINER/PREFIX`, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX` | Azure Blob Storage | `azure` |
 
+mod blobs;
+mod blocking;
+#[cfg(unix)]
+mod directory;
 mod error;
 mod gc;
 #[cfg(feature = "gcs")]
 mod google;
 mod location;
+mod objects;
 mod options;
 mod outage;
+mod ownership;
+mod probe;
 mod provider;
 mod providers;
-mod refusal;
 mod removal;
+mod runs;
 mod stage;
 mod store;
+mod store_error;
 mod transfer;
+mod view;
 
+pub use blobs::Staged;
+pub use blocking::spawn_io;
 pub use error::{StageError, StageErrorKind};
-pub use gc::{Collected, LEAST_AGE, REFRESH_AFTER, Removal};
+pub use gc::{CollectMode, CollectReport, MIN_COLLECT_AGE, REFRESH_AFTER};
 #[cfg(feature = "gcs")]
 pub use google::GoogleTokens;
+pub use objects::Created;
 pub use options::StageOptions;
 pub use outage::Outage;
+pub use ownership::Distrust;
 pub use provider::Provider;
-pub use stage::{Created, Stage, Staged};
+pub use stage::Stage;
 pub use transfer::{Source, hashed_copy};
+pub use view::StageView;

@@ -1,4 +1,4 @@
-//! From a stage's URL to what it names. Nothing is opened here.
+//! Parses the URL of a stage. Opens nothing.
 
 use std::path::PathBuf;
 
@@ -8,27 +8,27 @@ use url::Url;
 use crate::error::{StageError, StageErrorKind};
 use crate::provider::Provider;
 
-/// What a stage's URL names.
+/// The location that a stage's URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     /// A directory of this machine.
     Directory(PathBuf),
     /// Objects in this process.
     Memory {
-        /// Which of the stores in this process.
+        /// The name of the in-memory store.
         name: String,
-        /// Below what the objects lie.
+        /// The prefix of the objects.
         prefix: Path,
     },
-    /// A bucket of a provider, or what the provider calls so.
+    /// A bucket or container of a provider.
     Bucket {
-        /// Whose it is.
+        /// The storage provider.
         provider: &'static Provider,
-        /// Its name.
+        /// The name of the bucket or container.
         bucket: String,
-        /// The account, where the URL names one.
+        /// The account, if the URL names one.
         account: Option<String>,
-        /// Below what the objects lie.
+        /// The prefix of the objects.
         prefix: Path,
     },
 }
@@ -42,11 +42,11 @@ impl Location {
             StageError::new(StageErrorKind::Location, message).because(error)
         })?;
         if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(nowhere(format!("`{url}` has a `?` or `#`, which no stage's URL has")));
+            return Err(invalid(format!("`{url}` has a `?` or `#`, which no stage's URL has")));
         }
         match parsed.scheme() {
             "file" => parsed.to_file_path().map(Self::Directory).map_err(|()| {
-                nowhere(format!("`{url}` is not an absolute path; write file:///absolute/path"))
+                invalid(format!("`{url}` is not an absolute path; write file:///absolute/path"))
             }),
             "memory" => {
                 let (name, prefix) = host_and_prefix(&parsed, "memory://name/prefix")?;
@@ -54,7 +54,7 @@ impl Location {
             }
             scheme => match Provider::of_scheme(scheme) {
                 Some(provider) => bucket(provider, &parsed),
-                None => Err(nowhere(format!(
+                None => Err(invalid(format!(
                     "no stage is at {scheme}:// ({url}); there are: {}",
                     schemes().join(", ")
                 ))),
@@ -62,7 +62,7 @@ impl Location {
         }
     }
 
-    /// The provider that keeps the objects; none where this machine does.
+    /// Returns the storage provider, or `None` for a directory or memory.
     pub(crate) fn provider(&self) -> Option<&'static Provider> {
         match self {
             Self::Directory(_) | Self::Memory { .. } => None,
@@ -71,7 +71,7 @@ impl Location {
     }
 }
 
-/// The schemes of all stages, as they stand in URLs.
+/// Returns the schemes of all stages, such as `gs://`.
 fn schemes() -> Vec<String> {
     let of_providers = Provider::all().flat_map(Provider::schemes).copied();
     let all = std::iter::once("file").chain(of_providers).chain(["memory"]);
@@ -83,17 +83,17 @@ fn bucket(provider: &'static Provider, url: &Url) -> Result<Location, StageError
     let (host, prefix) = host_and_prefix(url, form)?;
     let (bucket, account) = match (provider.account_domains, url.username()) {
         ([], "") => (host, None),
-        ([], _) => return Err(nowhere(format!("`{url}` names a user; write {form}"))),
+        ([], _) => return Err(invalid(format!("`{url}` names a user; write {form}"))),
         (domains, user) => {
             let parts = bucket_and_account(user, &host, domains);
-            parts.ok_or_else(|| nowhere(format!("`{url}` names no container; write {form}")))?
+            parts.ok_or_else(|| invalid(format!("`{url}` names no container; write {form}")))?
         }
     };
     Ok(Location::Bucket { provider, bucket, account, prefix })
 }
 
-/// `az://CONTAINER/PREFIX` as Azure's tools write it, or `abfss://CONTAINER@ACCOUNT.DOMAIN/PREFIX` as
-/// Hadoop's do.
+/// Parses the authority of `az://CONTAINER/PREFIX`, the form of Azure's tools, or of
+/// `abfss://CONTAINER@ACCOUNT.DOMAIN/PREFIX`, the form of Hadoop.
 fn bucket_and_account(
     user: &str,
     host: &str,
@@ -113,7 +113,7 @@ fn bucket_and_account(
 fn host_and_prefix(url: &Url, form: &str) -> Result<(String, Path), StageError> {
     let host = url.host_str().filter(|host| !host.is_empty());
     let (Some(host), None) = (host, url.port()) else {
-        return Err(nowhere(format!("`{url}` names no bucket; write {form}")));
+        return Err(invalid(format!("`{url}` names no bucket; write {form}")));
     };
     let prefix = Path::from_url_path(url.path()).map_err(|error| {
         let message = format!("objects cannot lie below `{url}`");
@@ -122,7 +122,7 @@ fn host_and_prefix(url: &Url, form: &str) -> Result<(String, Path), StageError> 
     Ok((host.to_owned(), prefix))
 }
 
-fn nowhere(message: String) -> StageError {
+fn invalid(message: String) -> StageError {
     StageError::new(StageErrorKind::Location, message)
 }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_names_its_place() {
+    fn stage_urls_parse() {
         assert_eq!(parsed("file:///var/my%20stage"), Location::Directory("/var/my stage".into()));
         let memory = Location::Memory { name: "one".to_owned(), prefix: Path::from("a/b") };
         assert_eq!(parsed("memory://one/a/b/"), memory);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_place_says_what_would() {
+    fn invalid_stage_url_names_the_fix() {
         for (url, advice) in [
             ("bucket/prefix", "such as gs://bucket/prefix"),
             ("ftp://host/dir", "there are: file://, gs://, s3://"),

@@ -1,35 +1,57 @@
-//! What a stage is opened with besides its URL.
+//! The options with which a stage is opened.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::transfer::Persistence;
+use crate::transfer::RetryPolicy;
 
-/// What a stage is opened with: variables that say where the providers' services are and who we
-/// are, and how long to try.
+/// The variable that declares a stage in a directory as shared.
+const SHARED: &str = "HYPE_STAGE_SHARED";
+
+/// The options with which a stage is opened: the variables that hold endpoints and credentials, and the
+/// retry time.
 ///
-/// The variables are those that users of the providers know. They are a value rather than this
-/// process's environment, so that one process can use several accounts.
+/// The variables are those of the providers' own tools. They are passed as a value, so that one process
+/// can use several accounts.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hype_stage::{Stage, StageOptions};
+///
+/// # fn main() -> Result<(), hype_stage::StageError> {
+/// let options = StageOptions::new()
+///     .with_variables([("STORAGE_EMULATOR_HOST", "localhost:4443")])
+///     .with_retry_for(Duration::from_secs(10));
+/// // Debug output has names, never values, since they may be secret.
+/// assert!(format!("{options:?}").contains("STORAGE_EMULATOR_HOST"));
+/// assert!(!format!("{options:?}").contains("4443"));
+/// let stage = Stage::open_with("memory://docs/options", &options)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct StageOptions {
     variables: BTreeMap<String, String>,
     retry_for: Duration,
+    is_shared: bool,
 }
 
 impl StageOptions {
-    /// The environment of this process, and three minutes.
+    /// Creates options with the environment variables of this process and a retry time of 3 minutes.
     pub fn new() -> Self {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         Self {
             variables: std::env::vars_os().filter_map(utf8).collect(),
-            retry_for: Persistence::DEFAULT,
+            retry_for: RetryPolicy::DEFAULT_TIME,
+            is_shared: std::env::var_os(SHARED).is_some_and(|value| value == "1"),
         }
     }
 
-    /// With these variables and no others.
+    /// Sets the variables, in place of those of the process.
     #[must_use]
     pub fn with_variables<N: Into<String>, V: Into<String>>(
         mut self,
@@ -40,11 +62,23 @@ impl StageOptions {
         self
     }
 
-    /// With this much time for a request and what is tried again of it; none begins later.
+    /// Sets the retry time: a failed request is retried with exponential backoff until it has passed.
     #[must_use]
     pub fn with_retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
+    }
+
+    /// Declares a stage in a directory as shared by users of this machine who trust each other: they may own it and
+    /// write to it. The variable `HYPE_STAGE_SHARED=1` does so for [`new`](Self::new).
+    #[must_use]
+    pub fn with_sharing(mut self) -> Self {
+        self.is_shared = true;
+        self
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub(crate) fn retry_for(&self) -> Duration {
@@ -52,15 +86,14 @@ impl StageOptions {
     }
 }
 
-/// What the stores of the cloud providers ask.
 #[cfg(feature = "cloud")]
 impl StageOptions {
-    /// The variable `name`, unless it is empty.
+    /// Returns the variable `name`, unless it is empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The variables whose names begin with `prefix`, as lower-case names.
+    /// Returns the variables whose names start with `prefix`, with the names in lower case.
     pub(crate) fn lower_case(&self, prefix: &str) -> impl Iterator<Item = (String, &str)> {
         let named = self.variables.iter().filter(move |(name, _)| name.starts_with(prefix));
         named
@@ -76,7 +109,7 @@ impl Default for StageOptions {
 }
 
 impl fmt::Debug for StageOptions {
-    /// Names alone, since values are keys.
+    /// Writes the names of the variables only, since values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StageOptions")
             .field("variables", &self.variables.keys())

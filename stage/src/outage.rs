@@ -1,78 +1,97 @@
-//! What a person is told of a server that gives no answers.
+//! Warnings about a server that doesn't respond.
 
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// After how long without an answer a server is told to be away.
-const SILENCE: Duration = Duration::from_secs(5);
+/// The time without a response after which a warning is logged.
+const WARN_AFTER: Duration = Duration::from_secs(5);
 
-/// The servers that this process asks, by their names.
+/// The servers that this process uses, by name.
 static SERVERS: LazyLock<Mutex<HashMap<String, Outage>>> = LazyLock::new(Mutex::default);
 
-/// Whether a server answers, as all of this process have seen that ask it. One line tells that it hasn't answered for
-/// 5 seconds, and one that it answers again. Clones are one.
+/// The responsiveness of a server, shared by all its users in this process.
+///
+/// Logs a warning if the server hasn't responded for 5 seconds, and a line when it responds again. Clones
+/// share their state.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Instant;
+///
+/// use hype_stage::Outage;
+///
+/// let outage = Outage::of("the API server at https://10.0.0.1");
+/// let started = Instant::now();
+/// match outage.watch(async { "200 OK".parse::<u16>() }).await {
+///     Ok(_) => outage.record_response(),
+///     Err(error) => outage.record_failure(started, &error),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Outage(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     server: String,
-    silence: Duration,
+    warn_after: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Since when there was no answer.
+    /// The start of the first request without a response.
     since: Option<Instant>,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Outage {
-    /// That of the server called so, as messages name it: `the API server at https://..`.
+    /// Returns the shared state of a server, named as in messages: `the API server at https://..`.
     pub fn of(server: &str) -> Self {
         let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let outage = servers.entry(server.to_owned()).or_insert_with(|| Self::new(server, SILENCE));
+        let outage =
+            servers.entry(server.to_owned()).or_insert_with(|| Self::new(server, WARN_AFTER));
         outage.clone()
     }
 
-    fn new(server: &str, silence: Duration) -> Self {
-        Self(Arc::new(Inner { server: server.to_owned(), silence, state: Mutex::default() }))
+    fn new(server: &str, warn_after: Duration) -> Self {
+        Self(Arc::new(Inner { server: server.to_owned(), warn_after, state: Mutex::default() }))
     }
 
-    /// What `request` gives, or the pause before another. Tells that there is no answer once that has lasted.
+    /// Awaits `request`, or a pause before a retry. Logs a warning if the server stays silent for 5 seconds.
     pub async fn watch<T>(&self, request: impl Future<Output = T>) -> T {
         self.watch_longer(Duration::ZERO, request).await
     }
 
-    /// The same of a request that takes so much longer by itself, since it is large.
-    pub async fn watch_longer<T>(&self, by: Duration, request: impl Future<Output = T>) -> T {
-        let (mut request, began) = (pin!(request), Instant::now() + by);
-        let since = self.state().since.unwrap_or(began);
-        let due = tokio::time::sleep_until((since + self.0.silence).into());
+    /// Awaits a large `request`. Logs a warning if the server stays silent for `extra` plus 5 seconds.
+    pub async fn watch_longer<T>(&self, extra: Duration, request: impl Future<Output = T>) -> T {
+        let (mut request, started) = (pin!(request), Instant::now() + extra);
+        let since = self.state().since.unwrap_or(started);
+        let due = tokio::time::sleep_until((since + self.0.warn_after).into());
         tokio::select! {
             biased;
-            answer = &mut request => return answer,
+            response = &mut request => return response,
             () = due => {}
         }
-        self.is_silent(since, None);
+        self.report_silence(since, None);
         request.await
     }
 
-    /// Takes note that a request, which began then, was not answered, and why.
-    pub fn failed(&self, began: Instant, why: &dyn std::fmt::Display) {
-        let since = *self.state().since.get_or_insert(began);
-        if since.elapsed() >= self.0.silence {
-            self.is_silent(since, Some(why));
+    /// Records that a request failed without a response, with its start and the reason.
+    pub fn record_failure(&self, started: Instant, reason: &dyn std::fmt::Display) {
+        let since = *self.state().since.get_or_insert(started);
+        if since.elapsed() >= self.0.warn_after {
+            self.report_silence(since, Some(reason));
         }
     }
 
-    /// Takes note of an answer.
-    pub fn answered(&self) {
-        let State { since, is_told } = std::mem::take(&mut *self.state());
-        if let (Some(since), true) = (since, is_told) {
+    /// Records a response.
+    pub fn record_response(&self) {
+        let State { since, is_reported } = std::mem::take(&mut *self.state());
+        if let (Some(since), true) = (since, is_reported) {
             tracing::info!(
                 "{} answers again, after {} s",
                 self.0.server,
@@ -81,17 +100,17 @@ impl Outage {
         }
     }
 
-    fn is_silent(&self, since: Instant, why: Option<&dyn std::fmt::Display>) {
+    fn report_silence(&self, since: Instant, reason: Option<&dyn std::fmt::Display>) {
         let mut state = self.state();
         state.since.get_or_insert(since);
-        if std::mem::replace(&mut state.is_told, true) {
+        if std::mem::replace(&mut state.is_reported, true) {
             return;
         }
-        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         tracing::warn!(
-            "{} has not answered for {:?}, and is asked again{why}",
+            "{} has not answered for {:?}, and is asked again{reason}",
             self.0.server,
-            self.0.silence
+            self.0.warn_after
         );
     }
 
@@ -104,44 +123,44 @@ impl Outage {
 mod tests {
     use super::*;
 
-    fn is_told(outage: &Outage) -> bool {
-        outage.state().is_told
+    fn is_reported(outage: &Outage) -> bool {
+        outage.state().is_reported
     }
 
     #[tokio::test]
-    async fn a_request_that_hangs_is_told_while_it_does() {
+    async fn hanging_request_is_reported() {
         let outage = Outage::new("the server", Duration::from_millis(1));
         outage.watch(std::future::ready(())).await;
-        assert!(!is_told(&outage));
-        let told = async {
-            while !is_told(&outage) {
+        assert!(!is_reported(&outage));
+        let reported = async {
+            while !is_reported(&outage) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
             () = outage.watch(std::future::pending()) => {}
-            () = told => {}
+            () = reported => {}
         }
-        outage.answered();
-        assert!(!is_told(&outage));
+        outage.record_response();
+        assert!(!is_reported(&outage));
     }
 
     #[test]
-    fn failures_count_from_the_first() {
+    fn failures_are_reported_after_the_warning_time() {
         let outage = Outage::new("the server", Duration::ZERO);
-        outage.failed(Instant::now(), &"refused");
-        assert!(is_told(&outage));
+        outage.record_failure(Instant::now(), &"refused");
+        assert!(is_reported(&outage));
         let patient = Outage::new("the server", Duration::from_secs(3600));
-        patient.failed(Instant::now(), &"refused");
-        assert!(!is_told(&patient));
+        patient.record_failure(Instant::now(), &"refused");
+        assert!(!is_reported(&patient));
     }
 
     #[test]
-    fn all_who_ask_one_server_share_what_is_told() {
+    fn outage_of_a_server_is_known_to_all_its_clients() {
         let (one, other) = (Outage::of("one server"), Outage::of("one server"));
-        one.is_silent(Instant::now(), None);
-        assert!(is_told(&other));
-        other.answered();
-        assert!(!is_told(&one));
+        one.report_silence(Instant::now(), None);
+        assert!(is_reported(&other));
+        other.record_response();
+        assert!(!is_reported(&one));
     }
 }

@@ -1,4 +1,4 @@
-//! Facts about a storage provider. [`PROVIDERS`] has those of each.
+//! The description of a storage provider. [`PROVIDERS`] lists all providers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,26 +8,38 @@ use object_store::ObjectStore;
 
 use crate::error::StageError;
 use crate::providers::PROVIDERS;
-use crate::refusal::Request;
 use crate::store::Bucket;
+use crate::store_error::Operation;
 
 /// A storage provider: the URLs of its stages, its feature, its variables, and hints for its users.
 ///
-/// It is known whether or not its feature is enabled, since a submitter may prepare what another
-/// program opens.
+/// Providers are listed whether or not their feature is enabled, since a submitter may prepare a stage that
+/// another program opens.
+///
+/// ```
+/// use hype_stage::Provider;
+///
+/// let provider = Provider::of("s3://bucket/prefix").unwrap();
+/// assert_eq!((provider.feature(), provider.schemes()), ("aws", &["s3"][..]));
+/// assert!(provider.secret_variables().contains(&"AWS_SECRET_ACCESS_KEY"));
+///
+/// let variables = |name: &str| (name == "AWS_REGION").then(|| "eu-west-1".to_owned());
+/// assert_eq!(provider.settings(variables)["AWS_REGION"], "eu-west-1");
+/// assert_eq!(Provider::of("file:///var/stage"), None);
+/// assert_eq!(Provider::all().count(), 3);
+/// ```
 pub struct Provider {
-    /// The feature of each of our crates that opens its stages.
+    /// The cargo feature that enables the provider, in each crate of hype.
     pub(crate) feature: &'static str,
-    /// The schemes of its URLs, the usual one first.
+    /// The URL schemes, the usual one first.
     pub(crate) schemes: &'static [&'static str],
-    /// The form of its URLs, for messages.
+    /// The form of the URLs, for messages.
     pub(crate) form: &'static str,
-    /// Domains below which a URL's host is an account, and its user the bucket:
-    /// `abfss://CONTAINER@ACCOUNT.DOMAIN`.
+    /// The domains in URLs of the form `abfss://CONTAINER@ACCOUNT.DOMAIN`.
     pub(crate) account_domains: &'static [&'static str],
     pub(crate) variables: Variables,
     pub(crate) hints: Hints,
-    /// Opens a bucket; none where the feature isn't enabled.
+    /// Opens a bucket; `None` if the feature is not enabled.
     pub(crate) open: Option<Open>,
 }
 
@@ -35,17 +47,17 @@ pub(crate) type Open = fn(&Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErro
 
 /// The environment variables of a provider's tools.
 pub(crate) struct Variables {
-    /// Those whose values are endpoints of the service.
+    /// Variables with endpoints of the service.
     pub(crate) endpoints: &'static [&'static str],
-    /// The switch by which users name an emulator whose endpoint is a convention.
+    /// The variables of an emulator with a conventional endpoint.
     pub(crate) emulator: Option<Emulator>,
-    /// Others without which the endpoint is of no use. None of them is secret.
+    /// Other variables that another process needs to use the endpoint. None of them is secret.
     pub(crate) settings: &'static [&'static str],
-    /// Those whose values are secret, or lead to a server that hands out secrets.
+    /// Variables with secrets, or with servers that hand out secrets.
     pub(crate) secrets: &'static [&'static str],
-    /// Those whose values are paths of files with secrets.
+    /// Variables with paths of files that contain secrets.
     pub(crate) secret_files: &'static [&'static str],
-    /// That of `secret_files` which suffices to use the store.
+    /// The variable of `secret_files` whose file suffices to use the store.
     pub(crate) key_file: Option<&'static str>,
 }
 
@@ -55,30 +67,31 @@ pub(crate) struct Emulator {
     pub(crate) switch: &'static str,
     /// The variable that names its endpoint.
     pub(crate) variable: &'static str,
-    /// The endpoint where that variable isn't set.
+    /// The endpoint if `variable` is not set.
     pub(crate) endpoint: &'static str,
 }
 
-/// Advice on what a user of a provider can do about a refusal.
+/// Hints for the user of a provider whose request was denied.
 pub(crate) struct Hints {
     /// The command that creates a bucket.
     pub(crate) creation: &'static str,
-    /// How to get credentials.
+    /// The hint for missing or invalid credentials.
     pub(crate) login: &'static str,
-    /// What to do about a bucket in another region.
+    /// The hint for a bucket in another region.
     pub(crate) region: Option<&'static str>,
-    /// The permissions that a request needs, and where they are granted.
-    pub(crate) permission: fn(Request) -> &'static str,
+    /// The permissions that an operation needs.
+    pub(crate) permission: fn(Operation) -> &'static str,
+    /// The means to grant the permissions.
     pub(crate) grant: &'static str,
 }
 
 impl Provider {
-    /// Returns all providers, those of features that aren't enabled too.
+    /// Returns all providers, including those whose feature is not enabled.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         PROVIDERS.iter()
     }
 
-    /// Returns the provider of the stage at `url`; none for a directory, memory, or what is no URL.
+    /// Returns the provider of the stage at `url`, or `None` for a directory, memory or an invalid URL.
     pub fn of(url: &str) -> Option<&'static Self> {
         Self::of_scheme(url.split_once("://")?.0)
     }
@@ -87,17 +100,17 @@ impl Provider {
         PROVIDERS.iter().find(|provider| provider.schemes.contains(&scheme))
     }
 
-    /// Returns the feature that opens its stages, of `hype`, `hype-run` and `cargo-hype` alike.
+    /// Returns the cargo feature that enables the provider in `hype`, `hype-run` and `cargo-hype`.
     pub fn feature(&self) -> &'static str {
         self.feature
     }
 
-    /// Returns the schemes of its URLs, the usual one first.
+    /// Returns the URL schemes, the usual one first.
     pub fn schemes(&self) -> &'static [&'static str] {
         self.schemes
     }
 
-    /// Returns the endpoints of its service that `variable` names, by the names of their variables.
+    /// Returns the variables that set endpoints of the service, with their values by `variable`.
     pub fn endpoints(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -111,8 +124,8 @@ impl Provider {
         endpoints
     }
 
-    /// Returns the settings beside endpoints that another process needs to reach its service, as
-    /// `variable` gives them. None of them is secret.
+    /// Returns the other variables that a process needs to use the service, with their values by `variable`.
+    /// None of them is secret.
     pub fn settings(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -120,23 +133,23 @@ impl Provider {
         set(self.variables.settings, &variable)
     }
 
-    /// Returns the variables whose values are secret, or lead to a server that hands out secrets.
+    /// Returns the variables with secrets, or with servers that hand out secrets.
     pub fn secret_variables(&self) -> &'static [&'static str] {
         self.variables.secrets
     }
 
-    /// Returns the variables whose values are paths of files with secrets.
+    /// Returns the variables with paths of files that contain secrets.
     pub fn secret_file_variables(&self) -> &'static [&'static str] {
         self.variables.secret_files
     }
 
-    /// Returns the variable that names a file of credentials, which alone suffices to use the store.
+    /// Returns the variable with the path of a credentials file that alone suffices to use the store.
     pub fn key_file_variable(&self) -> Option<&'static str> {
         self.variables.key_file
     }
 }
 
-/// Those of `names` that `variable` gives and that aren't empty.
+/// Returns the variables of `names` that are set and not empty.
 fn set(
     names: &[&'static str],
     variable: impl Fn(&str) -> Option<String>,
@@ -167,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scheme_and_feature_belong_to_one_provider() {
+    fn providers_share_no_scheme_or_feature() {
         let schemes: Vec<_> = Provider::all().flat_map(Provider::schemes).collect();
         let distinct: std::collections::BTreeSet<_> = schemes.iter().collect();
         assert_eq!(distinct.len(), schemes.len());
@@ -181,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_endpoints_are_no_secrets() {
+    fn settings_and_endpoints_are_not_secret() {
         for provider in Provider::all() {
             let Variables { endpoints, settings, secrets, secret_files, key_file, .. } =
                 &provider.variables;
@@ -193,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn emulator_has_its_usual_endpoint_unless_another_is_set() {
+    fn emulator_endpoint_has_a_default() {
         let azure = Provider::of("az://container").unwrap();
         let on = ("AZURE_STORAGE_USE_EMULATOR", "true");
         let endpoints = |variables: &[(&str, &str)]| {

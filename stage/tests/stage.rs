@@ -1,4 +1,4 @@
-//! What both sides rely on, whatever the store.
+//! The guarantees of a stage in a directory, on which both sides rely.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ async fn put(stage: &Stage, bytes: &Bytes) -> (Blob, Staged) {
 }
 
 #[tokio::test]
-async fn a_blob_is_uploaded_once() {
+async fn blob_is_uploaded_once() {
     let (_directory, stage) = stage();
     let bytes = Bytes::from_static(b"component");
     let (blob, first) = put(&stage, &bytes).await;
@@ -30,7 +30,7 @@ async fn a_blob_is_uploaded_once() {
 }
 
 #[tokio::test]
-async fn a_cut_blob_is_uploaded_again() {
+async fn truncated_blob_is_uploaded_again() {
     let (_directory, stage) = stage();
     let bytes = Bytes::from_static(b"component");
     let name = names::blob(&Blob::of(&bytes).digest);
@@ -41,7 +41,7 @@ async fn a_cut_blob_is_uploaded_again() {
 }
 
 #[tokio::test]
-async fn an_altered_or_missing_blob_is_refused_by_name() {
+async fn altered_or_missing_blob_is_named() {
     let (_directory, stage) = stage();
     let (blob, _) = put(&stage, &Bytes::from_static(b"component")).await;
     let name = names::blob(&blob.digest);
@@ -56,7 +56,7 @@ async fn an_altered_or_missing_blob_is_refused_by_name() {
     assert!(error.to_string().contains(&missing.digest.to_string()), "{error}");
 }
 
-/// An object of the size `bytes` that takes no room on the disk.
+/// Writes a sparse object of `bytes` bytes, which uses no disk space.
 fn put_huge(directory: &tempfile::TempDir, name: &str, bytes: u64) {
     let path = directory.path().join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -64,10 +64,10 @@ fn put_huge(directory: &tempfile::TempDir, name: &str, bytes: u64) {
 }
 
 #[tokio::test]
-async fn an_object_that_is_too_large_is_refused_unread() {
+async fn oversized_object_is_rejected_unread() {
     let (directory, stage) = stage();
     let name = names::outcome("run-1");
-    // No machine has the memory to read it.
+    // 4 TiB: no machine has the memory to read it.
     put_huge(&directory, &name, 1 << 42);
     let digest = Blob::of(b"outcome").digest;
     for error in [
@@ -81,7 +81,7 @@ async fn an_object_that_is_too_large_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_blob_of_another_size_is_refused_unread() {
+async fn blob_of_wrong_size_is_rejected_unread() {
     let (directory, stage) = stage();
     let blob = Blob::of(b"component");
     let name = names::blob(&blob.digest);
@@ -90,24 +90,24 @@ async fn a_blob_of_another_size_is_refused_unread() {
     assert_eq!(error.kind(), StageErrorKind::Altered);
     let problem = "was altered: its size is 4398046511104 and should be 9";
     assert_eq!(error.to_string(), format!("{} {problem}", stage.url_of(&name)));
-    // What is short enough to be read, too.
+    // An object that is shorter than expected is rejected, too.
     stage.put(&name, Bytes::from_static(b"comp")).await.unwrap();
     let error = stage.get_blob_at(&name, &blob).await.unwrap_err();
     assert!(error.to_string().ends_with("its size is 4 and should be 9"), "{error}");
 }
 
 #[tokio::test]
-async fn the_first_creation_stays() {
+async fn first_creation_wins() {
     let (_directory, stage) = stage();
     let outcome = names::outcome("run-1");
     let first = stage.create(&outcome, Bytes::from_static(b"first")).await.unwrap();
     let second = stage.create(&outcome, Bytes::from_static(b"second")).await.unwrap();
-    assert_eq!((first, second), (Created::Now, Created::Before));
+    assert_eq!((first, second), (Created::New, Created::Existing));
     assert_eq!(stage.get(&outcome, 5).await.unwrap(), "first");
 }
 
 #[tokio::test]
-async fn a_run_is_removed_whole_and_alone() {
+async fn run_removal_spares_other_runs() {
     let (directory, stage) = stage();
     let other = names::manifest("run-10");
     for name in [names::manifest("run-1"), names::result("run-1", 2), other.clone()] {
@@ -121,7 +121,7 @@ async fn a_run_is_removed_whole_and_alone() {
 }
 
 #[tokio::test]
-async fn a_stage_in_a_path_with_spaces_works() {
+async fn stage_path_may_contain_spaces() {
     let directory = tempfile::tempdir().unwrap();
     let stage = Stage::in_directory(&directory.path().join("my stage")).unwrap();
     assert!(stage.url().ends_with("/my%20stage"), "{}", stage.url());
@@ -131,31 +131,31 @@ async fn a_stage_in_a_path_with_spaces_works() {
 }
 
 #[test]
-fn a_url_that_is_no_stage_says_what_would_be() {
+fn invalid_url_names_the_fix() {
     for (url, advice) in [
         ("bucket/prefix", "such as gs://bucket/prefix"),
         ("ftp://host/dir", "there are: file://"),
         ("file://host/relative", "file:///absolute/path"),
         ("file:///dev/null/stage", "cannot use the directory /dev/null/stage"),
     ] {
-        let error = Stage::open_or_make(url).unwrap_err();
+        let error = Stage::open_or_create(url).unwrap_err();
         assert_eq!(error.kind(), StageErrorKind::Location);
         assert!(error.to_string().contains(advice), "{error}");
     }
 }
 
 #[test]
-fn only_a_submitter_makes_a_stage() {
+fn open_does_not_create_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("file://{}/new", directory.path().display());
     let error = Stage::open(&url).unwrap_err();
     assert!(error.to_string().contains("cannot use the directory"), "{error}");
-    Stage::open_or_make(&url).unwrap();
+    Stage::open_or_create(&url).unwrap();
     Stage::open(&url).unwrap();
 }
 
 #[test]
-fn a_scheme_that_is_not_built_in_names_its_feature() {
+fn missing_feature_is_named() {
     for (url, feature, is_built_in) in [
         ("gs://bucket", "gcs", cfg!(feature = "gcs")),
         ("s3://bucket", "aws", cfg!(feature = "aws")),

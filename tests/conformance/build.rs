@@ -1,5 +1,5 @@
-//! Lists the cases that every runner must pass, for `conformance::suite!`: each function
-//! `pub async fn NAME(submitter: &Submitter)` of a module in `src/cases`.
+//! Generates the list of cases for `conformance::suite!`: each function `pub async fn NAME(submitter: &Submitter)` of
+//! a module in `src/cases`.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&directory).join("cases.rs"), list)
 }
 
-/// The names of the functions that take a submitter alone. Those that take more serve other cases.
+/// Returns the names of the functions that take only a submitter. Functions with more parameters are helpers.
 fn cases(module: &str) -> impl Iterator<Item = &str> {
     module.split("\npub async fn ").skip(1).filter_map(|rest| {
         let (name, rest) = rest.split_once('(')?;

@@ -2,17 +2,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-/// An immutable staged object, named by its content.
+/// The digest and the size of an immutable staged object.
+///
+/// ```
+/// use hype_wire::Blob;
+///
+/// assert_eq!(Blob::of(b"component").size, 9);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blob {
-    /// The digest of its bytes.
+    /// The digest of the object's bytes.
     pub digest: Digest,
-    /// How many bytes it has.
+    /// The size of the object, in bytes.
     pub size: u64,
 }
 
 impl Blob {
-    /// Returns the blob that has these bytes.
+    /// Returns the digest and the size of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self { digest: Digest::of(bytes), size: bytes.len() as u64 }
     }

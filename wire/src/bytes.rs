@@ -3,10 +3,19 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A byte string that crosses as MessagePack `bin`, in one copy.
+/// A byte string that is encoded as MessagePack `bin` in one copy.
 ///
-/// `Vec<u8>` as a parameter or as a whole result is treated the same way; inside a structure, serde
-/// gives it away and takes it byte by byte, and this type is faster. Both are written alike.
+/// A `Vec<u8>` has the same encoding, and is as fast as a parameter or a whole result. Inside a
+/// structure serde copies a `Vec<u8>` byte by byte, and this type is faster.
+///
+/// ```
+/// use hype_wire::{Bytes, codec};
+///
+/// let encoded = codec::to_vec(&Bytes(vec![1, 2, 3]))?;
+/// assert_eq!(encoded, [0xc4, 3, 1, 2, 3]);
+/// assert_eq!(codec::from_slice::<Vec<u8>>(&encoded)?, [1, 2, 3]);
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub Vec<u8>);
 

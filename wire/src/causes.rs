@@ -1,35 +1,52 @@
-//! The causes of an error, even of one that names itself as its cause.
+//! The causes of an error, even if they form a cycle.
 
 use std::error::Error;
 
-/// How many causes of an error are followed. An error could make a new one each time it is asked.
-const MOST: usize = 256;
+/// The maximum number of causes. An error can create a new cause at each call of `source`.
+const MAX_CAUSES: usize = 256;
 
-/// The last message in place of causes that were there before.
-const ITS_OWN_CAUSE: &str = "and so on: an error of these is its own cause";
+/// The message in place of the repeated causes of a cycle.
+const CYCLE: &str = "and so on: an error of these is its own cause";
 
-/// The causes of an error, the nearest first.
+/// An iterator over the causes of an error, the nearest first.
 ///
-/// It ends before a cause that was there before, and after 256 causes. Which cause is the same is told by its
-/// vtable too, of which the compiler may make several for a type: a cause may be there twice before it is known.
+/// It ends before a cause that it returned already, and after 256 causes. Causes are compared by address and
+/// vtable. The compiler may create several vtables for one type, so a cause can appear twice before
+/// the cycle is detected.
 #[derive(Debug)]
 pub struct Causes<'a> {
     next: Option<&'a (dyn Error + 'static)>,
     seen: Vec<&'a (dyn Error + 'a)>,
 }
 
-/// The causes of `error`.
+/// Returns the causes of `error`, the nearest first.
+///
+/// ```
+/// let error = "300".parse::<u8>().unwrap_err();
+/// assert_eq!(hype_wire::causes(&error).count(), 0);
+/// ```
 pub fn causes<'a>(error: &'a (dyn Error + 'a)) -> Causes<'a> {
     Causes { next: error.source(), seen: vec![error] }
 }
 
-/// The messages of the causes of `error`. Where not all are followed, the last message says so.
+/// Returns the messages of `error` and its causes on one line, as a part of another message.
+///
+/// ```
+/// let error = "300".parse::<u8>().unwrap_err();
+/// assert_eq!(hype_wire::one_line(&error), "number too large to fit in target type");
+/// ```
+pub fn one_line(error: &dyn Error) -> String {
+    let causes = causes(error).map(ToString::to_string);
+    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
+}
+
+/// Returns the messages of the causes of `error`. If there are more causes, the last message says so.
 pub fn cause_messages(error: &dyn Error) -> Vec<String> {
     let mut causes = causes(error);
     let mut messages: Vec<_> = causes.by_ref().map(ToString::to_string).collect();
     match causes.next {
-        Some(_) if causes.is_full() => messages.push(format!("more than {MOST} causes")),
-        Some(_) => messages.push(ITS_OWN_CAUSE.to_owned()),
+        Some(_) if causes.is_full() => messages.push(format!("more than {MAX_CAUSES} causes")),
+        Some(_) => messages.push(CYCLE.to_owned()),
         None => {}
     }
     messages
@@ -37,7 +54,7 @@ pub fn cause_messages(error: &dyn Error) -> Vec<String> {
 
 impl Causes<'_> {
     fn is_full(&self) -> bool {
-        self.seen.len() > MOST
+        self.seen.len() > MAX_CAUSES
     }
 }
 
@@ -46,7 +63,8 @@ impl<'a> Iterator for Causes<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let cause = self.next?;
-        // An error shares its address with its first field, and types without fields with each other.
+        // The address alone doesn't identify an error: an error shares it with its first field, and types
+        // without fields share it with each other.
         if self.is_full() || self.seen.iter().any(|&seen| std::ptr::eq(seen, cause)) {
             return None;
         }
@@ -63,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// An error whose cause is the next one of the ring, or none.
+    /// An error whose cause is the next error of a chain or cycle.
     #[derive(Debug)]
     struct Link {
         name: &'static str,
@@ -92,7 +110,7 @@ mod tests {
         }
     }
 
-    /// Has no fields, like the causes of many errors.
+    /// An error without fields, like the causes of many errors.
     #[derive(Debug)]
     struct Outer;
 
@@ -124,38 +142,38 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_its_own_cause_ends() {
+    fn error_that_causes_itself_ends_the_chain() {
         let error = Link::new("a");
         error.leads_to(error);
         let messages = cause_messages(error);
-        assert!([&[ITS_OWN_CAUSE][..], &["a", ITS_OWN_CAUSE]].contains(&&*as_texts(&messages)));
+        assert!([&[CYCLE][..], &["a", CYCLE]].contains(&&*as_texts(&messages)));
     }
 
     #[test]
-    fn errors_that_cause_one_another_are_told_once() {
+    fn cycle_of_causes_is_listed_once() {
         let (first, second, third) = (Link::new("a"), Link::new("b"), Link::new("c"));
         first.leads_to(second);
         second.leads_to(third);
         third.leads_to(second);
         let messages = cause_messages(first);
         let (last, before) = messages.split_last().unwrap();
-        assert_eq!(last, ITS_OWN_CAUSE);
+        assert_eq!(last, CYCLE);
         assert!(as_texts(before).starts_with(&["b", "c"]) && before.len() <= 4, "{before:?}");
     }
 
     #[test]
-    fn a_long_chain_is_cut() {
+    fn long_chain_is_truncated() {
         let links: Vec<_> = (0..1_000).map(|_| Link::new("a")).collect();
         for pair in links.windows(2) {
             pair[0].leads_to(pair[1]);
         }
         let messages = cause_messages(links[0]);
-        assert_eq!(messages.len(), MOST + 1);
-        assert_eq!(messages[MOST], "more than 256 causes");
-        assert_eq!(cause_messages(links[1_000 - MOST - 1]).len(), MOST);
+        assert_eq!(messages.len(), MAX_CAUSES + 1);
+        assert_eq!(messages[MAX_CAUSES], "more than 256 causes");
+        assert_eq!(cause_messages(links[1_000 - MAX_CAUSES - 1]).len(), MAX_CAUSES);
     }
 
-    /// An error that has its cause as its first field.
+    /// An error whose first field is its cause.
     #[derive(Debug)]
     struct Around(Link);
 
@@ -172,13 +190,22 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_from_its_first_field() {
+    fn first_field_of_an_error_can_be_its_cause() {
         let around = Around(Link { name: "within", next: OnceLock::new() });
         assert_eq!(cause_messages(&around), ["within"]);
     }
 
     #[test]
-    fn errors_without_fields_are_told_apart() {
+    fn error_and_its_causes_fit_on_one_line() {
+        let (first, second, third) = (Link::new("a"), Link::new("b"), Link::new("c"));
+        first.leads_to(second);
+        second.leads_to(third);
+        assert_eq!(one_line(first), "a: b: c");
+        assert_eq!(one_line(third), "c");
+    }
+
+    #[test]
+    fn cause_without_fields_is_not_its_error() {
         assert_eq!(cause_messages(&Outer), ["inner"]);
     }
 }

@@ -1,60 +1,73 @@
-//! Values as hype writes and reads them: MessagePack that gives each back unchanged.
+//! The encoding of values: MessagePack that decodes to an equal value.
 //!
-//! [`docs/values.md`](https://github.com/spotify/hype/blob/main/docs/values.md) says what stands for
-//! what, for readers and writers of other languages.
+//! [`docs/values.md`](https://github.com/spotify/hype/blob/main/docs/values.md) describes the format
+//! for implementations in other languages.
 //!
-//! A whole `Vec<u8>`, `String` or [`Bytes`](crate::Bytes) keeps its memory, so that it is copied no more often than
-//! it must.
+//! A value that is a `Vec<u8>`, a `String` or [`Bytes`](crate::Bytes) keeps its buffer, to avoid
+//! copies.
+//!
+//! ```
+//! use hype_wire::codec;
+//!
+//! let bytes = codec::to_vec(&("a", Some(7_u8)))?;
+//! assert_eq!(codec::from_slice::<(String, Option<u8>)>(&bytes)?, ("a".to_owned(), Some(7)));
+//! let error = codec::from_slice::<(String, Vec<u8>)>(&bytes).unwrap_err();
+//! assert!(error.to_string().starts_with("at [1]: expected"));
+//! # Ok::<(), hype_wire::WireError>(())
+//! ```
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::buffer::{Buffer, BufferType};
 use crate::error::{Fault, WireError};
 use crate::shape::split_value;
-use crate::value::{Written, decode_first, encode};
-use crate::whole::{Whole, WholeKind};
+use crate::value::{Encoded, decode_first, encode};
 
 pub use crate::shape::MAX_DEPTH;
 
-/// Up to how many bytes a value is read as a trial where it is written.
-const TRIAL: usize = 1 << 20;
+/// The maximum size of a value that [`append_owned`] always decodes to verify it, in bytes.
+const MAX_VERIFIED: usize = 1 << 20;
 
-/// The bytes of one value.
+/// Encodes one value.
+///
+/// # Errors
+///
+/// Returns an error if the value can't be encoded; the message names the path to the problem.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WireError> {
     let mut bytes = Vec::new();
     append(&mut bytes, value)?;
     Ok(bytes)
 }
 
-/// Writes one value behind what `bytes` holds already.
+/// Appends one encoded value to `bytes`.
 ///
 /// # Errors
 ///
-/// When it has no form: the message names the path to what is wrong in it.
+/// Returns an error if the value can't be encoded; the message names the path to the problem.
 pub fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), WireError> {
     encode(bytes, value).map(|_| ())
 }
 
-/// [`append`], and makes sure that the value can be read. Where bytes or text come after little else,
-/// their memory becomes that of `bytes`.
+/// Appends one encoded value to `bytes`, and verifies that it decodes. A value that is a byte
+/// string or text gives its buffer to `bytes` if it is longer than they are.
 ///
-/// That is tried out, but for large values that have nothing unusual in them, which would take as long
-/// again.
+/// The value is decoded to verify it, unless it exceeds 1 MiB and has no 128-bit numbers.
 ///
 /// # Errors
 ///
-/// As [`append`]; and when what is written cannot be read as a `T`.
+/// Returns an error if the value can't be encoded, or if its encoding can't be decoded as a `T`.
 pub fn append_owned<T: Serialize + DeserializeOwned + 'static>(
     bytes: &mut Vec<u8>,
     mut value: T,
 ) -> Result<(), WireError> {
-    if let Some(whole) = Whole::take_from(&mut value) {
-        return whole.append_to(bytes);
+    if let Some(buffer) = Buffer::take_from(&mut value) {
+        return buffer.append_to(bytes);
     }
     let start = bytes.len();
-    let Written { is_unusual } = encode(bytes, &value)?;
+    let Encoded { has_wide_numbers } = encode(bytes, &value)?;
     drop(value);
-    if is_unusual || bytes.len() - start <= TRIAL {
+    if has_wide_numbers || bytes.len() - start <= MAX_VERIFIED {
         from_slice::<T>(&bytes[start..]).map_err(|error| {
             WireError::new(format!("it cannot be read again as it is written: {error}"))
         })?;
@@ -62,43 +75,90 @@ pub fn append_owned<T: Serialize + DeserializeOwned + 'static>(
     Ok(())
 }
 
-/// [`append_owned`] to nothing.
+/// Appends one encoded value to `bytes`. A value that is a byte string or text gives its buffer to `bytes` if it is
+/// longer than they are. Unlike [`append_owned`] it doesn't verify that the value decodes.
+///
+/// # Errors
+///
+/// Returns an error if the value can't be encoded.
+pub fn append_unverified<T: Serialize + 'static>(
+    bytes: &mut Vec<u8>,
+    mut value: T,
+) -> Result<(), WireError> {
+    match Buffer::take_from(&mut value) {
+        Some(buffer) => buffer.append_to(bytes),
+        None => append(bytes, &value),
+    }
+}
+
+/// Encodes one value and verifies that it decodes; reuses the buffer of a byte string or text.
+///
+/// # Errors
+///
+/// Returns an error if the value can't be encoded, or if its encoding can't be decoded as a `T`.
 pub fn into_vec<T: Serialize + DeserializeOwned + 'static>(value: T) -> Result<Vec<u8>, WireError> {
     let mut bytes = Vec::new();
     append_owned(&mut bytes, value)?;
     Ok(bytes)
 }
 
-/// Reads one value that fills `bytes` to the end.
+/// Decodes one value that fills `bytes` exactly.
 ///
 /// # Errors
 ///
-/// [`WireError::fault`] says what is wrong, and the message names the path to what didn't fit:
-/// `at words[3].count: …`.
+/// Returns an error whose [`fault`](WireError::fault) is the kind of problem, and whose message names
+/// the path to it: `at words[3].count: …`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
-    let (value, rest) = decode_first(bytes).map_err(|error| as_whole(error, bytes))?;
-    nothing_in(rest)?;
+    let (value, rest) = decode_first(bytes).map_err(|error| prefer_malformed(error, bytes))?;
+    check_end(rest)?;
     Ok(value)
 }
 
-/// The error of a value of another type: bytes that something follows are no value of any.
-fn as_whole(error: WireError, bytes: &[u8]) -> WireError {
+/// Replaces a type error if bytes follow the value: such bytes are malformed for every type.
+fn prefer_malformed(error: WireError, bytes: &[u8]) -> WireError {
     match split_value(bytes) {
-        Ok((_, rest)) if error.fault() == Fault::Type => nothing_in(rest).err().unwrap_or(error),
+        Ok((_, rest)) if error.fault() == Fault::Type => check_end(rest).err().unwrap_or(error),
         _ => error,
     }
 }
 
-/// [`from_slice`]; whole bytes and text keep the memory that `bytes` has.
+/// Decodes one value that fills `bytes` exactly; a byte string or text reuses the buffer.
+///
+/// # Errors
+///
+/// Returns the errors of [`from_slice`].
 pub fn from_vec<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Result<T, WireError> {
     let mut values = Values { bytes, read: 0 };
     match values.read_owned() {
         Ok(value) => values.finish().map(|()| value),
-        Err(error) => Err(as_whole(error, &values.bytes)),
+        Err(error) => Err(prefer_malformed(error, &values.bytes)),
     }
 }
 
-/// How many values the array has that `bytes` starts with, and what follows its head.
+/// Decodes a value of a function with WIT types. Reuses the buffer as [`from_vec`] does.
+///
+/// Fields and variants of Rust types may be spelled as is usual in Rust, or as serde renames them:
+/// `word_count`, `wordCount` and `WordCount` match the WIT name `word-count`.
+///
+/// # Errors
+///
+/// Returns the errors of [`from_slice`].
+pub fn from_wit<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Result<T, WireError> {
+    if BufferType::of::<T>().is_some() {
+        return from_vec(bytes);
+    }
+    let mut decoder = crate::value::Decoder::of_wit(&bytes);
+    let value = T::deserialize(&mut decoder);
+    let value = value.map_err(|error| prefer_malformed(error.into(), &bytes))?;
+    check_end(decoder.rest())?;
+    Ok(value)
+}
+
+/// Splits `bytes` after the array head at their start. Returns the array's length and the rest.
+///
+/// # Errors
+///
+/// Returns an error if `bytes` don't start with an array.
 pub fn split_array_head(mut bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
     let length = rmp::decode::read_array_len(&mut bytes).map_err(|error| {
         WireError::new("expected a MessagePack array").because(error).with_fault(Fault::Malformed)
@@ -106,47 +166,68 @@ pub fn split_array_head(mut bytes: &[u8]) -> Result<(u32, &[u8]), WireError> {
     Ok((length, bytes))
 }
 
-/// The head of an array of `length` values, which [`append`] then adds one by one.
+/// Returns the head of an array of `length` values, to which [`append`] adds the values.
 pub fn array_head(length: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Writing to a Vec has no way to fail.
+    // Writing to a Vec never fails.
     let _ = rmp::encode::write_array_len(&mut bytes, length);
     bytes
 }
 
-fn nothing_in(rest: &[u8]) -> Result<(), WireError> {
+fn check_end(rest: &[u8]) -> Result<(), WireError> {
     match rest {
         [] => Ok(()),
         _ => Err(WireError::new("something follows the value's end").with_fault(Fault::Malformed)),
     }
 }
 
-/// Values that stand one behind the other.
+/// A reader of consecutive values.
+///
+/// ```
+/// use hype_wire::codec::{self, Values};
+///
+/// let mut bytes = codec::array_head(2);
+/// codec::append(&mut bytes, "a")?;
+/// codec::append(&mut bytes, &7)?;
+/// let (length, mut values) = Values::of_array(bytes)?;
+/// assert_eq!(length, 2);
+/// assert_eq!(values.read_owned::<String>()?, "a");
+/// assert_eq!(values.read_owned::<u8>()?, 7);
+/// values.finish()?;
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Default)]
 pub struct Values {
     bytes: Vec<u8>,
-    /// How many of the bytes were read.
+    /// The number of bytes read so far.
     read: usize,
 }
 
 impl Values {
-    /// The elements of the array that `bytes` starts with, and how many there should be.
+    /// Returns the length of the array at the start of `bytes` and a reader of its elements.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `bytes` don't start with an array.
     pub fn of_array(bytes: Vec<u8>) -> Result<(u32, Self), WireError> {
         let (length, rest) = split_array_head(&bytes)?;
         let read = bytes.len() - rest.len();
         Ok((length, Self { bytes, read }))
     }
 
-    /// The next value; whole bytes or text that are the last one keep the memory that they have here.
-    /// An error names the path to what didn't fit.
+    /// Reads the next value. A byte string or text that is the last value reuses the buffer.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`from_slice`].
     pub fn read_owned<T: DeserializeOwned + 'static>(&mut self) -> Result<T, WireError> {
-        if let Some(whole) = WholeKind::of::<T>()
-            && let Some(content) = whole.content(self.rest())
+        if let Some(buffer_type) = BufferType::of::<T>()
+            && let Some(content) = buffer_type.content(self.rest())
         {
             let before = self.bytes.len() - content.len();
             let mut bytes = std::mem::take(self).bytes;
             bytes.drain(..before);
-            return whole.make(bytes);
+            return buffer_type.value(bytes);
         }
         let (value, rest) = decode_first(self.rest())?;
         self.read = self.bytes.len() - rest.len();
@@ -157,9 +238,13 @@ impl Values {
         &self.bytes[self.read..]
     }
 
-    /// Makes sure that there is nothing more.
+    /// Checks that no bytes are left.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if bytes are left.
     pub fn finish(self) -> Result<(), WireError> {
-        nothing_in(self.rest())
+        check_end(self.rest())
     }
 }
 

@@ -5,23 +5,40 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::blob::Blob;
 
-/// The BLAKE3 digest of some bytes: 32 bytes, written as 64 lower-case hexadecimal digits.
+/// A BLAKE3 digest: 32 bytes, displayed as 64 lower-case hexadecimal digits.
+///
+/// ```
+/// use hype_wire::Digest;
+///
+/// let digest = Digest::of(b"component");
+/// assert_eq!(digest.to_string().parse(), Ok(digest));
+/// assert_eq!(digest.short().len(), 12);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The first twelve digits, enough for a person to tell two objects apart.
+    /// Returns the first 12 digits, enough to distinguish objects in messages.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
 }
 
-/// Makes a [`Blob`] of bytes that come piece by piece.
+/// Computes the [`Blob`] of bytes that arrive in pieces.
+///
+/// ```
+/// use hype_wire::{Blob, BlobHasher};
+///
+/// let mut hasher = BlobHasher::default();
+/// hasher.update(b"comp");
+/// hasher.update(b"onent");
+/// assert_eq!(hasher.finish(), Blob::of(b"component"));
+/// ```
 #[derive(Debug, Default)]
 pub struct BlobHasher {
     hasher: blake3::Hasher,
@@ -29,13 +46,13 @@ pub struct BlobHasher {
 }
 
 impl BlobHasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
     }
 
-    /// The blob that has the bytes so far.
+    /// Returns the blob of the bytes so far.
     pub fn finish(&self) -> Blob {
         Blob { digest: Digest(*self.hasher.finalize().as_bytes()), size: self.size }
     }
@@ -53,7 +70,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A text that is not 64 hexadecimal digits.
+/// The error of a text that is not 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidDigest(String);
 
@@ -92,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes() {
+    fn digest_parses_back() {
         let digest = Digest::of(b"hype");
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(digest.to_string().len(), 64);
@@ -100,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_not_a_digest() {
+    fn invalid_digest_is_quoted() {
         let error = "c0ffee".parse::<Digest>().unwrap_err();
         assert!(error.to_string().starts_with("`c0ffee` is not a BLAKE3 digest"));
     }

@@ -2,10 +2,19 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-/// The name by which the codec knows that its bytes are asked for.
+/// The newtype name by which the codec recognizes [`EncodedValue`].
 pub(crate) const ENCODED_VALUE: &str = "$hype::component::EncodedValue";
 
-/// A value of any type, as the MessagePack that the codec writes for it. Only the codec can read one.
+/// The MessagePack encoding of a value of any type. Only the codec can deserialize it.
+///
+/// ```
+/// use hype_wire::{EncodedValue, codec};
+///
+/// let bytes = codec::to_vec(&("a", 1))?;
+/// let (_, number) = codec::from_slice::<(EncodedValue, EncodedValue)>(&bytes)?;
+/// assert_eq!(codec::from_slice::<u8>(&number.0)?, 1);
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedValue(pub Vec<u8>);
 

@@ -1,9 +1,18 @@
 use std::fmt;
 
-/// Why bytes could not be written or read as one of hype's types.
+/// The error of encoding or decoding one of hype's types or a value.
 ///
-/// The message is a whole sentence for the person who must act on it; what lies beneath is in
+/// The message names the problem and, where possible, the fix. The cause is in
 /// [`source`](std::error::Error::source).
+///
+/// ```
+/// use hype_wire::{Fault, codec};
+///
+/// let error = codec::from_slice::<u8>(&codec::to_vec("a")?).unwrap_err();
+/// assert_eq!(error.fault(), Fault::Type);
+/// assert_eq!(error.of_argument(2).to_string(), "argument 2: expected u8, found the string \"a\"");
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug)]
 pub struct WireError {
     message: String,
@@ -11,15 +20,15 @@ pub struct WireError {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What is wrong with bytes that cannot be read as a value, or with a value that cannot be written.
+/// The kind of a [`WireError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// They are a value of another type.
+    /// The bytes are a value of another type, or the value can't be encoded.
     Type,
     /// The value nests deeper than [`MAX_DEPTH`](crate::codec::MAX_DEPTH) levels.
     Depth,
-    /// They are no value: not MessagePack as hype reads it.
+    /// The bytes are not one value in hype's MessagePack.
     Malformed,
 }
 
@@ -28,7 +37,7 @@ impl WireError {
         Self { message: message.into(), fault: Fault::Type, source: None }
     }
 
-    /// Adds the cause.
+    /// Sets the cause.
     #[must_use]
     pub(crate) fn because(
         mut self,
@@ -44,14 +53,14 @@ impl WireError {
         self
     }
 
-    /// The error, as that of an argument, counted from 1.
+    /// Prefixes the message with the argument's number, counted from 1.
     #[must_use]
     pub fn of_argument(mut self, number: usize) -> Self {
         self.message = format!("argument {number}: {}", self.message);
         self
     }
 
-    /// What is wrong, where this is about a value.
+    /// Returns the kind of the error.
     pub fn fault(&self) -> Fault {
         self.fault
     }

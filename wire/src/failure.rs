@@ -1,64 +1,73 @@
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::causes::cause_messages;
-use crate::shorten::shortened;
+use crate::codec;
+use crate::error::WireError;
+use crate::shorten::shorten;
 
-/// How many bytes of a message are kept.
+/// The maximum size of a message, in bytes.
 const MAX_MESSAGE: usize = 16 << 10;
 
-/// How many causes are kept, the nearest of them; the last then says how many there were more.
+/// The maximum number of causes. The last is replaced by the number of causes left out.
 const MAX_CAUSES: usize = 32;
 
-/// How many bytes of each cause are kept.
+/// The maximum size of one cause, in bytes.
 const MAX_CAUSE: usize = 4 << 10;
 
-/// How many frames of a stack are kept, the innermost of them.
+/// The maximum size of the error that a function returned, in bytes of MessagePack. A larger one is left out.
+const MAX_VALUE: usize = 64 << 10;
+
+/// The maximum number of backtrace frames; the innermost are kept.
 const MAX_FRAMES: usize = 256;
 
-/// How many bytes of a function's or a file's name are kept.
+/// The maximum size of the name of a function or a file, in bytes.
 const MAX_NAME: usize = 1 << 10;
 
-/// Whose doing an end without a value is.
+/// The reason why a run ended without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FailureKind {
     /// The function returned an error.
     Function,
+    /// The program exited with a status other than 0.
+    Exit,
     /// The function panicked.
     Panic,
-    /// The component did what WebAssembly forbids: unreachable code, memory out of bounds, a
-    /// division by zero.
+    /// The component trapped: unreachable code, memory out of bounds, division by zero.
     Trap,
-    /// It needed more memory than it was allowed.
+    /// The guest exceeded its memory limit.
     Memory,
-    /// It called functions deeper than its stack reaches.
+    /// The guest exhausted its stack.
     Stack,
-    /// It had more of something else than it was allowed: tables, instances, handles, open files.
+    /// The guest exceeded another limit: tables, instances, handles, open files.
     Resources,
-    /// Its value is larger than allowed.
+    /// The value exceeds the size limit.
     Result,
-    /// It ran longer than its timeout.
+    /// The function exceeded its timeout.
     Deadline,
-    /// It tried what the environment doesn't grant.
+    /// The guest used a power that the environment doesn't grant.
     Power,
     /// Program, component and runner don't fit together, or the arguments don't fit the function.
     Incompatible,
-    /// The runner was told to stop.
+    /// The runner was stopped by a signal.
     Interrupted,
-    /// An object that the manifest names isn't in the stage: the submitter may stage it again.
+    /// An object named by the manifest is missing from the stage; the submitter may stage it again.
     Missing,
-    /// What the run needed could not be had: an object of the stage is altered, or out of reach.
+    /// Something that the run needs is unavailable: an object of the stage is altered or unreachable.
     Infrastructure,
 }
 
 impl FailureKind {
-    /// The kind's name, as it stands in outcomes and messages.
+    /// Returns the kind's name, as in outcomes and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Function => "function",
+            Self::Exit => "exit",
             Self::Panic => "panic",
             Self::Trap => "trap",
             Self::Memory => "memory",
@@ -74,7 +83,14 @@ impl FailureKind {
         }
     }
 
-    /// Whether another attempt may end otherwise, because the function had no part in this end.
+    /// Returns whether the failure is independent of the function, so that a retry may succeed.
+    ///
+    /// ```
+    /// use hype_wire::FailureKind;
+    ///
+    /// assert!(FailureKind::Interrupted.is_infrastructure());
+    /// assert!(!FailureKind::Panic.is_infrastructure());
+    /// ```
     pub fn is_infrastructure(self) -> bool {
         matches!(self, Self::Interrupted | Self::Missing | Self::Infrastructure)
     }
@@ -86,46 +102,65 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// What would have let a function go on, where its failure's kind alone doesn't tell.
+/// A change that would have prevented a failure, where the failure's kind alone doesn't determine it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Remedy {
-    /// Less memory: it had all that WebAssembly can address.
+    /// Use less memory: the guest had all that WebAssembly can address.
     LessMemory,
-    /// A grant of a command.
+    /// Grant the command.
     GrantCommand,
-    /// A grant of an HTTP host.
+    /// Grant the HTTP host.
     GrantHttp,
-    /// A return instead of `exit`.
+    /// Return from the function instead of calling `exit`.
     Return,
-    /// Another user, who can write to a mount.
+    /// Run as another user, who can write to the mount.
     OtherUser,
 }
 
-/// Why a run gave no value, as told by the runner.
+/// The failure of a run, as reported by the runner.
+///
+/// ```
+/// use hype_wire::{Failure, FailureKind};
+///
+/// let failure = Failure::new(FailureKind::Function, "no such file");
+/// assert_eq!(failure.kind.as_str(), "function");
+/// assert_eq!(failure.to_string(), "no such file");
+///
+/// let error = "abc".parse::<u32>().unwrap_err();
+/// let failure = Failure::from_error(FailureKind::Incompatible, &error);
+/// assert_eq!(failure.message, "invalid digit found in string");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Whose doing it is.
+    /// The reason of the failure.
     pub kind: FailureKind,
-    /// One line that says what went wrong.
+    /// One line that describes the failure.
     pub message: String,
-    /// What caused it, the nearest cause first.
+    /// The messages of the causes, the nearest cause first.
     #[serde(default)]
     pub causes: Vec<String>,
-    /// Where in the sources it happened, when a panic told.
+    /// The source location of a panic.
     #[serde(default)]
     pub location: Option<Location>,
-    /// The guest's stack, the innermost frame first; empty where there is none to show.
+    /// The guest's stack, the innermost frame first; empty if unknown.
     #[serde(default)]
     pub backtrace: Vec<Frame>,
-    /// What would have helped, where the kind alone doesn't tell.
+    /// The remedy, where the kind alone doesn't determine it.
     #[serde(default)]
     pub remedy: Option<Remedy>,
+    /// The error that a function with WIT types returned, as MessagePack: the `E` of `result<_, E>`. `None` if
+    /// it exceeds 64 KiB. After the end of a program, its [`ProgramOutput`](crate::ProgramOutput).
+    #[serde(default)]
+    pub value: Option<Box<Bytes>>,
+    /// The status of a program that exited with another status than 0.
+    #[serde(default)]
+    pub exit_status: Option<u8>,
 }
 
 impl Failure {
-    /// A failure with a message and nothing else.
+    /// Creates a failure with a message and nothing else.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -134,41 +169,77 @@ impl Failure {
             location: None,
             backtrace: Vec::new(),
             remedy: None,
+            value: None,
+            exit_status: None,
         }
     }
 
-    /// A failure with the message and the causes of `error`.
+    /// Creates the failure of the program `name`, which exited with `status`.
+    ///
+    /// ```
+    /// let failure = hype_wire::Failure::of_exit("grep", 2);
+    /// assert_eq!((failure.to_string().as_str(), failure.exit_status), ("`grep` exited with status 2", Some(2)));
+    /// ```
+    pub fn of_exit(name: &str, status: u8) -> Self {
+        let message = format!("`{name}` exited with status {status}");
+        Self { exit_status: Some(status), ..Self::new(FailureKind::Exit, message) }
+    }
+
+    /// Creates a failure with the message and the causes of `error`.
     pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         Self { causes: cause_messages(error), ..Self::new(kind, error.to_string()) }
     }
 
-    /// Returns the failure with what would have helped.
+    /// Returns the error that a function with WIT types returned, the `E` of `result<_, E>`, or the
+    /// [`ProgramOutput`](crate::ProgramOutput) of a program.
+    ///
+    /// ```
+    /// use hype_wire::{Bytes, Failure, FailureKind, codec};
+    ///
+    /// let mut failure = Failure::new(FailureKind::Function, "not-found");
+    /// failure.value = Some(Box::new(Bytes(codec::to_vec("not-found")?)));
+    /// assert_eq!(failure.value::<String>()?, "not-found");
+    /// # Ok::<(), hype_wire::WireError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the failure has no value, or one of another type.
+    pub fn value<E: DeserializeOwned + 'static>(&self) -> Result<E, WireError> {
+        match &self.value {
+            Some(value) => codec::from_wit(value.0.clone()),
+            None => Err(WireError::new("the failure has no value")),
+        }
+    }
+
+    /// Sets the remedy.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<Option<Remedy>>) -> Self {
         self.remedy = remedy.into();
         self
     }
 
-    /// The same failure with a backtrace.
+    /// Sets the backtrace.
     #[must_use]
     pub fn with_backtrace(mut self, backtrace: Vec<Frame>) -> Self {
         self.backtrace = backtrace;
         self
     }
 
-    /// The same failure with no more than a person would read, whatever a guest wrote into it. What
-    /// is left out is counted.
+    /// Truncates messages, causes, names and backtrace to their maximum sizes, since a guest chooses
+    /// them. Notes how much of a text is left out.
     #[must_use]
     pub fn shortened(mut self) -> Self {
-        self.message = shortened(self.message, MAX_MESSAGE);
+        self.message = shorten(self.message, MAX_MESSAGE);
         if self.causes.len() > MAX_CAUSES {
             let left_out = self.causes.split_off(MAX_CAUSES - 1).len();
             self.causes.push(format!("{left_out} causes more"));
         }
-        self.causes = self.causes.into_iter().map(|cause| shortened(cause, MAX_CAUSE)).collect();
+        self.causes = self.causes.into_iter().map(|cause| shorten(cause, MAX_CAUSE)).collect();
         self.location = self.location.map(Location::shortened);
         self.backtrace.truncate(MAX_FRAMES);
         self.backtrace = self.backtrace.into_iter().map(Frame::shortened).collect();
+        self.value = self.value.filter(|value| value.len() <= MAX_VALUE);
         self
     }
 }
@@ -179,10 +250,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A place in the guest's sources.
+/// A location in the guest's sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// The file, as the compiler named it.
+    /// The file's path, as recorded by the compiler.
     pub file: String,
     /// The line, counted from 1.
     pub line: u32,
@@ -190,7 +261,7 @@ pub struct Location {
 
 impl Location {
     fn shortened(self) -> Self {
-        Self { file: shortened(self.file, MAX_NAME), line: self.line }
+        Self { file: shorten(self.file, MAX_NAME), line: self.line }
     }
 }
 
@@ -203,9 +274,9 @@ impl fmt::Display for Location {
 /// One frame of a guest's stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// The function's demangled name, or its index when the component carries no names.
+    /// The function's demangled name, or its index if the component has no names.
     pub function: String,
-    /// Where it was, when the component carries line tables.
+    /// The source location, if the component has line tables.
     #[serde(default)]
     pub location: Option<Location>,
 }
@@ -213,7 +284,7 @@ pub struct Frame {
 impl Frame {
     fn shortened(self) -> Self {
         Self {
-            function: shortened(self.function, MAX_NAME),
+            function: shorten(self.function, MAX_NAME),
             location: self.location.map(Location::shortened),
         }
     }
@@ -225,6 +296,37 @@ impl fmt::Display for Frame {
         match &self.location {
             Some(location) => write!(f, " at {location}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureKind::{self, *};
+
+    #[test]
+    fn kinds_have_the_names_that_serde_writes() {
+        let all = [
+            Function,
+            Exit,
+            Panic,
+            Trap,
+            Memory,
+            Stack,
+            Resources,
+            Result,
+            Deadline,
+            Power,
+            Incompatible,
+            Interrupted,
+            Missing,
+            Infrastructure,
+        ];
+        // The list is complete, as long as this is the last variant.
+        assert_eq!(all.len(), Infrastructure as usize + 1);
+        for kind in all {
+            let bytes = crate::object::to_vec(kind.as_str()).unwrap();
+            assert_eq!(crate::object::from_slice::<FailureKind>(&bytes).unwrap(), kind);
         }
     }
 }

@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address_class::AddressClass;
 use crate::error::WireError;
 use crate::http_host::HttpHost;
-use crate::reach::Reach;
 
-/// Names of services that tell machines who they are.
-const METADATA: &[&str] =
+/// The host names of metadata services, which hand out a machine's credentials.
+const METADATA_HOSTS: &[&str] =
     &["metadata", "metadata.goog", "metadata.google.internal", "instance-data.ec2.internal"];
 
-/// A scheme of HTTP's.
+/// The scheme of an HTTP URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpScheme {
@@ -23,7 +23,7 @@ pub enum HttpScheme {
 }
 
 impl HttpScheme {
-    /// The port that URLs of it mean if they name none.
+    /// Returns the scheme's default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -41,28 +41,27 @@ impl fmt::Display for HttpScheme {
     }
 }
 
-/// Where a request goes: all of its URL that a grant looks at.
+/// The target of an HTTP request: the part of its URL that a grant checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTarget {
     /// The scheme.
     pub scheme: HttpScheme,
     /// The host.
     pub host: HttpHost,
-    /// The port, the scheme's own if the URL names none.
+    /// The port: that of the URL, or the scheme's default.
     pub port: u16,
 }
 
 impl HttpTarget {
-    /// Whether it is known by its name or address that it tells machines who they are, so that nobody may be led
-    /// there.
+    /// Returns whether the host is a metadata service or another address that no grant can cover.
     pub fn is_never_granted(&self) -> bool {
         match &self.host {
-            HttpHost::Name(name) => METADATA.contains(&name.as_str()),
-            HttpHost::Address(address) => Reach::of(*address) == Reach::Never,
+            HttpHost::Name(name) => METADATA_HOSTS.contains(&name.as_str()),
+            HttpHost::Address(address) => AddressClass::of(*address) == AddressClass::Forbidden,
         }
     }
 
-    /// Host and port, the port only where it isn't the scheme's own.
+    /// Returns the host, followed by the port if it differs from the scheme's default.
     pub fn authority(&self) -> String {
         match self.port == self.scheme.port() {
             true => self.host.to_string(),
@@ -77,9 +76,20 @@ impl fmt::Display for HttpTarget {
     }
 }
 
-/// Hosts that a closure may send requests to.
+/// A grant to send HTTP requests: `[SCHEME://]HOST[:PORT]`, where `*.` before a name stands for all
+/// names below it.
+///
+/// ```
+/// use hype_wire::{HttpGrant, HttpScheme, HttpTarget};
+///
+/// let grant: HttpGrant = "https://*.example.com".parse()?;
+/// let host = "api.example.com".parse()?;
+/// assert!(grant.covers(&HttpTarget { scheme: HttpScheme::Https, host, port: 443 }));
+/// assert!("169.254.169.254".parse::<HttpGrant>().is_err());
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "EncodedGrant", into = "EncodedGrant")]
 pub struct HttpGrant {
     scheme: Option<HttpScheme>,
     hosts: Hosts,
@@ -90,27 +100,27 @@ pub struct HttpGrant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     One(HttpHost),
-    /// All whose name ends in this one with a dot before it.
+    /// All names that end in this one with a dot before it.
     Below(String),
 }
 
-/// A grant as manifests have it.
+/// A grant as encoded in manifests.
 #[derive(Serialize, Deserialize)]
-struct Written {
-    /// As [`HttpGrant`]s are written: `https://*.example.com:8443`.
+struct EncodedGrant {
+    /// The grant as text: `https://*.example.com:8443`.
     hosts: String,
-    /// Whether addresses that aren't everybody's are meant, too.
+    /// Whether names may resolve to private addresses.
     private: bool,
 }
 
 impl HttpGrant {
-    /// The same for hosts whose addresses aren't everybody's, too.
+    /// Extends the grant to names that resolve to private addresses.
     #[must_use]
     pub fn to_private(self) -> Self {
         Self { is_private: true, ..self }
     }
 
-    /// Whether it is for `target`.
+    /// Returns whether the grant covers `target`.
     pub fn covers(&self, target: &HttpTarget) -> bool {
         let is_host = match (&self.hosts, &target.host) {
             (Hosts::One(host), other) => host == other,
@@ -125,17 +135,17 @@ impl HttpGrant {
             && self.port.unwrap_or(target.scheme.port()) == target.port
     }
 
-    /// Whether a request that it covers may go to `address`, to which the host's name has led.
+    /// Returns whether a covered request may connect to `address`, to which the host resolved.
     pub fn allows(&self, address: IpAddr) -> bool {
         let is_literal = matches!(self.hosts, Hosts::One(HttpHost::Address(_)));
-        match Reach::of(address) {
-            Reach::Global => true,
-            Reach::Private => self.is_private || is_literal,
-            Reach::Never => false,
+        match AddressClass::of(address) {
+            AddressClass::Global => true,
+            AddressClass::Private => self.is_private || is_literal,
+            AddressClass::Forbidden => false,
         }
     }
 
-    fn targets_nobody_may(&self) -> bool {
+    fn names_forbidden_host(&self) -> bool {
         let Hosts::One(host) = &self.hosts else { return false };
         HttpTarget { scheme: HttpScheme::Http, host: host.clone(), port: 80 }.is_never_granted()
     }
@@ -144,9 +154,9 @@ impl HttpGrant {
 impl FromStr for HttpGrant {
     type Err = WireError;
 
-    /// Reads `[SCHEME://]HOST[:PORT]`; the host may begin with `*.`.
+    /// Parses `[SCHEME://]HOST[:PORT]`; the host may begin with `*.`.
     fn from_str(text: &str) -> Result<Self, WireError> {
-        let wrong = |problem: String| WireError::new(format!("`{text}` names no host: {problem}"));
+        let wrong = |problem: String| WireError::new(format!("`{text}` is not a host: {problem}"));
         let (scheme, rest) = match text.split_once("://") {
             None => (None, text),
             Some(("http", rest)) => (Some(HttpScheme::Http), rest),
@@ -158,7 +168,12 @@ impl FromStr for HttpGrant {
             Some((host, port)) => {
                 let is_plain = !port.starts_with('+');
                 let port = port.parse().ok().filter(|port| *port > 0 && is_plain);
-                (host, Some(port.ok_or_else(|| wrong("its port is none".to_owned()))?))
+                (
+                    host,
+                    Some(port.ok_or_else(|| {
+                        wrong("its port is not a number from 1 to 65535".to_owned())
+                    })?),
+                )
             }
         };
         let host_of =
@@ -168,14 +183,14 @@ impl FromStr for HttpGrant {
             Some(parent) => match host_of(parent)? {
                 HttpHost::Name(parent) => Hosts::Below(parent),
                 HttpHost::Address(_) => {
-                    return Err(wrong("nothing is below an address".to_owned()));
+                    return Err(wrong("an address has no names below it".to_owned()));
                 }
             },
         };
         let grant = Self { scheme, hosts, port, is_private: false };
-        match grant.targets_nobody_may() {
+        match grant.names_forbidden_host() {
             true => Err(WireError::new(format!(
-                "`{text}` cannot be granted: it tells machines who they are, or is no single machine"
+                "`{text}` cannot be granted: it is a metadata service, or not the address of one machine"
             ))),
             false => Ok(grant),
         }
@@ -198,18 +213,18 @@ impl fmt::Display for HttpGrant {
     }
 }
 
-impl From<HttpGrant> for Written {
+impl From<HttpGrant> for EncodedGrant {
     fn from(grant: HttpGrant) -> Self {
         Self { hosts: grant.to_string(), private: grant.is_private }
     }
 }
 
-impl TryFrom<Written> for HttpGrant {
+impl TryFrom<EncodedGrant> for HttpGrant {
     type Error = WireError;
 
-    fn try_from(written: Written) -> Result<Self, WireError> {
-        let grant: Self = written.hosts.parse()?;
-        Ok(if written.private { grant.to_private() } else { grant })
+    fn try_from(encoded: EncodedGrant) -> Result<Self, WireError> {
+        let grant: Self = encoded.hosts.parse()?;
+        Ok(if encoded.private { grant.to_private() } else { grant })
     }
 }
 
@@ -232,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_cover_what_they_name() {
+    fn grant_covers_exactly_its_targets() {
         for (text, covered, others) in [
             (
                 "api.example.com",
@@ -287,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_to_private_addresses_only_where_that_is_granted() {
+    fn private_addresses_need_a_private_grant() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let (global, private, never) =
             (address("1.1.1.1"), address("10.0.0.1"), address("169.254.169.254"));
@@ -299,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_grant_says_why() {
+    fn invalid_grant_names_the_problem() {
         for (text, why) in [
             ("ftp://a.example", "neither http nor https"),
             ("a.example/path", "neither a name nor an address"),
@@ -308,14 +323,14 @@ mod tests {
             ("a.example:+80", "port"),
             ("a.example:99999", "port"),
             ("*", "neither a name nor an address"),
-            ("*.10.0.0.1", "below an address"),
+            ("*.10.0.0.1", "an address has no names below it"),
             ("2852039166", "ends in a number"),
-            ("169.254.169.254", "who they are"),
-            ("[fd00:ec2::254]", "who they are"),
-            ("[::ffff:169.254.169.254]", "who they are"),
-            ("[64:ff9b::a9fe:a9fe]:80", "who they are"),
-            ("METADATA.google.internal.", "who they are"),
-            ("http://metadata", "who they are"),
+            ("169.254.169.254", "metadata service"),
+            ("[fd00:ec2::254]", "metadata service"),
+            ("[::ffff:169.254.169.254]", "metadata service"),
+            ("[64:ff9b::a9fe:a9fe]:80", "metadata service"),
+            ("METADATA.google.internal.", "metadata service"),
+            ("http://metadata", "metadata service"),
         ] {
             let error = text.parse::<HttpGrant>().unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
@@ -323,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_cross_as_they_are_written() {
+    fn grant_encodes_as_its_text() {
         let texts =
             ["api.example.com", "https://*.example.com:8443", "http://[::1]:81", "10.0.0.1"];
         for text in texts {
@@ -333,8 +348,10 @@ mod tests {
                 assert_eq!(crate::object::from_slice::<HttpGrant>(&bytes).unwrap(), grant);
             }
         }
-        let forged =
-            crate::object::to_vec(&Written { hosts: "169.254.169.254".to_owned(), private: true });
+        let forged = crate::object::to_vec(&EncodedGrant {
+            hosts: "169.254.169.254".to_owned(),
+            private: true,
+        });
         assert!(crate::object::from_slice::<HttpGrant>(&forged.unwrap()).is_err());
     }
 }

@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use crate::error::WireError;
 
-/// The host of a URL: a name in lower case, without a dot at its end, or an address.
+/// The host of a URL: a name in lower case without a trailing dot, or an IP address.
 ///
-/// An address has one spelling for each family. The others that systems know (`2852039166`, `0xa9.0xfe.1`,
-/// `0251.0376.0251.0376`) are no hosts at all, as are names that end in a number.
+/// An address has one accepted spelling in each family. Alternative spellings that some systems resolve
+/// (`2852039166`, `0xa9.0xfe.1`, `0251.0376.0251.0376`) are rejected, like all names that end in a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HttpHost {
     /// `api.example.com`
@@ -25,7 +25,7 @@ impl FromStr for HttpHost {
             let address = inside.parse::<Ipv6Addr>();
             return address
                 .map(|address| Self::Address(address.into()))
-                .map_err(|_| wrong("is no IPv6 address"));
+                .map_err(|_| wrong("is not an IPv6 address"));
         }
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Ok(Self::Address(address.into()));
@@ -42,13 +42,15 @@ impl FromStr for HttpHost {
             return Err(wrong("is neither a name nor an address"));
         }
         if name.rsplit('.').next().is_some_and(is_number) {
-            return Err(wrong("ends in a number, and is no IPv4 address of four decimal ones"));
+            return Err(wrong(
+                "ends in a number, but is not an IPv4 address of four decimal numbers",
+            ));
         }
         Ok(Self::Name(name))
     }
 }
 
-/// Whether systems may take it for a part of an address.
+/// Returns whether a system may treat the label as part of an address.
 fn is_number(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x");
     label.chars().all(|c| c.is_ascii_digit())
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_host_has_one_spelling() {
+    fn host_is_normalized() {
         let shown = |text: &str| text.parse::<HttpHost>().unwrap().to_string();
         for (text, host) in [
             ("API.Example.com.", "api.example.com"),
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_addresses_are_no_hosts() {
+    fn alternative_address_spellings_are_rejected() {
         for text in [
             "2852039166",
             "0xa9fea9fe",

@@ -4,42 +4,59 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Blob;
+use crate::guest_path::GuestPath;
 use crate::powers::Powers;
 
-/// A component and the surroundings that each [`Call`](crate::Call) of its functions sees.
+/// A component and the environment of its [`Call`](crate::Call)s.
 ///
-/// A runner prepares a job once and then makes any number of calls, each in an instance and a
-/// sandbox of its own.
+/// A runner prepares a job once and then makes any number of calls, each in a new instance and a new
+/// sandbox.
+///
+/// ```
+/// use hype_wire::{Access, Blob, ComponentRef, Job, Mount};
+///
+/// let blob = Blob::of(b"component");
+/// let mut job = Job::new(ComponentRef { name: "greet.wasm".into(), blob });
+/// job.env.insert("LANG".into(), "C".into());
+/// job.limits.timeout_ms = Some(60_000);
+/// job.mounts.push(Mount {
+///     source: "/srv/models".into(),
+///     path: "/models".parse()?,
+///     access: Access::ReadOnly,
+/// });
+/// assert_eq!(job.blobs().collect::<Vec<_>>(), [blob]);
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The component whose functions are called.
     pub component: ComponentRef,
-    /// Machine code that was made of the component for one platform, if any was.
+    /// Machine code of the component for one platform, if the submitter compiled it.
     #[serde(default)]
     pub artefact: Option<Artefact>,
-    /// Environment variables that the guest sees.
+    /// The guest's environment variables.
     pub env: BTreeMap<String, String>,
-    /// Staged files that the guest sees, read-only.
+    /// Staged files in the guest, read-only.
     pub files: Vec<File>,
-    /// Directories that the guest sees, read-only, whether or not staged files are in them. One that
-    /// holds a file need not be named.
+    /// Directories in the guest, read-only and possibly empty. Parent directories of `files` need not
+    /// be listed.
     #[serde(default)]
-    pub directories: Vec<String>,
-    /// Directories of the runner's machine that the guest sees.
+    pub directories: Vec<GuestPath>,
+    /// Directories of the runner's machine that are mounted in the guest.
     pub mounts: Vec<Mount>,
-    /// Bounds of each call.
+    /// The limits of each call.
     pub limits: Limits,
-    /// The seed of the guest's random numbers; the guest's clock then is deterministic, too. `None`
-    /// gives real random numbers and the real clock.
+    /// The seed of the guest's random numbers. With a seed the guest's clock is deterministic too;
+    /// without one, random numbers and clock are the system's.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Grants of the guest beyond computing.
+    /// The guest's grants beyond computing.
     #[serde(default)]
     pub powers: Powers,
 }
 
 impl Job {
-    /// Returns a job with the defaults of this version: no files, no mounts, no limits, no powers.
+    /// Creates a job without files, mounts, limits or powers.
     pub fn new(component: ComponentRef) -> Self {
         Self {
             component,
@@ -54,7 +71,7 @@ impl Job {
         }
     }
 
-    /// Returns the blobs that the job needs.
+    /// Returns the blobs of the component, of its machine code and of the files.
     pub fn blobs(&self) -> impl Iterator<Item = Blob> {
         let artefact = self.artefact.iter().map(|artefact| artefact.blob);
         let files = self.files.iter().map(|file| file.blob);
@@ -65,71 +82,76 @@ impl Job {
 /// A staged component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentRef {
-    /// What people call it, for messages: `wordcount.wasm`.
+    /// The component's name in messages: `wordcount.wasm`.
     pub name: String,
-    /// Its bytes.
+    /// The digest and the size of the component.
     pub blob: Blob,
 }
 
-/// Staged machine code of a component. It is loaded only by the word of a verified manifest.
+impl ComponentRef {
+    /// The maximum size of a component, in bytes. A larger one is rejected before it is read.
+    pub const MAX_SIZE: u64 = 512 << 20;
+}
+
+/// Staged machine code of a component. A runner loads it only if the manifest is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artefact {
-    /// The platform that it was made for, as the executor names it: `x86_64-v3`.
+    /// The target platform, as named by the executor: `x86_64-v3`.
     pub platform: String,
-    /// Its bytes.
+    /// The digest and the size of the machine code.
     pub blob: Blob,
 }
 
-/// A staged file and the place where the guest sees it.
+/// A staged file and its path in the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// The absolute path in the guest.
-    pub path: String,
-    /// Its bytes.
+    /// The path in the guest.
+    pub path: GuestPath,
+    /// The digest and the size of the file.
     pub blob: Blob,
 }
 
-/// A directory of the runner's machine and the place where the guest sees it.
+/// A directory of the runner's machine and its path in the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// The absolute path on the runner's machine.
     pub source: String,
-    /// The absolute path in the guest.
-    pub path: String,
-    /// What the guest may do there.
+    /// The path in the guest.
+    pub path: GuestPath,
+    /// The guest's access to the directory.
     pub access: Access,
 }
 
-/// What may be done below a mount.
+/// A guest's access to a mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
-    /// Only reading.
+    /// Read only.
     ReadOnly,
-    /// Reading, writing, creating and removing.
+    /// Read, write, create and remove.
     ReadWrite,
 }
 
-/// What a run may use; `None` leaves it to the runner's own bounds.
+/// The limits of a call; `None` means the runner's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// How long the function may run, in milliseconds; making its machine code counts too.
+    /// The timeout of the function in milliseconds, including the compilation of the component.
     pub timeout_ms: Option<u64>,
-    /// How much linear memory it may have, in bytes.
+    /// The maximum linear memory, in bytes.
     pub memory: Option<u64>,
-    /// How large its value may be, in bytes.
+    /// The maximum size of the value, in bytes.
     #[serde(default)]
     pub result: Option<u64>,
-    /// How much its `/tmp` may hold, in bytes.
+    /// The maximum size of `/tmp`, in bytes.
     #[serde(default)]
     pub tmp: Option<u64>,
-    /// How large the body of an HTTP request or of its answer may be, in bytes.
+    /// The maximum size of the body of an HTTP request or response, in bytes.
     #[serde(default)]
     pub http_body: Option<u64>,
 }
 
 impl Limits {
-    /// How long the function may run.
+    /// Returns the timeout of the function.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }

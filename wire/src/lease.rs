@@ -3,40 +3,54 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::WireError;
+use crate::run_id::RunId;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
-/// Says that somebody takes care of a run: waits for its end and will remove what it leaves.
+/// The heartbeat of a run's owner, who waits for the run's end and cleans up after it.
 ///
-/// It stands at [`names::lease`](crate::names::lease) and is written anew again and again. No clocks
-/// are compared: a reader who sees the same lease for longer than its term knows that its owner is
-/// gone.
+/// The owner rewrites the lease at [`names::lease`](crate::names::lease) again and again. Readers don't
+/// compare clocks: the owner is gone if the lease stays the same for longer than its term.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hype_wire::Lease;
+///
+/// let mut lease = Lease::new("run-1".parse().unwrap(), "greet", "owner-7", Duration::from_secs(60));
+/// let first = lease.to_bytes()?;
+/// lease.renewals += 1;
+/// assert_ne!(lease.to_bytes()?, first);
+/// assert_eq!(Lease::from_bytes(&first)?.term(), Duration::from_secs(60));
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The format that this is written in.
+    /// The format of the lease.
     pub format: u32,
-    /// The version of hype that wrote it.
+    /// The version of hype that wrote the lease.
     pub hype: String,
-    /// The run.
-    pub run_id: String,
-    /// The function that it runs, for people.
+    /// The run's name.
+    pub run_id: RunId,
+    /// The function's name, for messages.
     pub function: String,
-    /// Who takes care of it, unique among all processes.
+    /// The name of the owner, unique among all processes.
     pub owner: String,
-    /// How often it was renewed by this owner.
+    /// The number of renewals by this owner.
     pub renewals: u64,
-    /// After how many milliseconds without a renewal the owner is gone.
+    /// The time without a renewal after which the owner is gone, in milliseconds.
     pub term_ms: u64,
-    /// Whether the owner left the run to whoever collects it: nobody else may remove it then.
+    /// Whether the run is detached. A detached run is kept until the program that attaches to it
+    /// removes it.
     pub detached: bool,
 }
 
 impl Lease {
-    /// How many bytes one can have.
+    /// The maximum size of an encoded lease, in bytes.
     pub const MAX_SIZE: u64 = 64 << 10;
 
-    /// A lease in this version's format, for as long as `term` each time.
+    /// Creates a lease in the current format.
     pub fn new(
-        run_id: impl Into<String>,
+        run_id: RunId,
         function: impl Into<String>,
         owner: impl Into<String>,
         term: Duration,
@@ -44,7 +58,7 @@ impl Lease {
         Self {
             format: WIRE_FORMAT,
             hype: HYPE_VERSION.to_owned(),
-            run_id: run_id.into(),
+            run_id,
             function: function.into(),
             owner: owner.into(),
             renewals: 0,
@@ -53,24 +67,32 @@ impl Lease {
         }
     }
 
-    /// After how long without a renewal the owner is gone.
+    /// Returns the time without a renewal after which the owner is gone.
     pub fn term(&self) -> Duration {
         Duration::from_millis(self.term_ms)
     }
 
-    /// Its bytes, as they are staged.
+    /// Encodes the lease.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the lease exceeds [`MAX_SIZE`](Self::MAX_SIZE).
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
         write(self)
     }
 
-    /// Reads a staged lease, in any format that this version knows.
+    /// Decodes a lease, in any supported format.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the bytes are not a lease, or if their format is not supported.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         read(bytes)
     }
 }
 
 impl Versioned for Lease {
-    const WHAT: &'static str = "lease";
+    const OBJECT: &'static str = "lease";
     const MAX_SIZE: u64 = Self::MAX_SIZE;
     const IF_NEWER: &'static str = "build this program with hype {hype} or later";
     const IF_OLDER: &'static str = "build the submitting program with a newer hype";

@@ -1,30 +1,38 @@
-//! What crosses a process boundary in hype, and nothing else.
+//! The wire format of hype: the types that cross a process boundary, and nothing else.
 //!
-//! A submitter and the runner that works for it are different programs, often of different
-//! versions. All that they say to each other is written with the types of this crate, as
-//! MessagePack, under the names of [`names`]. There is no IO here: whoever reads or writes bytes
-//! does it elsewhere.
+//! A submitter and its runner are different programs, often of different versions. They exchange
+//! only the types of this crate, encoded as MessagePack and stored under the names of [`names`].
+//! This crate does no I/O.
 //!
-//! - [`RunManifest`]: what to run, written by the submitter: a [`Job`] and a [`Call`] of one of its functions.
-//! - [`Outcome`]: how it ended, written by the runner, with a value or a [`Failure`].
-//! - [`causes`]: the causes of an error, even of one that is its own cause.
-//! - [`report`]: an error as people read it; [`exit_status`]: what programs end with.
-//! - [`TerminationLine`]: the one line by which the runner vouches for an outcome.
-//! - [`seal`]: how it vouches for one without that line.
-//! - [`Lease`]: that somebody takes care of a run, written by the submitter while it goes on.
-//! - [`FunctionRecord`]: what a component says of its functions, in a custom section.
-//! - [`codec`]: values as hype writes and reads them; [`Bytes`], byte strings in one copy.
-//! - [`ERROR_MARK`], [`SILENT`], [`STARTED_AGAIN`]: how the guest's two outputs are told apart in one log.
-//! - [`Powers`]: what a closure may do beyond computing; [`HttpGrant`], whom it may ask; [`CommandName`],
-//!   what it may start.
-//! - [`launch`]: how `hype-run` is started: its command line, variables and files.
-//! - [`check_guest_path`]: where in a guest something of ours may stand.
-//! - [`Digest`]: the BLAKE3 name of a staged object.
+//! - [`RunManifest`]: the description of a run, written by the submitter: a [`Job`] and a [`Call`].
+//! - [`Outcome`]: the end of a run, written by the runner: a value or a [`Failure`].
+//! - [`TerminationLine`]: the line by which a runner proves the outcome to the submitter.
+//! - [`MapSegment`], [`MapChunk`]: the plan and the results of a staged map, proven by its [`MapKey`].
+//! - [`seal`], [`unseal`]: the proof of an outcome where no termination line is available.
+//! - [`Lease`]: the heartbeat of a run's owner, renewed by the submitter while the run lasts.
+//! - [`LiveRun`]: the entry of a run in the index of live runs.
+//! - [`ControlRequest`], [`ControlReply`]: the messages over a submitter's socket.
+//! - [`FunctionRecord`]: the description of a function in a custom section of its component.
+//! - [`codec`]: the encoding of values; [`Bytes`]: byte strings that are copied once.
+//! - [`Powers`]: grants beyond computing; [`HttpGrant`] for HTTP hosts, [`CommandName`] for programs.
+//! - [`launch`]: the command line, variables and files of `hype-run`.
+//! - [`report`]: the text of an error; [`causes`]: its causes, even if they form a cycle.
+//! - [`exit_status`]: the exit statuses of hype's programs.
+//! - [`ERROR_MARK`], [`SILENT`], [`STARTED_AGAIN`]: marks in a runner's log and termination message.
+//! - [`GuestPath`]: a path in a guest.
+//! - [`item_seed`]: the seed of an item of a deterministic map.
+//! - [`items`]: the messages between a submitter and a process that runs items of a map.
+//! - [`wit`]: the conversion of values of functions with WIT types.
+//! - `worker`, with the feature `workers`: the messages between a program and its worker processes.
+//! - [`Digest`]: the BLAKE3 digest by which staged objects are named and verified.
 
+mod address_class;
 mod blob;
+mod buffer;
 mod bytes;
 mod call;
 mod causes;
+mod control;
 mod digest;
 mod encoded;
 mod error;
@@ -32,54 +40,76 @@ mod failure;
 mod guest_path;
 mod http_grant;
 mod http_host;
+mod item_seed;
 mod job;
 #[cfg(not(target_family = "wasm"))]
 pub mod launch;
 mod lease;
+mod live_run;
+mod log_marks;
 mod manifest;
+mod map;
 mod object;
-mod one_log;
+mod object_name;
 mod outcome;
 mod powers;
-mod reach;
+mod printable;
+mod program;
 mod report;
+mod run_id;
 mod seal;
 mod shape;
 mod shorten;
+mod spelling;
 mod termination;
 pub mod text_argument;
 mod value;
 mod value_type;
 mod version;
-mod whole;
+#[cfg(not(target_family = "wasm"))]
+pub mod wit;
+#[cfg(feature = "workers")]
+pub mod worker;
 
 pub mod codec;
 pub mod exit_status;
+pub mod items;
 pub mod names;
 pub mod section;
 
+pub use address_class::AddressClass;
 pub use blob::Blob;
 pub use bytes::Bytes;
 pub use call::{Call, FunctionRef, Payload};
-pub use causes::{Causes, cause_messages, causes};
+pub use causes::{Causes, cause_messages, causes, one_line};
+pub use control::{ControlAction, ControlReply, ControlRequest, DrivenRun};
 pub use digest::{BlobHasher, Digest, InvalidDigest};
 pub use encoded::EncodedValue;
 pub use error::{Fault, WireError};
 pub use failure::{Failure, FailureKind, Frame, Location, Remedy};
-pub use guest_path::{check_guest_path, is_below};
+pub use guest_path::{GuestPath, is_below};
 pub use http_grant::{HttpGrant, HttpScheme, HttpTarget};
 pub use http_host::HttpHost;
+pub use item_seed::item_seed;
 pub use job::{Access, Artefact, ComponentRef, File, Job, Limits, Mount};
 pub use lease::Lease;
+pub use live_run::LiveRun;
+pub use log_marks::{ERROR_MARK, SILENT, STARTED_AGAIN};
 pub use manifest::RunManifest;
-pub use one_log::{ERROR_MARK, SILENT, STARTED_AGAIN};
+pub use map::{
+    ItemEnd, ItemPayload, ItemResult, ItemTimes, MapChunk, MapContainers, MapFunction, MapHead,
+    MapId, MapItem, MapKey, MapSegment, MapVolume, PlannedItem,
+};
+pub use object_name::ObjectName;
 pub use outcome::{Code, End, Outcome, Statistics};
-pub use powers::{CommandName, Powers};
-pub use reach::Reach;
+pub use powers::{CommandName, CommandRights, Powers, VariableName};
+pub use printable::{is_unprintable, printable};
+pub use program::{ProgramArguments, ProgramOutput};
 pub use report::{BACKTRACE, report};
-pub use seal::{Origin, RunKey, seal, unseal};
+pub use run_id::RunId;
+pub use seal::{Authenticity, RunKey, seal, unseal};
 pub use section::{Function, FunctionRecord, Parameter, ParameterRecord};
 pub use termination::TerminationLine;
-pub use text_argument::{NotJson, TextArgument};
+pub use text_argument::{NotJson, TextArgument, TextRecord};
 pub use value_type::{ValueType, WitType};
 pub use version::{HYPE_VERSION, OLDEST_FORMAT, WIRE_FORMAT};

@@ -1,4 +1,4 @@
-//! How hype's own objects are written, such as manifests and outcomes: MessagePack with named fields.
+//! The encoding of hype's own objects, such as manifests and outcomes: MessagePack with named fields.
 
 use rmp_serde::decode::Error as DecodeError;
 use serde::Serialize;
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::WireError;
 use crate::shape::split_value;
-use crate::shorten::shortened;
+use crate::shorten::shorten;
 
-/// How long a message about what didn't fit may be: it quotes bytes that somebody else wrote.
+/// The maximum size of an error message, in bytes. It may quote untrusted bytes.
 const MAX_PROBLEM: usize = 1 << 10;
 
-/// The bytes of one object.
+/// Encodes an object.
 pub(crate) fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, WireError> {
     let mut bytes = Vec::new();
     object
@@ -20,7 +20,7 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, WireE
     Ok(bytes)
 }
 
-/// Reads one object that fills `bytes` to the end. An error names the path to what didn't fit.
+/// Decodes an object that fills `bytes` exactly. An error names the path to the field that doesn't fit.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     let (object, rest) = split_value(bytes)?;
     if !rest.is_empty() {
@@ -30,15 +30,15 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireErr
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
     T::deserialize(tracked).map_err(|error| {
-        let problem = shortened(describe(&error), MAX_PROBLEM);
+        let problem = shorten(describe(&error), MAX_PROBLEM);
         match track.path().to_string() {
             path if path == "." => WireError::new(problem),
-            path => WireError::new(format!("at {}: {problem}", shortened(path, MAX_PROBLEM))),
+            path => WireError::new(format!("at {}: {problem}", shorten(path, MAX_PROBLEM))),
         }
     })
 }
 
-/// Says what is wrong in words that fit every language, not in those of the format.
+/// Describes a decoding error without terms of the MessagePack format.
 fn describe(error: &DecodeError) -> String {
     match error {
         DecodeError::TypeMismatch(marker) => {

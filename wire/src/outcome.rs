@@ -5,58 +5,75 @@ use crate::bytes::Bytes;
 use crate::call::Payload;
 use crate::error::WireError;
 use crate::failure::Failure;
-use crate::shorten::shortened;
+use crate::run_id::RunId;
+use crate::shorten::shorten;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
 
-/// How many bytes of the reason for compiling are kept.
+/// The maximum size of [`Statistics::why_compiled`], in bytes.
 const MAX_REASON: usize = 4 << 10;
 
-/// How an attempt at a run ended, written by the runner when it did.
+/// The end of an attempt, written by the runner at [`names::outcome`](crate::names::outcome).
+///
+/// ```
+/// use hype_wire::{Bytes, End, Outcome, Payload, Statistics, codec};
+///
+/// let value = Payload::Inline(Bytes(codec::to_vec("hello")?));
+/// let outcome = Outcome::new("run-1".parse().unwrap(), 1, End::Value(value), Statistics::default());
+/// let read = Outcome::from_bytes(&outcome.to_bytes()?)?;
+/// let End::Value(Payload::Inline(value)) = read.end else { panic!("not an inline value") };
+/// assert_eq!(codec::from_slice::<String>(&value)?, "hello");
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The format that this is written in.
+    /// The format of the outcome.
     pub format: u32,
-    /// The version of hype that wrote it.
+    /// The version of hype that wrote the outcome.
     pub hype: String,
-    /// The run that ended.
-    pub run_id: String,
-    /// Which attempt at it, counted from 1.
+    /// The run's name.
+    pub run_id: RunId,
+    /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// A number that no other outcome has, so that a runner that wrote this and lost the answer
-    /// knows it for its own.
+    /// A random number that makes the outcome unique. A runner that lost the response to its write
+    /// recognizes its own outcome by it.
     #[serde(default)]
     pub nonce: u64,
-    /// How it ended.
+    /// The value or the failure.
     pub end: End,
-    /// What it took.
+    /// The [`ProgramOutput`](crate::ProgramOutput) of a program that ended with a failure, as MessagePack.
+    /// The output of one that exited with 0 is its value.
+    #[serde(default)]
+    pub output: Option<Payload>,
+    /// The durations and sizes of the attempt.
     pub statistics: Statistics,
-    /// The last that the guest wrote to its standard output, at most 64 KiB.
+    /// The end of the guest's standard output, at most 64 KiB.
     pub stdout: Bytes,
-    /// The last that the guest wrote to its standard error, at most 64 KiB.
+    /// The end of the guest's standard error, at most 64 KiB.
     pub stderr: Bytes,
-    /// What stands at [`names::log`](crate::names::log), if the runner was told to keep all that the
-    /// guest writes, and that is more than is in here: the first 64 MiB of it, in lines, of which
-    /// those of the standard error begin with [`ERROR_MARK`](crate::ERROR_MARK). It isn't certain that
-    /// the runner could write it.
+    /// The log at [`names::log`](crate::names::log), if the runner keeps logs and the guest wrote more
+    /// than `stdout` and `stderr` hold: the first 64 MiB of the output, where the lines of the standard
+    /// error begin with [`ERROR_MARK`](crate::ERROR_MARK). The object may be missing if the runner
+    /// failed to write it.
     #[serde(default)]
     pub log: Option<Blob>,
 }
 
 impl Outcome {
-    /// How many bytes one can have: 64 KiB of value, twice 64 KiB of output, and what is kept of a
-    /// failure. A larger object is not the work of a runner, and is not read.
+    /// The maximum size of an encoded outcome, in bytes: 64 KiB of value, two times 64 KiB of output,
+    /// and a truncated failure. Readers reject larger objects.
     pub const MAX_SIZE: u64 = 1 << 20;
 
-    /// An outcome in this version's format, with as much of a failure as fits.
-    pub fn new(run_id: impl Into<String>, attempt: u32, end: End, statistics: Statistics) -> Self {
+    /// Creates an outcome in the current format. Truncates a failure that is too large.
+    pub fn new(run_id: RunId, attempt: u32, end: End, statistics: Statistics) -> Self {
         let (end, statistics) = (end.shortened(), statistics.shortened());
         Self {
             format: WIRE_FORMAT,
             hype: HYPE_VERSION.to_owned(),
-            run_id: run_id.into(),
+            run_id,
             attempt,
             nonce: 0,
             end,
+            output: None,
             statistics,
             stdout: Bytes::default(),
             stderr: Bytes::default(),
@@ -64,12 +81,33 @@ impl Outcome {
         }
     }
 
-    /// Its bytes, as they are staged.
+    /// Returns the name of the staged value or output, which is the only object of its own that an outcome
+    /// names.
+    pub fn staged_result(&self) -> Option<&str> {
+        let value = match &self.end {
+            End::Value(value) => Some(value),
+            End::Failure(_) => self.output.as_ref(),
+        };
+        match value {
+            Some(Payload::Staged { name, .. }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Encodes the outcome.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the outcome exceeds [`MAX_SIZE`](Self::MAX_SIZE).
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
         write(self)
     }
 
-    /// Reads a staged outcome, in any format that this version knows.
+    /// Decodes an outcome, in any supported format.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the bytes are not an outcome, or if their format is not supported.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         let mut outcome: Self = read(bytes)?;
         outcome.end = outcome.end.shortened();
@@ -79,7 +117,7 @@ impl Outcome {
 }
 
 impl Versioned for Outcome {
-    const WHAT: &'static str = "outcome";
+    const OBJECT: &'static str = "outcome";
     const MAX_SIZE: u64 = Self::MAX_SIZE;
     const IF_NEWER: &'static str = "build the submitting program with hype {hype} or later";
     const IF_OLDER: &'static str =
@@ -92,7 +130,7 @@ impl Versioned for Outcome {
 pub enum End {
     /// The function's value, as MessagePack.
     Value(Payload),
-    /// Why there is none.
+    /// The failure, if there is no value.
     Failure(Failure),
 }
 
@@ -105,41 +143,42 @@ impl End {
     }
 }
 
-/// What an attempt took. Times are in microseconds, sizes in bytes.
+/// The durations and sizes of an attempt. Durations are in microseconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Statistics {
-    /// Reading manifest, component, arguments and files, from the stage or the runner's cache.
+    /// The time to read manifest, component, arguments and files from the stage or the runner's cache.
     pub fetch_us: u64,
-    /// Making machine code of the component, or loading what was made before.
+    /// The time to compile the component, or to load its machine code.
     pub compile_us: u64,
-    /// Setting up the sandbox and instantiating the component.
+    /// The time to set up the sandbox and to instantiate the component.
     pub start_us: u64,
-    /// The call itself.
+    /// The time of the call.
     pub run_us: u64,
-    /// Writing the result to the stage.
+    /// The processor time of the call; zero if it is unknown.
+    pub cpu_us: u64,
+    /// The time to write the result to the stage.
     pub upload_us: u64,
-    /// The most linear memory that the guest had.
+    /// The guest's peak linear memory.
     pub peak_memory: u64,
-    /// How many bytes were read from the stage, the manifest not counted; what the runner's cache
-    /// had was not read from there.
+    /// The number of bytes read from the stage, without the manifest and without cache hits.
     pub fetched: u64,
-    /// How many bytes were written to it, the outcome not counted.
+    /// The number of bytes written to the stage, without the outcome.
     pub uploaded: u64,
-    /// Where the machine code came from.
+    /// The source of the machine code.
     pub code: Code,
-    /// Why the staged machine code was not used, where there was some.
+    /// The reason why staged machine code was not used.
     pub why_compiled: Option<String>,
 }
 
 impl Statistics {
-    fn shortened(mut self) -> Self {
-        self.why_compiled = self.why_compiled.map(|why| shortened(why, MAX_REASON));
+    pub(crate) fn shortened(mut self) -> Self {
+        self.why_compiled = self.why_compiled.map(|why| shorten(why, MAX_REASON));
         self
     }
 }
 
-/// Where the machine code of a component came from.
+/// The source of a component's machine code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -147,8 +186,8 @@ pub enum Code {
     /// The runner compiled the component.
     #[default]
     Compiled,
-    /// The submitter had it compiled, and the runner loaded that.
+    /// The submitter compiled the component, and the runner loaded the machine code.
     Precompiled,
-    /// The runner had used the same component before, in the same process.
+    /// The runner had loaded the component before, in the same process.
     Reused,
 }

@@ -1,8 +1,8 @@
-//! How an outcome is vouched for where no termination line can be had any more.
+//! The proof of an outcome where no termination line is available.
 //!
-//! A termination line goes with the Pod or container that wrote it. A runner that was given the run's
-//! key seals its outcome with it, so that whoever has the key can tell a true outcome from one that
-//! somebody put into the stage. The key itself never goes through the stage.
+//! A termination line is lost with the Pod or container that wrote it. A runner that receives the run's
+//! key seals its outcome with it, so that a holder of the key detects a forged outcome. The key
+//! itself never passes through the stage.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,19 +13,37 @@ use crate::bytes::Bytes;
 use crate::error::WireError;
 use crate::object;
 
-/// The secret of one run: 32 random bytes, written as 64 lower-case hexadecimal digits.
+/// The secret key of one run: 32 random bytes, written as 64 lower-case hexadecimal digits.
+///
+/// ```
+/// use hype_wire::{Authenticity, RunKey, seal, unseal};
+///
+/// let key = RunKey::new([7; 32]); // real keys are random
+/// assert_eq!(key.reveal().parse::<RunKey>()?, key);
+/// assert_eq!(format!("{key:?}"), "RunKey");
+///
+/// let sealed = seal(b"outcome".to_vec(), &key)?;
+/// assert_eq!(unseal(sealed.clone(), Some(&key))?, (b"outcome".to_vec(), Authenticity::Verified));
+/// assert!(unseal(sealed, Some(&RunKey::new([8; 32]))).is_err());
+/// # Ok::<(), hype_wire::WireError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RunKey([u8; 32]);
 
 impl RunKey {
-    /// The key of these bytes, which must be random.
+    /// Creates a key from `bytes`, which must be random.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The key as its holder is told it: hexadecimal digits.
+    /// Returns the key as hexadecimal digits.
     pub fn reveal(&self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
+
+    /// Derives the key for another use, so that an object sealed for one use is not accepted for another.
+    pub(crate) fn derive(&self, context: &str) -> Self {
+        Self(blake3::derive_key(context, &self.0))
     }
 }
 
@@ -34,7 +52,7 @@ impl FromStr for RunKey {
 
     fn from_str(text: &str) -> Result<Self, WireError> {
         blake3::Hash::from_hex(text.trim()).map(|hash| Self(*hash.as_bytes())).map_err(|_| {
-            WireError::new("what should be a run's key is not one: it has 64 hexadecimal digits")
+            WireError::new("the text is not the key of a run, which has 64 hexadecimal digits")
         })
     }
 }
@@ -45,43 +63,48 @@ impl fmt::Debug for RunKey {
     }
 }
 
-/// An outcome's bytes under the seal of a run's key. Its one field tells it from a plain outcome.
+/// An outcome's bytes and their message authentication code. The field's name distinguishes it from a
+/// plain outcome.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sealed {
     sealed: (Bytes, Bytes),
 }
 
-/// What is known of an outcome's origin.
+/// The result of verifying an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It is sealed with the run's key.
+pub enum Authenticity {
+    /// The outcome is sealed with the run's key.
     Verified,
-    /// Nobody vouches for it.
+    /// The outcome is not verified, since no key was given.
     Unverified,
 }
 
-/// `outcome`, the bytes of one, under the seal of `key`.
+/// Seals the bytes of an outcome with `key`.
+///
+/// # Errors
+///
+/// Returns an error if the outcome can't be encoded, since it exceeds 4 GiB.
 pub fn seal(outcome: Vec<u8>, key: &RunKey) -> Result<Vec<u8>, WireError> {
     let mac = mac(&outcome, key).as_bytes().to_vec();
     object::to_vec(&Sealed { sealed: (outcome.into(), mac.into()) })
 }
 
-/// The bytes of the outcome in `bytes`, sealed or plain, and what `key` says of its origin.
+/// Returns the bytes of a sealed or plain outcome, and whether `key` verifies them.
 ///
 /// # Errors
 ///
-/// When there is a key, and the outcome is not sealed with it.
-pub fn unseal(bytes: Vec<u8>, key: Option<&RunKey>) -> Result<(Vec<u8>, Origin), WireError> {
+/// Returns an error if there is a key and the outcome is not sealed with it.
+pub fn unseal(bytes: Vec<u8>, key: Option<&RunKey>) -> Result<(Vec<u8>, Authenticity), WireError> {
     let sealed = object::from_slice::<Sealed>(&bytes).ok().map(|sealed| sealed.sealed);
     match (sealed, key) {
-        (None, None) => Ok((bytes, Origin::Unverified)),
-        (Some((outcome, _)), None) => Ok((outcome.into(), Origin::Unverified)),
+        (None, None) => Ok((bytes, Authenticity::Unverified)),
+        (Some((outcome, _)), None) => Ok((outcome.into(), Authenticity::Unverified)),
         (Some((outcome, found)), Some(key)) if is_mac(&found, &outcome, key) => {
-            Ok((outcome.into(), Origin::Verified))
+            Ok((outcome.into(), Authenticity::Verified))
         }
         (_, Some(_)) => Err(WireError::new(
-            "the outcome is not sealed with the run's key: somebody else wrote or altered it",
+            "the outcome is not sealed with the run's key: another process wrote or altered it",
         )),
     }
 }
@@ -104,17 +127,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_is_verified_by_its_key_alone() {
+    fn seal_is_verified_only_by_its_key() {
         let sealed = seal(b"outcome".to_vec(), &key(1)).unwrap();
         let verified = unseal(sealed.clone(), Some(&key(1))).unwrap();
-        assert_eq!(verified, (b"outcome".to_vec(), Origin::Verified));
+        assert_eq!(verified, (b"outcome".to_vec(), Authenticity::Verified));
         let unverified = unseal(sealed.clone(), None).unwrap();
-        assert_eq!(unverified, (b"outcome".to_vec(), Origin::Unverified));
+        assert_eq!(unverified, (b"outcome".to_vec(), Authenticity::Unverified));
         assert!(unseal(sealed, Some(&key(2))).is_err());
     }
 
     #[test]
-    fn every_altered_byte_is_found() {
+    fn unseal_detects_every_altered_byte() {
         let sealed = seal(b"outcome".to_vec(), &key(1)).unwrap();
         for index in 0..sealed.len() {
             let mut altered = sealed.clone();
@@ -124,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_outcome_is_no_sealed_one() {
+    fn plain_outcome_is_unverified() {
         let plain = unseal(b"outcome".to_vec(), None).unwrap();
-        assert_eq!(plain, (b"outcome".to_vec(), Origin::Unverified));
+        assert_eq!(plain, (b"outcome".to_vec(), Authenticity::Unverified));
         assert!(unseal(b"outcome".to_vec(), Some(&key(1))).is_err());
     }
 
     #[test]
-    fn a_key_is_read_as_it_is_told_and_never_shown() {
+    fn key_parses_back_and_is_never_printed() {
         assert_eq!(key(7).reveal().parse::<RunKey>().unwrap(), key(7));
         assert_eq!(format!("{:?}", key(7)), "RunKey");
         let error = "0707".parse::<RunKey>().unwrap_err().to_string();

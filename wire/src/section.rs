@@ -1,10 +1,10 @@
-//! What a component says of its functions, in a custom section that tools read without running it.
+//! The list of a component's functions, in a custom section that tools read without running it.
 //!
-//! The SDK puts one record a function into the section [`SECTION`]; the linker puts them one behind
-//! the other. A record is made while the component compiles, by `const` functions alone, so that
-//! the macro that asks for it needs no encoder of its own.
+//! The SDK puts one record for each function into the section [`SECTION`], and the linker
+//! concatenates them. Records are encoded at compile time by `const` functions, so the macro needs
+//! no encoder.
 //!
-//! Numbers are 32 bits, little-endian; a text is its length in bytes and its UTF-8.
+//! Numbers are 32-bit little-endian; a text is its length in bytes followed by its UTF-8.
 //!
 //! ```text
 //! record     length of the body, body
@@ -15,84 +15,84 @@
 use std::fmt;
 
 use crate::error::WireError;
-use crate::shorten::shortened;
+use crate::shorten::shorten;
 use crate::value_type::ValueType;
 use crate::version::{HYPE_VERSION, MAX_VERSION, OLDEST_FORMAT, WIRE_FORMAT};
 
 /// The custom section that holds the records.
 pub const SECTION: &str = "hype:functions";
 
-/// A function, as the SDK's macro describes it at compile time.
+/// A function as described by the SDK's macro at compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionRecord<'a> {
-    /// The package that defines it.
+    /// The package that defines the function.
     pub package: &'a str,
-    /// Its name, unique in its package.
+    /// The function's name, unique in its package.
     pub name: &'a str,
-    /// The file that it stands in.
+    /// The source file of the function.
     pub file: &'a str,
-    /// The line of its name, counted from 1.
+    /// The line of the function's name, counted from 1.
     pub line: u32,
-    /// Its doc comment.
+    /// The doc comment.
     pub docs: &'a str,
-    /// Its parameters, in order.
+    /// The parameters, in order.
     pub parameters: &'a [ParameterRecord<'a>],
-    /// The type that it returns, as written.
+    /// The return type, as in the source.
     pub result: &'a str,
 }
 
-/// A parameter, as the SDK's macro describes it at compile time.
+/// A parameter as described by the SDK's macro at compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterRecord<'a> {
-    /// Its name.
+    /// The parameter's name.
     pub name: &'a str,
-    /// Its type, as written.
+    /// The parameter's type, as in the source.
     pub type_name: &'a str,
 }
 
-/// A function that a component says it has.
+/// A function listed by a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// The version of the SDK that it was built with.
+    /// The version of the SDK that built the component.
     pub sdk: String,
-    /// The package that defines it.
+    /// The package that defines the function.
     pub package: String,
-    /// Its name, unique in its package.
+    /// The function's name, unique in its package.
     pub name: String,
-    /// The file that it stands in.
+    /// The source file of the function.
     pub file: String,
-    /// The line of its name, counted from 1.
+    /// The line of the function's name, counted from 1.
     pub line: u32,
-    /// Its doc comment.
+    /// The doc comment.
     pub docs: String,
-    /// Its parameters, in order.
+    /// The parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// The type that it returns.
+    /// The return type.
     pub result: ValueType,
 }
 
 /// A parameter of a [`Function`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name.
+    /// The parameter's name.
     pub name: String,
-    /// Its type.
+    /// The parameter's type.
     pub value_type: ValueType,
 }
 
 impl Function {
-    /// The name by which the component knows it among those of other packages.
+    /// Returns `PACKAGE::NAME`, which is unique in a component.
     pub fn qualified_name(&self) -> String {
         qualified_name(&self.package, &self.name)
     }
 }
 
-/// `PACKAGE::NAME`, by which a component tells its functions apart.
+/// Returns `PACKAGE::NAME`, which is unique in a component, for the function `name` of `package`.
 pub fn qualified_name(package: &str, name: &str) -> String {
     format!("{package}::{name}")
 }
 
-/// What people call the function that a component knows by `name`.
+/// Returns the function's name without its package.
 pub fn plain_name(name: &str) -> &str {
     name.rsplit_once("::").map_or(name, |(_, plain)| plain)
 }
@@ -119,7 +119,7 @@ impl From<&FunctionRecord<'_>> for Function {
     }
 }
 
-/// As in the sources: `count(text: String) -> u32`.
+/// Writes the signature as in the source: `count(text: String) -> u32`.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.name)?;
@@ -132,7 +132,7 @@ impl fmt::Display for Function {
     }
 }
 
-/// How many bytes [`encode`] needs for `record`.
+/// Returns the size of the encoded `record`, in bytes.
 pub const fn encoded_len(record: &FunctionRecord<'_>) -> usize {
     let mut len = 4 + 4 + 4 + 4;
     let texts = texts(record);
@@ -150,11 +150,11 @@ pub const fn encoded_len(record: &FunctionRecord<'_>) -> usize {
     len
 }
 
-/// The bytes of `record`, for a `static` of [`encoded_len`] bytes.
+/// Encodes `record` into an array of [`encoded_len`] bytes.
 ///
 /// # Panics
 ///
-/// At compile time, when `N` is another length.
+/// At compile time, if `N` differs from [`encoded_len`].
 pub const fn encode<const N: usize>(record: &FunctionRecord<'_>) -> [u8; N] {
     let mut out = Writer { bytes: [0; N], at: 0 };
     let [sdk, package, name, file, docs, result] = texts(record);
@@ -208,7 +208,11 @@ impl<const N: usize> Writer<N> {
     }
 }
 
-/// Reads all records of a section, in the order in which the linker put them.
+/// Decodes all records of a section, in the linker's order.
+///
+/// # Errors
+///
+/// Returns an error if a record is truncated, is not UTF-8, or has an unsupported format.
 pub fn decode(section: &[u8]) -> Result<Vec<Function>, WireError> {
     let mut rest = Reader(section);
     let mut functions = Vec::new();
@@ -226,7 +230,7 @@ impl<'a> Reader<'a> {
         let format = self.number()?;
         let sdk = self.text()?;
         if !(OLDEST_FORMAT..=WIRE_FORMAT).contains(&format) {
-            let sdk = shortened(sdk, MAX_VERSION);
+            let sdk = shorten(sdk, MAX_VERSION);
             return Err(WireError::new(format!(
                 "the component was built with hype {sdk}, whose format {format} this hype \
                  {HYPE_VERSION} doesn't read: use the same version in both, and build again"
@@ -289,7 +293,7 @@ mod tests {
     static ENCODED: [u8; encoded_len(&COUNT)] = encode(&COUNT);
 
     #[test]
-    fn the_linker_may_put_records_together() {
+    fn concatenated_records_decode() {
         let section = [ENCODED, ENCODED].concat();
         let functions = decode(&section).unwrap();
         assert_eq!(functions, [Function::from(&COUNT), Function::from(&COUNT)]);
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_section_is_an_error_at_every_length() {
+    fn truncated_section_is_rejected() {
         for length in 1..ENCODED.len() {
             assert!(decode(&ENCODED[..length]).is_err(), "{length} bytes");
         }
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_says_which_versions_meet() {
+    fn unsupported_record_format_names_both_versions() {
         for format in [1, 9] {
             let mut other = ENCODED;
             other[4] = format;

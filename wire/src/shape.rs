@@ -1,29 +1,29 @@
-//! The outline of MessagePack that comes from somewhere else, looked at before anything is made of it.
+//! Validation of the structure of untrusted MessagePack before it is decoded.
 //!
-//! A decoder goes by what the bytes claim: it makes room for the elements that a list is said to
-//! have, and calls itself for each value inside another. So a few bytes could cost much memory, and
-//! some more the stack; rmp-serde's own limit doesn't count the levels of enums. What passes here
-//! has all the elements that it claims, and nests no deeper than [`MAX_DEPTH`]. Looking needs no
-//! memory, and a time that goes with the number of values.
+//! A decoder trusts the lengths in its input: it allocates memory for the claimed elements of a list
+//! and recurses into each nested value. So a small input could exhaust the memory or the stack;
+//! rmp-serde's own limit doesn't count the levels of enums. A validated value has all elements that it
+//! claims and nests at most [`MAX_DEPTH`] levels. The validation allocates nothing and takes time
+//! linear in the number of values.
 
 use rmp::Marker;
 
 use crate::error::{Fault, WireError};
 
-/// How deep values may nest; deeper ones are refused rather than left to overflow a stack.
+/// The maximum depth of a value. Deeper values are rejected, since they could overflow a stack.
 pub const MAX_DEPTH: usize = 128;
 
 pub(crate) const TOO_DEEP: &str = "it nests too deep: values may nest 128 levels (lists, maps, structures, variants with content)";
 
-/// Splits `bytes` behind the value that they begin with.
+/// Splits `bytes` after the value at their start.
 ///
 /// # Errors
 ///
-/// When the bytes end before the value does, when it nests too deep, and when there is a byte in it
-/// that MessagePack doesn't use.
+/// Returns an error if the value is truncated, nests too deep, or contains the marker byte that
+/// MessagePack never uses.
 pub(crate) fn split_value(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let mut rest = Rest(bytes);
-    // How many values are still to come in each of the lists and maps that are open.
+    // The number of values left in each open list and map.
     let mut open = [0_u64; MAX_DEPTH];
     let mut depth = 0;
     loop {
@@ -32,7 +32,7 @@ pub(crate) fn split_value(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
             *open.get_mut(depth).ok_or_else(too_deep)? = inner;
             depth += 1;
         }
-        // Whatever ends here is the last of what holds it, or one of several.
+        // Close the lists and maps whose last value ended here.
         while depth > 0 && open[depth - 1] == 0 {
             depth -= 1;
         }
@@ -46,8 +46,7 @@ pub(crate) fn split_value(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
-    /// Passes a value's head, with the bytes of a text or a number, and gives the number of values
-    /// that follow inside of it.
+    /// Skips a value's head, and the bytes of a text or a number. Returns the number of values inside.
     fn head(&mut self) -> Result<u64, WireError> {
         let marker = Marker::from_u8(self.number(1)? as u8);
         let skipped = match marker {
@@ -80,7 +79,7 @@ impl Rest<'_> {
         self.take(skipped).map(|_| 0)
     }
 
-    /// The number in the next `width` bytes, the highest first.
+    /// Reads a big-endian number of `width` bytes.
     fn number(&mut self, width: u64) -> Result<u64, WireError> {
         let bytes = self.take(width)?;
         Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_where_it_says() {
+    fn value_is_split_at_its_end() {
         let values: [&[u8]; 13] = [
             &[0x7f],
             &[0xe0],
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_value_passes_and_one_more_does_not() {
+    fn depth_is_limited() {
         let nested = |levels| [vec![0x91; levels], vec![1]].concat();
         assert_eq!(length(&nested(MAX_DEPTH)), Ok(MAX_DEPTH + 1));
         assert!(length(&nested(MAX_DEPTH + 1)).unwrap_err().contains("nests too deep"));
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unused_byte_is_refused() {
+    fn unused_marker_is_rejected() {
         assert!(length(&[0x92, 1, 0xc1]).unwrap_err().contains("doesn't use"));
     }
 }

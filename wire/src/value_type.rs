@@ -1,4 +1,4 @@
-//! The types of parameters and results, as their languages spell them.
+//! The types of parameters and results, in the syntax of their language.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ValueType {
-    /// Rust's source text, as written: `HashMap<String, f64>`.
+    /// A Rust type, as in the source: `HashMap<String, f64>`.
     Rust(String),
     /// A WIT type.
     Wit(WitType),
 }
 
 impl ValueType {
-    /// Returns whether this is Rust's unit, which stands for no result.
+    /// Returns whether this is Rust's unit type, the type of a function without a result.
     pub fn is_unit(&self) -> bool {
         matches!(self, Self::Rust(text) if text == "()")
     }
@@ -28,7 +28,8 @@ impl fmt::Display for ValueType {
     }
 }
 
-/// A WIT value type, with the names of its fields and cases. Resources, streams and futures are none.
+/// A WIT value type with the names of its fields and cases. Resources, streams and futures are not
+/// value types.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each is the WIT type of its name")]
@@ -56,7 +57,7 @@ pub enum WitType {
     Flags(Vec<String>),
 }
 
-/// As in WIT, with what it names written out: `list<record { word: string, count: u32 }>`.
+/// Writes the type in WIT, with named types expanded: `list<record { word: string, count: u32 }>`.
 impl fmt::Display for WitType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scalar = match self {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn types_read_as_in_wit() {
+    fn wit_types_display_in_wit_syntax() {
         use WitType::{
             Enum, F64, Flags, List, Option, Record, Result, String, Tuple, U32, Variant,
         };

@@ -1,1 +1,1 @@
-//! Nothing but dependencies, which the manifest explains.
+//! An empty crate whose dependencies unify features; see its manifest.

@@ -1,11 +1,11 @@
-//! Functions that only compute. Each makes its input itself, so that nothing but computing is
-//! compared, and gives a number that depends on all of it.
+//! Functions that only compute. Each generates its input itself, so that no transfer is measured, and returns a number
+//! that depends on the whole input.
 
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of `mebibytes` MiB, written out here: the same code natively and in WebAssembly.
+/// Computes the SHA-256 of `mebibytes` MiB with the code in this file, the same natively and in WebAssembly.
 #[hype::function]
 pub fn sha256(mebibytes: usize) -> u64 {
     let input = bytes(mebibytes);
@@ -22,14 +22,14 @@ pub fn sha256(mebibytes: usize) -> u64 {
     u64::from(state[0]) << 32 | u64::from(state[1])
 }
 
-/// The same by the crate `sha2`, which natively uses the processor's instructions for it.
+/// Computes the SHA-256 of `mebibytes` MiB with the crate `sha2`, which natively uses the processor's SHA instructions.
 #[hype::function]
 pub fn sha256_of_the_crate(mebibytes: usize) -> u64 {
     let digest = Sha256::digest(bytes(mebibytes));
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The product of two matrices of `side` × `side`.
+/// Multiplies two matrices of `side` × `side`, and returns the sum of the product's elements.
 #[hype::function]
 pub fn matrix(side: usize) -> f64 {
     let make = |seed: u64| -> Vec<f64> {
@@ -48,7 +48,19 @@ pub fn matrix(side: usize) -> f64 {
     product.iter().sum()
 }
 
-/// How many words there are in a text of `kibibytes` KiB, weighed with how often each occurs.
+/// Computes `steps` numbers of the generator xorshift64, like `../../peers/tasks.py`, and returns the last.
+#[hype::function]
+pub fn spin(steps: u64) -> u64 {
+    let mut state: u64 = 88_172_645_463_325_252;
+    for _ in 0..steps {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    state
+}
+
+/// Counts the words of a text of `kibibytes` KiB, and returns the sum of the squared counts.
 #[hype::function]
 pub fn words(kibibytes: usize) -> u64 {
     let text = text(kibibytes << 10);
@@ -59,13 +71,29 @@ pub fn words(kibibytes: usize) -> u64 {
     counts.values().map(|count| count * count).sum()
 }
 
-/// How many values there are in a JSON document of about `kibibytes` KiB.
+/// Parses a JSON document of about `kibibytes` KiB, and returns the number of its values.
 #[hype::function]
 pub fn json(kibibytes: usize) -> usize {
     let record = r#"{"id":48151623,"name":"a \"quoted\" name","tags":["one","two","three"],"at":[12.5,-7.25e1],"ok":true,"none":null}"#;
     let records = (kibibytes << 10) / (record.len() + 1);
     let document = format!("[{}]", vec![record; records].join(","));
     serde_json::from_str(&document).map_or(0, |value| count(&value))
+}
+
+/// Writes `number` files of 4 KiB to a directory in `/tmp`, reads and removes them, and returns the number of bytes read.
+#[hype::function]
+pub fn temporary_files(number: usize) -> std::io::Result<usize> {
+    let directory = std::path::Path::new("/tmp/hype-benches");
+    std::fs::create_dir_all(directory)?;
+    let mut read = 0;
+    for file in 0..number {
+        let path = directory.join(file.to_string());
+        std::fs::write(&path, [1; 4096])?;
+        read += std::fs::read(&path)?.len();
+        std::fs::remove_file(&path)?;
+    }
+    std::fs::remove_dir(directory)?;
+    Ok(read)
 }
 
 fn count(value: &serde_json::Value) -> usize {
@@ -88,7 +116,7 @@ fn text(length: usize) -> String {
     let mut state = 1u32;
     while text.len() < length {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // Few words often, many seldom, as in a language.
+        // A few words are frequent and many are rare, as in a natural language.
         let word = (state >> 8) % ((state >> 16) % 4096 + 1);
         text.extend(["w", LETTERS[word as usize % 16], LETTERS[word as usize / 16 % 16]]);
         text.extend([LETTERS[word as usize / 256], " "]);
@@ -157,13 +185,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_to_a_digest_agree() {
+    fn both_sha256_implementations_agree() {
         assert_eq!(sha256::call(1), sha256_of_the_crate::call(1));
         assert_eq!(sha256::call(0), 0xe3b0_c442_98fc_1c14);
     }
 
     #[test]
-    fn products_are_sums_of_products() {
+    fn matrix_product_is_correct() {
         let make = |seed: usize, index: usize| ((index * seed) % 1000) as f64 / 1000.0;
         let expected: f64 = (0..2)
             .flat_map(|row| (0..2).map(move |column| (row, column)))
@@ -174,7 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn values_of_json_are_counted() {
+    fn spin_returns_the_numbers_of_xorshift64() {
+        // As `tasks.py` returns them.
+        assert_eq!(spin::call(1), 8_748_534_153_485_358_512);
+        assert_eq!(spin::call(1000), 1_363_160_026_601_443_621);
+    }
+
+    #[test]
+    fn json_values_are_counted() {
         // The list, and for each record: itself, six values, three tags and two numbers.
         let values = json::call(1);
         assert!(values > 12 && values % 12 == 1, "{values}");

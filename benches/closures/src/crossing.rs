@@ -1,4 +1,4 @@
-//! Functions that do next to nothing: what they cost is the way to them and back.
+//! Functions with trivial bodies, whose cost is that of the call.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,37 +8,37 @@ pub fn greet(name: String) -> String {
     format!("hello {name}")
 }
 
-/// Gives bytes back.
+/// Returns the bytes.
 #[hype::function]
 pub fn echo(bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Bytes among other things, as one writes them without a thought.
+/// A struct with bytes in a `Vec<u8>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// What they are.
+    /// The name.
     pub name: String,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Gives it back.
+/// Returns the argument.
 #[hype::function]
 pub fn echo_record(record: Record) -> Record {
     record
 }
 
-/// Bytes among other things, in hype's type for them.
+/// A struct with bytes in a `hype::Bytes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordOfBytes {
-    /// What they are.
+    /// The name.
     pub name: String,
     /// The bytes.
     pub bytes: hype::Bytes,
 }
 
-/// Gives it back.
+/// Returns the argument.
 #[hype::function]
 pub fn echo_record_of_bytes(record: RecordOfBytes) -> RecordOfBytes {
     record

@@ -1,10 +1,9 @@
-//! A GiB to and from the test server: by a stage, and by object_store alone.
+//! Transfers 1 GiB to and from the test server, with a stage and with object_store alone: `cargo bench -p bench-stage`.
 //!
-//! `cargo bench -p bench-stage`. The server is a process of its own, and so is each transfer, so
-//! that the peak memory of each is told. Each kind of transfer is done three times, in turns, and
-//! the best of each counts.
+//! The server and each transfer run in separate processes, to measure the peak memory of each. The kinds of transfer
+//! alternate for three rounds, and the best round of each counts.
 
-#![expect(clippy::print_stdout, reason = "it tells what it measured")]
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -27,7 +26,7 @@ const ROUNDS: usize = 3;
 const BUCKET: &str = "bucket";
 const PART: usize = 8 << 20;
 
-/// What a process of this program is for, by its first argument.
+/// The first argument of a process of this program, which selects its transfer.
 const ROLES: [&str; 4] = ["bare-upload", "stage-upload", "bare-download", "stage-download"];
 
 fn main() {
@@ -35,18 +34,18 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("server") => serve(),
         Some(role) if ROLES.contains(&role) => transfer(role, Path::new(&arguments[2])),
-        // Cargo says `--bench`.
+        // cargo passes `--bench`.
         _ => compare(),
     }
 }
 
-/// Serves until nobody listens any more.
+/// Serves until standard input is closed.
 fn serve() {
     let server = StorageServer::start(&Settings::new().with_bucket(BUCKET)).unwrap();
     println!("{}", server.url());
     let mut line = String::new();
     while std::io::stdin().read_line(&mut line).unwrap() > 0 {
-        // Each line asks to forget what was uploaded.
+        // Each line requests the deletion of all objects.
         for name in server.names(BUCKET) {
             server.remove_object(BUCKET, &name);
         }
@@ -60,25 +59,26 @@ fn compare() {
     let file = directory.path().join("file");
     write_file(&file, SIZE).unwrap();
     let mut server = start("server", &[], &[]);
-    let (mut told, mut ask) = (BufReader::new(server.stdout.take().unwrap()), server.stdin.take());
-    let url = line(&mut told);
+    let mut responses = BufReader::new(server.stdout.take().unwrap());
+    let mut requests = server.stdin.take();
+    let url = line(&mut responses);
     let mut best = ROLES.map(|role| (role, f64::INFINITY, 0));
     for _ in 0..ROUNDS {
         for (role, seconds, memory) in &mut best {
             if role.ends_with("upload") {
-                writeln!(ask.as_mut().unwrap()).unwrap();
-                line(&mut told);
+                writeln!(requests.as_mut().unwrap()).unwrap();
+                line(&mut responses);
             }
             let variables = [("STORAGE_EMULATOR_HOST", url.as_str())];
             let mut child = start(role, &[file.to_str().unwrap()], &variables);
-            let told = line(&mut BufReader::new(child.stdout.take().unwrap()));
+            let result = line(&mut BufReader::new(child.stdout.take().unwrap()));
             assert!(child.wait().unwrap().success(), "{role}");
-            let (took, peak) = told.split_once(' ').unwrap();
+            let (took, peak) = result.split_once(' ').unwrap();
             *seconds = seconds.min(took.parse().unwrap());
             *memory = (*memory).max(peak.parse::<u64>().unwrap());
         }
     }
-    drop(ask);
+    drop(requests);
     server.wait().unwrap();
     for (role, seconds, memory) in &best {
         let rate = (SIZE >> 20) as f64 / seconds;
@@ -108,7 +108,7 @@ fn line(reader: &mut impl BufRead) -> String {
 fn transfer(role: &str, file: &Path) {
     let blob = blob_of(file);
     let target = file.with_extension("back");
-    // What an earlier round left.
+    // Removes the file of the previous round.
     let _ = std::fs::remove_file(&target);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let seconds = runtime.block_on(async {
@@ -150,7 +150,7 @@ fn bare() -> GoogleCloudStorage {
         .unwrap()
 }
 
-/// As object_store's documentation shows it.
+/// Uploads the file as object_store's documentation shows.
 async fn bare_upload(store: &GoogleCloudStorage, path: &ObjectPath, file: &Path) {
     let mut file = tokio::fs::File::open(file).await.unwrap();
     file.set_max_buf_size(PART);

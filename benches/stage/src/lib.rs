@@ -1,3 +1,3 @@
-//! What the benchmark of the stage measures with.
+//! Helpers of the benchmark of the stage.
 
 pub mod measure;

@@ -1,13 +1,13 @@
-//! Files to transfer, and what transferring them took.
+//! Writes files to transfer, and measures memory.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes `size` bytes to a new file, a multiple of 8 and no two blocks alike.
+/// Writes `size` pseudorandom bytes, a multiple of 8, to a new file.
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// If the file cannot be written.
 pub fn write_file(path: &Path, size: usize) -> io::Result<()> {
     let mut file = io::BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
     let mut state = 1_u64;
@@ -20,7 +20,7 @@ pub fn write_file(path: &Path, size: usize) -> io::Result<()> {
     file.flush()
 }
 
-/// The most memory that this process had so far, in MiB; none where the system doesn't tell.
+/// Returns the peak memory of this process in MiB, or `None` if the system doesn't report it.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

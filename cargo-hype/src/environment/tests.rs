@@ -1,8 +1,8 @@
-//! Environments as cargo 1.95 and cargo-nextest 0.9 make them.
+//! Tests with the environments that cargo 1.95 and cargo-nextest 0.9 set.
 
 use std::ffi::OsString;
 
-use super::{LIBRARIES, of_user};
+use super::{LIBRARIES, user_environment};
 
 type Environment<'a> = &'a [(&'a str, &'a str)];
 
@@ -47,55 +47,55 @@ const SCRIPT: Environment<'_> = &[
     ("TARGET", "x86_64-unknown-linux-gnu"),
 ];
 
-/// What is left of all these variables.
-fn left(parts: &[Environment<'_>]) -> Vec<(String, String)> {
+/// Returns the user's variables among all of these.
+fn restored(parts: &[Environment<'_>]) -> Vec<(String, String)> {
     let all = parts.concat();
     let all = all.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let text = |text: OsString| text.into_string().unwrap();
-    of_user(all).into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    user_environment(all).into_iter().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 fn owned(environment: Environment<'_>) -> Vec<(String, String)> {
     environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What is left of these directories, in a program that cargo starts.
-fn directories(paths: &[&str]) -> Option<String> {
+/// Returns the user's directories among these, for a program that cargo starts.
+fn restored_directories(paths: &[&str]) -> Option<String> {
     let value = std::env::join_paths(paths).unwrap().into_string().unwrap();
-    let mut left = left(&[PROGRAM, &[(LIBRARIES, &value)]]);
-    assert!(left.len() < 2, "{left:?}");
-    left.pop().map(|(_, value)| value)
+    let mut variables = restored(&[PROGRAM, &[(LIBRARIES, &value)]]);
+    assert!(variables.len() < 2, "{variables:?}");
+    variables.pop().map(|(_, value)| value)
 }
 
 #[test]
-fn a_program_of_cargo_run_gives_the_environment_of_the_shell() {
-    assert_eq!(left(&[SHELL, PROGRAM]), owned(SHELL));
+fn program_of_cargo_run_gets_shell_environment() {
+    assert_eq!(restored(&[SHELL, PROGRAM]), owned(SHELL));
 }
 
 #[test]
-fn a_test_gives_the_environment_of_the_shell() {
+fn test_gets_shell_environment() {
     let test: Environment<'_> = &[
         ("CARGO_BIN_EXE_cargo-hype", "/t/debug/cargo-hype"),
         ("CARGO_CRATE_NAME", "p"),
         ("OUT_DIR", "/t/debug/build/p-0123/out"),
         ("RUSTDOC_DOCTEST_RUN_NB_TEST", "0"),
     ];
-    assert_eq!(left(&[SHELL, PROGRAM, test]), owned(SHELL));
+    assert_eq!(restored(&[SHELL, PROGRAM, test]), owned(SHELL));
     let nextest: Environment<'_> =
         &[("NEXTEST", "1"), ("NEXTEST_RUN_ID", "993c234c"), ("NEXTEST_BIN_EXE_p", "/t/debug/p")];
-    assert_eq!(left(&[SHELL, PROGRAM, test, nextest]), owned(SHELL));
+    assert_eq!(restored(&[SHELL, PROGRAM, test, nextest]), owned(SHELL));
 }
 
 #[test]
-fn a_build_script_gives_what_cargo_did_not_set() {
+fn build_script_gets_variables_that_cargo_did_not_set() {
     let shell: Environment<'_> = &[("CARGO_HOME", "/c"), ("RUSTC_WRAPPER", "sccache")];
-    assert_eq!(left(&[shell, PROGRAM, SCRIPT]), owned(shell));
+    assert_eq!(restored(&[shell, PROGRAM, SCRIPT]), owned(shell));
     let shared: Environment<'_> = &[("CARGO_MAKEFLAGS", "-j --jobserver-auth=6,7")];
-    assert_eq!(left(&[shared, PROGRAM, SCRIPT]), owned(shared));
+    assert_eq!(restored(&[shared, PROGRAM, SCRIPT]), owned(shared));
 }
 
 #[test]
-fn what_cargo_cannot_have_set_stays() {
+fn variables_of_the_user_are_kept() {
     let own: Environment<'_> = &[
         ("CARGO_MANIFEST_DIR", "/mine"),
         ("CARGO_PKG_NAME", "mine"),
@@ -103,26 +103,32 @@ fn what_cargo_cannot_have_set_stays() {
         ("OUT_DIR", "/mine/out"),
         ("TARGET", "staging"),
     ];
-    assert_eq!(left(&[own]), owned(own));
-    assert_eq!(left(&[own, &[("CARGO", "/r/bin/cargo")]]), owned(own), "as a subcommand");
+    assert_eq!(restored(&[own]), owned(own));
+    assert_eq!(restored(&[own, &[("CARGO", "/r/bin/cargo")]]), owned(own), "as a subcommand");
     let out: Environment<'_> = &[("OUT_DIR", "/mine/out")];
-    assert_eq!(left(&[out, PROGRAM]), owned(out));
+    assert_eq!(restored(&[out, PROGRAM]), owned(out));
 }
 
 #[test]
 #[cfg(unix)]
-fn library_directories_are_those_before_cargo() {
+fn cargo_library_directories_are_removed() {
     let toolchain = "/r/lib/rustlib/x86_64-unknown-linux-gnu/lib";
     let added = ["/t/debug/build/z-01/out/lib", "/t/debug/deps", "/t/debug", toolchain];
-    assert_eq!(directories(&added), None);
-    assert_eq!(directories(&[&added[..], &["/mine", "/r/lib"]].concat()).unwrap(), "/mine:/r/lib");
-    assert_eq!(directories(&["/t/debug", "/t/debug/deps", toolchain, "/mine"]).unwrap(), "/mine");
-    assert_eq!(directories(&["/t/debug/deps", "/mine"]).unwrap(), "/mine", "of a doctest");
+    assert_eq!(restored_directories(&added), None);
+    assert_eq!(
+        restored_directories(&[&added[..], &["/mine", "/r/lib"]].concat()).unwrap(),
+        "/mine:/r/lib"
+    );
+    assert_eq!(
+        restored_directories(&["/t/debug", "/t/debug/deps", toolchain, "/mine"]).unwrap(),
+        "/mine"
+    );
+    assert_eq!(restored_directories(&["/t/debug/deps", "/mine"]).unwrap(), "/mine", "of a doctest");
     let nested =
         ["/u/release/deps", "/u/release", toolchain, "/t/debug/deps", "/t/debug", toolchain];
-    assert_eq!(directories(&[&nested[..], &["/mine"]].concat()).unwrap(), "/mine");
+    assert_eq!(restored_directories(&[&nested[..], &["/mine"]].concat()).unwrap(), "/mine");
     let split = ["/b/debug/deps", "/t/debug", toolchain, "/mine"];
-    assert_eq!(directories(&split).unwrap(), "/mine", "with a build directory of its own");
-    assert_eq!(directories(&["/mine", "/other/lib"]).unwrap(), "/mine:/other/lib");
-    assert_eq!(directories(&["/mine", "/my/deps"]).unwrap(), "/mine:/my/deps");
+    assert_eq!(restored_directories(&split).unwrap(), "/mine", "with a build directory of its own");
+    assert_eq!(restored_directories(&["/mine", "/other/lib"]).unwrap(), "/mine:/other/lib");
+    assert_eq!(restored_directories(&["/mine", "/my/deps"]).unwrap(), "/mine:/my/deps");
 }

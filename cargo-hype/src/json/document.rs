@@ -16,7 +16,7 @@ pub(crate) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// As the value that it stands for.
+/// Serializes as the value that the document represents.
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,21 +1,21 @@
-//! JSON for people, to and from the MessagePack of values.
+//! Converts between JSON and the MessagePack encoding of values.
 //!
-//! MessagePack says more than JSON can. What JSON has no words for is written so that the reader, who knows
-//! the wanted type, finds it again:
+//! MessagePack has values that JSON lacks. They are written so that a reader that knows the type restores them:
 //!
 //! | value | as JSON |
 //! |---|---|
 //! | bytes | a list of numbers |
-//! | `Some(None)`, `Some(())` | `{"$some": null}`, once more for each level ([`some`]) |
-//! | a map whose keys are all numbers, or all booleans | an object with the keys as texts |
+//! | `Some(None)`, `Some(())` | `{"$some": null}`, nested for each level ([`some`]) |
+//! | a map whose keys are all numbers, or all booleans | an object with the keys as strings |
 //! | a map with any other keys | a list of `[key, value]` pairs |
-//! | NaN and the infinities | the texts `"NaN"`, `"inf"` and `"-inf"` |
+//! | NaN and the infinities | the strings `"NaN"`, `"inf"` and `"-inf"` |
 //!
-//! - [`read`]: the text of an argument to [`Json`].
-//! - [`survey`] and [`write`]: the two passes over a result.
-//! - [`tokens`]: MessagePack, one token at a time.
+//! - [`read`]: parses the text of an argument to a [`Json`].
+//! - [`survey`] and [`write`]: print a result in two passes.
+//! - [`tokens`]: reads MessagePack, one token at a time.
 
 mod document;
+mod escaped;
 mod numbers;
 mod read;
 #[cfg(test)]
@@ -26,6 +26,7 @@ mod tokens;
 mod write;
 
 pub(crate) use document::Json;
+pub(crate) use escaped::escaped;
 pub(crate) use read::{Problem, read};
-pub(crate) use survey::survey;
+pub(crate) use survey::{Survey, survey};
 pub(crate) use write::write;

@@ -1,10 +1,10 @@
-//! The text of a number.
+//! Formats numbers.
 
 use std::io::{self, Write};
 
 use crate::json::tokens::Token;
 
-/// The text of a number that JSON doesn't have: `NaN`, `inf` or `-inf`.
+/// Returns `NaN`, `inf` or `-inf` for a number that JSON doesn't have, else `None`.
 pub(super) fn not_in_json(token: Token<'_>) -> Option<&'static str> {
     let number = match token {
         Token::F32(number) => f64::from(number),
@@ -19,7 +19,7 @@ pub(super) fn not_in_json(token: Token<'_>) -> Option<&'static str> {
     }
 }
 
-/// Writes the text of a number that JSON has.
+/// Writes a number that JSON has.
 pub(super) fn write_number(token: Token<'_>, out: &mut impl Write) -> io::Result<()> {
     match token {
         Token::Unsigned(number) => match u64::try_from(number) {
@@ -37,7 +37,7 @@ pub(super) fn write_number(token: Token<'_>, out: &mut impl Write) -> io::Result
     Ok(())
 }
 
-/// The text of a number, whether JSON has it or not.
+/// Returns the text of a number, whether JSON has it or not; `None` for other tokens.
 pub(super) fn number_text(token: Token<'_>) -> Option<String> {
     let is_number =
         matches!(token, Token::Unsigned(_) | Token::Signed(_) | Token::F32(_) | Token::F64(_));

@@ -1,7 +1,7 @@
-//! The text of an argument, as JSON.
+//! Parses the text of an argument as JSON.
 //!
-//! serde_json decides whether a text is JSON. It has no integers beyond 64 bits and doesn't report keys that
-//! stand twice, so the text that it takes is read here.
+//! serde_json validates the text. It doesn't support integers beyond 64 bits and doesn't report duplicate keys, so
+//! this module parses the valid text.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use serde::de::IgnoredAny;
 
 use crate::json::Json;
 
-/// How deep a text may nest: a printed value needs two levels for a map, and one for each `Some`.
+/// The maximum nesting depth of a text: a printed value needs two levels for a map, and one for each `Some`.
 const MAX_DEPTH: usize = 600;
 
-/// How much of a number is quoted.
+/// The maximum length of a number in a message, in characters.
 const MAX_QUOTED: usize = 40;
 
-/// Why a text cannot be read; it continues a sentence about the text.
+/// The error of an invalid text. The message is the end of a sentence about the text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// `isn't JSON: trailing comma at column 9`.
@@ -24,40 +24,40 @@ pub(crate) enum Problem {
     Content(String),
 }
 
-/// Reads a document.
+/// Parses a document.
 ///
 /// # Errors
 ///
-/// When it isn't JSON, has a key twice in one object, or a number that no value can hold.
+/// If the text isn't JSON, an object has a duplicate key, or a number exceeds 128 bits or the range of `f64`.
 pub(crate) fn read(text: &str) -> Result<Json, Problem> {
     if text.trim().is_empty() {
         return Err(Problem::Syntax("isn't JSON: it is empty".to_owned()));
     }
     match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(IgnoredAny) => Reader { text, at: 0 }.value(0).map_err(Problem::Content),
+        Ok(IgnoredAny) => Parser { text, at: 0 }.value(0).map_err(Problem::Content),
         Err(error) => Err(Problem::Syntax(format!("isn't JSON: {}", syntax_error(text, error)))),
     }
 }
 
-/// What is wrong with a text that isn't JSON, and where.
+/// Returns the problem of a text that isn't JSON, and its position.
 fn syntax_error(text: &str, mut error: serde_json::Error) -> String {
-    // Who keeps a value tells mistakes in it apart that who ignores it doesn't.
+    // For the same position, parsing to a `Value` yields a more precise message than ignoring it.
     if let Err(precise) = serde_json::from_str::<serde_json::Value>(text)
         && (precise.line(), precise.column()) == (error.line(), error.column())
     {
         error = precise;
     }
     let full = error.to_string();
-    let position = format!(" at line {} column {}", error.line(), error.column());
-    let (problem, column) = match full.strip_suffix(&position).unwrap_or(&full) {
-        // A word that begins as `true`, `false` or `null` do.
+    let suffix = format!(" at line {} column {}", error.line(), error.column());
+    let (problem, column) = match full.strip_suffix(&suffix).unwrap_or(&full) {
+        // A word that begins like `true`, `false` or `null`.
         "expected ident" => ("expected value", word_start(text, error.line(), error.column())),
         problem => (problem, error.column()),
     };
-    format!("{problem} at {}", place(text, error.line(), column))
+    format!("{problem} at {}", position(text, error.line(), column))
 }
 
-/// Where the word begins that the byte `column` of a line is in; columns are counted from 1.
+/// Returns the column of the start of the word at the byte `column` of a line. Columns are 1-based.
 fn word_start(text: &str, line: usize, column: usize) -> usize {
     let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().as_bytes();
     let before = bytes.get(..column.saturating_sub(1)).unwrap_or(bytes);
@@ -65,17 +65,20 @@ fn word_start(text: &str, line: usize, column: usize) -> usize {
     before.len() - in_word + 1
 }
 
-/// A text that is known to be JSON.
-struct Reader<'a> {
+/// A parser of a text that is known to be JSON.
+struct Parser<'a> {
     text: &'a str,
-    /// How many bytes were read.
+    /// The number of bytes read.
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Parser<'a> {
     fn value(&mut self, depth: usize) -> Result<Json, String> {
         if depth >= MAX_DEPTH {
-            return Err(format!("nests deeper than {MAX_DEPTH} levels at {}", self.place(self.at)));
+            return Err(format!(
+                "nests deeper than {MAX_DEPTH} levels at {}",
+                self.position(self.at)
+            ));
         }
         match self.next() {
             b'{' => self.object(depth),
@@ -98,8 +101,8 @@ impl<'a> Reader<'a> {
             let start = self.at;
             let key = self.string()?;
             if !keys.insert(key.clone()) {
-                let place = self.place(start);
-                return Err(format!("has the key `{key}` twice, the second time at {place}"));
+                let position = self.position(start);
+                return Err(format!("has the key `{key}` twice, the second time at {position}"));
             }
             self.skip(b':');
             members.push((key, self.value(depth + 1)?));
@@ -133,7 +136,7 @@ impl<'a> Reader<'a> {
         serde_json::from_str(self.text.get(start..self.at).unwrap_or_default()).map_err(|_| {
             format!(
                 "isn't JSON: half of a Unicode character in the string at {}",
-                self.place(start)
+                self.position(start)
             )
         })
     }
@@ -142,12 +145,12 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let digits =
             self.take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E'));
-        let refused = |problem: &str| {
+        let reject = |problem: &str| {
             let mut quoted: String = digits.chars().take(MAX_QUOTED).collect();
             if quoted.len() < digits.len() {
                 quoted.push('…');
             }
-            Err(format!("has a number {problem}: `{quoted}` at {}", self.place(start)))
+            Err(format!("has a number {problem}: `{quoted}` at {}", self.position(start)))
         };
         if digits == "-0" {
             return Ok(Json::Float(-0.0));
@@ -155,17 +158,17 @@ impl<'a> Reader<'a> {
         if digits.contains(['.', 'e', 'E']) {
             return match digits.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(Json::Float(number)),
-                _ => refused("that is too large for 64-bit floats"),
+                _ => reject("that is too large for 64-bit floats"),
             };
         }
         let parsed = match digits.starts_with('-') {
             true => digits.parse().map(Json::Negative),
             false => digits.parse().map(Json::Unsigned),
         };
-        parsed.or_else(|_| refused("of more than 128 bits"))
+        parsed.or_else(|_| reject("of more than 128 bits"))
     }
 
-    /// The next byte that is no space, or 0 at the end.
+    /// Skips whitespace and returns the next byte without consuming it, or 0 at the end.
     fn next(&mut self) -> u8 {
         self.take_while(|byte| byte.is_ascii_whitespace());
         self.text.as_bytes().get(self.at).copied().unwrap_or_default()
@@ -183,16 +186,16 @@ impl<'a> Reader<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn place(&self, at: usize) -> String {
+    fn position(&self, at: usize) -> String {
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        place(self.text, line, column)
+        position(self.text, line, column)
     }
 }
 
-/// Where the byte `column` of a line is, in characters; both are counted from 1.
-fn place(text: &str, line: usize, column: usize) -> String {
+/// Describes the position of the byte `column` of a line, with the column in characters. All are 1-based.
+fn position(text: &str, line: usize, column: usize) -> String {
     let bytes = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default().char_indices();
     let column = 1 + bytes.take_while(|(at, _)| at + 1 < column).count();
     match line {
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_read_whole() {
+    fn every_json_type_is_parsed() {
         let text = r#" {"a" : [1, -2, 3.5, 1e3, true, false, null, "x\"\\\u00e4😀", [], {}], "b":{"c":0}} "#;
         let list = vec![
             Json::Unsigned(1),
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_exact_or_refused() {
+    fn floats_are_exact_or_rejected() {
         for number in [0.1, 1e22, 1e23, f64::MAX, f64::MIN_POSITIVE, 5e-324, -0.0] {
             assert_eq!(read(&format!("{number:e}")), Ok(Json::Float(number)));
         }
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_have_a_column() {
+    fn syntax_errors_have_a_column() {
         assert_eq!(problem(r#"{"a": 1,}"#), "isn't JSON: trailing comma at column 9");
         assert_eq!(problem(r#"{"ä": 1,}"#), "isn't JSON: trailing comma at column 9");
         assert_eq!(problem("[1,\n 2"), "isn't JSON: EOF while parsing a list at line 2, column 2");
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_refused() {
+    fn duplicate_key_is_rejected() {
         assert_eq!(
             problem(r#"[{"ä": 1, "b": {"ä": 2}, "\u00e4": 3}]"#),
             "has the key `ä` twice, the second time at column 26"
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_has_a_limit() {
+    fn nesting_depth_is_limited() {
         let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(read(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(problem(&nested(MAX_DEPTH + 1)), "nests deeper than 600 levels at column 601");

@@ -1,4 +1,4 @@
-//! What `cargo hype call` prints, it accepts: random values of known types, there and back.
+//! Tests that `cargo hype call` accepts every value that it prints, with random values of known types.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::json;
 
-/// How many values of each type are tried.
+/// The number of random values tested for each type.
 const VALUES: u64 = 200;
 
-/// What `cargo hype call` prints for `value`.
+/// Returns the text that `cargo hype call` prints for `value`.
 fn printed<T: Serialize>(value: &T) -> String {
     let bytes = codec::to_vec(value).unwrap();
     let mut out = Vec::new();
@@ -22,7 +22,7 @@ fn printed<T: Serialize>(value: &T) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What a parameter of the type `T` gets for an argument.
+/// Returns the value that a parameter of type `T` receives for an argument.
 fn accepted<T: DeserializeOwned + 'static>(text: &str) -> Result<T, String> {
     let argument = crate::arguments::typed(&[text.to_owned()]);
     let [argument] = <[TextArgument<_>; 1]>::try_from(argument).unwrap();
@@ -39,13 +39,13 @@ fn check<T: Random + Serialize + DeserializeOwned + Debug + 'static>() {
         let value = T::random(&mut Rng::with_seed(seed));
         let text = printed(&value);
         let back = accepted::<T>(&text);
-        // NaN is like itself here, and -0.0 unlike 0.0.
+        // Unlike `==`, this treats NaN as equal to NaN, and -0.0 as different from 0.0.
         let same = |back: &T| format!("{back:?}") == format!("{value:?}");
         assert!(back.as_ref().is_ok_and(same), "{value:?}\nprinted {text}\nread {back:?}");
     }
 }
 
-/// A type of which there are random values.
+/// A type with random values.
 trait Random {
     fn random(rng: &mut Rng) -> Self;
 }
@@ -60,7 +60,7 @@ macro_rules! random {
     )*};
 }
 
-/// A number of any size: small ones as often as large ones.
+/// Returns a number with a random number of bits.
 fn bits(rng: &mut Rng) -> u128 {
     rng.u128(..) >> rng.u32(..128)
 }
@@ -138,7 +138,7 @@ macro_rules! random_tuples {
 
 random_tuples! { (A) (A B) (A B C) (A B C D) }
 
-/// A structure of which each field has a random value.
+/// Defines a struct whose fields get random values.
 macro_rules! structure {
     ($(#[$attribute:meta])* struct $name:ident $(<$type:ident>)? {
         $($(#[$field_attribute:meta])* $field:ident: $field_type:ty,)*
@@ -157,7 +157,7 @@ macro_rules! structure {
     };
 }
 
-/// An enum with every kind of variant, in each of serde's forms.
+/// Defines enums with every kind of variant, one for each enum representation of serde.
 macro_rules! variants {
     ($($(#[$attribute:meta])* $name:ident { $($unit:ident)? };)*) => {$(
         #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ macro_rules! random_unit {
     };
 }
 
-/// A structure, as variants that are tagged inside need one.
+/// A struct, which the content of an internally tagged variant must be.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Held<T> {
@@ -230,7 +230,7 @@ impl<T: Random> Random for Newtype<T> {
     }
 }
 
-/// `T` in each position where serde reads it by its type.
+/// Checks `T` in each position where serde deserializes it directly by its type.
 fn check_typed<T: Random + Serialize + DeserializeOwned + Debug + 'static>() {
     check::<T>();
     check::<Newtype<T>>();
@@ -245,7 +245,7 @@ fn check_typed<T: Random + Serialize + DeserializeOwned + Debug + 'static>() {
     check::<Adjacent<Box<Rest<T>>>>();
 }
 
-/// `T` in each position where serde first keeps it in its buffer.
+/// Checks `T` in each position where serde first buffers it.
 fn check_buffered<T: Random + Serialize + DeserializeOwned + Debug + 'static>() {
     check::<Internal<T>>();
     check::<Untagged<T>>();
@@ -263,7 +263,7 @@ fn check_key<K: Random + Ord + Serialize + DeserializeOwned + Debug + 'static>()
 }
 
 #[test]
-fn scalars() {
+fn scalars_round_trip() {
     check_anywhere::<()>();
     check_anywhere::<bool>();
     check_anywhere::<u8>();
@@ -278,13 +278,13 @@ fn scalars() {
     check_anywhere::<f64>();
     check_anywhere::<char>();
     check_anywhere::<String>();
-    // serde's buffer has no numbers of 128 bits.
+    // serde's buffer doesn't support 128-bit numbers.
     check_typed::<u128>();
     check_typed::<i128>();
 }
 
 #[test]
-fn what_holds_others() {
+fn containers_round_trip() {
     check_anywhere::<Vec<u8>>();
     check_anywhere::<hype::Bytes>();
     check_anywhere::<Option<Option<()>>>();
@@ -298,7 +298,7 @@ fn what_holds_others() {
 }
 
 #[test]
-fn keys() {
+fn map_keys_round_trip() {
     check_key::<String>();
     check_key::<bool>();
     check_key::<char>();
@@ -317,7 +317,7 @@ fn keys() {
 }
 
 #[test]
-fn the_deepest_values() {
+fn deepest_values_round_trip() {
     #[derive(Debug, Serialize, Deserialize)]
     struct List(Vec<List>);
     #[derive(Debug, Serialize, Deserialize)]

@@ -1,14 +1,14 @@
-//! `{"$some": null}`: how JSON tells `Some(None)` from `None`.
+//! Represents `Some(None)` as `{"$some": null}`, since `null` is `None`.
 //!
-//! It is an object with the one key `$some`, and `null` or another such object as its value. A map that looks
-//! like one has another `$` before its key in JSON.
+//! The object has the single key `$some`, and its value is `null` or another such object. A map that looks like one
+//! is escaped: its key gets another `$`.
 
 use crate::json::Json;
 
-/// The key of an object that stands for a `Some`.
+/// The key of an object that represents a `Some`.
 pub(crate) const KEY: &str = "$some";
 
-/// What the `Some` holds that an object with these members stands for, if it does.
+/// Returns the content of the `Some` that an object with these members represents, if it represents one.
 pub(super) fn content(members: &[(String, Json)]) -> Option<&Json> {
     match members {
         [(key, value)] if key == KEY && is_nothing(value) => Some(value),
@@ -16,7 +16,7 @@ pub(super) fn content(members: &[(String, Json)]) -> Option<&Json> {
     }
 }
 
-/// The key that `key` stands for in an object with these members, which is no `Some`.
+/// Returns `key` without its escape, for an object with these members that represents no `Some`.
 pub(super) fn unescaped<'a>(key: &'a str, members: &[(String, Json)]) -> &'a str {
     match (key.strip_prefix('$'), members) {
         (Some(rest), [(_, value)]) if is_escapable(rest) && is_nothing(value) => rest,
@@ -24,12 +24,12 @@ pub(super) fn unescaped<'a>(key: &'a str, members: &[(String, Json)]) -> &'a str
     }
 }
 
-/// Whether a map with this one key, and with nothing as its value, needs another `$` before the key.
+/// Returns whether a map with this single key needs an escape if its value is `None`, `()` or a `Some` of these.
 pub(super) fn is_escapable(key: &str) -> bool {
     key.starts_with('$') && key.trim_start_matches('$') == &KEY[1..]
 }
 
-/// Whether it stands for `None`, `()`, or a `Some` of these.
+/// Returns whether the value represents `None`, `()`, or a `Some` of these.
 fn is_nothing(value: &Json) -> bool {
     match value {
         Json::Null => true,

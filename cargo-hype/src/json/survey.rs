@@ -1,4 +1,4 @@
-//! The first pass over a result: what JSON can't say, and the form of each map.
+//! The first pass over a result: validates it, and finds the form of each map and the numbers that JSON lacks.
 
 use std::borrow::Cow;
 
@@ -6,40 +6,41 @@ use crate::json::numbers::{not_in_json, number_text};
 use crate::json::some;
 use crate::json::tokens::{Token, Tokens};
 
-/// How deep a value may nest; hype's own codec allows less.
+/// The maximum nesting depth of a value; hype's codec allows less.
 const MAX_DEPTH: usize = 256;
 
-/// For how many keys of a map room is made before they are read.
-const MAX_ROOM: u32 = 64;
+/// The maximum number of map keys for which memory is allocated before they are read.
+const MAX_PREALLOCATED_KEYS: u32 = 64;
 
-/// How many positions of numbers that JSON doesn't have are named.
+/// The maximum number of positions that the warning names.
 const MAX_NAMED: usize = 3;
 
-/// What the second pass needs to know.
+/// The result of the first pass.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// The form of each map, in the order of their heads.
+    /// The form of each map, in the order of their MessagePack heads.
     pub(super) forms: Vec<Form>,
     named: Vec<String>,
     unnamed: usize,
 }
 
-/// How a map is printed.
+/// The JSON form of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// An object.
     Object,
-    /// An object whose one key has another `$` before it.
+    /// An object whose single key is escaped with another `$`.
     Escaped,
     /// A list of `[key, value]` pairs.
     Pairs,
 }
 
-/// Looks through the MessagePack of a value. An error continues a sentence about the value.
+/// Reads the MessagePack of a value.
 ///
 /// # Errors
 ///
-/// When it isn't one MessagePack value, or holds something that JSON has no form for.
+/// If the bytes aren't one MessagePack value, or contain a type without a form in JSON. The message is the end of a
+/// sentence about the value.
 pub(crate) fn survey(value: &[u8]) -> Result<Survey, String> {
     let mut surveyor =
         Surveyor { tokens: Tokens(value), path: Vec::new(), survey: Survey::default() };
@@ -51,7 +52,7 @@ pub(crate) fn survey(value: &[u8]) -> Result<Survey, String> {
 }
 
 impl Survey {
-    /// What to warn of: numbers that JSON doesn't have.
+    /// Returns a warning about numbers that JSON doesn't have, if any.
     pub(crate) fn warning(&self) -> Option<String> {
         let first = self.named.first()?;
         let others = self.named.iter().skip(1).map(|named| format!(", {named}"));
@@ -59,7 +60,7 @@ impl Survey {
             0 => String::new(),
             unnamed => format!(" and {unnamed} more"),
         };
-        let (is, text) = if self.named.len() > 1 { ("are", "texts") } else { ("is", "a text") };
+        let (is, text) = if self.named.len() > 1 { ("are", "strings") } else { ("is", "a string") };
         let others: String = others.collect();
         Some(format!(
             "JSON has no NaN and no infinity: {first}{others}{more} {is} printed as {text}"
@@ -69,7 +70,7 @@ impl Survey {
 
 struct Surveyor<'a> {
     tokens: Tokens<'a>,
-    /// The way to the value that is looked at, as in the JSON that will be printed.
+    /// The path of the current value in the printed JSON.
     path: Vec<Step<'a>>,
     survey: Survey,
 }
@@ -77,7 +78,7 @@ struct Surveyor<'a> {
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Item(u32),
-    /// The value of a key that may be one of an object.
+    /// The value of a key that can be an object's key.
     Member(Token<'a>),
     /// The key of a pair.
     Key(u32),
@@ -98,16 +99,17 @@ impl<'a> Surveyor<'a> {
                 }
             }
             Token::Map(length) => {
-                let place = self.survey.forms.len();
+                // Reserves the entry: maps inside this one come after it.
+                let position = self.survey.forms.len();
                 self.survey.forms.push(Form::Pairs);
                 let form = self.map(length)?;
-                if let Some(place) = self.survey.forms.get_mut(place) {
-                    *place = form;
+                if let Some(entry) = self.survey.forms.get_mut(position) {
+                    *entry = form;
                 }
             }
             token => {
                 if let Some(number) = not_in_json(token) {
-                    self.note(number);
+                    self.record(number);
                 }
             }
         }
@@ -115,7 +117,7 @@ impl<'a> Surveyor<'a> {
     }
 
     fn map(&mut self, length: u32) -> Result<Form, String> {
-        let mut keys = Vec::with_capacity(length.min(MAX_ROOM) as usize);
+        let mut keys = Vec::with_capacity(length.min(MAX_PREALLOCATED_KEYS) as usize);
         let mut escaped = false;
         for index in 0..length {
             let key = { self.tokens }.next()?;
@@ -136,7 +138,7 @@ impl<'a> Surveyor<'a> {
             };
         }
         keys.sort_unstable();
-        let differ = |pair: &[(Kind, Cow<str>)]| match pair {
+        let differ = |pair: &[(KeyType, Cow<str>)]| match pair {
             [(one_kind, one), (other_kind, other)] => one_kind == other_kind && one != other,
             _ => true,
         };
@@ -156,8 +158,8 @@ impl<'a> Surveyor<'a> {
         Ok(token)
     }
 
-    /// Remembers where a number is that JSON doesn't have.
-    fn note(&mut self, number: &str) {
+    /// Records the position of a number that JSON doesn't have.
+    fn record(&mut self, number: &str) {
         if self.survey.named.len() < MAX_NAMED {
             let path: String = self.path.iter().map(|step| step.text()).collect();
             let path = path.strip_prefix('.').unwrap_or(&path);
@@ -184,19 +186,19 @@ impl Step<'_> {
     }
 }
 
-/// What kind of key it is; an object has keys of one kind, so that a reader knows what to make of them.
+/// The type of a key. All keys of an object have the same type, so that a reader can restore them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum KeyType {
     Text,
     Number,
     Bool,
 }
 
-/// The text of a key that an object can have.
-fn key_text<'a>(key: Token<'a>) -> Option<(Kind, Cow<'a, str>)> {
+/// Returns the type and the text of a key that can be an object's key.
+fn key_text<'a>(key: Token<'a>) -> Option<(KeyType, Cow<'a, str>)> {
     Some(match key {
-        Token::Text(text) => (Kind::Text, text.into()),
-        Token::Bool(value) => (Kind::Bool, if value { "true" } else { "false" }.into()),
-        key => (Kind::Number, number_text(key)?.into()),
+        Token::Text(text) => (KeyType::Text, text.into()),
+        Token::Bool(value) => (KeyType::Bool, if value { "true" } else { "false" }.into()),
+        key => (KeyType::Number, number_text(key)?.into()),
     })
 }

@@ -1,17 +1,17 @@
-//! MessagePack, one token at a time.
+//! Reads MessagePack, one token at a time.
 
 use rmp::Marker;
 
-/// The extension types of values; `docs/values.md` lists them.
+/// MessagePack extension types of hype; `docs/values.md` lists them.
 const SOME: i8 = 1;
 const UNSIGNED: i8 = 2;
 const SIGNED: i8 = 3;
 
-/// A value without parts, or the head of one with parts.
+/// A scalar value, or the head of a list or map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Token<'a> {
     Nil,
-    /// So many `Some`, the last one of nothing.
+    /// This many nested `Some`, the innermost of `None` or `()`.
     Some(u8),
     Bool(bool),
     Unsigned(u128),
@@ -20,22 +20,23 @@ pub(super) enum Token<'a> {
     F64(f64),
     Text(&'a str),
     Bytes(&'a [u8]),
-    /// So many values follow.
+    /// A list; this many values follow.
     List(u32),
-    /// So many keys follow, each with its value.
+    /// A map; this many keys follow, each with its value.
     Map(u32),
 }
 
-/// What is yet to be read.
+/// A reader over the remaining bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tokens<'a>(pub(super) &'a [u8]);
 
 impl<'a> Tokens<'a> {
-    /// The next token. An error continues a sentence about the value.
+    /// Reads the next token.
     ///
     /// # Errors
     ///
-    /// When the bytes aren't MessagePack, or have an extension type that isn't hype's.
+    /// If the bytes aren't MessagePack, or have an unknown extension type. The message is the end of a sentence about
+    /// the value.
     pub(super) fn next(&mut self) -> Result<Token<'a>, String> {
         Ok(match Marker::from_u8(self.unsigned(1)? as u8) {
             Marker::Null => Token::Nil,
@@ -91,7 +92,7 @@ impl<'a> Tokens<'a> {
 
     fn text(&mut self, length: usize) -> Result<Token<'a>, String> {
         let text = std::str::from_utf8(self.take(length)?);
-        text.map(Token::Text).map_err(|_| "has a text that isn't UTF-8".to_owned())
+        text.map(Token::Text).map_err(|_| "has a string that isn't UTF-8".to_owned())
     }
 
     fn bytes(&mut self, length: usize) -> Result<Token<'a>, String> {
@@ -111,7 +112,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The number in the next `width` bytes, the highest first.
+    /// Reads a big-endian number of `width` bytes.
     fn unsigned(&mut self, width: usize) -> Result<u64, String> {
         let bytes = self.take(width)?;
         Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
@@ -119,7 +120,7 @@ impl<'a> Tokens<'a> {
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let (taken, rest) =
-            self.0.split_at_checked(length).ok_or("ends too early: its bytes were cut")?;
+            self.0.split_at_checked(length).ok_or("ends too early: it is truncated")?;
         self.0 = rest;
         Ok(taken)
     }

@@ -1,24 +1,25 @@
-//! The second pass over a result: it is written as JSON, as it is read.
+//! The second pass over a result: writes it as JSON while reading it.
 
 use std::io::{self, Write};
 
+use crate::json::escaped::escaped;
 use crate::json::numbers::{not_in_json, number_text, write_number};
 use crate::json::some;
 use crate::json::survey::{Form, Survey};
 use crate::json::tokens::{Token, Tokens};
 
-/// Writes the MessagePack of a value, which was surveyed, as JSON on one line.
+/// Writes the MessagePack of a value as JSON on one line; `survey` is the result of the first pass.
 ///
 /// # Errors
 ///
-/// When `out` fails.
+/// If writing to `out` fails.
 pub(crate) fn write(value: &[u8], survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     Writer { tokens: Tokens(value), forms: survey.forms.iter(), out }.value()
 }
 
 struct Writer<'a, W> {
     tokens: Tokens<'a>,
-    /// Those of the maps that are yet to come.
+    /// The forms of the remaining maps.
     forms: std::slice::Iter<'a, Form>,
     out: &'a mut W,
 }
@@ -36,9 +37,7 @@ impl<'a, W: Write> Writer<'a, W> {
             Token::Bool(value) => {
                 serde_json::to_writer(&mut *self.out, &value).map_err(io::Error::from)
             }
-            Token::Text(text) => {
-                serde_json::to_writer(&mut *self.out, text).map_err(io::Error::from)
-            }
+            Token::Text(text) => self.string(text),
             Token::Bytes(bytes) => self.list(bytes.len(), |writer, index| {
                 let byte = bytes.get(index).copied().unwrap_or_default();
                 write_number(Token::Unsigned(byte.into()), writer.out)
@@ -89,11 +88,16 @@ impl<'a, W: Write> Writer<'a, W> {
 
     fn key(&mut self, form: Form) -> io::Result<()> {
         match self.next()? {
-            Token::Text(key) if form == Form::Escaped => write!(self.out, "\"${key}\""),
-            Token::Text(key) => serde_json::to_writer(&mut *self.out, key).map_err(io::Error::from),
+            Token::Text(key) if form == Form::Escaped => self.string(&format!("${key}")),
+            Token::Text(key) => self.string(key),
             Token::Bool(key) => write!(self.out, "\"{key}\""),
             key => write!(self.out, "\"{}\"", number_text(key).unwrap_or_default()),
         }
+    }
+
+    fn string(&mut self, text: &str) -> io::Result<()> {
+        let json = serde_json::to_string(text)?;
+        self.out.write_all(escaped(&json).as_bytes())
     }
 
     fn next(&mut self) -> io::Result<Token<'a>> {

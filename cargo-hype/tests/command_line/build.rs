@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::hype::{Seen, hype, target_directory};
+use crate::hype::{RedactedOutput, hype, target_directory};
 use crate::package::{self, Package};
 
-/// The examples, built once for all tests.
-pub(crate) static EXAMPLES: LazyLock<Seen> = LazyLock::new(|| {
-    let seen =
-        hype(&["build", "-p", "hello", "-p", "wordcount", "--message-format", "json"]).seen();
-    assert_eq!(seen.status, 0, "{seen}");
-    seen
+/// The output of building the examples, once for all tests.
+pub(crate) static EXAMPLES: LazyLock<RedactedOutput> = LazyLock::new(|| {
+    let output =
+        hype(&["build", "-p", "hello", "-p", "wordcount", "--message-format", "json"]).redacted();
+    assert_eq!(output.status, 0, "{output}");
+    output
 });
 
 const GREETING: &str = "\
@@ -34,21 +34,23 @@ pub fn greeting(name: &str) -> String {
 ";
 
 #[test]
-fn the_package_of_the_directory_is_built_once() {
+fn package_of_the_directory_is_built_once() {
     let package = Package::write("greeting", GREETING).with_file("src/words.rs", WORDS);
-    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
+    assert_snapshot!(hype(&["build"]).in_package(&package).redacted(), @r#"
     status 0
     --- stderr
        Component [TARGET]/tmp/cargo-hype/hype/greeting.wasm ([SIZE], 1 function: greet)
     "#);
-    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
+    let list = package::target_directory().join("hype/greeting.sources");
+    // As after the package has moved.
+    fs::write(&list, "/old/src/lib.rs").unwrap();
+    assert_snapshot!(hype(&["build"]).in_package(&package).redacted(), @r#"
     status 0
     --- stderr
        Unchanged [TARGET]/tmp/cargo-hype/hype/greeting.wasm ([SIZE], 1 function: greet)
     "#);
 
-    let components = package::target_directory().join("hype");
-    let sources = fs::read_to_string(components.join("greeting.sources")).unwrap();
+    let sources = fs::read_to_string(list).unwrap();
     for source in ["src/lib.rs", "src/words.rs"] {
         let source = package.directory().join(source);
         assert!(sources.lines().any(|line| line == source.to_str().unwrap()), "{sources}");
@@ -57,10 +59,10 @@ fn the_package_of_the_directory_is_built_once() {
 
 #[test]
 #[cfg(unix)]
-fn others_may_read_a_component_as_any_file() {
+fn component_has_permissions_of_regular_files() {
     use std::os::unix::fs::PermissionsExt;
     let package = Package::write("readable", "#[hype::function]\npub fn nothing() {}\n");
-    let built = hype(&["build"]).in_package(&package).seen();
+    let built = hype(&["build"]).in_package(&package).redacted();
     assert_eq!(built.status, 0, "{built}");
     let mode = |path| fs::metadata(path).unwrap().permissions().mode();
     let component = package::target_directory().join("hype/readable.wasm");
@@ -68,9 +70,9 @@ fn others_may_read_a_component_as_any_file() {
 }
 
 #[test]
-fn a_package_of_the_workspace_is_chosen_by_name() {
+fn package_option_selects_a_workspace_member() {
     LazyLock::force(&EXAMPLES);
-    assert_snapshot!(hype(&["build", "-p", "hello"]).seen(), @r#"
+    assert_snapshot!(hype(&["build", "-p", "hello"]).redacted(), @r#"
     status 0
     --- stderr
        Unchanged [TARGET]/hype/hello.wasm ([SIZE], 1 function: example)
@@ -79,7 +81,7 @@ fn a_package_of_the_workspace_is_chosen_by_name() {
 }
 
 #[test]
-fn tools_read_a_line_of_json_for_each_component() {
+fn json_format_prints_a_line_for_each_component() {
     let lines: Vec<Value> =
         EXAMPLES.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> = lines.iter().map(|line| line["package"].as_str().unwrap()).collect();
@@ -103,17 +105,17 @@ fn hype_digest(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn an_unknown_package_is_answered_with_those_that_there_are() {
-    let seen = hype(&["build", "-p", "helo"]).seen();
-    assert_eq!(seen.status, 2);
-    let lines: Vec<_> = seen.stderr.lines().collect();
+fn unknown_package_lists_known_packages() {
+    let output = hype(&["build", "-p", "helo"]).redacted();
+    assert_eq!(output.status, 2);
+    let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines[0], "error: there is no package `helo` here");
-    assert!(lines[1].starts_with("Hint: there are: ") && lines[1].contains("hello, "), "{seen}");
+    assert!(lines[1].starts_with("Hint: there are: ") && lines[1].contains("hello, "), "{output}");
 }
 
 #[test]
-fn a_package_without_hype_is_not_compiled() {
-    assert_snapshot!(hype(&["build", "-p", "hype-wire"]).seen(), @r#"
+fn package_without_hype_is_rejected() {
+    assert_snapshot!(hype(&["build", "-p", "hype-wire"]).redacted(), @r#"
     status 2
     --- stderr
     error: `hype-wire` doesn't depend on hype, and so has no functions
@@ -122,9 +124,9 @@ fn a_package_without_hype_is_not_compiled() {
 }
 
 #[test]
-fn a_package_without_functions_says_where_they_go() {
+fn package_without_functions_is_rejected() {
     let package = Package::write("empty", "pub fn plain() {}\n");
-    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
+    assert_snapshot!(hype(&["build"]).in_package(&package).redacted(), @r#"
     status 2
     --- stderr
     error: the library of `empty` has no #[hype::function]
@@ -133,39 +135,39 @@ fn a_package_without_functions_says_where_they_go() {
 }
 
 #[test]
-fn all_names_that_functions_share_are_refused_at_once() {
-    // The macro finds hype under another name, too.
+fn all_duplicate_function_names_are_reported_together() {
+    // The macro also finds a renamed dependency.
     let functions = "#[h::function]\npub fn train() {}\n\n#[h::function]\npub fn test() {}\n";
     let package = Package::write("twice", "pub mod large;\npub mod small;\n")
         .with_hype_called("h")
         .with_file("src/large.rs", &format!("//! Large.\n\n{functions}"))
         .with_file("src/small.rs", functions);
-    assert_snapshot!(hype(&["build"]).in_package(&package).seen(), @r#"
+    assert_snapshot!(hype(&["build"]).in_package(&package).redacted(), @r#"
     status 2
     --- stderr
     error: 2 functions of `twice` are called `test`: src/large.rs:7, src/small.rs:5
     2 functions of `twice` are called `train`: src/large.rs:4, src/small.rs:2
-    Hint: give each function a name of its own; modules don't tell closures apart
+    Hint: give each function a unique name; the module of a function is not part of its name
     "#);
 }
 
 #[test]
-fn what_does_not_compile_is_told_by_cargo() {
+fn compiler_errors_are_forwarded() {
     let package =
         Package::write("broken", "#[hype::function]\npub fn f() -> u8 {\n    \"text\"\n}\n");
-    let seen = hype(&["build"]).in_package(&package).seen();
-    assert_eq!(seen.status, 2);
-    assert!(seen.stderr.contains("error[E0308]: mismatched types"), "{seen}");
-    assert!(seen.stderr.contains("src/lib.rs:3:5"), "{seen}");
-    let (_, ours) = seen.stderr.split_once("error: the library").unwrap();
-    assert_snapshot!(ours, @r#"
+    let output = hype(&["build"]).in_package(&package).redacted();
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("error[E0308]: mismatched types"), "{output}");
+    assert!(output.stderr.contains("src/lib.rs:3:5"), "{output}");
+    let (_, error) = output.stderr.split_once("error: the library").unwrap();
+    assert_snapshot!(error, @r#"
      of `broken` doesn't compile for wasm32-wasip1
-    Hint: what cargo says above is why
+    Hint: see the compiler's errors above
     "#);
 }
 
 #[test]
-fn optimized_code_keeps_the_names_of_functions() {
+fn optimized_component_keeps_function_names() {
     let package = Package::write(
         "careful",
         "#[hype::function]\n\
@@ -175,45 +177,45 @@ fn optimized_code_keeps_the_names_of_functions() {
          fn exactly(number: u32) -> u32 {\n\
          \x20   assert!(number.is_multiple_of(2), \"{number} is odd\");\n    number / 2\n}\n",
     );
-    let built = hype(&["build", "--release"]).in_package(&package).seen();
+    let built = hype(&["build", "--release"]).in_package(&package).redacted();
     assert_eq!(built.status, 0, "{built}");
     let component = package::target_directory().join("hype/careful.wasm");
     let called = hype(&["call", component.to_str().unwrap(), "halve", "7"]).in_package(&package);
-    assert_snapshot!(called.seen().without_progress(), @r#"
+    assert_snapshot!(called.redacted().without_progress(), @r#"
     status 1
     --- stderr
     error: closure `halve` panicked at src/lib.rs:8: 7 is odd
     Backtrace of the closure:
        0: careful::exactly
     "#);
-    // The lines of the standard library are most of a component otherwise.
+    // Line tables of the standard library would be most of the component.
     let bytes = std::fs::read(&component).unwrap();
     assert!(!bytes.windows(11).any(|window| window == b".debug_info"), "{} bytes", bytes.len());
 }
 
 #[test]
-fn an_empty_directory_has_no_packages() {
+fn directory_without_packages_is_rejected() {
     let empty = tempfile::tempdir().unwrap();
-    let mut seen = hype(&["build"]).in_directory(empty.path()).seen();
-    seen.stderr =
-        seen.stderr.replace(empty.path().canonicalize().unwrap().to_str().unwrap(), "[EMPTY]");
-    assert_snapshot!(seen, @r#"
+    let mut output = hype(&["build"]).in_directory(empty.path()).redacted();
+    output.stderr =
+        output.stderr.replace(empty.path().canonicalize().unwrap().to_str().unwrap(), "[EMPTY]");
+    assert_snapshot!(output, @r#"
     status 2
     --- stderr
     error: cargo finds no packages at [EMPTY]
-    Hint: go to a directory with a Cargo.toml, or make one: cargo hype new NAME
+    Hint: change to a directory with a Cargo.toml, or create one: cargo hype new NAME
     "#);
 }
 
 #[test]
-fn a_manifest_that_cargo_cannot_read_is_told_by_cargo() {
+fn cargo_manifest_errors_are_forwarded() {
     let package = Package::write("malformed", "").with_file("Cargo.toml", "[package]\nname = 3\n");
-    let seen = hype(&["build"]).in_package(&package).seen();
-    assert_eq!(seen.status, 2);
-    assert!(seen.stderr.contains("invalid type: integer `3`"), "{seen}");
-    let (_, ours) = seen.stderr.split_once("error: cargo cannot").unwrap();
-    assert_snapshot!(ours, @r#"
+    let output = hype(&["build"]).in_package(&package).redacted();
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("invalid type: integer `3`"), "{output}");
+    let (_, error) = output.stderr.split_once("error: cargo cannot").unwrap();
+    assert_snapshot!(error, @r#"
      read the packages at [TARGET]/tmp/written packages/malformed
-    Hint: what cargo says above is why
+    Hint: see cargo's errors above
     "#);
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use insta::assert_snapshot;
 
 use crate::build::EXAMPLES;
-use crate::hype::{Hype, Seen, hype, target_directory};
+use crate::hype::{Hype, RedactedOutput, hype, target_directory};
 
 /// Calls a function of an example.
 fn call(component: &str, arguments: &[&str]) -> Hype {
@@ -14,13 +14,13 @@ fn call(component: &str, arguments: &[&str]) -> Hype {
     hype(&[&["call", component.to_str().unwrap()], arguments].concat())
 }
 
-fn result(component: &str, arguments: &[&str]) -> Seen {
-    call(component, arguments).seen().without_progress()
+fn result(component: &str, arguments: &[&str]) -> RedactedOutput {
+    call(component, arguments).redacted().without_progress()
 }
 
 #[test]
-fn the_value_alone_goes_to_the_standard_output() {
-    assert_snapshot!(call("hello.wasm", &["example", "hello"]).seen(), @r#"
+fn only_the_value_is_printed_to_standard_output() {
+    assert_snapshot!(call("hello.wasm", &["example", "hello"]).redacted(), @r#"
     status 0
     --- stdout
     "hello world!"
@@ -34,9 +34,10 @@ fn the_value_alone_goes_to_the_standard_output() {
 }
 
 #[test]
-fn progress_is_shown_as_it_was_chosen() {
-    let call =
-        |choice| call("hello.wasm", &["example", "hello"]).with_env("HYPE_PROGRESS", choice).seen();
+fn progress_variable_controls_progress_lines() {
+    let call = |choice| {
+        call("hello.wasm", &["example", "hello"]).with_env("HYPE_PROGRESS", choice).redacted()
+    };
     assert_snapshot!(call("off"), @r#"
     status 0
     --- stdout
@@ -45,12 +46,12 @@ fn progress_is_shown_as_it_was_chosen() {
     assert_eq!(call("plain").to_string(), call("auto").to_string());
     let lines = call("loud").stderr;
     let (warning, others) = lines.split_once('\n').unwrap();
-    assert_snapshot!(warning, @"hype: HYPE_PROGRESS is `loud`, which is taken for `auto`; it can be `auto`, `plain` or `off`");
+    assert_snapshot!(warning, @"hype: HYPE_PROGRESS is `loud`, which is treated as `auto`; it can be `auto`, `plain` or `off`");
     assert_eq!(others, call("plain").stderr);
 }
 
 #[test]
-fn arguments_are_what_their_parameters_ask_for() {
+fn arguments_are_read_by_parameter_type() {
     assert_snapshot!(result("wordcount.wasm", &["count", "a b a", "2"]), @r#"
     status 0
     --- stdout
@@ -63,14 +64,41 @@ fn arguments_are_what_their_parameters_ask_for() {
     "#);
 }
 
+/// Neither a value, nor an error that quotes an argument, nor the name of a missing file changes the terminal.
 #[test]
-fn the_number_of_arguments_is_checked_first() {
-    assert_snapshot!(call("hello.wasm", &["example"]).seen(), @r#"
+fn output_has_no_terminal_controls() {
+    let evil = "\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\u{1b}[2J";
+    let missing = format!("/missing/{evil}.wasm");
+    for (arguments, quoted) in [
+        (["call", "hello.wasm", "example", evil].as_slice(), r#""\u001b]0;title"#),
+        (&["call", "wordcount.wasm", "count", "a", r#""\u001b]0;title\u0007""#], "]0;title"),
+        (&["call", "wordcount.wasm", evil], "]0;title"),
+        (&["inspect", &missing], "/missing/"),
+    ] {
+        LazyLock::force(&EXAMPLES);
+        let path = |name: &str| target_directory().join("hype").join(name).display().to_string();
+        let components = ["hello.wasm", "wordcount.wasm"].map(|name| (name, path(name)));
+        let located = |argument| match components.iter().find(|(name, _)| *name == argument) {
+            Some((_, path)) => path.as_str(),
+            None => argument,
+        };
+        let arguments: Vec<_> = arguments.iter().map(|argument| located(*argument)).collect();
+        let output = hype(&arguments).output();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains(quoted), "{arguments:?}: {text:?}");
+        let is_control = |c: char| c.is_control() && c != '\n' && c != '\t' || c == '\u{202e}';
+        assert!(!text.contains(is_control), "{arguments:?}: {text:?}");
+    }
+}
+
+#[test]
+fn wrong_number_of_arguments_is_rejected() {
+    assert_snapshot!(call("hello.wasm", &["example"]).redacted(), @r#"
     status 2
     --- stderr
     error: `example(arg: String) -> String` takes 1 argument, and 0 were given
     "#);
-    assert_snapshot!(call("hello.wasm", &["example", "hello", "7"]).seen(), @r#"
+    assert_snapshot!(call("hello.wasm", &["example", "hello", "7"]).redacted(), @r#"
     status 2
     --- stderr
     error: `example(arg: String) -> String` takes 1 argument, and 2 were given
@@ -78,7 +106,7 @@ fn the_number_of_arguments_is_checked_first() {
 }
 
 #[test]
-fn a_wrong_type_names_the_parameter() {
+fn argument_of_wrong_type_names_the_parameter() {
     assert_snapshot!(result("wordcount.wasm", &["count", "a", "[2]"]), @r#"
     status 2
     --- stderr
@@ -97,8 +125,8 @@ fn a_wrong_type_names_the_parameter() {
 }
 
 #[test]
-fn an_unknown_function_is_answered_with_those_that_there_are() {
-    assert_snapshot!(call("hello.wasm", &["exmaple", "hello"]).seen(), @r#"
+fn unknown_function_lists_known_functions() {
+    assert_snapshot!(call("hello.wasm", &["exmaple", "hello"]).redacted(), @r#"
     status 2
     --- stderr
     error: hello.wasm has no function `exmaple`; it has: example
@@ -106,27 +134,27 @@ fn an_unknown_function_is_answered_with_those_that_there_are() {
 }
 
 #[test]
-fn a_component_that_is_not_there_says_who_makes_it() {
-    assert_snapshot!(hype(&["call", "no/such.wasm", "example"]).seen(), @r#"
+fn missing_component_names_the_build_command() {
+    assert_snapshot!(hype(&["call", "no/such.wasm", "example"]).redacted(), @r#"
     status 2
     --- stderr
     error: there is no component no/such.wasm
-    Hint: cargo hype build makes them: target/hype/PACKAGE.wasm
+    Hint: cargo hype build creates components: target/hype/PACKAGE.wasm
     "#);
 }
 
 #[test]
-fn what_is_no_component_says_what_it_is() {
+fn file_that_is_no_component_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let call = |name: &str, bytes: &[u8]| {
         std::fs::write(directory.path().join(name), bytes).unwrap();
-        hype(&["call", name, "example"]).in_directory(directory.path()).seen()
+        hype(&["call", name, "example"]).in_directory(directory.path()).redacted()
     };
     assert_snapshot!(call("module.wasm", b"\0asm\x01\0\0\0"), @r#"
     status 2
     --- stderr
     error: module.wasm is a WebAssembly module, not yet a component
-    Hint: make one of it with cargo hype build, or with wasm-tools component new
+    Hint: convert it with cargo hype build, or with wasm-tools component new
     "#);
     let script = call("script.sh", b"#!/bin/sh\n");
     assert_eq!(script.status, 2);
@@ -134,8 +162,8 @@ fn what_is_no_component_says_what_it_is() {
 }
 
 #[test]
-fn options_that_cannot_be_read_show_how_they_are_written() {
-    let call = |option: &[&str]| hype(&[&["call", "x.wasm", "f"], option].concat()).seen();
+fn error_of_an_invalid_option_value_names_the_format() {
+    let call = |option: &[&str]| hype(&[&["call", "x.wasm", "f"], option].concat()).redacted();
     assert_snapshot!(call(&["--env", "HOME"]), @r#"
     status 2
     --- stderr
@@ -174,7 +202,7 @@ fn options_that_cannot_be_read_show_how_they_are_written() {
 }
 
 #[test]
-fn a_closure_that_fails_has_a_status_of_its_own() {
+fn failed_closure_exits_with_1() {
     assert_snapshot!(result("hello.wasm", &["example", "hello", "--memory", "64KiB"]), @r#"
     status 1
     --- stderr
@@ -184,20 +212,23 @@ fn a_closure_that_fails_has_a_status_of_its_own() {
 }
 
 #[test]
-fn machinery_that_fails_has_a_status_of_its_own() {
-    let seen = call("hello.wasm", &["example", "hello"]).with_broken_stage().seen();
-    let seen = seen.without_progress();
-    assert_eq!((seen.status, seen.stdout.as_str()), (3, ""), "{seen}");
-    let report: Vec<_> = seen.stderr.lines().take(3).collect();
-    assert_eq!(report[..2], ["error: the stage failed", "Caused by:"], "{seen}");
-    assert!(report[2].starts_with("   0: cannot look for file://[SCRATCH]/stage/blobs/"), "{seen}");
+fn failed_stage_exits_with_3() {
+    let output = call("hello.wasm", &["example", "hello"]).with_broken_stage().redacted();
+    let output = output.without_progress();
+    assert_eq!((output.status, output.stdout.as_str()), (3, ""), "{output}");
+    let report: Vec<_> = output.stderr.lines().take(3).collect();
+    assert_eq!(report[..2], ["error: the stage failed", "Caused by:"], "{output}");
+    assert!(
+        report[2].starts_with("   0: cannot look for file://[SCRATCH]/stage/blobs/"),
+        "{output}"
+    );
 }
 
 #[test]
-fn the_submitter_is_chosen_before_all_else() {
+fn submitter_option_overrides_the_variable() {
     let call = call("hello.wasm", &["--submitter", "abacus", "example", "hello"]);
-    let seen = call.with_env("HYPE_SUBMITTER", "local").seen();
-    assert_eq!((seen.status, seen.stdout.as_str()), (2, ""), "{seen}");
-    assert!(seen.stderr.starts_with("error: there is no submitter `abacus` in this"), "{seen}");
-    assert!(seen.stderr.contains("Hint: it has: local"), "{seen}");
+    let output = call.with_env("HYPE_SUBMITTER", "local").redacted();
+    assert_eq!((output.status, output.stdout.as_str()), (2, ""), "{output}");
+    assert!(output.stderr.starts_with("error: there is no submitter `abacus` in this"), "{output}");
+    assert!(output.stderr.contains("Hint: it has: local"), "{output}");
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::hype::{Hype, cargo, hype, target_directory};
 use crate::package::Package;
 
-/// A program that says what `greet` of another package gives, and what `sign` of its own gives.
+/// A program that prints the values of `greet` of another package and of its own `sign`.
 const MAIN: &str = "\
 use carried::sign;
 use words::greet;
@@ -24,7 +24,7 @@ async fn main() -> hype::Result<()> {
 }
 ";
 
-/// A program with a `main` of its own, which is to take its components.
+/// A program without `#[hype::main]`; a test replaces the comment by `hype::embed!()`.
 const PLAIN: &str = "\
 fn main() -> hype::Result<()> {
     // Here.
@@ -38,12 +38,12 @@ fn function(name: &str, value: &str) -> String {
     format!("#[hype::function]\npub fn {name}() -> String {{\n    {value:?}.into()\n}}\n")
 }
 
-/// `cargo hype build --embed` with more options.
+/// Returns a `cargo hype build --embed` command with more options.
 fn embed(package: &Package, options: &[&str]) -> Hype {
     hype(&[&["build", "--embed"], options].concat()).in_program(package)
 }
 
-/// The program at `path`, alone in an empty directory and with an empty environment.
+/// A program in an otherwise empty directory, with an empty environment.
 struct Alone {
     command: Command,
     _directory: TempDir,
@@ -64,14 +64,15 @@ impl Alone {
         self
     }
 
-    /// Whether it succeeds, its standard output, and its standard error.
+    /// Runs the program; returns whether it succeeds, its standard output and its standard error.
     fn run(mut self) -> (bool, String, String) {
         let Output { status, stdout, stderr } = self.command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (status.success(), text(stdout), text(stderr))
     }
 
-    fn says(self, line: &str) -> String {
+    /// Checks that the program prints `line`, and returns its standard error.
+    fn check_prints(self, line: &str) -> String {
         let (succeeds, stdout, stderr) = self.run();
         assert!(succeeds, "{stderr}");
         assert_eq!(stdout, format!("{line}\n"));
@@ -80,11 +81,11 @@ impl Alone {
 }
 
 #[test]
-fn a_program_with_its_components_inside_runs_anywhere() {
+fn program_with_embedded_components_runs_alone() {
     let package = Package::write_program("carried", &function("sign", "yours"), MAIN)
         .with_file("src/bin/plain.rs", PLAIN)
         .with_definer("words", &function("greet", "hello"));
-    assert_snapshot!(embed(&package, &["--bin", "carried"]).seen(), @r#"
+    assert_snapshot!(embed(&package, &["--bin", "carried"]).redacted(), @r#"
     status 0
     --- stderr
        Component [TARGET]/hype/carried.wasm ([SIZE], 1 function: sign)
@@ -92,30 +93,32 @@ fn a_program_with_its_components_inside_runs_anywhere() {
          Program [TARGET]/debug/carried, with its components inside
     "#);
     let program = target_directory().join("debug/carried");
-    Alone::new(&program).says("hello, yours");
+    Alone::new(&program).check_prints("hello, yours");
 
     let nowhere = tempfile::tempdir().unwrap();
-    let told = Alone::new(&program).with_env("HYPE_COMPONENT_DIR", nowhere.path());
-    let told = told.says("hello, yours");
-    assert!(told.contains("words.wasm is inside the program: HYPE_COMPONENT_DIR is not"), "{told}");
+    let alone = Alone::new(&program).with_env("HYPE_COMPONENT_DIR", nowhere.path());
+    let stderr = alone.check_prints("hello, yours");
+    let warning = "words.wasm is inside the program: HYPE_COMPONENT_DIR is not";
+    assert!(stderr.contains(warning), "{stderr}");
 
-    let told =
+    let alone =
         Alone::new(&program).with_env("HOME", "/dev/null").with_env("TMPDIR", nowhere.path());
-    let told = told.says("hello, yours");
-    assert!(told.contains(&format!("staging in {}/hype-", nowhere.path().display())), "{told}");
+    let stderr = alone.check_prints("hello, yours");
+    let directory = format!("staging in {}/hype-", nowhere.path().display());
+    assert!(stderr.contains(&directory), "{stderr}");
 
     let package = package.with_file("words/src/lib.rs", &function("greet", "good day"));
-    let seen = embed(&package, &["--message-format", "json", "--bin", "carried"]).seen();
-    assert_eq!(seen.status, 0, "{seen}");
-    let last: Value = serde_json::from_str(seen.stdout.lines().last().unwrap()).unwrap();
-    let told = json!({
+    let output = embed(&package, &["--message-format", "json", "--bin", "carried"]).redacted();
+    assert_eq!(output.status, 0, "{output}");
+    let last: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
+    let expected = json!({
         "reason": "hype-program",
         "name": "carried",
         "path": "[TARGET]/debug/carried",
         "components": ["carried", "words"],
     });
-    assert_eq!(last, told);
-    Alone::new(&program).says("good day, yours");
+    assert_eq!(last, expected);
+    Alone::new(&program).check_prints("good day, yours");
 
     let built = cargo()
         .args(["build", "--bins"])
@@ -128,16 +131,16 @@ fn a_program_with_its_components_inside_runs_anywhere() {
     assert!(!succeeds && stderr.contains("the component of package words isn't there"), "{stderr}");
     assert!(stderr.contains("cargo hype build --embed"), "{stderr}");
 
-    // All programs of the package are meant where none is named.
-    assert_snapshot!(embed(&package, &[]).seen(), @r#"
+    // Without --bin, all programs of the package are built.
+    assert_snapshot!(embed(&package, &[]).redacted(), @r#"
     status 2
     --- stderr
-    error: the program `plain` takes no components
-    Hint: write #[hype::main] above its `main`, or hype::embed!() as the first thing in it; --bin chooses among several programs
+    error: the program `plain` embeds no components
+    Hint: write #[hype::main] above its `main`, or hype::embed!() as its first statement; choose one of several programs with --bin
     "#);
-    let embedding = PLAIN.replace("// Here.", "hype::embed!();");
-    let package = package.with_file("src/bin/plain.rs", &embedding);
-    assert_snapshot!(embed(&package, &[]).seen(), @r#"
+    let with_embed = PLAIN.replace("// Here.", "hype::embed!();");
+    let package = package.with_file("src/bin/plain.rs", &with_embed);
+    assert_snapshot!(embed(&package, &[]).redacted(), @r#"
     status 0
     --- stderr
        Unchanged [TARGET]/hype/carried.wasm ([SIZE], 1 function: sign)
@@ -145,25 +148,25 @@ fn a_program_with_its_components_inside_runs_anywhere() {
          Program [TARGET]/debug/carried, with its components inside
          Program [TARGET]/debug/plain, with its components inside
     "#);
-    Alone::new(&program).says("good day, yours");
-    Alone::new(&program.with_file_name("plain")).says("yours");
+    Alone::new(&program).check_prints("good day, yours");
+    Alone::new(&program.with_file_name("plain")).check_prints("yours");
 }
 
 #[test]
-fn only_a_program_takes_components() {
-    assert_snapshot!(hype(&["build", "--embed", "-p", "test-library"]).seen(), @r#"
+fn package_without_program_embeds_nothing() {
+    assert_snapshot!(hype(&["build", "--embed", "-p", "test-library"]).redacted(), @r#"
     status 2
     --- stderr
     error: `test-library` has no program to run
     Hint: write one in its src/main.rs, or call a function: cargo hype call
     "#);
-    assert_snapshot!(hype(&["build", "--embed", "-p", "hello", "--bin", "bye"]).seen(), @r#"
+    assert_snapshot!(hype(&["build", "--embed", "-p", "hello", "--bin", "bye"]).redacted(), @r#"
     status 2
     --- stderr
     error: `hello` has no program `bye`
     Hint: it has: hello
     "#);
-    assert_snapshot!(hype(&["build", "--bin", "hello"]).seen(), @r#"
+    assert_snapshot!(hype(&["build", "--bin", "hello"]).redacted(), @r#"
     status 2
     --- stderr
     error: the following required arguments were not provided:

@@ -1,14 +1,14 @@
-//! The compiler's flags for the machine, and those for guests.
+//! Compiler flags for this machine and for guests.
 
 use std::fs;
 use std::path::Path;
 
 use insta::assert_snapshot;
 
-use crate::hype::{Hype, Seen, hype};
+use crate::hype::{Hype, RedactedOutput, hype};
 use crate::package::{Package, target_directory};
 
-/// A function that tells how it was compiled.
+/// A function that returns the flags that it was compiled with.
 const LIBRARY: &str = "\
 #![allow(unexpected_cfgs)]
 
@@ -34,7 +34,7 @@ pub fn compiled_with() -> String {
 }
 ";
 
-/// Each of these lets a guest fail to be linked, or costs a warning a function.
+/// Flags for this machine, with which a guest fails to link or causes a warning for each function.
 const MACHINE: &str = "-Clink-arg=-fuse-ld=mold -Ctarget-cpu=native --cfg for_the_machine";
 
 fn flags_as_array() -> String {
@@ -42,17 +42,17 @@ fn flags_as_array() -> String {
     format!("[{}]", flags.join(", "))
 }
 
-/// Builds `package` as `with` says, and gives what is said of it.
-fn built(package: &Package, options: &[&str], with: impl FnOnce(Hype) -> Hype) -> Seen {
+/// Builds `package` with the command that `with` adjusts, and returns the output.
+fn built(package: &Package, options: &[&str], with: impl FnOnce(Hype) -> Hype) -> RedactedOutput {
     let build = hype(&[&["build"], options].concat()).in_package(package);
-    let seen = with(build).seen();
-    assert_eq!(seen.status, 0, "{seen}");
-    seen
+    let output = with(build).redacted();
+    assert_eq!(output.status, 0, "{output}");
+    output
 }
 
 fn compiled_with(package: &str) -> String {
     let component = target_directory().join("hype").join(package).with_extension("wasm");
-    let called = hype(&["call", component.to_str().unwrap(), "compiled_with"]).seen();
+    let called = hype(&["call", component.to_str().unwrap(), "compiled_with"]).redacted();
     assert_eq!(called.status, 0, "{called}");
     called.stdout
 }
@@ -63,18 +63,18 @@ fn write_configuration(directory: &Path, text: &str) {
 }
 
 #[test]
-fn flags_for_the_machine_are_none_for_guests() {
+fn flags_for_the_machine_do_not_reach_guests() {
     let package = Package::write("flagged", LIBRARY);
-    let place = package.directory().join(".cargo");
-    write_configuration(&place, "");
+    let cargo_directory = package.directory().join(".cargo");
+    write_configuration(&cargo_directory, "");
     built(&package, &["--release"], |build| build);
     assert_snapshot!(compiled_with("flagged"), @r#""simd128""#);
 
-    // Neither a link error nor a warning, and not even another build.
+    // No link error, no warning, and no rebuild.
     let check = |with: &dyn Fn(Hype) -> Hype| {
-        let seen = built(&package, &["--release"], with);
-        let lines: Vec<_> = seen.stderr.lines().collect();
-        assert!(matches!(lines.as_slice(), [one] if one.starts_with("   Unchanged ")), "{seen}");
+        let output = built(&package, &["--release"], with);
+        let lines: Vec<_> = output.stderr.lines().collect();
+        assert!(matches!(lines.as_slice(), [one] if one.starts_with("   Unchanged ")), "{output}");
     };
     check(&|build| build.with_env("RUSTFLAGS", MACHINE));
     check(&|build| build.with_env("CARGO_BUILD_RUSTFLAGS", MACHINE));
@@ -86,29 +86,29 @@ fn flags_for_the_machine_are_none_for_guests() {
         format!("[target.'cfg(all())']\nrustflags = {}\n", flags_as_array()),
         format!("[target.'cfg(not(windows))']\nrustflags = {}\n", flags_as_array()),
     ] {
-        write_configuration(&place, &text);
+        write_configuration(&cargo_directory, &text);
         check(&|build| build);
     }
 }
 
 #[test]
-fn guests_have_flags_of_their_own() {
+fn guests_get_flags_configured_for_their_target() {
     let package = Package::write("own-flags", LIBRARY);
-    let place = package.directory().join(".cargo");
-    write_configuration(&place, "");
+    let cargo_directory = package.directory().join(".cargo");
+    write_configuration(&cargo_directory, "");
     built(&package, &[], |build| build);
     assert_snapshot!(compiled_with("own-flags"), @r#""""#);
 
     write_configuration(
-        &place,
+        &cargo_directory,
         "[build]\nrustflags = [\"--cfg\", \"for_the_machine\"]\n\
          [target.wasm32-wasip1]\nrustflags = [\"--cfg\", \"by_name\"]\n\
          [target.'cfg(target_family = \"wasm\")']\nrustflags = \"--cfg by_condition\"\n",
     );
     let variable = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
-    let seen = built(&package, &[], |build| {
+    let output = built(&package, &[], |build| {
         build.with_env(variable, "--cfg by_variable").with_env("RUSTFLAGS", MACHINE)
     });
-    assert!(seen.stderr.starts_with("   Component "), "{seen}");
+    assert!(output.stderr.starts_with("   Component "), "{output}");
     assert_snapshot!(compiled_with("own-flags"), @r#""by_name by_condition by_variable""#);
 }

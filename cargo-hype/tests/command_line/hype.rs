@@ -1,8 +1,7 @@
-//! `cargo hype` as a person runs it, and what that person sees.
+//! Runs `cargo hype` and captures its output.
 //!
-//! It runs in the workspace or in a package that a test writes, with the environment of the test
-//! but for what would change the output. What differs from run to run or from machine to machine is
-//! blurred in one place, [`blurred`](crate::blurred).
+//! The command runs in the workspace or in a package that a test writes. Environment variables that would change the
+//! output are removed, and [`redaction`](crate::redaction) replaces the parts that differ from run to run.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,31 +13,31 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use crate::blurred::blurred;
 use crate::package::{self, Package};
+use crate::redaction::redact;
 
-/// One `cargo hype ..`, yet to be run.
+/// A `cargo hype` command that is not started yet.
 pub(crate) struct Hype {
     command: Command,
-    /// Holds the stage, of this command alone.
+    /// A directory that contains the stage of this command.
     scratch: Rc<TempDir>,
 }
 
-/// What came of it, blurred.
-pub(crate) struct Seen {
+/// The exit status and the redacted output of a command.
+pub(crate) struct RedactedOutput {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Has Rust's target added where it is missing, which no test wants to see.
+/// Adds Rust's target if it is missing, so that no test prints that.
 static TARGET: LazyLock<()> = LazyLock::new(|| {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hype"));
     let built = command.args(["build", "-p", "hello"]).current_dir(workspace()).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 });
 
-/// `cargo hype` with these arguments, at the root of the workspace.
+/// Returns a `cargo hype` command with these arguments, at the root of the workspace.
 pub(crate) fn hype(arguments: &[&str]) -> Hype {
     LazyLock::force(&TARGET);
     let scratch = Rc::new(tempfile::tempdir().unwrap());
@@ -53,14 +52,15 @@ pub(crate) fn hype(arguments: &[&str]) -> Hype {
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         .env("HYPE_STAGING", format!("file://{}/stage", scratch.path().display()))
-        // This user's own volumes are none of a test's.
+        // Isolates the test from the user's volumes and keys.
         .env("XDG_DATA_HOME", scratch.path().join("data"))
-        // What was compiled for the machine is kept, which changes nothing but the time it takes.
+        .env("XDG_STATE_HOME", scratch.path().join("state"))
+        // Keeps compiled machine code between runs, which only saves time.
         .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     Hype { command, scratch }
 }
 
-/// cargo as a user's shell has it: without what the cargo around this test has set.
+/// Returns a cargo command without the variables that the cargo around this test has set.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     for name in variables_of_cargo() {
@@ -69,7 +69,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The variables that tell a test which package it is of.
+/// Returns the names of the variables that cargo sets for a test.
 fn variables_of_cargo() -> impl Iterator<Item = OsString> {
     let names = std::env::vars_os().map(|(name, _)| name);
     names.filter(|name| {
@@ -86,33 +86,33 @@ fn changes_output(variable: &str) -> bool {
 }
 
 impl Hype {
-    /// The same in `directory`.
+    /// Sets the working directory.
     pub(crate) fn in_directory(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// Its stage.
+    /// Returns the directory of the stage.
     pub(crate) fn stage(&self) -> PathBuf {
         self.scratch.path().join("stage")
     }
 
-    /// The directory that holds its stage, which goes when this and the command are gone.
+    /// Returns the directory that contains the stage. It is deleted when this and the command are dropped.
     pub(crate) fn scratch(&self) -> Rc<TempDir> {
         Rc::clone(&self.scratch)
     }
 
-    /// The same in the directory of `package`.
+    /// Sets the working directory to that of `package`, and shares the target directory of written packages.
     pub(crate) fn in_package(self, package: &Package) -> Self {
         self.sharing_target().in_directory(package.directory())
     }
 
-    /// The same in the directory of `package`, which has a program.
+    /// Sets the working directory to that of `package`, which has a program, and uses the workspace's target directory.
     pub(crate) fn in_program(self, package: &Package) -> Self {
         self.with_env("CARGO_TARGET_DIR", target_directory()).in_directory(package.directory())
     }
 
-    /// The same with a stage that cannot be written: a file stands where its blobs should.
+    /// Makes writing to the stage fail: a file replaces its directory `blobs`.
     pub(crate) fn with_broken_stage(self) -> Self {
         let stage = self.stage();
         std::fs::create_dir(&stage).unwrap();
@@ -120,18 +120,26 @@ impl Hype {
         self
     }
 
-    /// The same with the target directory of all packages that tests write.
+    /// Uses the target directory that all written packages share.
     pub(crate) fn sharing_target(self) -> Self {
         self.with_env("CARGO_TARGET_DIR", package::target_directory())
     }
 
-    /// The same with this variable.
+    /// Gives the command its own directories for temporary files and machine code, so that it finds no leftovers of other
+    /// tests.
+    pub(crate) fn without_leftovers(self) -> Self {
+        let scratch = self.scratch();
+        let names = ["TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
+        names.into_iter().fold(self, |command, name| command.with_env(name, scratch.path()))
+    }
+
+    /// Sets an environment variable.
     pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// The same as a user calls the installed command: without what the cargo around this test has set.
+    /// Removes the variables that the cargo around this test has set, as if a user ran the installed command.
     pub(crate) fn in_shell(mut self) -> Self {
         for name in variables_of_cargo() {
             self.command.env_remove(name);
@@ -139,32 +147,49 @@ impl Hype {
         self
     }
 
-    /// Runs it, and gives all that it writes.
+    /// Appends arguments.
+    pub(crate) fn with_arguments(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Starts the command with pipes for its output. Its files exist as long as the returned directory.
+    pub(crate) fn spawn_with_pipes(mut self) -> (Child, Rc<TempDir>) {
+        let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), self.scratch)
+    }
+
+    /// Runs the command and returns its output unredacted.
     pub(crate) fn output(mut self) -> Output {
         self.command.output().unwrap()
     }
 
-    /// Starts it.
-    pub(crate) fn start(mut self) -> Running {
-        let command = self.command.stdout(Stdio::null()).stderr(Stdio::piped());
+    /// Starts the command.
+    pub(crate) fn start(self) -> Running {
+        self.start_with(Stdio::null())
+    }
+
+    /// Starts the command with this standard output.
+    pub(crate) fn start_with(mut self, stdout: impl Into<Stdio>) -> Running {
+        let command = self.command.stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         Running { child, lines, scratch: self.scratch }
     }
 
-    /// Runs it.
-    pub(crate) fn seen(mut self) -> Seen {
+    /// Runs the command and returns its redacted output.
+    pub(crate) fn redacted(mut self) -> RedactedOutput {
         let output = self.command.output().unwrap();
-        let blur = |bytes| blurred(&String::from_utf8(bytes).unwrap(), self.scratch.path());
-        Seen {
+        let redact = |bytes| redact(&String::from_utf8(bytes).unwrap(), self.scratch.path());
+        RedactedOutput {
             status: output.status.code().unwrap(),
-            stdout: blur(output.stdout),
-            stderr: blur(output.stderr),
+            stdout: redact(output.stdout),
+            stderr: redact(output.stderr),
         }
     }
 }
 
-/// One `cargo hype ..` that runs. Dropping it ends it.
+/// A running `cargo hype` command. Dropping it kills the process.
 pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
@@ -172,32 +197,44 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits until it writes a line with `text` to the standard error.
+    /// Waits until the command writes a line with `text` to standard error.
     pub(crate) fn wait_for(&mut self, text: &str) {
-        let mut seen = Vec::new();
+        self.find(text);
+    }
+
+    /// Waits until the command writes a line with `text` to standard error, and returns the line.
+    pub(crate) fn find(&mut self, text: &str) -> String {
+        let mut lines = Vec::new();
         for line in self.lines.by_ref() {
             let line = line.unwrap();
             if line.contains(text) {
-                return;
+                return line;
             }
-            seen.push(line);
+            lines.push(line);
         }
-        panic!("it ended without {text:?}:\n{}", seen.join("\n"));
+        panic!("the command ended without {text:?}:\n{}", lines.join("\n"));
     }
 
-    /// How many runs are in its stage.
+    /// Returns the number of runs in the stage.
     pub(crate) fn runs(&self) -> usize {
         std::fs::read_dir(self.scratch.path().join("stage/runs")).map_or(0, Iterator::count)
     }
 
-    /// Presses Ctrl-C.
+    /// Sends SIGINT, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 
-    /// Waits for its end, and gives its exit status.
+    /// Kills the command, and waits for its end.
+    #[cfg(unix)]
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end of the command and returns its exit status.
     pub(crate) fn status(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
@@ -205,14 +242,25 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the command has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Seen {
-    /// The same without what hype says while it works.
+impl RedactedOutput {
+    /// Replaces the ages of runs, which are a few seconds.
+    pub(crate) fn without_ages(mut self) -> Self {
+        for seconds in (0..60).rev() {
+            let json = format!("\"age_seconds\":{seconds},");
+            self.stdout = self.stdout.replace(&json, "\"age_seconds\":[AGE],");
+            self.stdout = self.stdout.replace(&format!(" {seconds}s "), " [AGE] ");
+            self.stdout = self.stdout.replace(&format!(" {seconds}s\n"), " [AGE]\n");
+        }
+        self
+    }
+
+    /// Removes the progress lines of hype.
     pub(crate) fn without_progress(mut self) -> Self {
         let is_result = |line: &&str| !line.starts_with("hype: ");
         let lines: Vec<_> = self.stderr.split_inclusive('\n').filter(is_result).collect();
@@ -221,7 +269,7 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for RedactedOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "status {}", self.status)?;
         for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
@@ -233,12 +281,12 @@ impl fmt::Display for Seen {
     }
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// The workspace's target directory.
+/// Returns the workspace's target directory.
 pub(crate) fn target_directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().canonicalize().unwrap()
 }

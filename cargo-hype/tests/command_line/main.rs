@@ -1,25 +1,37 @@
-//! The command line as a person sees it, as snapshots: what is printed where, and the exit status.
+//! Snapshot tests of the command line: standard output, standard error and the exit status.
 //!
-//! `cargo insta review` shows what a change does to them.
+//! `cargo insta review` shows changes to the snapshots.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod blurred;
 mod hype;
 mod package;
+mod redaction;
 
 mod build;
+mod build_command;
 mod call;
+mod completions;
+mod configuration;
+mod diagnosis;
+mod doctor;
 mod embed;
+mod exec;
 mod gc;
 mod guest_flags;
+#[cfg(unix)]
+mod guide;
+mod incremental;
 mod inspect;
 mod interrupt;
+mod map;
 mod new;
-mod refusal;
+mod operations;
 mod run;
-mod second_run;
+#[cfg(unix)]
+mod staged_maps;
 #[cfg(unix)]
 mod target;
 mod typed;
 mod usage;
+mod wit;

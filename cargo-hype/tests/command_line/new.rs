@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use crate::hype::{hype, workspace};
 
-/// A workspace without packages, at a place of its own in our target directory.
+/// Creates a workspace without packages in the target directory, and returns its directory.
 fn empty_workspace(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new packages").join(name);
     if directory.exists() {
@@ -20,9 +20,9 @@ fn empty_workspace(name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_package_depends_on_hype_and_nothing_else() {
+fn hype_is_the_only_dependency_of_a_new_package() {
     let directory = tempfile::tempdir().unwrap();
-    assert_snapshot!(hype(&["new", "my-words"]).in_directory(directory.path()).seen(), @r#"
+    assert_snapshot!(hype(&["new", "my-words"]).in_directory(directory.path()).redacted(), @r#"
     status 0
     --- stderr
          Created package `my-words`
@@ -38,8 +38,8 @@ fn a_package_depends_on_hype_and_nothing_else() {
     [dependencies]
     hype = { git = "https://github.com/spotify/hype", package = "spotify-hype" }
 
-    # Cranelift, which makes machine code of components, is slow where it isn't optimized itself; and
-    # nobody steps into dependencies, whose debug information would only make components large.
+    # Cranelift compiles components to machine code and is slow unless it is optimized itself. Debug
+    # information of dependencies would only make components large.
     [profile.dev]
     debug = "line-tables-only"
 
@@ -58,18 +58,18 @@ fn a_package_depends_on_hype_and_nothing_else() {
 }
 
 #[test]
-fn a_package_is_built_as_it_was_made() {
+fn new_package_builds() {
     let directory = empty_workspace("building");
     let clone = workspace();
-    // The same versions as ours, which are there already.
+    // The versions of hype's workspace are downloaded already.
     fs::copy(clone.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
     let new = hype(&["new", "made", "--hype-path", clone.to_str().unwrap()]);
-    assert_eq!(new.in_directory(&directory).seen().status, 0);
+    assert_eq!(new.in_directory(&directory).redacted().status, 0);
     let manifest = fs::read_to_string(directory.join("made/Cargo.toml")).unwrap();
     let host = format!("hype = {{ path = {:?}, ", clone.join("host"));
     assert!(manifest.contains(&host), "{manifest}");
     let build = hype(&["build", "-p", "made"]).sharing_target().in_directory(&directory);
-    assert_snapshot!(build.seen(), @r#"
+    assert_snapshot!(build.redacted(), @r#"
     status 0
     --- stderr
        Component [TARGET]/tmp/cargo-hype/hype/made.wasm ([SIZE], 1 function: greet)
@@ -77,10 +77,10 @@ fn a_package_is_built_as_it_was_made() {
 }
 
 #[test]
-fn a_package_in_a_workspace_becomes_a_member() {
+fn package_in_a_workspace_becomes_a_member() {
     let directory = empty_workspace("including");
     let new = || hype(&["new", "words", "--hype-path", "../../../../"]).in_directory(&directory);
-    assert_snapshot!(new().seen(), @r#"
+    assert_snapshot!(new().redacted(), @r#"
     status 0
     --- stderr
          Created package `words`, a member of the workspace [TARGET]/tmp/new packages/including
@@ -107,28 +107,28 @@ fn a_package_in_a_workspace_becomes_a_member() {
     [dependencies]
     hype = { path = "../../../../../host", package = "spotify-hype" }
     "#);
-    assert!(!directory.join("words/.gitignore").exists(), "it stands in our repository");
+    assert!(!directory.join("words/.gitignore").exists(), "the package is inside a repository");
 
-    assert_snapshot!(hype(&["new", "more/words"]).in_directory(&directory).seen(), @r#"
+    assert_snapshot!(hype(&["new", "more/words"]).in_directory(&directory).redacted(), @r#"
     status 2
     --- stderr
-    error: the workspace has a package `words` already, at [TARGET]/tmp/new packages/including/words
+    error: the workspace already has a package `words`, at [TARGET]/tmp/new packages/including/words
     Hint: choose another name
     "#);
 }
 
 #[test]
-fn a_root_with_the_profile_needs_no_more_lines() {
+fn only_missing_profile_lines_are_printed() {
     let directory = empty_workspace("profiled");
     let new = |name| {
-        let seen =
-            hype(&["new", name, "--hype-path", "../../../../"]).in_directory(&directory).seen();
-        assert_eq!(seen.status, 0, "{seen}");
-        seen.stderr
+        let output =
+            hype(&["new", name, "--hype-path", "../../../../"]).in_directory(&directory).redacted();
+        assert_eq!(output.status, 0, "{output}");
+        output.stderr
     };
-    let told = new("first");
-    let lines: Vec<_> = told.lines().filter(|line| line.ends_with(".opt-level = 1")).collect();
-    assert!(lines.contains(&"wasmtime.opt-level = 1"), "{told}");
+    let stderr = new("first");
+    let lines: Vec<_> = stderr.lines().filter(|line| line.ends_with(".opt-level = 1")).collect();
+    assert!(lines.contains(&"wasmtime.opt-level = 1"), "{stderr}");
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
     let (last, others) = lines.split_last().unwrap();
     let profile = format!("{manifest}[profile.dev.package]\n{}\n", others.join("\n"));
@@ -153,19 +153,19 @@ fn a_root_with_the_profile_needs_no_more_lines() {
 }
 
 #[test]
-fn what_is_there_is_left_alone() {
-    assert_snapshot!(hype(&["new", "examples/hello"]).seen(), @r#"
+fn existing_directory_is_rejected() {
+    assert_snapshot!(hype(&["new", "examples/hello"]).redacted(), @r#"
     status 2
     --- stderr
     error: examples/hello exists already
-    Hint: choose another name; a package that is there needs hype in its [dependencies]
+    Hint: choose another name; an existing package needs hype in its [dependencies]
     "#);
 }
 
 #[test]
-fn names_that_would_not_compile_are_refused() {
+fn names_that_would_not_compile_are_rejected() {
     let directory = tempfile::tempdir().unwrap();
-    let new = |name: &str| hype(&["new", name]).in_directory(directory.path()).seen();
+    let new = |name: &str| hype(&["new", name]).in_directory(directory.path()).redacted();
     assert_snapshot!(new("fn"), @r#"
     status 2
     --- stderr
@@ -179,26 +179,26 @@ fn names_that_would_not_compile_are_refused() {
     --- stderr
     error: a package cannot be called `hype`
     Caused by:
-       0: the library that it depends on is called so
+       0: it is the name of the package's dependency hype
     Hint: choose a name of letters, digits, - and _, e.g. greeting
     "#);
     for name in ["3words", "a.b", "build", "gen", "std", "w\u{f6}rter"] {
-        let seen = new(name);
-        assert_eq!(seen.status, 2, "{seen}");
-        assert!(seen.stderr.starts_with("error: a package cannot be called"), "{seen}");
+        let output = new(name);
+        assert_eq!(output.status, 2, "{output}");
+        assert!(output.stderr.starts_with("error: a package cannot be called"), "{output}");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn what_is_no_clone_of_hype_is_refused() {
+fn hype_path_must_be_a_clone_of_hype() {
     let directory = tempfile::tempdir().unwrap();
     let new = hype(&["new", "words", "--hype-path", "."]).in_directory(directory.path());
-    assert_snapshot!(new.seen(), @r#"
+    assert_snapshot!(new.redacted(), @r#"
     status 2
     --- stderr
-    error: . is no clone of hype
-    Hint: get one: git clone https://github.com/spotify/hype, and give its directory
+    error: . is not a clone of hype
+    Hint: run git clone https://github.com/spotify/hype, and pass its directory
     "#);
     assert!(!directory.path().join("words").exists());
 }

@@ -1,33 +1,35 @@
-//! Packages that tests write, which belong to no workspace of ours.
+//! Writes packages outside of hype's workspace.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::hype::workspace;
 
-/// A package with a library, written anew for a test.
+/// A package with a library, written for a test.
 pub(crate) struct Package {
     directory: PathBuf,
 }
 
 impl Package {
-    /// The package `name` with `library` as its src/lib.rs, in a directory with a space in its path.
+    /// Writes the package `name` with `library` as its src/lib.rs, in a directory with a space in its path.
     ///
-    /// It always stands at the same place, so that cargo replaces what it made of it before.
+    /// The path of a package is the same in each run, so that cargo reuses its target directory.
     pub(crate) fn write(name: &str, library: &str) -> Self {
-        Self::of_manifest(name, library, &format!("{}, default-features = false", hype()), "")
+        Self::write_with(name, library, &format!("{}, default-features = false", hype()), "")
     }
 
-    /// The same with `main` as its src/main.rs, and with the profiles of our workspace: in its target
-    /// directory most of what the program needs is there already.
+    /// Writes the package `name` with the program `main`.
+    ///
+    /// The package has the profiles of hype's workspace, so that builds reuse the dependencies in the workspace's
+    /// target directory.
     pub(crate) fn write_program(name: &str, library: &str, main: &str) -> Self {
-        let ours = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
-        let (_, profiles) = ours.split_once("[profile.dev]\n").unwrap();
-        Self::of_manifest(name, library, &hype(), &format!("[profile.dev]\n{profiles}"))
+        let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+        let (_, profiles) = manifest.split_once("[profile.dev]\n").unwrap();
+        Self::write_with(name, library, &hype(), &format!("[profile.dev]\n{profiles}"))
             .with_file("src/main.rs", main)
     }
 
-    fn of_manifest(name: &str, library: &str, hype: &str, profiles: &str) -> Self {
+    fn write_with(name: &str, library: &str, hype: &str, profiles: &str) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written packages").join(name);
         let manifest = format!(
             "[package]\n\
@@ -38,30 +40,30 @@ impl Package {
              [dependencies]\n\
              hype = {{ {hype} }}\n\
              \n\
-             # A workspace of its own, wherever it stands.\n\
+             # Not a member of any other workspace.\n\
              [workspace]\n\
              {profiles}"
         );
         let package = Self { directory };
         let package = package.with_file("Cargo.toml", &manifest).with_file("src/lib.rs", library);
-        // The same versions as ours, which are there already.
+        // The versions of hype's workspace are downloaded already.
         fs::copy(workspace().join("Cargo.lock"), package.directory.join("Cargo.lock")).unwrap();
         package
     }
 
-    /// The same, whose dependency hype is called `name`.
+    /// Renames the dependency hype to `name`.
     pub(crate) fn with_hype_called(self, name: &str) -> Self {
         let manifest = fs::read_to_string(self.directory.join("Cargo.toml")).unwrap();
         let renamed = manifest.replace("\nhype = {", &format!("\n{name} = {{"));
         self.with_file("Cargo.toml", &renamed)
     }
 
-    /// Where it stands.
+    /// Returns the directory of the package.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Writes one more of its files.
+    /// Writes a file of the package.
     pub(crate) fn with_file(self, path: &str, text: &str) -> Self {
         let path = self.directory.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -69,7 +71,7 @@ impl Package {
         self
     }
 
-    /// Lets it depend on a package of its own, whose `src/lib.rs` is `library`.
+    /// Adds a dependency `name`, whose `src/lib.rs` is `library`.
     pub(crate) fn with_dependency(self, name: &str, library: &str) -> Self {
         let manifest = fs::read_to_string(self.directory.join("Cargo.toml")).unwrap();
         let dependency = format!("[dependencies]\n{name} = {{ path = \"{name}\" }}\n");
@@ -78,7 +80,7 @@ impl Package {
             .with_file(&format!("{name}/src/lib.rs"), library)
     }
 
-    /// The same for one that defines functions.
+    /// Adds a dependency `name` that depends on hype and defines functions.
     pub(crate) fn with_definer(self, name: &str, library: &str) -> Self {
         let dependency = format!("hype = {{ {} }}\n", hype());
         self.with_dependency(name, library)
@@ -86,7 +88,7 @@ impl Package {
     }
 }
 
-/// The manifest of a dependency.
+/// Returns the manifest of a dependency.
 pub(crate) fn manifest_of(name: &str, dependencies: &str) -> String {
     format!(
         "[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"2024\"\n\n\
@@ -94,14 +96,14 @@ pub(crate) fn manifest_of(name: &str, dependencies: &str) -> String {
     )
 }
 
-/// How a package depends on hype.
+/// Returns the content of the dependency on hype in a manifest.
 fn hype() -> String {
-    // A string of JSON is one of TOML too.
+    // A JSON string is also a TOML string.
     let host = serde_json::to_string(&workspace().join("host")).unwrap();
     format!("package = \"spotify-hype\", path = {host}")
 }
 
-/// The target directory of all of them, so that hype is compiled for them once.
+/// Returns the target directory that written packages share, so that hype is compiled once.
 pub(crate) fn target_directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cargo-hype")
 }

@@ -6,10 +6,10 @@ use crate::hype::hype;
 use crate::package::Package;
 
 #[test]
-fn the_program_runs_with_its_arguments() {
-    let seen = hype(&["run", "-p", "wordcount", "--", "LICENSE"]).seen();
-    assert_eq!(seen.status, 0, "{seen}");
-    assert_snapshot!(seen.stdout, @r#"
+fn program_gets_its_arguments() {
+    let output = hype(&["run", "-p", "wordcount", "--", "LICENSE"]).redacted();
+    assert_eq!(output.status, 0, "{output}");
+    assert_snapshot!(output.stdout, @r#"
     LICENSE: 1607 words, 452 different
        100 the
         69 or
@@ -25,9 +25,20 @@ fn the_program_runs_with_its_arguments() {
 }
 
 #[test]
-fn the_status_is_the_programs() {
-    let seen = hype(&["run", "-p", "wordcount", "--", "/no/such/file"]).seen();
-    assert_snapshot!(seen, @r#"
+fn example_of_a_map_finds_lines_in_files() {
+    let files = ["/no/such/file", "README.md", "LICENSE"];
+    let arguments = [&["run", "-p", "grep", "--", "irrevocable"][..], &files].concat();
+    let output = hype(&arguments).redacted();
+    assert_eq!(output.status, 0, "{output}");
+    let line = "      worldwide, non-exclusive, no-charge, royalty-free, irrevocable";
+    assert_eq!(output.stdout, format!("LICENSE:69: {line}\nLICENSE:76: {line}\n"));
+    assert!(output.stderr.contains("cannot read /no/such/file"), "{output}");
+}
+
+#[test]
+fn exit_status_is_that_of_the_program() {
+    let output = hype(&["run", "-p", "wordcount", "--", "/no/such/file"]).redacted();
+    assert_snapshot!(output, @r#"
     status 1
     --- stderr
     error: cannot read /no/such/file
@@ -37,8 +48,8 @@ fn the_status_is_the_programs() {
 }
 
 #[test]
-fn a_package_without_a_program_is_refused() {
-    assert_snapshot!(hype(&["run", "-p", "hype-wire"]).seen(), @r#"
+fn package_without_program_is_rejected() {
+    assert_snapshot!(hype(&["run", "-p", "hype-wire"]).redacted(), @r#"
     status 2
     --- stderr
     error: `hype-wire` has no program to run
@@ -47,19 +58,19 @@ fn a_package_without_a_program_is_refused() {
 }
 
 #[test]
-fn a_program_is_not_built_for_webassembly() {
+fn program_for_webassembly_is_rejected() {
     let run = hype(&["run", "-p", "hello"]).with_env("CARGO_BUILD_TARGET", "wasm32-wasip1");
-    assert_snapshot!(run.seen(), @r#"
+    assert_snapshot!(run.redacted(), @r#"
     status 2
     --- stderr
-    error: cargo's configuration has the program `hello` built for wasm32-wasip1, where it can't submit anything
-    Hint: take CARGO_BUILD_TARGET and `[build] target` of .cargo/config.toml away: functions are compiled for wasm32-wasip1 without them
+    error: cargo's configuration builds the program `hello` for wasm32-wasip1, where it can't submit closures
+    Hint: remove CARGO_BUILD_TARGET and `[build] target` in .cargo/config.toml: functions are compiled for wasm32-wasip1 without them
     "#);
 }
 
 #[test]
-fn an_unknown_program_is_answered_with_those_that_there_are() {
-    assert_snapshot!(hype(&["run", "-p", "wordcount", "--bin", "count"]).seen(), @r#"
+fn unknown_program_lists_known_programs() {
+    assert_snapshot!(hype(&["run", "-p", "wordcount", "--bin", "count"]).redacted(), @r#"
     status 2
     --- stderr
     error: `wordcount` has no program `count`
@@ -68,32 +79,31 @@ fn an_unknown_program_is_answered_with_those_that_there_are() {
 }
 
 #[test]
-fn a_workspace_with_several_programs_asks_for_one() {
-    let seen = hype(&["run"]).seen();
-    assert_eq!(seen.status, 2);
-    let lines: Vec<_> = seen.stderr.lines().collect();
+fn workspace_with_several_programs_needs_a_choice() {
+    let output = hype(&["run"]).redacted();
+    assert_eq!(output.status, 2);
+    let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines[0], "error: several packages of this workspace have programs");
     assert!(
         lines[1].starts_with("Hint: choose one with -p: ") && lines[1].contains("hello"),
-        "{seen}"
+        "{output}"
     );
 }
 
 #[test]
-fn a_function_of_its_packages_name_is_told_from_the_package() {
+fn function_with_the_name_of_its_package_gets_a_hint() {
     let library =
         "pub const FIVE: u8 = 5;\n\n#[hype::function]\npub fn same() -> u8 {\n    FIVE\n}\n";
     let main = "use same::{FIVE, same};\n\nfn main() {\n    println!(\"{FIVE} {same:?}\");\n}\n";
     let package = Package::write_program("same", library, main);
-    let seen = hype(&["run"]).in_program(&package).seen();
-    assert!(seen.stderr.contains("no `FIVE` in `same`"), "{seen}");
+    let output = hype(&["run"]).in_program(&package).redacted();
+    assert!(output.stderr.contains("no `FIVE` in `same`"), "{output}");
     assert!(
-        seen.stderr.ends_with(
+        output.stderr.ends_with(
             "error: the program `same` of `same` doesn't compile\n\
-             Hint: what cargo says above is why; where `same` means the package and not its function `same`, \
-             write `::same`\n"
+             Hint: see the compiler's errors above; to name the crate and not its function `same`, write `::same`\n"
         ),
-        "{seen}"
+        "{output}"
     );
 }
 
@@ -107,13 +117,13 @@ async fn main() -> h::Result<()> {
 ";
 
 #[test]
-fn the_programs_submitter_can_be_chosen() {
-    // Its dependency hype has another name, which the macros find.
+fn submitter_option_reaches_the_program() {
+    // The macros find the renamed dependency hype.
     let library = "#[h::function]\npub fn five() -> u8 {\n    5\n}\n";
     let package = Package::write_program("ambient", library, AMBIENT).with_hype_called("h");
-    let seen = hype(&["run", "--submitter", "local"]).in_program(&package).seen();
-    assert_eq!((seen.status, seen.stdout.as_str()), (0, "5\n"), "{seen}");
-    let seen = hype(&["run", "--submitter", "abacus"]).in_program(&package).seen();
-    assert_eq!((seen.status, seen.stdout.as_str()), (2, ""), "{seen}");
-    assert!(seen.stderr.contains("error: there is no submitter `abacus` in this"), "{seen}");
+    let output = hype(&["run", "--submitter", "local"]).in_program(&package).redacted();
+    assert_eq!((output.status, output.stdout.as_str()), (0, "5\n"), "{output}");
+    let output = hype(&["run", "--submitter", "abacus"]).in_program(&package).redacted();
+    assert_eq!((output.status, output.stdout.as_str()), (2, ""), "{output}");
+    assert!(output.stderr.contains("error: there is no submitter `abacus` in this"), "{output}");
 }

@@ -1,4 +1,4 @@
-//! Rust's target where it is missing. Scripts stand in for rustc and rustup, which have the true one.
+//! Adding Rust's target if it is missing. Scripts replace rustc and rustup, since the real toolchain has the target.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,11 +15,11 @@ case \"$*\" in
 esac
 ";
 
-/// Its directory is there before all that belongs into it.
+/// A rustup that creates the target's directory first, then blocks until the test continues it.
 const RUSTUP: &str = "\
-echo \"$@\" >>TOOLS/asked
+echo \"$@\" >>TOOLS/calls
 mkdir -p TOOLS/rustlib/wasm32-wasip1/lib
-cat TOOLS/until
+cat TOOLS/continue
 ";
 
 fn write_script(tools: &Path, name: &str, script: &str) {
@@ -30,7 +30,7 @@ fn write_script(tools: &Path, name: &str, script: &str) {
 }
 
 #[test]
-fn one_build_adds_it_and_others_wait() {
+fn one_build_adds_the_target_while_another_waits() {
     let package = Package::write("at-once", "#[hype::function]\npub fn nothing() {}\n");
     let directory = tempfile::tempdir().unwrap();
     let tools = directory.path();
@@ -38,8 +38,8 @@ fn one_build_adds_it_and_others_wait() {
     write_script(tools, "rustup", RUSTUP);
     fs::create_dir(tools.join("rustlib")).unwrap();
     fs::write(tools.join("rustlib/rust-installer-version"), "3\n").unwrap();
-    let until = tools.join("until");
-    assert!(Command::new("mkfifo").arg(&until).status().unwrap().success());
+    let continue_pipe = tools.join("continue");
+    assert!(Command::new("mkfifo").arg(&continue_pipe).status().unwrap().success());
 
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let start = || hype(&["build"]).in_package(&package).with_env("PATH", &path).start();
@@ -47,7 +47,7 @@ fn one_build_adds_it_and_others_wait() {
     first.wait_for("Adding Rust's target wasm32-wasip1 (rustup target add wasm32-wasip1)");
     let mut second = start();
     second.wait_for("Waiting until another build has added Rust's target wasm32-wasip1");
-    fs::write(until, "").unwrap();
+    fs::write(continue_pipe, "").unwrap();
     assert_eq!((first.status(), second.status()), (Some(0), Some(0)));
-    assert_eq!(fs::read_to_string(tools.join("asked")).unwrap(), "target add wasm32-wasip1\n");
+    assert_eq!(fs::read_to_string(tools.join("calls")).unwrap(), "target add wasm32-wasip1\n");
 }

@@ -1,7 +1,7 @@
-//! A runner of one's own: each attempt is a child process, `hype-run`.
+//! A custom runner: each attempt is a child process, `hype-run`.
 //!
-//! A runner for a batch system looks alike: it builds a [`Process`] from the attempt, gives it to the
-//! system, and translates its end to a [`ProcessEnd`]. The tests run hype's whole conformance suite on it.
+//! A runner for a batch system has the same structure: it builds a [`Process`] from the attempt, submits it to the
+//! system, and translates its end to a [`ProcessEnd`]. The tests run hype's whole conformance suite.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::ready;
@@ -15,10 +15,11 @@ use futures::future::BoxFuture;
 use hype::run::LogStream;
 use hype::runner::launch::{Invocation, KeySource};
 use hype::runner::{
-    Attempt, Description, HostMounts, Log, Mount, Owned, Plan, PlanRequest, Process, ProcessEnd,
-    ProcessExit, Proof, RunKey, Runner, Subject, Voucher, check_commands, is_driven_here,
+    Attempt, CleanupList, CollectedLeftovers, Completion, Description, FoundProcesses, HostMounts,
+    Log, LogMode, Mount, Plan, PlanRequest, Process, ProcessEnd, ProcessExit, Proof, RunKey,
+    Runner, Subject, check_commands, is_driven_here,
 };
-use hype::stage::Removal;
+use hype::stage::CollectMode;
 use hype::{Error, Result, RunEnvironment};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
@@ -32,8 +33,16 @@ pub struct ChildRunner {
     children: Arc<Children>,
 }
 
-/// The children that run, by the names of their runs: what stops one, and tells when it is gone.
-type Children = Mutex<HashMap<String, (watch::Sender<bool>, watch::Receiver<()>)>>;
+/// The running children, by their run IDs.
+type Children = Mutex<HashMap<String, ChildHandle>>;
+
+/// Stops a child and waits for its end.
+#[derive(Debug)]
+struct ChildHandle {
+    stop: watch::Sender<bool>,
+    /// Closed when the child has ended.
+    gone: watch::Receiver<()>,
+}
 
 impl ChildRunner {
     /// Returns a runner that starts the program `hype_run`.
@@ -42,7 +51,7 @@ impl ChildRunner {
         Self { hype_run: hype_run.into(), mounts, children: Arc::default() }
     }
 
-    /// Keeps volumes below `volumes`, and looks for secrets below `secrets`.
+    /// Sets the directories of volumes and secrets.
     #[must_use]
     pub fn with_directories(
         self,
@@ -55,12 +64,12 @@ impl ChildRunner {
         Self { mounts: Arc::new(mounts), ..self }
     }
 
-    /// Stops the child of a run, if there is one, and waits until it is gone.
+    /// Stops the child of a run, if it is running, and waits for its end.
     async fn stop(children: Arc<Children>, run_id: String) {
         let child = lock(&children).remove(&run_id);
-        if let Some((stop, mut gone)) = child {
+        if let Some(ChildHandle { stop, mut gone }) = child {
             stop.send_replace(true);
-            // An error says that it is gone.
+            // The channel only closes: the error means that the child has ended.
             let _ = gone.changed().await;
         }
     }
@@ -68,7 +77,7 @@ impl ChildRunner {
 
 impl Runner for ChildRunner {
     fn description(&self) -> Description {
-        Description { place: "in a child process".to_owned(), outlives_program: false }
+        Description { location: "in a child process".to_owned(), outlives_program: false }
     }
 
     fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
@@ -78,40 +87,44 @@ impl Runner for ChildRunner {
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
-        owned: &'a Owned,
+        cleanup: &'a CleanupList,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        Box::pin(ready(check_commands(env).and_then(|()| self.mounts.mounts(env, owned))))
+        Box::pin(ready(check_commands(env).and_then(|()| self.mounts.mounts(env, cleanup))))
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Completion>> {
         let (runner, process) = (self.clone(), Process::of(&attempt));
         Box::pin(async move {
             let (stop, stopped) = watch::channel(false);
-            let (here, gone) = watch::channel(());
-            lock(&runner.children).insert(process.run_id.clone(), (stop, gone));
+            let (running, gone) = watch::channel(());
+            lock(&runner.children).insert(process.run_id.clone(), ChildHandle { stop, gone });
             let stopping = ChildRunner::stop(Arc::clone(&runner.children), process.run_id.clone());
-            process.owned.enter(format!("process {}", process.name), async move {
+            process.cleanup.register(format!("process {}", process.name), async move {
                 stopping.await;
                 Ok(())
             });
             let child = Child::of(&process, &runner.hype_run);
-            // In a task of its own, so that the child is waited for even if nobody waits for the run. It must
-            // not hold the cleanup list, whose last handle stops it.
-            let running = tokio::spawn(async move {
-                let _here = here;
+            // A separate task waits for the child even if this future is dropped. It must not hold the cleanup list:
+            // dropping the last handle of that list stops the child.
+            let task = tokio::spawn(async move {
+                let _running = running;
                 child.run(stopped).await
             });
-            let end = running.await.map_err(|error| Error::runner("a task broke down", error))?;
+            let end = task.await.map_err(|error| Error::runner("a task failed", error))?;
             lock(&runner.children).remove(&process.run_id);
-            let what = format!("process {}", process.name);
-            let mut subject = Subject::process(&process.run_id, &what);
+            let name = format!("process {}", process.name);
+            let mut subject = Subject::process(&process.run_id, &name);
             subject.last_lines = process.log.last(5);
             subject.judge(end)
         })
     }
 
-    fn looks_in(&self, _: &str) -> bool {
+    fn add_search_location(&self, _: &str, _: &str) -> bool {
         false
+    }
+
+    fn check_removable<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -126,7 +139,11 @@ impl Runner for ChildRunner {
         Box::pin(ready(Ok(None)))
     }
 
-    fn follow(&self, _: &str, _: Log) -> BoxFuture<'static, ()> {
+    fn processes<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>> {
+        Box::pin(ready(Ok(FoundProcesses::default())))
+    }
+
+    fn copy_log(&self, _: &str, _: u32, _: Log, _: LogMode) -> BoxFuture<'static, ()> {
         Box::pin(ready(()))
     }
 
@@ -140,14 +157,14 @@ impl Runner for ChildRunner {
 
     fn collect<'a>(
         &'a self,
-        removal: Removal,
+        mode: CollectMode,
         _: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(ready(self.mounts.collect(removal)))
+    ) -> BoxFuture<'a, Result<CollectedLeftovers>> {
+        Box::pin(ready(self.mounts.collect(mode)))
     }
 }
 
-/// A child process that is to be started.
+/// A child process to be started.
 struct Child {
     command: Command,
     invocation: Invocation,
@@ -168,7 +185,7 @@ impl Child {
         Self { command, invocation, key, name: process.name.clone(), log: process.log.clone() }
     }
 
-    /// Runs it to its end, or until it is stopped.
+    /// Runs the child to its end, or until it is stopped.
     async fn run(self, stopped: watch::Receiver<bool>) -> ProcessEnd {
         match self.run_to_end(stopped).await {
             Ok(exit) => ProcessEnd::Exited(exit),
@@ -179,11 +196,11 @@ impl Child {
     }
 
     async fn run_to_end(mut self, mut stopped: watch::Receiver<bool>) -> io::Result<ProcessExit> {
-        // Only this user can look into it, and no closure is shown it.
+        // Only this user can read the directory, and no closure has it as a mount.
         let directory = tempfile::tempdir()?;
-        let told = directory.path().join("termination-log");
+        let termination_log = directory.path().join("termination-log");
         self.invocation.key = Some(KeySource::StandardInput);
-        self.invocation.termination_log = Some(told.clone());
+        self.invocation.termination_log = Some(termination_log.clone());
         self.invocation.isolates_commands = true;
         let mut child = self.command.args(self.invocation.to_args()).spawn()?;
         let mut key = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -191,17 +208,17 @@ impl Child {
         drop(key);
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let output = futures::future::join(
-            hand_on(out, &self.log, LogStream::Stdout),
-            hand_on(err, &self.log, LogStream::Stderr),
+            copy_output(out, &self.log, LogStream::Stdout),
+            copy_output(err, &self.log, LogStream::Stderr),
         );
         let ended = async {
-            // Both pipes end with the process, and nothing is lost of what it wrote.
+            // The pipes close with the process, so this copies all of its output.
             output.await;
             child.wait().await
         };
         let status = tokio::select! {
             status = ended => Some(status?),
-            // An error says that nobody can stop it any more.
+            // An error means that the handle was dropped, so the child can't be stopped any more.
             Ok(_) = stopped.wait_for(|stopped| *stopped) => None,
         };
         let Some(status) = status else {
@@ -210,24 +227,25 @@ impl Child {
             exit.stopped_by = Some(format!("process {} was stopped", self.name));
             return Ok(exit);
         };
-        let mut exit = ProcessExit::of_status(code(status));
-        let told = tokio::fs::read_to_string(told).await.unwrap_or_default();
-        exit.line = told.lines().next().and_then(|line| line.parse().ok());
+        let mut exit = ProcessExit::of_status(exit_code(status));
+        let lines = tokio::fs::read_to_string(termination_log).await.unwrap_or_default();
+        exit.line = lines.lines().next().and_then(|line| line.parse().ok());
         Ok(exit)
     }
 }
 
-/// Writes what the child writes to `log`.
-async fn hand_on(pipe: Option<impl AsyncRead + Unpin>, log: &Log, stream: LogStream) {
+/// Copies a pipe of the child to `log`.
+async fn copy_output(pipe: Option<impl AsyncRead + Unpin>, log: &Log, stream: LogStream) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 16 << 10];
-    // An error is the end of the pipe, too.
+    // A read error ends the pipe, too.
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
         log.write(stream, &buffer[..read]);
     }
 }
 
-fn code(status: ExitStatus) -> i64 {
+/// Returns the exit status; 128 plus the signal's number if a signal ended the process.
+fn exit_code(status: ExitStatus) -> i64 {
     let by_signal = status.signal().map(|signal| 128 + signal);
     status.code().or(by_signal).unwrap_or(-1).into()
 }

@@ -1,4 +1,4 @@
-//! hype's conformance suite on the example's runner.
+//! hype's conformance suite with the example's runner.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use child_runner::ChildRunner;
 use hype::{Result, Stage, Submitter};
 
-/// One submitter for all cases, in a directory of its own.
+/// Returns the submitter of all cases, which has its own directory.
 fn submitter() -> Result<Submitter> {
     static SUBMITTER: LazyLock<(tempfile::TempDir, Submitter)> = LazyLock::new(|| {
         let directory = tempfile::tempdir().unwrap();

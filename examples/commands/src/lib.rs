@@ -6,12 +6,12 @@ use std::io;
 use hype::process::Command;
 use serde::{Deserialize, Serialize};
 
-/// A simple model for describing the runtime environment.
+/// The output of commands and the environment variables of a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Res {
-    /// What the command wrote.
+    /// The output of the command.
     pub cmd_output: String,
-    /// The file systems that commands see.
+    /// The output of `df -h`: the mounted file systems.
     pub mounts: String,
     /// All environment variables.
     pub vars: Vec<EnvVar>,
@@ -20,13 +20,13 @@ pub struct Res {
 /// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvVar {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it holds.
+    /// The value.
     pub value: String,
 }
 
-/// Runs `cmd`, words with spaces between them, and `df -h`, and lists all environment variables.
+/// Runs `cmd`, a program and its arguments separated by spaces, and `df -h`, and lists all environment variables.
 #[hype::function]
 pub fn extract_env(cmd: String) -> io::Result<Res> {
     let cmd_output = run(&cmd)?;
@@ -35,7 +35,7 @@ pub fn extract_env(cmd: String) -> io::Result<Res> {
     Ok(Res { cmd_output, mounts, vars })
 }
 
-/// Stores what is at `url` in the file `word` of the directory `mount`.
+/// Downloads `url` to the file `word` in the directory `mount`.
 #[hype::function]
 pub fn write(url: String, mount: String) -> io::Result<()> {
     run(&format!("curl -fsSo {mount}/word {url}")).map(drop)
@@ -47,13 +47,13 @@ pub fn read(mount: String) -> io::Result<String> {
     run(&format!("cat {mount}/word"))
 }
 
-/// What a command writes that does well. One that doesn't is an error, with what it says of that.
-fn run(words: &str) -> io::Result<String> {
-    let mut words = words.split_whitespace();
+/// Runs a command and returns its standard output. A command that fails is an error with its standard error.
+fn run(command: &str) -> io::Result<String> {
+    let mut words = command.split_whitespace();
     let program = words.next().unwrap_or_default();
     let output = Command::new(program).args(words).output()?;
     let text = |bytes| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    // df looks at all that it can and tells of the rest.
+    // df fails if it cannot read one file system, but prints the others.
     if output.status.success() || (program == "df" && !output.stdout.is_empty()) {
         return Ok(text(&output.stdout));
     }

@@ -1,4 +1,4 @@
-//! Tells what a closure sees of where it runs: variables and files.
+//! Lists the environment variables and the files that a closure sees.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,34 +6,34 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// A simple model for describing the runtime environment.
+/// The environment variables and the files of a closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Res {
     /// All environment variables.
     pub vars: Vec<EnvVar>,
-    /// The files below the directories that were asked for.
+    /// The files below the given directories.
     pub files: Vec<File>,
 }
 
 /// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvVar {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it holds.
+    /// The value.
     pub value: String,
 }
 
-/// A file and how large it is.
+/// A file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Where it stands.
+    /// The path.
     pub path: PathBuf,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Tells all environment variables, and the files below `directories`, in alphabetic order.
+/// Lists all environment variables, and the files below `directories` in alphabetic order.
 #[hype::function]
 pub fn extract_env(directories: Vec<PathBuf>) -> anyhow::Result<Res> {
     let vars = std::env::vars().map(|(name, value)| EnvVar { name, value }).collect();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_found_in_all_depths() -> anyhow::Result<()> {
+    fn nested_files_are_listed() -> anyhow::Result<()> {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let res = extract_env::call(vec![package.to_owned()])?;
         let size = include_bytes!("lib.rs").len() as u64;
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_named() {
+    fn missing_directory_is_named() {
         let error = extract_env::call(vec!["/not/there".into()]).unwrap_err();
         assert_eq!(error.to_string(), "cannot list /not/there");
     }
 
     #[test]
-    fn variables_are_shown_with_their_values() {
+    fn variable_displays_name_and_value() {
         let var = EnvVar { name: "LANG".into(), value: "en".into() };
         assert_eq!(var.to_string(), "EnvVar(LANG,en)");
     }

@@ -1,5 +1,8 @@
-//! Shows what a closure sees: what its environment names, and nothing of this machine. Try it with
-//! `SECRET=hush cargo hype run -p extract-env`.
+//! Shows that a closure sees the variables and files of its environment, and none of this machine's.
+//!
+//! Run it with `SECRET=hush cargo hype run -p extract-env`.
+
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::path::Path;
 
@@ -20,19 +23,14 @@ async fn main() -> hype::Result<()> {
     let res = submitter.submit(extract_env(directories), &env).await?;
 
     for var in &res.vars {
-        print(&var.to_string());
+        println!("{var}");
     }
     for file in &res.files {
-        print(&file.to_string());
+        println!("{file}");
     }
-    // HOME and PATH are there, too, but these are the sandbox's own.
-    let is_seen = |name: &str| res.vars.iter().any(|var| var.name == name);
-    let hidden = std::env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(is_seen));
-    print(&format!("{} variables of this machine are not there", hidden.count()));
+    // HOME and PATH exist too, with values of the sandbox.
+    let is_visible = |name: &str| res.vars.iter().any(|var| var.name == name);
+    let hidden = std::env::vars_os().filter(|(name, _)| !name.to_str().is_some_and(is_visible));
+    println!("{} variables of this machine are not there", hidden.count());
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "it is what the program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

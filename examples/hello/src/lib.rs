@@ -1,4 +1,4 @@
-//! The smallest closure: what it takes and what it gives is text.
+//! The smallest closure: it takes a string and returns a string.
 
 /// Greets `arg`.
 #[hype::function]
@@ -11,7 +11,7 @@ mod tests {
     use super::example;
 
     #[test]
-    fn the_body_can_be_tested_in_place() {
+    fn example_appends_world() {
         assert_eq!(example::call("hello".into()), "hello world!");
     }
 }

@@ -1,4 +1,6 @@
-//! Runs `example` elsewhere, twice: by a submitter that is named, and by the one in scope.
+//! Runs `example` elsewhere, twice: with an explicit submitter, and with the default one.
+
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use hello::example;
 
@@ -7,15 +9,10 @@ async fn main() -> hype::Result<()> {
     let submitter = hype::Submitter::ambient()?;
     let env = hype::RunEnvironment::new();
     let greeting = submitter.submit(example("hello".into()), &env).await?;
-    print(&greeting);
+    println!("{greeting}");
 
     hype::set_default(submitter, env.with_env("LANG", "en"));
     let greeting = example("goodbye".into()).await?;
-    print(&greeting);
+    println!("{greeting}");
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "it is what the program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

@@ -1,18 +1,18 @@
-//! Makes thumbnails of pictures, with a crate that knows nothing of hype.
+//! Creates thumbnails of pictures with the crate `image`, which doesn't depend on hype.
 
 use std::io::Cursor;
 
 use image::{ImageError, ImageFormat};
 
-/// Makes a PNG whose longer side has at most `side` pixels of another PNG.
+/// Shrinks a PNG such that its longer side has at most `side` pixels.
 ///
 /// # Errors
 ///
-/// When `png` is not one, or is broken.
+/// If `png` is not a valid PNG.
 #[hype::function]
 pub fn thumbnail(png: Vec<u8>, side: u32) -> Result<Vec<u8>, ImageError> {
     let picture = image::load_from_memory_with_format(&png, ImageFormat::Png)?;
-    // A picture that is smaller already stays as it is.
+    // `thumbnail` would enlarge a smaller picture.
     let side = side.min(picture.width().max(picture.height()));
     let mut small = Cursor::new(Vec::new());
     picture.thumbnail(side, side).write_to(&mut small, ImageFormat::Png)?;
@@ -32,14 +32,14 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_side_fits_and_nothing_grows() -> Result<(), ImageError> {
+    fn longer_side_fits_and_small_pictures_keep_their_size() -> Result<(), ImageError> {
         assert_eq!(size_of_thumbnail(64)?, (64, 40));
         assert_eq!(size_of_thumbnail(1000)?, (320, 200));
         Ok(())
     }
 
     #[test]
-    fn what_is_broken_gives_an_error() {
+    fn invalid_png_is_an_error() {
         assert!(thumbnail::call(SUNSET[..SUNSET.len() / 2].to_vec(), 64).is_err());
         assert!(thumbnail::call(b"no picture".to_vec(), 64).is_err());
     }

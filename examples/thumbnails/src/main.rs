@@ -1,5 +1,7 @@
-//! Makes thumbnails of PNG files elsewhere, all at the same time:
+//! Creates thumbnails of PNG files in concurrent closures:
 //! `cargo hype run -p thumbnails -- [--out DIRECTORY] [FILE...]`.
+
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ const SIDE: u32 = 64;
 #[hype::main]
 async fn main() -> anyhow::Result<()> {
     let (pictures, out) = arguments(env::args_os().skip(1))?;
-    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let submitter = hype::Submitter::ambient()?;
     let env = hype::RunEnvironment::new();
 
@@ -21,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     for path in pictures {
         let png = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let size = png.len();
-        // It goes on by itself, while the next ones are read and started.
+        // `spawn` returns immediately, so the closures run concurrently.
         runs.push((path, size, submitter.spawn(thumbnail(png, SIDE), &env)));
     }
     for (path, size, run) in runs {
@@ -29,12 +31,12 @@ async fn main() -> anyhow::Result<()> {
         let target = out.join(path.with_extension("thumbnail.png").file_name().unwrap_or_default());
         fs::write(&target, &small).with_context(|| format!("cannot write {}", target.display()))?;
         let (path, target) = (path.display(), target.display());
-        print(&format!("{path}: {size} bytes, {target}: {} bytes", small.len()));
+        println!("{path}: {size} bytes, {target}: {} bytes", small.len());
     }
     Ok(())
 }
 
-/// The pictures, and the directory for their thumbnails.
+/// Parses the command line to the paths of the pictures and the directory for the thumbnails.
 fn arguments(
     mut arguments: impl Iterator<Item = OsString>,
 ) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
@@ -60,14 +62,9 @@ fn examples() -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// `tmp` in the target directory, in which this program stands as `debug/thumbnails`.
+/// Returns the directory `tmp` in the target directory; this program is `debug/thumbnails` there.
 fn temporary() -> anyhow::Result<PathBuf> {
     let program = env::current_exe()?;
     let target = program.ancestors().nth(2).context("use --out to name a directory")?;
     Ok(target.join("tmp"))
-}
-
-#[expect(clippy::print_stdout, reason = "it is what the program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

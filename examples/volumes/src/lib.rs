@@ -1,21 +1,21 @@
-//! One closure leaves a word for others to read.
+//! Writes a word in one closure and reads it in others.
 
 use std::hash::{BuildHasher, RandomState};
 use std::{fs, io};
 
-/// Makes up a word and stores it in the file `path`.
+/// Writes a random word to the file `path`.
 #[hype::function]
 pub fn write(path: String) -> io::Result<()> {
     fs::write(path, random_word())
 }
 
-/// Reads the word in the file `path`.
+/// Reads the word from the file `path`.
 #[hype::function]
 pub fn read(path: String) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
-/// Four random syllables; the sandbox has the randomness of the machine.
+/// Returns four random syllables. The sandbox provides the machine's random numbers.
 fn random_word() -> String {
     let chance = RandomState::new().hash_one("word").to_le_bytes();
     let letters = [b"bdfgklmnprstvwz".as_slice(), b"aeiou"].into_iter().cycle();
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_can_be_read() -> io::Result<()> {
+    fn written_word_can_be_read() -> io::Result<()> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("word").display().to_string();
         write::call(path.clone())?;
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn words_differ() {
+    fn random_words_differ() {
         assert_ne!(random_word(), random_word());
     }
 }

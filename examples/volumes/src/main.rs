@@ -1,4 +1,6 @@
-//! Prepares a volume by one closure, and reads it by ten at once.
+//! Writes to a volume in one closure, and reads it in ten concurrent ones.
+
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use hype::blocking::Submitter;
 use hype::{RunEnvironment, VolumeRequest};
@@ -17,15 +19,10 @@ fn main() -> hype::Result<()> {
 
     submitter.submit(write(word.clone()), &read_write)?;
 
-    // Each run goes on by itself, so that all ten read at the same time.
+    // `spawn` returns immediately, so all ten runs read concurrently.
     let runs: Vec<_> = (0..10).map(|_| submitter.spawn(read(word.clone()), &read_only)).collect();
     for run in runs {
-        print(&run.wait()?);
+        println!("{}", run.wait()?);
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "it is what the program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

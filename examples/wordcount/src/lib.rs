@@ -1,30 +1,30 @@
-//! Counts the words of a text, with a structure for what it gives.
+//! Counts the words of a text, and returns a struct.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What the words of a text are.
+/// The word counts of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
-    /// How many there are.
+    /// The number of words.
     pub total: usize,
-    /// How many different ones there are, upper and lower case being the same.
+    /// The number of different words, compared without case.
     pub different: usize,
-    /// The most frequent ones, the first of the alphabet first where they are equally so.
+    /// The most frequent words; words of the same frequency in alphabetic order.
     pub most: Vec<Word>,
 }
 
 /// One word of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// In lower case.
+    /// The word in lower case.
     pub text: String,
-    /// How often it occurs.
+    /// The number of occurrences.
     pub count: usize,
 }
 
-/// Counts the words of `text` and gives the `most` frequent ones.
+/// Counts the words of `text` and returns the `most` frequent ones.
 #[hype::function]
 pub fn count(text: String, most: usize) -> Words {
     let mut counts: HashMap<String, usize> = HashMap::new();
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_counted() {
+    fn count_ignores_case_and_punctuation() {
         let words = count::call("To be, or not to be: that's it.".into(), 2);
         assert_eq!((words.total, words.different), (8, 6));
         let most = words.most.iter().map(|word| (word.text.as_str(), word.count));

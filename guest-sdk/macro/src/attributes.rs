@@ -1,25 +1,24 @@
-//! Which of a function's attributes go where.
+//! Distributes a function's attributes over the generated items.
 //!
-//! One function becomes three items: the constructor of its closure, its plain body `call`, and
-//! the type that carries `call`. To the user they are one, so what is said of the function must
-//! hold for each as far as it makes sense there, and be reported once.
+//! One function becomes three items: the constructor of its closure, its body `call`, and the type that carries `call`.
+//! An attribute is copied to each item to which it applies, such that each lint reports once.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, parse_quote};
 
-/// A function's attributes, sorted.
+/// A function's attributes, by generated item.
 #[derive(Default)]
 pub(crate) struct Attributes {
-    /// For what makes the closure.
+    /// Attributes of the closure's constructor.
     pub(crate) constructor: Vec<Attribute>,
-    /// For the type that carries the body.
+    /// Attributes of the type that carries the body.
     pub(crate) carrier: Vec<Attribute>,
-    /// For the body.
+    /// Attributes of the body.
     pub(crate) call: Vec<Attribute>,
-    /// What the doc comments say.
+    /// The doc comments.
     pub(crate) docs: Docs,
-    /// Whether every use of the function is a warning.
+    /// Whether the function has the attribute `#[deprecated]`.
     pub(crate) is_deprecated: bool,
 }
 
@@ -58,7 +57,7 @@ impl Attributes {
         self.call.push(attribute);
     }
 
-    /// The body is the code as written, so that is where a lint shows that the user expects.
+    /// Expects the lint in the body, the code as written, and allows it in the constructor.
     fn add_expectation(&mut self, attribute: Attribute) {
         if let Meta::List(expected) = &attribute.meta {
             let lints = &expected.tokens;
@@ -68,17 +67,17 @@ impl Attributes {
     }
 }
 
-/// The lines of doc comments, of which one can be a macro that gives a text.
+/// The lines of doc comments. A line can be a macro call that expands to a string.
 #[derive(Default)]
 pub(crate) struct Docs(Vec<Expr>);
 
 impl Docs {
-    /// Whether there are none.
+    /// Returns whether there are no doc comments.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As Markdown: without the space that follows `///`.
+    /// Returns the text as Markdown, without the space that follows `///`; `None` if a line is a macro call.
     fn literal(&self) -> Option<String> {
         let lines: Option<Vec<_>> = self.0.iter().map(text).collect();
         let lines = lines?.join("\n");
@@ -89,7 +88,7 @@ impl Docs {
     }
 }
 
-/// An expression of the text.
+/// Generates an expression of type `&str`.
 impl ToTokens for Docs {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match (self.literal(), self.0.as_slice()) {
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn docs_are_told_as_markdown() {
+    fn docs_are_converted_to_markdown() {
         let docs = |source| sorted(source).docs.to_token_stream().to_string();
         assert_eq!(docs(""), r#""""#);
         assert_eq!(
@@ -143,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lint_is_expected_of_the_body_alone() {
+    fn lint_expectation_applies_to_the_body_only() {
         let sorted = sorted("#[expect(clippy::unit_arg, reason = \"r\")]");
         assert_eq!(written(&sorted.constructor), r#"#[allow(clippy::unit_arg,reason="r")]"#);
         assert_eq!(written(&sorted.call), r#"#[expect(clippy::unit_arg,reason="r")]"#);
     }
 
     #[test]
-    fn each_item_gets_what_means_something_to_it() {
+    fn attributes_go_to_the_items_they_apply_to() {
         let sorted = sorted("#[inline] #[doc(hidden)] #[deprecated] #[tracing::instrument]");
         assert_eq!(written(&sorted.constructor), "#[doc(hidden)]#[deprecated]");
         assert_eq!(written(&sorted.carrier), "#[doc(hidden)]");

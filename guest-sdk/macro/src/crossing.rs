@@ -1,8 +1,8 @@
-//! Whether a type can cross to another machine, as far as its looks tell.
+//! Checks by its tokens that a type can cross, i.e. can be sent to another process.
 //!
-//! Values cross as data, so a type must own all that it holds. The trait bounds in the expansion
-//! decide; but of a borrowed type they say only that a lifetime doesn't fit, so what shows in the
-//! signature is refused here, with the type to write instead.
+//! Values are sent as data, so a type must own its content. The trait bounds in the expansion enforce that, but for a
+//! borrowed type they only report a lifetime mismatch. Types that are visibly wrong in the signature are rejected here,
+//! with the type to write instead.
 
 use syn::visit::{self, Visit};
 use syn::{
@@ -11,36 +11,36 @@ use syn::{
 };
 
 use crate::mistakes::Mistakes;
-use crate::options::Returns;
+use crate::options::ReturnKind;
 use crate::type_name::type_name;
 
-/// Looks at the type of a parameter.
+/// Checks the type of a parameter.
 pub(crate) fn check_argument(ty: &Type, mistakes: &mut Mistakes) {
     let values = "arguments";
     Crossing { mistakes, values }.visit_type(ty);
 }
 
-/// Looks at a return type: at all of it, or at the value and the error of a fallible function.
-pub(crate) fn check_result(ty: &Type, returns: Returns, mistakes: &mut Mistakes) {
+/// Checks a return type; for a fallible function, the value and the error separately.
+pub(crate) fn check_result(ty: &Type, returns: ReturnKind, mistakes: &mut Mistakes) {
     let values = "results";
     let arguments = match (returns, last_segment(ty).map(|result| &result.arguments)) {
-        (Returns::Fallible, Some(PathArguments::AngleBracketed(arguments))) => arguments,
+        (ReturnKind::Fallible, Some(PathArguments::AngleBracketed(arguments))) => arguments,
         _ => return Crossing { mistakes, values }.visit_type(ty),
     };
     for (index, argument) in arguments.args.iter().enumerate() {
         match index {
             0 => Crossing { mistakes, values }.visit_generic_argument(argument),
-            _ => Describing { mistakes }.visit_generic_argument(argument),
+            _ => ErrorType { mistakes }.visit_generic_argument(argument),
         }
     }
 }
 
-/// The last segment of a type that is a path.
+/// Returns the last segment of a type that is a path.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ty {
         Type::Path(ty) => ty.path.segments.last(),
         Type::Paren(ty) => last_segment(&ty.elem),
-        // What a `macro_rules` macro substitutes for its `$ty:ty`.
+        // The substitution of a `$ty:ty` of `macro_rules`.
         Type::Group(ty) => last_segment(&ty.elem),
         _ => None,
     }
@@ -48,9 +48,10 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
 
 const NAME_THE_TYPE: &str = "a closure has fixed types: name the type itself";
 
+/// A visitor that rejects types that cannot cross.
 struct Crossing<'a> {
     mistakes: &'a mut Mistakes,
-    /// What crosses: "arguments" or "results".
+    /// The noun in messages: "arguments" or "results".
     values: &'static str,
 }
 
@@ -113,16 +114,16 @@ impl Visit<'_> for Crossing<'_> {
         self.mistakes.add(ty, NAME_THE_TYPE);
     }
 
-    /// The length of an array holds no values that cross.
+    /// Skips expressions: the length of an array is not sent.
     fn visit_expr(&mut self, _: &Expr) {}
 }
 
-/// What an error must look like. It crosses as its message, so it may hold what it likes.
-struct Describing<'a> {
+/// A visitor that rejects invalid error types. Only an error's message is sent, so it may contain any type.
+struct ErrorType<'a> {
     mistakes: &'a mut Mistakes,
 }
 
-impl Visit<'_> for Describing<'_> {
+impl Visit<'_> for ErrorType<'_> {
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
         self.mistakes.add(ty, NAME_THE_TYPE);
     }
@@ -145,7 +146,7 @@ fn is_named(bound: &TypeParamBound, name: &str) -> bool {
     }
 }
 
-/// The type to write in place of a reference to `ty`.
+/// Returns the type to write instead of a reference to `ty`.
 fn owned(ty: &Type) -> String {
     match ty {
         Type::Reference(ty) => owned(&ty.elem),

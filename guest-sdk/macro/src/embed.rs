@@ -1,8 +1,7 @@
-//! The expansion of `hype::embed!`.
+//! Expands `hype::embed!`.
 //!
-//! `cargo hype build --embed` names the components in a variable, and the compiler reads them as it
-//! reads sources: cargo compiles the program again when the variable or a component changes, and
-//! nothing else.
+//! `cargo hype build --embed` lists the components in an environment variable. The expansion reads the variable and
+//! includes the files, so cargo recompiles the program when the variable or a component changes.
 
 use std::path::Path;
 
@@ -12,11 +11,11 @@ use quote::quote;
 use crate::hype_path::HypePath;
 use crate::options::{Options, hype_path};
 
-/// The variable that names the components to embed, a path a line.
+/// The environment variable with the paths of the components to embed, one path for each line.
 pub(crate) const VARIABLE: &str = "HYPE_EMBED";
 
-/// What hands the components that `list` names to hype; without a list, nothing. hype is `found` under that
-/// path unless the options name another.
+/// Returns an expression that registers the components in `list`; without a list, it does nothing. `found` is the path
+/// of hype unless the options set another.
 pub(crate) fn expand(
     found: Result<HypePath, String>,
     options: TokenStream,
@@ -32,14 +31,14 @@ pub(crate) fn expand(
         let components = list.lines().map(component);
         quote!(#hype::__internal::embed(&[#(#components),*]);)
     });
-    // Reading the variable in the program's own code is what tells cargo of it.
+    // cargo tracks the variable only if the program's own code reads it.
     quote! {{
         const _: ::core::option::Option<&str> = ::core::option_env!(#VARIABLE);
         #embed
     }}
 }
 
-/// The package, which is the file's name, and the bytes.
+/// Returns a tuple of the package, which is the stem of the file name, and the bytes.
 fn component(path: &str) -> TokenStream {
     let package = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
     quote!((#package, ::core::include_bytes!(#path)))
@@ -50,11 +49,11 @@ mod tests {
     use super::*;
 
     fn expanded(list: Option<&str>) -> String {
-        expand(Ok(HypePath::usual()), TokenStream::new(), list).to_string()
+        expand(Ok(HypePath::default_name()), TokenStream::new(), list).to_string()
     }
 
     #[test]
-    fn components_are_named_by_their_packages() {
+    fn components_are_embedded_with_their_packages() {
         let expected = quote! {{
             const _: ::core::option::Option<&str> = ::core::option_env!("HYPE_EMBED");
             ::hype::__internal::embed(&[
@@ -66,15 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_cargo_still_hears_of_the_variable() {
+    fn env_dependency_is_tracked_without_components() {
         let expansion = expanded(None);
         assert!(expansion.contains("\"HYPE_EMBED\""), "{expansion}");
         assert!(!expansion.contains("embed ("), "{expansion}");
     }
 
     #[test]
-    fn it_takes_nothing() {
-        let refused = expand(Ok(HypePath::usual()), quote!("hello"), None).to_string();
-        assert!(refused.contains("compile_error") && refused.contains("takes nothing"));
+    fn arguments_are_rejected() {
+        let error = expand(Ok(HypePath::default_name()), quote!("hello"), None).to_string();
+        assert!(error.contains("compile_error") && error.contains("takes nothing"));
     }
 }

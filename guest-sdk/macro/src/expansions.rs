@@ -1,9 +1,8 @@
-//! Expansions, pinned as files.
+//! Snapshot tests of expansions.
 //!
-//! Each `tests/expansions/NAME.rs` holds annotated items, and `NAME.expanded.rs` what becomes of
-//! them. `UPDATE_EXPECT=1 cargo test -p hype-guest-macro` writes the latter anew; read the
-//! difference before you commit it. What rustc says of mistakes is pinned in `tests/ui` of
-//! `hype-guest`.
+//! Each `tests/expansions/NAME.rs` contains annotated items, and `NAME.expanded.rs` their expansion.
+//! `UPDATE_EXPECT=1 cargo test -p hype-guest-macro` updates the snapshots; review the diff before you commit it.
+//! Compiler errors have snapshots in `tests/ui` of `hype-guest`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -16,7 +15,7 @@ use crate::hype_path::HypePath;
 use crate::{function, main_attribute};
 
 #[test]
-fn expansions_are_as_pinned() {
+fn expansions_match_snapshots() {
     let inputs = inputs();
     assert!(!inputs.is_empty(), "no inputs");
     let differing: Vec<_> = inputs.iter().filter_map(|input| check(input).err()).collect();
@@ -36,15 +35,15 @@ fn inputs() -> Vec<PathBuf> {
 
 fn check(input: &Path) -> Result<(), String> {
     let expanded = expand(&fs::read_to_string(input).unwrap());
-    let pin = input.with_extension("expanded.rs");
+    let snapshot = input.with_extension("expanded.rs");
     if env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&pin, &expanded).unwrap();
+        fs::write(&snapshot, &expanded).unwrap();
     }
-    let pinned = fs::read_to_string(&pin).unwrap_or_default();
-    if pinned == expanded {
+    let expected = fs::read_to_string(&snapshot).unwrap_or_default();
+    if expected == expanded {
         Ok(())
     } else {
-        Err(format!("{} would now be:\n{expanded}", pin.display()))
+        Err(format!("{} would now be:\n{expanded}", snapshot.display()))
     }
 }
 
@@ -57,7 +56,7 @@ fn expand(input: &str) -> String {
     prettyplease::unparse(&file)
 }
 
-/// As rustc does it: the attribute is taken off and expanded with what is left.
+/// Expands the attribute of an item as rustc does: removes it and passes the rest of the item to it.
 fn expand_item(item: Item) -> TokenStream {
     let Item::Fn(mut item) = item else {
         return item.into_token_stream();
@@ -71,9 +70,9 @@ fn expand_item(item: Item) -> TokenStream {
         Meta::List(list) => list.tokens.clone(),
         _ => quote!(),
     };
-    let usual = Ok(HypePath::usual());
+    let hype = Ok(HypePath::default_name());
     match attribute.path().segments[1].ident.to_string().as_str() {
-        "function" => function::expand(usual, options, item.into_token_stream()),
-        _ => main_attribute::expand(usual, options, item.into_token_stream()),
+        "function" => function::expand(hype, options, item.into_token_stream()),
+        _ => main_attribute::expand(hype, options, item.into_token_stream()),
     }
 }

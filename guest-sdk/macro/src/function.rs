@@ -1,11 +1,10 @@
-//! The expansion of `#[hype::function]`.
+//! Expands `#[hype::function]`.
 //!
-//! `fn example(..) -> T` becomes a constructor `fn example(..) -> Closure<T>`, natively only, and
-//! an empty enum `example` whose `call` is the function as written. An enum and a function can
-//! share a name, and one `use` imports both. It is an enum rather than a module so that the body,
-//! its paths and its visibility keep their meaning. In the guest the function is registered for
-//! the runner, and its record goes into a custom section. Nothing says that a function is unused:
-//! its component offers it.
+//! `fn example(..) -> T` becomes a constructor `fn example(..) -> Closure<T>`, natively only, and an empty enum
+//! `example` whose `call` is the function as written, and whose `HANDLE` names it. An enum and a function can share a name, and one `use` imports
+//! both. Unlike a module, an enum keeps the meaning of the paths and the visibility in the body. In the guest the
+//! function is also registered for the runner, and its record goes into a custom section. The expansion uses `call`, so
+//! the compiler never reports the function as unused.
 
 use std::mem;
 
@@ -17,13 +16,12 @@ use crate::attributes::Attributes;
 use crate::hype_path::HypePath;
 use crate::item::Item;
 use crate::mistakes::Mistakes;
-use crate::options::{Options, Returns, hype_path};
+use crate::options::{Options, ReturnKind, hype_path};
 use crate::record::record;
 use crate::signature::{self, Parameter};
 use crate::spans::{around, generated, generated_at};
 
-/// The items that `item` becomes, or its mistakes. hype is `found` under that path unless the options name
-/// another.
+/// Returns the expansion of `item`, or its errors. `found` is the path of hype unless the options set another.
 pub(crate) fn expand(
     found: Result<HypePath, String>,
     options: TokenStream,
@@ -35,13 +33,13 @@ pub(crate) fn expand(
     }
 }
 
-/// A function that can run elsewhere, as far as its looks tell.
+/// A function whose signature allows it to run elsewhere.
 struct Function {
     item: Item,
     attributes: Attributes,
     parameters: Vec<Parameter>,
     result: Type,
-    returns: Returns,
+    returns: ReturnKind,
     hype: HypePath,
 }
 
@@ -53,8 +51,8 @@ impl Function {
     ) -> syn::Result<Self> {
         let mut item = Item::parse("#[hype::function]", item)?;
         let mut mistakes = Mistakes::default();
-        let (path, said) = mistakes.keep(Options::of_function(options)).unwrap_or_default();
-        let returns = said.unwrap_or_else(|| Returns::guessed(&item.signature.output));
+        let (path, explicit) = mistakes.keep(Options::of_function(options)).unwrap_or_default();
+        let returns = explicit.unwrap_or_else(|| ReturnKind::inferred(&item.signature.output));
         let parameters = signature::check(&item.signature, returns, &mut mistakes);
         mistakes.finish()?;
         Ok(Self {
@@ -80,7 +78,7 @@ impl ToTokens for Function {
 }
 
 impl Function {
-    /// `fn example(..) -> Closure<T>`, which binds the arguments.
+    /// Returns `fn example(..) -> Closure<T>`, which binds the arguments.
     fn constructor(&self) -> TokenStream {
         let (name, site, types) = (self.name(), self.site(), self.types());
         let hype = self.hype.at(site);
@@ -106,18 +104,18 @@ impl Function {
         }
     }
 
-    /// Something to say where the user says nothing, so that `missing_docs` speaks of `call` alone.
+    /// Returns a doc comment if the user wrote none, so that the lint `missing_docs` reports `call` alone.
     fn constructor_docs(&self) -> Option<TokenStream> {
         let docs = format!(" Makes a closure of `{}`.", self.name());
         let is_missing = self.attributes.docs.is_empty();
         is_missing.then(|| quote_spanned!(self.site()=> #[doc = #docs]))
     }
 
-    /// The type of what the closure gives back.
+    /// Returns the type of the closure's value.
     fn value(&self) -> TokenStream {
         match self.returns {
-            Returns::Value => self.result.to_token_stream(),
-            Returns::Fallible => around(
+            ReturnKind::Value => self.result.to_token_stream(),
+            ReturnKind::Fallible => around(
                 &self.result,
                 |start| quote_spanned!(start=> <),
                 |end| {
@@ -128,18 +126,18 @@ impl Function {
         }
     }
 
-    /// `enum example`, and in it the function as written.
+    /// Returns `enum example` with the function as written.
     fn carrier(&self) -> TokenStream {
         let (name, site) = (self.name(), self.site());
         let hype = self.hype.at(site);
         let attributes = &self.attributes.carrier;
         let docs = format!(" The plain body of the function `{name}`, as `{name}::call`.");
         let visibility = generated(&self.item.visibility);
-        // As the macro's, the name needn't be in camel case.
+        // A generated name is exempt from the lint on camel case.
         let generated_name = generated(name);
         let inapplicable = inapplicable_lints(site);
         let record = record(&hype, name, &self.attributes.docs, &self.parameters, &self.result);
-        let call = self.call();
+        let (handle, call) = (self.handle(), self.call());
         quote_spanned! {site=>
             #(#attributes)*
             #[doc = #docs]
@@ -150,8 +148,26 @@ impl Function {
                 #[doc(hidden)]
                 #visibility const __RECORD: #hype::__internal::FunctionRecord<'static> = #record;
 
+                #handle
+
                 #call
             }
+        }
+    }
+
+    /// Returns the handle of the function, for calls whose arguments are values of others.
+    fn handle(&self) -> TokenStream {
+        let (site, types, value) = (self.site(), self.types(), self.value());
+        let hype = self.hype.at(site);
+        let visibility = generated(&self.item.visibility);
+        let docs =
+            format!(" The handle of `{}`, for calls with values of other calls.", self.name());
+        quote_spanned! {site=>
+            #[doc = #docs]
+            #[cfg(not(target_family = "wasm"))]
+            #[allow(dead_code, clippy::type_complexity)]
+            #visibility const HANDLE: #hype::FunctionHandle<(#(#types,)*), #value> =
+                #hype::__internal::handle(&Self::__RECORD);
         }
     }
 
@@ -166,13 +182,13 @@ impl Function {
         }
     }
 
-    /// What only the guest would notice otherwise: that `call` is used, and that an error can cross.
+    /// Returns checks that only the guest would perform otherwise: uses `call`, and checks that the error can be sent.
     fn native_checks(&self) -> TokenStream {
         let (name, site) = (self.name(), self.site());
         let allowed = self.allowed();
         let error_crosses = match self.returns {
-            Returns::Value => None,
-            Returns::Fallible => Some(self.error_crosses()),
+            ReturnKind::Value => None,
+            ReturnKind::Fallible => Some(self.error_crosses()),
         };
         quote_spanned! {site=>
             #[cfg(not(target_family = "wasm"))]
@@ -200,7 +216,7 @@ impl Function {
         }
     }
 
-    /// The record in the custom section, and the entry by which the runner finds the function.
+    /// Returns the record in the custom section, and the entry by which the runner finds the function.
     fn registration(&self) -> TokenStream {
         let (name, site) = (self.name(), self.site());
         let hype = self.hype.at(site);
@@ -230,8 +246,8 @@ impl Function {
             .map(|index| format_ident!("__{index}", span = site))
             .collect();
         let encode = match self.returns {
-            Returns::Value => quote_spanned!(site=> value),
-            Returns::Fallible => quote_spanned!(site=> fallible),
+            ReturnKind::Value => quote_spanned!(site=> value),
+            ReturnKind::Fallible => quote_spanned!(site=> fallible),
         };
         quote_spanned! {site=>
             #hype::__internal::Entry {
@@ -245,7 +261,7 @@ impl Function {
         }
     }
 
-    /// The attribute for code that names `call` on nobody's behalf.
+    /// Returns an attribute for generated code that uses `call`: it must not warn that the function is deprecated.
     fn allowed(&self) -> Option<TokenStream> {
         let is_deprecated = self.attributes.is_deprecated;
         is_deprecated.then(|| quote_spanned!(self.site()=> #[allow(deprecated)]))
@@ -271,7 +287,7 @@ fn result(output: &ReturnType) -> Type {
     }
 }
 
-/// Silences the lints that advise to borrow and to be generic, which closures cannot.
+/// Allows lints that suggest borrowed or generic parameters, which closures cannot have.
 fn inapplicable_lints(site: Span) -> TokenStream {
     quote_spanned!(site=> #[allow(clippy::implicit_hasher, clippy::needless_pass_by_value)])
 }

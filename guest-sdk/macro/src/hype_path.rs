@@ -1,48 +1,50 @@
-//! How generated code names hype: as the attribute says, else as the package's manifest does.
+//! Finds the path of hype for generated code: the option `crate`, else the name of the dependency in the manifest.
 
 use proc_macro_crate::{Error, FoundCrate, crate_name};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 
-/// The package under which others depend on hype.
+/// The name of hype's package.
 const PACKAGE: &str = "spotify-hype";
 
-/// What is said where no dependency is hype.
+/// The error message if the package doesn't depend on hype.
 const DOESNT_DEPEND: &str = "\
 this package doesn't depend on spotify-hype: add it, or name the path under which another crate re-exports it";
 
 /// The path of the crate hype in the code that uses a macro.
 #[derive(Clone)]
 pub(crate) enum HypePath {
-    /// What the user wrote behind `crate =`.
+    /// The value of the option `crate`.
     Written(Path),
     /// The name of a dependency.
     Dependency(String),
 }
 
 impl HypePath {
-    /// The name that the manifest of the package being compiled gives to hype; an error where it doesn't
-    /// depend on hype.
+    /// Finds the name of hype in the manifest of the package being compiled.
+    ///
+    /// # Errors
+    ///
+    /// If the package doesn't depend on hype.
     pub(crate) fn of_package() -> Result<Self, String> {
         match crate_name(PACKAGE) {
             Ok(FoundCrate::Name(name)) => Ok(Self::Dependency(name)),
-            // Tests and examples of hype itself see it under its usual name; so does what is built
-            // without cargo.
-            Ok(FoundCrate::Itself) => Ok(Self::usual()),
+            // Tests and examples of hype itself, and builds without cargo, use the default name.
+            Ok(FoundCrate::Itself) => Ok(Self::default_name()),
             Err(Error::CrateNotFound { .. }) => {
                 Err(format!("{DOESNT_DEPEND}, e.g. `crate = framework::hype`"))
             }
-            Err(_) => Ok(Self::usual()),
+            Err(_) => Ok(Self::default_name()),
         }
     }
 
-    /// The name that hype has where nobody renames it.
-    pub(crate) fn usual() -> Self {
+    /// Returns the name of hype if the manifest doesn't rename it.
+    pub(crate) fn default_name() -> Self {
         Self::Dependency("hype".to_owned())
     }
 
-    /// The path for code at `span`. What the user wrote keeps its own place.
+    /// Returns the path for code at `span`. A path that the user wrote keeps its own span.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match self {
             Self::Written(path) => path.to_token_stream(),
@@ -53,7 +55,7 @@ impl HypePath {
         }
     }
 
-    /// The option by which another macro of hype's gets the same path, where it needs one.
+    /// Returns the option that passes the path to another macro of hype, if it needs one.
     pub(crate) fn option(&self) -> Option<TokenStream> {
         match self {
             Self::Written(path) => Some(quote!(crate = #path)),
@@ -66,9 +68,9 @@ impl HypePath {
 mod tests {
     use super::*;
 
-    /// The package of the macros is one.
+    /// Uses this package, which doesn't depend on hype.
     #[test]
-    fn a_package_without_hype_is_told_what_to_write() {
+    fn package_without_hype_is_rejected_with_a_fix() {
         let problem = HypePath::of_package().err().unwrap();
         assert_eq!(
             problem,
@@ -78,9 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_is_named_from_the_root_and_a_path_as_it_is_written() {
+    fn dependency_path_is_absolute_and_written_path_is_kept() {
         let at = |path: HypePath| path.at(Span::call_site()).to_string();
-        assert_eq!(at(HypePath::usual()), ":: hype");
+        assert_eq!(at(HypePath::default_name()), ":: hype");
         assert_eq!(at(HypePath::Written(syn::parse_quote!(a::hype))), "a :: hype");
     }
 }

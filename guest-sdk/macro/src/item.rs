@@ -1,14 +1,13 @@
-//! An annotated function, as far as the macros must understand it.
+//! Parses an annotated function without parsing its body.
 //!
-//! The body stays the tokens that it is: nothing here depends on what stands in it, so syntax that
-//! this crate's parser doesn't know yet passes through, and mistakes in it are the compiler's to
-//! report.
+//! The body is kept as tokens. So it may use syntax that the version of `syn` doesn't support, and the compiler
+//! reports its errors.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, LitStr, Signature, Token, Visibility};
 
-/// A function with its body unread.
+/// A function with an unparsed body.
 pub(crate) struct Item {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -17,7 +16,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// The function under the attribute that is written as `attribute`.
+    /// Parses the function under an attribute; `attribute` is its text, for error messages.
     pub(crate) fn parse(attribute: &str, tokens: TokenStream) -> syn::Result<Self> {
         Parser::parse2(|input: ParseStream<'_>| Self::read(attribute, input), tokens)
     }

@@ -1,6 +1,6 @@
-//! The expansion of `#[hype::main]`.
+//! Expands `#[hype::main]`.
 //!
-//! The function moves into a plain one of the same name, which hands it to the runtime.
+//! The function is nested in a plain one of the same name, which passes it to the runtime.
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
@@ -13,8 +13,7 @@ use crate::mistakes::Mistakes;
 use crate::options::{Options, hype_path};
 use crate::spans::generated_at;
 
-/// The function that `item` becomes, or its mistakes. hype is `found` under that path unless the options name
-/// another.
+/// Returns the expansion of `item`, or its errors. `found` is the path of hype unless the options set another.
 pub(crate) fn expand(
     found: Result<HypePath, String>,
     options: TokenStream,
@@ -67,7 +66,7 @@ fn check_qualifiers(signature: &syn::Signature, mistakes: &mut Mistakes) {
 fn wrap(item: &Item, path: &HypePath) -> TokenStream {
     let Item { attributes, visibility, signature, body } = item;
     let name = &signature.ident;
-    // A type that `main` cannot give is reported where it stands.
+    // Errors about an invalid return type are reported at that type.
     let at = match &signature.output {
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => name.span(),

@@ -1,25 +1,25 @@
-//! All that is wrong with an item, so that one build tells it all.
+//! Collects all errors of an item, to report them in one build.
 
 use std::fmt::Display;
 
 use quote::ToTokens;
 
-/// Mistakes found so far.
+/// The errors found so far.
 #[derive(Default)]
 pub(crate) struct Mistakes(Option<syn::Error>);
 
 impl Mistakes {
-    /// Remembers that the tokens of `at` are wrong, and what to write instead.
+    /// Adds an error at the tokens of `at`; `message` says what to write instead.
     pub(crate) fn add(&mut self, at: impl ToTokens, message: impl Display) {
         self.absorb(syn::Error::new_spanned(at, message));
     }
 
-    /// What a step gave, or nothing and its error remembered.
+    /// Returns the value of `result`, or adds its error and returns `None`.
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.absorb(error)).ok()
     }
 
-    /// All mistakes as one error, if there is any.
+    /// Returns all errors combined into one, if there are any.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
     }

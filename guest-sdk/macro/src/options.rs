@@ -1,4 +1,4 @@
-//! What the parentheses of the macros say, and what a function's return type stands for.
+//! Parses the options of the macros, and classifies return types.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -11,31 +11,31 @@ use crate::hype_path::HypePath;
 
 /// The options of a macro.
 pub(crate) struct Options {
-    /// The path of the crate hype, if the user names it.
-    hype: Option<Path>,
+    /// The path of the crate hype, if the user sets it.
+    pub(crate) hype: Option<Path>,
     /// All other options.
-    others: Vec<Meta>,
+    pub(crate) others: Vec<Meta>,
 }
 
 impl Options {
-    /// Reads options; `unknown` is said of what can't be any.
+    /// Parses options; `unknown` is the error message for invalid ones.
     pub(crate) fn parse(tokens: TokenStream, unknown: &str) -> syn::Result<Self> {
         let options = Punctuated::<Meta, Token![,]>::parse_terminated
             .parse2(tokens)
             .map_err(|error| syn::Error::new(error.span(), unknown))?;
-        let mut said = Self { hype: None, others: Vec::new() };
+        let mut parsed = Self { hype: None, others: Vec::new() };
         for option in options {
             if !option.path().is_ident("crate") {
-                said.others.push(option);
-            } else if said.hype.replace(path(&option)?).is_some() {
+                parsed.others.push(option);
+            } else if parsed.hype.replace(path(&option)?).is_some() {
                 let problem = "`crate` is there twice: keep one of them";
                 return Err(syn::Error::new_spanned(option, problem));
             }
         }
-        Ok(said)
+        Ok(parsed)
     }
 
-    /// The options of a macro that knows `crate` alone.
+    /// Parses the options of a macro whose only option is `crate`.
     pub(crate) fn crate_alone(tokens: TokenStream, unknown: &str) -> syn::Result<Option<Path>> {
         let Self { hype, others } = Self::parse(tokens, unknown)?;
         match others.first() {
@@ -44,26 +44,28 @@ impl Options {
         }
     }
 
-    /// What the options of `#[hype::function]` say.
-    pub(crate) fn of_function(tokens: TokenStream) -> syn::Result<(Option<Path>, Option<Returns>)> {
+    /// Parses the options of `#[hype::function]`.
+    pub(crate) fn of_function(
+        tokens: TokenStream,
+    ) -> syn::Result<(Option<Path>, Option<ReturnKind>)> {
         let Self { hype, others } = Self::parse(tokens, UNKNOWN)?;
-        Ok((hype, Returns::said(&others)?))
+        Ok((hype, ReturnKind::explicit(&others)?))
     }
 }
 
-/// The path that the user wrote, else the one that was `found`.
+/// Returns the path that the user set, else the `found` one.
 pub(crate) fn hype_path(
     written: Option<Path>,
     found: Result<HypePath, String>,
 ) -> syn::Result<HypePath> {
     match written {
         Some(path) => Ok(HypePath::Written(path)),
-        // Without tokens of its own, the error stands at the attribute.
+        // An error without tokens is reported at the attribute.
         None => found.map_err(|problem| syn::Error::new_spanned(TokenStream::new(), problem)),
     }
 }
 
-/// The path in `crate = path`, which may be a string as other crates have it.
+/// Parses the path in `crate = path`, which may be a string as in serde's attributes.
 fn path(option: &Meta) -> syn::Result<Path> {
     let problem = "name the path of the crate: `crate = path::of::hype`";
     match option {
@@ -78,31 +80,31 @@ fn path(option: &Meta) -> syn::Result<Path> {
     }
 }
 
-/// What a return type stands for.
+/// The kind of a return type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Returns {
-    /// The value.
+pub(crate) enum ReturnKind {
+    /// A plain value.
     Value,
-    /// The value or an error.
+    /// A `Result`: a value or an error.
     Fallible,
 }
 
-impl Returns {
-    /// What the user says of it, if anything.
-    fn said(options: &[Meta]) -> syn::Result<Option<Self>> {
-        let mut said = None;
+impl ReturnKind {
+    /// Returns the kind that the options set, if any.
+    fn explicit(options: &[Meta]) -> syn::Result<Option<Self>> {
+        let mut explicit = None;
         for option in options {
             let this = Self::from_option(option)?;
-            if said.replace(this).is_some() {
+            if explicit.replace(this).is_some() {
                 let problem = "a function is `fallible` or `value`: keep one of them";
                 return Err(syn::Error::new_spanned(option, problem));
             }
         }
-        Ok(said)
+        Ok(explicit)
     }
 
-    /// What it looks like: a type whose last segment is `Result` is fallible.
-    pub(crate) fn guessed(output: &ReturnType) -> Self {
+    /// Infers the kind from the name: a type whose last path segment is `Result` is fallible.
+    pub(crate) fn inferred(output: &ReturnType) -> Self {
         let last = match output {
             ReturnType::Type(_, ty) => crossing::last_segment(ty),
             ReturnType::Default => None,
@@ -130,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    fn said(options: &str) -> Result<Option<Returns>, String> {
+    fn explicit(options: &str) -> Result<Option<ReturnKind>, String> {
         let options = Options::of_function(parse_str(options).unwrap());
         options.map(|(_, returns)| returns).map_err(|error| error.to_string())
     }
@@ -142,15 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_fallible_or_a_value_if_it_says_so() {
-        assert_eq!(said(""), Ok(None));
-        assert_eq!(said("fallible"), Ok(Some(Returns::Fallible)));
-        assert_eq!(said("value,"), Ok(Some(Returns::Value)));
-        assert_eq!(said("crate = h, value"), Ok(Some(Returns::Value)));
+    fn options_set_the_return_kind() {
+        assert_eq!(explicit(""), Ok(None));
+        assert_eq!(explicit("fallible"), Ok(Some(ReturnKind::Fallible)));
+        assert_eq!(explicit("value,"), Ok(Some(ReturnKind::Value)));
+        assert_eq!(explicit("crate = h, value"), Ok(Some(ReturnKind::Value)));
     }
 
     #[test]
-    fn the_path_of_hype_is_a_path_or_a_string() {
+    fn crate_option_is_a_path_or_a_string() {
         assert_eq!(named("value"), Ok(None));
         assert_eq!(named("crate = h"), Ok(Some("h".to_owned())));
         assert_eq!(named("crate = ::a::hype"), Ok(Some(":: a :: hype".to_owned())));
@@ -163,21 +165,21 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_names_the_options() {
+    fn unknown_option_lists_the_options() {
         for options in ["Fallible", "name = \"x\"", "fallible(true)", "\"value\"", "3", ","] {
-            assert_eq!(said(options), Err(UNKNOWN.to_owned()), "{options}");
+            assert_eq!(explicit(options), Err(UNKNOWN.to_owned()), "{options}");
         }
-        assert!(said("value, fallible").unwrap_err().contains("keep one"));
+        assert!(explicit("value, fallible").unwrap_err().contains("keep one"));
     }
 
     #[test]
-    fn the_last_segment_tells() {
-        let guessed = |output| Returns::guessed(&parse_str(output).unwrap());
+    fn last_path_segment_decides_the_return_kind() {
+        let inferred = |output| ReturnKind::inferred(&parse_str(output).unwrap());
         for output in ["-> Result<u8, E>", "-> std::io::Result<()>", "-> (crate::Result)"] {
-            assert_eq!(guessed(output), Returns::Fallible, "{output}");
+            assert_eq!(inferred(output), ReturnKind::Fallible, "{output}");
         }
         for output in ["", "-> ()", "-> Option<Result<u8, E>>", "-> Result::Of", "-> (Result,)"] {
-            assert_eq!(guessed(output), Returns::Value, "{output}");
+            assert_eq!(inferred(output), ReturnKind::Value, "{output}");
         }
     }
 }

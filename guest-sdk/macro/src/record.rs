@@ -1,4 +1,4 @@
-//! What a component says of a function, as an expression.
+//! Generates the record that describes a function in its component.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
@@ -10,7 +10,7 @@ use crate::signature::Parameter;
 use crate::spans::generated_at;
 use crate::type_name::type_name;
 
-/// The record of the function `name`, where hype has the path `hype`.
+/// Returns an expression for the record of the function `name`; `hype` is the path of hype.
 pub(crate) fn record(
     hype: &TokenStream,
     name: &Ident,
@@ -23,7 +23,7 @@ pub(crate) fn record(
         let (name, ty) = (parameter.name.unraw().to_string(), type_name(&parameter.ty));
         quote_spanned!(site=> #hype::__internal::ParameterRecord { name: #name, type_name: #ty })
     });
-    // With the span of the name, these give its place; with any other, the attribute's.
+    // The span of the name makes these expand to its location, not to that of the attribute.
     let file = quote_spanned!(name.span()=> ::core::file!());
     let line = quote_spanned!(name.span()=> ::core::line!());
     let name = name.unraw().to_string();

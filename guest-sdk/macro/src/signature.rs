@@ -1,13 +1,13 @@
-//! Whether a function can run elsewhere, judged by its signature.
+//! Checks by its signature that a function can run elsewhere.
 
 use syn::{FnArg, GenericParam, Ident, Pat, PatType, ReturnType, Type};
 
 use crate::crossing;
 use crate::mistakes::Mistakes;
-use crate::options::Returns;
+use crate::options::ReturnKind;
 
-/// As many parameters as a closure can have.
-const MOST_PARAMETERS: usize = 12;
+/// The maximum number of parameters of a closure.
+const MAX_PARAMETERS: usize = 12;
 
 /// A parameter of a function that can run elsewhere.
 pub(crate) struct Parameter {
@@ -15,10 +15,10 @@ pub(crate) struct Parameter {
     pub(crate) ty: Type,
 }
 
-/// The parameters of `signature`, with all that keeps it from running elsewhere in `mistakes`.
+/// Returns the parameters of `signature`, and adds the reasons why it cannot run elsewhere to `mistakes`.
 pub(crate) fn check(
     signature: &syn::Signature,
-    returns: Returns,
+    returns: ReturnKind,
     mistakes: &mut Mistakes,
 ) -> Vec<Parameter> {
     check_qualifiers(signature, mistakes);
@@ -28,7 +28,7 @@ pub(crate) fn check(
     parameters
 }
 
-/// Refuses what stands before `fn`.
+/// Rejects qualifiers before `fn`.
 fn check_qualifiers(signature: &syn::Signature, mistakes: &mut Mistakes) {
     if let Some(qualifier) = &signature.constness {
         mistakes.add(qualifier, "a closure runs at run time: remove `const`");
@@ -68,9 +68,9 @@ fn check_generics(generics: &syn::Generics, mistakes: &mut Mistakes) {
 }
 
 fn parameters(signature: &syn::Signature, mistakes: &mut Mistakes) -> Vec<Parameter> {
-    for parameter in signature.inputs.iter().skip(MOST_PARAMETERS) {
+    for parameter in signature.inputs.iter().skip(MAX_PARAMETERS) {
         let problem =
-            format!("a closure has at most {MOST_PARAMETERS} parameters: put some into a struct");
+            format!("a closure has at most {MAX_PARAMETERS} parameters: put some into a struct");
         mistakes.add(parameter, problem);
     }
     if let Some(variadic) = &signature.variadic {
@@ -99,7 +99,7 @@ fn check_parameter(parameter: &PatType, mistakes: &mut Mistakes) -> Option<Param
     Some(Parameter { name, ty: (*parameter.ty).clone() })
 }
 
-/// The name of a parameter; callers read it, so there must be one.
+/// Returns the name of a parameter. It must have one, since tools show it to users.
 fn check_name(pattern: &Pat, mistakes: &mut Mistakes) -> Option<Ident> {
     match pattern {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
@@ -114,12 +114,12 @@ fn check_name(pattern: &Pat, mistakes: &mut Mistakes) -> Option<Ident> {
     None
 }
 
-fn check_output(output: &ReturnType, returns: Returns, mistakes: &mut Mistakes) {
+fn check_output(output: &ReturnType, returns: ReturnKind, mistakes: &mut Mistakes) {
     match (output, returns) {
         (ReturnType::Type(_, ty), returns) => crossing::check_result(ty, returns, mistakes),
-        (ReturnType::Default, Returns::Value) => {}
-        (ReturnType::Default, Returns::Fallible) => {
-            // No tokens, so the error stands at the attribute.
+        (ReturnType::Default, ReturnKind::Value) => {}
+        (ReturnType::Default, ReturnKind::Fallible) => {
+            // An error without tokens is reported at the attribute.
             let nothing = proc_macro2::TokenStream::new();
             let problem = "a function that returns nothing cannot fail: remove `fallible`";
             mistakes.add(nothing, problem);

@@ -1,20 +1,19 @@
-//! Where the compiler reports what is wrong with generated code.
+//! Chooses the spans of generated code, where the compiler reports errors.
 //!
-//! Tokens that the user wrote keep their spans. All others stand at the function's name but count
-//! as the macro's: mistakes are shown there rather than at the attribute, while lints on style pass
-//! over them and over the constructor's copies of what the user wrote. So lints speak once, and of
-//! `call`, which is the function as written.
+//! Tokens that the user wrote keep their spans. Generated tokens are located at the function's name but belong to the
+//! macro: errors are reported there rather than at the attribute, and style lints skip them. The constructor's copies
+//! of the user's tokens are marked as generated too, so each lint reports once, for `call`.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Type;
 
-/// The span for what is generated of the function `name`.
+/// Returns the span for code that is generated for the function `name`.
 pub(crate) fn generated_at(name: &Ident) -> Span {
     Span::mixed_site().located_at(name.span())
 }
 
-/// A copy of what the user wrote that counts as the macro's.
+/// Returns a copy of the user's tokens that is marked as generated.
 pub(crate) fn generated(tokens: impl ToTokens) -> TokenStream {
     let mark = |mut token: TokenTree| {
         let span = token.span();
@@ -27,8 +26,8 @@ pub(crate) fn generated(tokens: impl ToTokens) -> TokenStream {
     tokens.into_token_stream().into_iter().map(mark).collect()
 }
 
-/// `ty` between `open` and `close`, which take the spans of its two ends: what is wrong with the
-/// whole is then reported at `ty`.
+/// Returns `ty` between `open` and `close`, which get the spans of its first and last token, so that errors about the
+/// whole are reported at `ty`.
 pub(crate) fn around(
     ty: &Type,
     open: impl Fn(Span) -> TokenStream,

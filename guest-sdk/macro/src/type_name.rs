@@ -1,23 +1,23 @@
-//! A type as a person writes it, for the record of a function.
+//! Formats a type for the record of a function, as rustfmt does.
 //!
-//! Compilers print tokens apart, as in `Vec < u8 >`. The record is shown to people and compared
-//! between a program and its component, so it doesn't depend on how a source is laid out.
+//! The compiler prints tokens separated by spaces, as in `Vec < u8 >`. Users read the record, and it is compared between
+//! a program and its component, so it must not depend on the layout of the source.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Type;
 
-/// `ty` on one line, spaced as rustfmt spaces it.
+/// Returns `ty` on one line, with the spaces of rustfmt.
 pub(crate) fn type_name(ty: &Type) -> String {
-    let mut marks = Marks(Vec::new());
-    marks.read(ty.to_token_stream());
-    marks.joined()
+    let mut tokens = Tokens(Vec::new());
+    tokens.read(ty.to_token_stream());
+    tokens.joined()
 }
 
-/// The words and signs of a type, with what is one sign in one piece: `::`, `->`, `'a`.
-struct Marks(Vec<String>);
+/// The tokens of a type, with operators and lifetimes in one piece: `::`, `->`, `'a`.
+struct Tokens(Vec<String>);
 
-impl Marks {
+impl Tokens {
     fn read(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {
@@ -69,34 +69,34 @@ impl Marks {
 
     fn joined(&self) -> String {
         let mut name = String::new();
-        for (index, mark) in self.0.iter().enumerate() {
-            if index > 0 && space_between(&self.0[index - 1], mark) {
+        for (index, token) in self.0.iter().enumerate() {
+            if index > 0 && space_between(&self.0[index - 1], token) {
                 name.push(' ');
             }
-            name.push_str(mark);
+            name.push_str(token);
         }
         name
     }
 }
 
-/// Whether the only comma of a tuple is its last token, where it makes the tuple.
+/// Returns whether the group is a tuple with one element, whose trailing comma is required.
 fn is_tuple_of_one(group: &Group) -> bool {
     let tuple = syn::parse2::<Type>(group.to_token_stream());
     matches!(tuple, Ok(Type::Tuple(tuple)) if tuple.elems.len() == 1)
 }
 
 fn space_between(left: &str, right: &str) -> bool {
-    let apart = |mark| matches!(mark, "->" | "+" | "=");
-    let opens_after = match left {
+    let is_spaced = |token| matches!(token, "->" | "+" | "=");
+    let has_space_after = match left {
         "," => right != ")",
         _ => matches!(left, ";" | "{" | "mut" | "const" | "dyn" | "impl"),
     };
     let two_words = (is_word(left) || left == ">") && is_word(right);
-    apart(left) || apart(right) || opens_after || right == "}" || two_words
+    is_spaced(left) || is_spaced(right) || has_space_after || right == "}" || two_words
 }
 
-fn is_word(mark: &str) -> bool {
-    mark.starts_with(|first: char| first.is_alphanumeric() || "_'\"".contains(first))
+fn is_word(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_alphanumeric() || "_'\"".contains(first))
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_writes_stays() {
+    fn formatted_types_are_unchanged() {
         for name in [
             "()",
             "u8",
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_of_the_source_is_gone() {
+    fn layout_of_the_source_is_normalized() {
         assert_eq!(
             written("HashMap <\n    String,\n    (u32, [ u8;4 ],),\n>"),
             "HashMap<String, (u32, [u8; 4])>"

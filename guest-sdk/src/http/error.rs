@@ -1,9 +1,16 @@
 use std::fmt;
 
-/// An answer, or why there is none.
+/// The result of an HTTP operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why there is no answer, or none of use.
+/// The error of a request without a response, or with an unusable one.
+///
+/// ```
+/// # use hype::http;
+/// // Outside of a closure, every request fails.
+/// let error = http::get("https://example.com/").unwrap_err();
+/// assert_eq!(error.to_string(), "GET https://example.com/ can be sent only inside a closure");
+/// ```
 #[derive(Debug)]
 pub struct Error {
     message: String,

@@ -1,4 +1,4 @@
-//! What is asked, and the redirects that lead on.
+//! Builds and sends requests, and follows redirects.
 
 use std::fmt;
 use std::io::Read;
@@ -10,13 +10,31 @@ use super::error::{Error, Result};
 use super::response::Response;
 use super::{exchange, url};
 
-/// How many redirects are followed unless another number is said.
-const REDIRECTS: u32 = 10;
+/// The default maximum number of redirects.
+const DEFAULT_REDIRECTS: u32 = 10;
 
-/// Headers that are for one host alone.
-const FOR_ONE_HOST: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// Headers with credentials, which a redirect to another origin must not receive.
+const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-/// A request, to be changed and sent.
+/// A request that is built and sent.
+///
+/// ```no_run
+/// # fn rename() -> hype::http::Result<()> {
+/// use std::time::Duration;
+///
+/// use hype::http::Request;
+///
+/// // Granted by RunEnvironment::allow_http("api.example.com").
+/// let response = Request::new("PUT", "https://api.example.com/users/7")
+///     .header("authorization", "Bearer secret")
+///     .json(&[("name", "Ada")])
+///     .timeout(Duration::from_secs(10))
+///     .redirects(0)
+///     .send()?;
+/// assert_eq!(response.status(), 204);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Request {
     pub(super) method: String,
@@ -25,7 +43,7 @@ pub struct Request {
     pub(super) body: Body,
     #[cfg_attr(
         not(target_family = "wasm"),
-        expect(dead_code, reason = "nothing is waited for where nothing is sent")
+        expect(dead_code, reason = "no request is sent outside of a closure")
     )]
     pub(super) timeout: Option<Duration>,
     redirects: u32,
@@ -33,20 +51,29 @@ pub struct Request {
     problem: Option<Error>,
 }
 
-/// What is sent with a request.
+/// The body of a request.
+///
+/// ```
+/// use hype::http::{Body, Request};
+///
+/// let url = "https://example.com/";
+/// let text = Request::new("POST", url).body("hello");
+/// let bytes = Request::new("POST", url).body(vec![1, 2, 3]);
+/// let stream = Request::new("POST", url).body(Body::Reader(Box::new(std::io::repeat(0))));
+/// ```
 #[derive(Default)]
 pub enum Body {
-    /// Nothing.
+    /// No body.
     #[default]
     Empty,
-    /// These bytes.
+    /// A body in memory, sent with its length.
     Bytes(Vec<u8>),
-    /// What this gives, piece by piece. A redirect that asks for it again isn't followed.
+    /// A stream, sent in chunks. A redirect that repeats the body isn't followed.
     Reader(Box<dyn Read>),
 }
 
 impl Request {
-    /// A request for `url` by `method`, such as `PUT`.
+    /// Creates a request to `url` with a method such as `PUT`.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -54,26 +81,26 @@ impl Request {
             headers: Vec::new(),
             body: Body::Empty,
             timeout: None,
-            redirects: REDIRECTS,
+            redirects: DEFAULT_REDIRECTS,
             followed: 0,
             problem: None,
         }
     }
 
-    /// With this header beside those that there are.
+    /// Adds a header; headers of the same name are kept.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// With this body: a string, bytes, or [`Body::Reader`].
+    /// Sets the body: a string, bytes, or [`Body::Reader`].
     #[must_use]
     pub fn body(self, body: impl Into<Body>) -> Self {
         Self { body: body.into(), ..self }
     }
 
-    /// With `value` as JSON in its body.
+    /// Sets the body to `value` as JSON, and adds the header `content-type`.
     #[must_use]
     pub fn json(self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
@@ -85,25 +112,28 @@ impl Request {
         }
     }
 
-    /// With so much time for the connection, for the answer's head, and between two pieces of its body.
+    /// Sets the timeout of each step: connecting, waiting for the head of the response, and waiting for the next part
+    /// of its body. The maximum and default are 30 s for connecting and 10 min for the others.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
     }
 
-    /// With so many redirects that are followed, rather than 10. With 0 a redirect is the answer; else one
-    /// more is an error.
+    /// Sets the maximum number of redirects; the default is 10. More redirects are an error; with 0, a redirect is
+    /// returned as the response.
     #[must_use]
     pub fn redirects(self, redirects: u32) -> Self {
         Self { redirects, ..self }
     }
 
-    /// The answer, whatever its status. A redirect is followed by a request of its own, which the
-    /// environment must grant like any other.
+    /// Sends the request and returns the response, whatever its status.
+    ///
+    /// Follows redirects; the environment must grant each target. A redirect to another origin receives no
+    /// `authorization`, `cookie` or `proxy-authorization` header.
     ///
     /// # Errors
     ///
-    /// When there is no answer, or more redirects than are followed.
+    /// If there is no response, the request is invalid, or there are too many redirects.
     pub fn send(mut self) -> Result<Response> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
@@ -117,9 +147,10 @@ impl Request {
         }
     }
 
-    /// The answer, and what to ask next if it is a redirect to be followed.
+    /// Sends the request without following redirects. Returns the response, and the next request if it is a redirect
+    /// to follow.
     fn send_once(mut self) -> Result<(Option<Self>, Response)> {
-        let again = Self {
+        let repeated = Self {
             method: self.method.clone(),
             url: self.url.clone(),
             headers: self.headers.clone(),
@@ -133,11 +164,11 @@ impl Request {
         };
         self.problem = None;
         let response = exchange::send(self)?;
-        let next = again.redirected(kept, &response)?;
+        let next = repeated.redirected(kept, &response)?;
         Ok((next, response))
     }
 
-    /// This request as the redirect `response` wants it, if it is one that can be followed.
+    /// Returns the request that follows the redirect `response`, or `None` if it isn't one that can be followed.
     fn redirected(mut self, body: Body, response: &Response) -> Result<Option<Self>> {
         let status = response.status();
         let Some(location) =
@@ -145,7 +176,6 @@ impl Request {
         else {
             return Ok(None);
         };
-        // Who asks for none wants to see it.
         if self.redirects == 0 {
             return Ok(None);
         }
@@ -163,14 +193,15 @@ impl Request {
             (false, body) => self.body = body,
         }
         let next = url::join(&self.url, location).ok_or_else(|| {
-            Error::new(format!("{} leads to `{location}`, which is no URL", self.url))
+            Error::new(format!("{} redirects to `{location}`, which is not a URL", self.url))
         })?;
         let origin = |url: &str| {
-            url::parts(url).map(|it| (it.scheme.to_owned(), it.authority.to_ascii_lowercase()))
+            url::split(url).map(|it| (it.scheme.to_owned(), it.authority.to_ascii_lowercase()))
         };
         if origin(&next) != origin(&self.url) {
-            self.headers
-                .retain(|(name, _)| !FOR_ONE_HOST.contains(&name.to_ascii_lowercase().as_str()));
+            self.headers.retain(|(name, _)| {
+                !CREDENTIAL_HEADERS.contains(&name.to_ascii_lowercase().as_str())
+            });
         }
         self.url = next;
         self.followed += 1;

@@ -1,4 +1,4 @@
-//! What is answered.
+//! Reads responses.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -7,7 +7,19 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Error, Result};
 
-/// The answer to a request. Its body is read from it, as it comes.
+/// The response to a request.
+///
+/// Reading it reads the body as it arrives:
+///
+/// ```no_run
+/// # fn save() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// // Granted by RunEnvironment::allow_http("example.com").
+/// let mut response = hype::http::get("https://example.com/model.bin")?.error_for_status()?;
+/// println!("type: {:?}", response.header("content-type"));
+/// std::io::copy(&mut response, &mut std::fs::File::create("/tmp/model.bin")?)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Response {
     pub(super) url: String,
     pub(super) status: u16,
@@ -16,33 +28,33 @@ pub struct Response {
 }
 
 impl Response {
-    /// The URL that answered, the last of redirects.
+    /// Returns the URL of the response, after redirects.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its status: `200`, `404`.
+    /// Returns the status code, such as `200` or `404`.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The first of its headers called `name`, in any case, if that is text.
+    /// Returns the first header called `name`, compared without case, if its value is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
         let (_, value) = all.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
     }
 
-    /// All of its headers: name, value.
+    /// Returns all headers, as names and values.
     pub fn headers(&self) -> &[(String, Vec<u8>)] {
         &self.headers
     }
 
-    /// It, if its status is one of success, 200 to 299.
+    /// Returns the response if its status is 200 to 299.
     ///
     /// # Errors
     ///
-    /// When it isn't.
+    /// If the status is any other.
     pub fn error_for_status(self) -> Result<Self> {
         match self.status {
             200..300 => Ok(self),
@@ -50,11 +62,11 @@ impl Response {
         }
     }
 
-    /// All of its body.
+    /// Reads the whole body.
     ///
     /// # Errors
     ///
-    /// When it breaks off.
+    /// If the body is incomplete.
     pub fn bytes(mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.body.read_to_end(&mut bytes).map_err(|error| {
@@ -63,21 +75,29 @@ impl Response {
         Ok(bytes)
     }
 
-    /// All of its body as text.
+    /// Reads the whole body as text.
     ///
     /// # Errors
     ///
-    /// When it breaks off, or isn't UTF-8.
+    /// If the body is incomplete, or isn't UTF-8.
     pub fn text(self) -> Result<String> {
         let what = format!("the answer of {} is not UTF-8", self.url);
         String::from_utf8(self.bytes()?).map_err(|error| Error::because(what, error))
     }
 
-    /// What its body says in JSON.
+    /// Reads the whole body and parses it as JSON.
+    ///
+    /// ```no_run
+    /// # fn weather() -> hype::http::Result<()> {
+    /// // Granted by RunEnvironment::allow_http("api.example.com").
+    /// let temperatures: Vec<f64> = hype::http::get("https://api.example.com/weather")?.json()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When it breaks off, or isn't the JSON of a `T`.
+    /// If the body is incomplete, or isn't the JSON of a `T`.
     pub fn json<T: DeserializeOwned>(self) -> Result<T> {
         let what = format!("the answer of {} is not the JSON that was expected", self.url);
         serde_json::from_slice(&self.bytes()?).map_err(|error| Error::because(what, error))

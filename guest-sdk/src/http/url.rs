@@ -1,31 +1,31 @@
-//! As much of URLs as a client needs: their parts, and where a redirect leads.
+//! Splits URLs and resolves redirects.
 
-/// The parts of a URL.
+/// The parts of an absolute URL, without its fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Parts<'a> {
+pub(super) struct UrlParts<'a> {
     pub(super) scheme: &'a str,
     pub(super) authority: &'a str,
-    /// The path with the query, possibly empty.
+    /// The path with the query; may be empty.
     pub(super) path: &'a str,
 }
 
-/// The parts of `url`, without its fragment; none if it isn't whole.
-pub(super) fn parts(url: &str) -> Option<Parts<'_>> {
+/// Splits `url` into its parts; returns `None` unless it is absolute.
+pub(super) fn split(url: &str) -> Option<UrlParts<'_>> {
     let (scheme, rest) = url.split_once("://")?;
     let rest = without_fragment(rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let is_scheme = !scheme.is_empty()
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    (is_scheme && !authority.is_empty()).then_some(Parts { scheme, authority, path })
+    (is_scheme && !authority.is_empty()).then_some(UrlParts { scheme, authority, path })
 }
 
-/// Where `location` leads from `base`, a whole URL.
+/// Resolves `location` relative to `base`, an absolute URL.
 pub(super) fn join(base: &str, location: &str) -> Option<String> {
     let location = without_fragment(location.trim());
-    if parts(location).is_some() {
+    if split(location).is_some() {
         return Some(location.to_owned());
     }
-    let Parts { scheme, authority, path } = parts(base)?;
+    let UrlParts { scheme, authority, path } = split(base)?;
     if let Some(rest) = location.strip_prefix("//") {
         return Some(format!("{scheme}://{rest}"));
     }
@@ -46,7 +46,7 @@ fn without_fragment(text: &str) -> &str {
     text.split('#').next().unwrap_or_default()
 }
 
-/// A path with its query in which no `.` and `..` stand for something else.
+/// Resolves the segments `.` and `..` of a path with a query.
 fn without_dots(path: &str) -> String {
     let (path, query) = path.split_at(path.find('?').unwrap_or(path.len()));
     let mut kept: Vec<&str> = Vec::new();
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_those_of_a_whole_url() {
-        let of = |url| parts(url).map(|it| (it.scheme, it.authority, it.path));
+    fn only_absolute_urls_are_split() {
+        let of = |url| split(url).map(|it| (it.scheme, it.authority, it.path));
         assert_eq!(
             of("http://a.example:81/b/c?d=e://f#g"),
             Some(("http", "a.example:81", "/b/c?d=e://f"))
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_lead_from_where_they_stand() {
+    fn redirects_are_resolved_relative_to_the_base() {
         for (location, leads) in [
             ("https://b.example/x#y", "https://b.example/x"),
             ("//b.example/x", "http://b.example/x"),

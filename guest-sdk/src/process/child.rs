@@ -1,4 +1,4 @@
-//! What was started, with its streams.
+//! A started command and its streams.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -6,45 +6,76 @@ use std::io::{self, Read, Write};
 use super::status::{ExitStatus, Output};
 use super::system::{self, Process, Reader, Writer};
 
-/// A command that was started. It goes on when this is dropped, until the closure ends.
+/// A started command. It keeps running when this is dropped, until the closure ends.
+///
+/// ```no_run
+/// # fn stop() -> std::io::Result<()> {
+/// use hype::process::Command;
+///
+/// // Granted by RunEnvironment::allow_command("sleep").
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// child.kill()?;
+/// assert!(!child.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Child {
-    /// Its input, if that is piped. Dropping it ends the input.
+    /// The standard input, if it is piped. Dropping it closes the pipe.
     pub stdin: Option<ChildStdin>,
-    /// Its output, if that is piped.
+    /// The standard output, if it is piped.
     pub stdout: Option<ChildStdout>,
-    /// Its standard error, if that is piped.
+    /// The standard error, if it is piped.
     pub stderr: Option<ChildStderr>,
     pub(super) process: Process,
 }
 
 impl Child {
-    /// Waits for its end, having ended its input.
+    /// Closes the standard input and waits until the command has ended.
     ///
-    /// A command that writes more than a pipe holds goes on only when somebody reads that: see
-    /// [`wait_with_output`](Self::wait_with_output).
+    /// A command that fills a pipe blocks until the pipe is read; use [`wait_with_output`](Self::wait_with_output) if
+    /// the output is piped.
     ///
     /// # Errors
     ///
-    /// None so far, as with `std`, whose shape this has.
+    /// Never fails. The return type is that of `std`.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.stdin = None;
         Ok(self.process.wait())
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, or `None` if the command is still running.
     ///
     /// # Errors
     ///
-    /// None so far, as with `std`, whose shape this has.
+    /// Never fails. The return type is that of `std`.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         Ok(self.process.status())
     }
 
-    /// Ends its input, reads both of its outputs to their ends, and waits for its own.
+    /// Closes the standard input, reads standard output and standard error to their ends, and waits until the command
+    /// has ended.
+    ///
+    /// ```no_run
+    /// # fn count() -> std::io::Result<()> {
+    /// use std::io::Write;
+    ///
+    /// use hype::process::{Command, Stdio};
+    ///
+    /// // Granted by RunEnvironment::allow_command("wc").
+    /// let mut wc = Command::new("wc");
+    /// let mut child = wc.arg("-w").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// if let Some(stdin) = &mut child.stdin {
+    ///     stdin.write_all(b"to be or not to be")?;
+    /// }
+    /// let output = child.wait_with_output()?;
+    /// assert_eq!(output.stdout.trim_ascii(), b"6");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When an output breaks off.
+    /// If reading an output fails.
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         self.stdin = None;
         let readers = [self.stdout.take().map(|it| it.0), self.stderr.take().map(|it| it.0)];
@@ -52,24 +83,24 @@ impl Child {
         Ok(Output { status: self.process.wait(), stdout, stderr })
     }
 
-    /// Ends it at once, with all that is in its process group.
+    /// Kills the command and its process group. Does nothing if the command has ended.
     ///
     /// # Errors
     ///
-    /// None so far, as with `std`, whose shape this has.
+    /// Never fails. The return type is that of `std`.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill();
         Ok(())
     }
 }
 
-/// What a command reads. Dropping it is the end of that.
+/// The write end of a command's standard input. Dropping it closes the pipe.
 pub struct ChildStdin(pub(super) Writer);
 
-/// What a command writes to its standard output.
+/// The read end of a command's standard output.
 pub struct ChildStdout(pub(super) Reader);
 
-/// What a command writes to its standard error.
+/// The read end of a command's standard error.
 pub struct ChildStderr(pub(super) Reader);
 
 impl Write for ChildStdin {

@@ -1,4 +1,4 @@
-//! Commands from inside a closure, where its environment grants them: shaped like those of `std::process`.
+//! Runs commands from inside a closure, if its environment grants them. The API is that of `std::process`.
 //!
 //! ```no_run
 //! # fn kernel() -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
@@ -10,15 +10,15 @@
 //! # }
 //! ```
 //!
-//! A command is a process of the machine that the closure runs on, with all the rights of whoever runs it there.
-//! It ends with the closure, and so does all that it started. What the environment doesn't grant ends the
-//! closure, with a failure that names what would grant it. Outside of a closure each start is an error: there
-//! is `std::process`.
+//! A command is a process of the machine that the closure runs on, with all the rights of the process that runs the
+//! closure. The command and its descendants are killed when the closure ends. Starting a command that the environment
+//! doesn't grant ends the closure with a failure that names the missing grant. Outside of a closure, starting a
+//! command is an error of kind [`Unsupported`](std::io::ErrorKind::Unsupported); use `std::process` there.
 //!
-//! - `command`: what to start, and with what.
-//! - `child`: what was started, with its streams.
-//! - `status`: how it ended.
-//! - `system`: by `spotify:hype/process`, or natively not at all.
+//! - `command`: the program to start, its arguments and environment.
+//! - `child`: a started command and its streams.
+//! - `status`: the exit status and the output of an ended command.
+//! - `system`: implements commands with `spotify:hype/process`; natively, all starts fail.
 
 mod child;
 mod command;
@@ -27,7 +27,7 @@ mod status;
 #[path = "system.rs"]
 mod system;
 #[cfg(not(target_family = "wasm"))]
-#[path = "outside.rs"]
+#[path = "unsupported.rs"]
 mod system;
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout};

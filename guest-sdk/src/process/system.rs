@@ -1,4 +1,4 @@
-//! Commands by `spotify:hype/process`.
+//! Implements commands with the import `spotify:hype/process`.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use wasip2::io::poll::poll;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::child::{Child, ChildStderr, ChildStdin, ChildStdout};
-use super::command::{Command, Kind, Stdio};
-use super::status::{End, ExitStatus};
+use super::command::{Command, Stdio, StdioKind};
+use super::status::{ExitStatus, Termination};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -23,8 +23,8 @@ mod bindings {
 
 use bindings::spotify::hype::process;
 
-/// How much is read at once.
-const PIECE: u64 = 64 << 10;
+/// The maximum number of bytes of one read.
+const CHUNK_SIZE: u64 = 64 << 10;
 
 pub(super) struct Process(process::Child);
 
@@ -32,15 +32,14 @@ pub(super) struct Reader(InputStream);
 
 pub(super) struct Writer(OutputStream);
 
-/// Starts `command`; its outputs lead to `output` where it doesn't say.
+/// Starts `command`; `output` is the default of its standard output and standard error.
 pub(super) fn start(command: &Command, output: Stdio) -> io::Result<Child> {
-    let set = command.variables.iter();
-    let set = set.filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let set = |(name, value): (&String, &Option<String>)| Some((name.clone(), value.clone()?));
     let removed = command.variables.iter().filter(|(_, value)| value.is_none());
-    let order = process::Command {
+    let request = process::Command {
         program: command.program.clone(),
         arguments: command.arguments.clone(),
-        environment: set,
+        environment: command.variables.iter().filter_map(set).collect(),
         removed: removed.map(|(name, _)| name.clone()).collect(),
         clear: command.clear,
         directory: command.directory.clone(),
@@ -48,9 +47,9 @@ pub(super) fn start(command: &Command, output: Stdio) -> io::Result<Child> {
         stdout: stdio(command.stdout.unwrap_or(output)),
         stderr: stdio(command.stderr.unwrap_or(output)),
     };
-    // What was begun to be written comes before what the command writes.
+    // Keeps the order of the closure's and the command's output.
     flush();
-    let child = process::spawn(&order)
+    let child = process::spawn(&request)
         .map_err(|error| io::Error::new(error_kind(error.kind), error.message))?;
     Ok(Child {
         stdin: child.take_stdin().map(|stream| ChildStdin(Writer(stream))),
@@ -62,15 +61,15 @@ pub(super) fn start(command: &Command, output: Stdio) -> io::Result<Child> {
 
 fn flush() {
     use io::Write;
-    // An output that is gone is no reason to start nothing.
+    // A closed output must not prevent the start.
     let _ = io::stdout().flush();
 }
 
 fn stdio(stdio: Stdio) -> process::Stdio {
     match stdio.0 {
-        Kind::Null => process::Stdio::Null,
-        Kind::Inherit => process::Stdio::Inherit,
-        Kind::Piped => process::Stdio::Piped,
+        StdioKind::Null => process::Stdio::Null,
+        StdioKind::Inherit => process::Stdio::Inherit,
+        StdioKind::Piped => process::Stdio::Piped,
     }
 }
 
@@ -84,7 +83,7 @@ fn error_kind(kind: process::ErrorKind) -> io::ErrorKind {
     }
 }
 
-/// Reads both to their ends. A command that fills one while the other is read would wait for ever.
+/// Reads both streams to their ends, concurrently: a command blocks while one of its pipes is full.
 pub(super) fn read_both(readers: [Option<Reader>; 2]) -> io::Result<[Vec<u8>; 2]> {
     let mut read: [Vec<u8>; 2] = Default::default();
     let mut open: Vec<_> = readers.into_iter().zip(&mut read).collect();
@@ -94,12 +93,12 @@ pub(super) fn read_both(readers: [Option<Reader>; 2]) -> io::Result<[Vec<u8>; 2]
         let waiting: Vec<_> = streams.map(|Reader(stream)| stream.subscribe()).collect();
         let mut ready = poll(&waiting.iter().collect::<Vec<_>>());
         drop(waiting);
-        // They come in any order, and one that has ended goes.
+        // Descending order, since an ended stream is removed by its index.
         ready.sort_unstable();
         for index in ready.into_iter().rev() {
             let (Some(Reader(stream)), bytes) = &mut open[index as usize] else { continue };
-            match stream.read(PIECE) {
-                Ok(piece) => bytes.extend(piece),
+            match stream.read(CHUNK_SIZE) {
+                Ok(chunk) => bytes.extend(chunk),
                 Err(StreamError::Closed) => drop(open.remove(index as usize)),
                 Err(StreamError::LastOperationFailed(error)) => {
                     return Err(io::Error::other(error.to_debug_string()));
@@ -123,8 +122,8 @@ impl Process {
     pub(super) fn status(&self) -> Option<ExitStatus> {
         self.0.status().map(|status| {
             ExitStatus(match status {
-                process::ExitStatus::Exited(code) => End::Code(code),
-                process::ExitStatus::Signaled(signal) => End::Signal(signal),
+                process::ExitStatus::Exited(code) => Termination::Code(code),
+                process::ExitStatus::Signaled(signal) => Termination::Signal(signal),
             })
         })
     }
@@ -139,7 +138,7 @@ impl Reader {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match self.0.blocking_read(PIECE.min(bytes.len() as u64)) {
+        match self.0.blocking_read(CHUNK_SIZE.min(bytes.len() as u64)) {
             Ok(read) => {
                 bytes[..read.len()].copy_from_slice(&read);
                 Ok(read.len())
@@ -158,14 +157,14 @@ impl Writer {
             return Ok(0);
         }
         loop {
-            // The command reads no more.
+            // The command has closed its input.
             let closed = |_| io::Error::from(io::ErrorKind::BrokenPipe);
             match self.0.check_write().map_err(closed)? {
                 0 => self.0.subscribe().block(),
-                room => {
-                    let now = &bytes[..bytes.len().min(room as usize)];
-                    self.0.write(now).map_err(closed)?;
-                    return Ok(now.len());
+                capacity => {
+                    let chunk = &bytes[..bytes.len().min(capacity as usize)];
+                    self.0.write(chunk).map_err(closed)?;
+                    return Ok(chunk.len());
                 }
             }
         }

@@ -1,9 +1,9 @@
-//! Functions in every place and shape that they can have, without a single warning.
+//! Functions in all supported forms and positions compile without warnings.
 
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 #![expect(
     clippy::must_use_candidate,
-    reason = "most of these give something back"
+    reason = "most of these return a value"
 )]
 #![forbid(unsafe_code)]
 
@@ -32,18 +32,18 @@ pub fn twice(arg: String) -> String {
     example::call(arg, 2)
 }
 
-/// Neither takes nor gives anything.
+/// Has no parameters and no result.
 #[hype::function]
 pub fn nothing() {}
 
-/// Knows where it stands.
+/// Returns its line number.
 #[hype::function]
 #[inline]
 pub fn place() -> u32 {
     line!() - 1
 }
 
-/// Takes as much as it can.
+/// Has the maximum number of parameters.
 #[hype::function]
 #[expect(
     clippy::too_many_arguments,
@@ -67,28 +67,28 @@ pub fn sum(
     format!("{a}{b}{c}{d}{e}{f}{g}{h}{i:?}{j:?}{k:?}{l:?}")
 }
 
-/// The rule for results.
+/// Return types called `Result`.
 pub mod results {
     use super::{Closure, Deserialize, Serialize, io};
 
     type Result<T> = std::result::Result<T, io::Error>;
     type Outcome<T> = std::result::Result<T, String>;
 
-    /// Through std's alias.
+    /// Returns std's alias.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     #[hype::function]
     pub fn by_path(path: String) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
 
-    /// With a list of causes.
+    /// Returns an error with causes.
     ///
     /// # Errors
     ///
-    /// When it is no number.
+    /// If the text is not a number.
     #[hype::function]
     pub fn by_another_crate(text: String) -> anyhow::Result<u8> {
         use anyhow::Context;
@@ -119,20 +119,20 @@ pub mod results {
         Err("always")
     }
 
-    /// A `Result` of one's own.
+    /// A custom type called `Result`.
     pub mod own {
         use super::{Deserialize, Serialize};
 
-        /// How a match ended.
+        /// The outcome of a match.
         #[derive(Serialize, Deserialize)]
         pub enum Result {
-            /// Someone won.
+            /// A player won.
             Won(String),
-            /// Nobody won.
+            /// There is no winner.
             Draw,
         }
 
-        /// A value like any other.
+        /// Returns a plain value.
         #[hype::function(value)]
         pub fn play(other: Option<String>) -> Result {
             other.map_or(Result::Draw, Result::Won)
@@ -151,7 +151,7 @@ pub mod results {
     }
 }
 
-/// The rule for who sees what.
+/// Functions of all visibilities.
 pub mod visibility {
     use super::{Deserialize, Serialize};
 
@@ -185,7 +185,7 @@ pub mod visibility {
 
 /// Documentation of all kinds.
 pub mod documented {
-    #![allow(deprecated, reason = "shown beside what replaces it")]
+    #![allow(deprecated, reason = "tests a deprecated function")]
 
     /** In a block. */
     #[hype::function]
@@ -209,12 +209,12 @@ pub mod documented {
     }
 }
 
-/// Only on some machines.
+/// Exists only on 16-bit targets.
 #[hype::function]
 #[cfg(target_pointer_width = "16")]
 pub fn elsewhere(arg: &str) {}
 
-/// On the machines that the other isn't for.
+/// Exists on all other targets.
 #[hype::function]
 #[cfg(not(target_pointer_width = "16"))]
 #[cfg_attr(not(target_pointer_width = "16"), inline)]
@@ -222,25 +222,25 @@ pub fn elsewhere(arg: String) {
     drop(arg);
 }
 
-/// Names that the expansion uses too, and names that are keywords.
+/// Names that the expansion also uses, and names that are keywords.
 pub mod names {
-    /// Not the one of the prelude.
+    /// A type that shadows the one of the prelude.
     pub type String = Vec<u8>;
 
-    /// All of them.
+    /// Uses names of the expansion.
     #[hype::function]
     pub fn arguments(arguments: String, record: u8, a0: u8, call: u8, example: u8) -> String {
         drop(arguments);
         vec![record, a0, call, example]
     }
 
-    /// Raw.
+    /// Uses raw identifiers.
     #[hype::function]
     pub fn r#match(r#type: u8, _unused: u8) -> u8 {
         r#type
     }
 
-    /// Its own name.
+    /// Has a parameter with the name of the function.
     #[hype::function]
     pub fn same(same: u8) -> u8 {
         same
@@ -248,7 +248,7 @@ pub mod names {
 
     macro_rules! functions {
         ($($name:ident: $ty:ty = $body:expr;)*) => {$(
-            /// From a macro.
+            /// Comes from a macro.
             #[hype::function]
                         pub fn $name(arg: $ty) -> Option<$ty> {
                 let _ = arg;
@@ -305,7 +305,7 @@ fn main() {
 
     assert_eq!(place::__RECORD.line, place::call());
     assert_eq!(place::__RECORD.file, file!());
-    assert_eq!(place::__RECORD.docs, "Knows where it stands.");
+    assert_eq!(place::__RECORD.docs, "Returns its line number.");
     assert_eq!(twice::call("hello".into()), "hello world! world!");
     assert_eq!(factorial::call(5), 120);
     assert_eq!(inside::call(3), 6);

@@ -1,9 +1,9 @@
-//! A `main` of each kind, without a single warning.
+//! All kinds of `main` compile without warnings.
 
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
 #![forbid(unsafe_code)]
 
-/// Plain, with an error of another crate.
+/// A plain `main` with an error of another crate.
 pub mod plain {
     #[hype::main]
     pub(super) fn main() -> anyhow::Result<()> {
@@ -12,7 +12,7 @@ pub mod plain {
     }
 }
 
-/// Giving nothing.
+/// An `async` main without a result.
 #[hype::main]
 #[expect(unused_variables, reason = "attributes stay")]
 async fn main() {

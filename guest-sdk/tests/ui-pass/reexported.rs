@@ -1,4 +1,4 @@
-//! hype as another crate re-exports it.
+//! hype re-exported by another crate.
 
 mod framework {
     pub use hype;

@@ -1,4 +1,4 @@
-//! Arguments cross by value, so none can borrow.
+//! Arguments are sent by value, so they cannot borrow.
 
 #[hype::function]
 fn text(text: &str, path: &std::path::Path) {}

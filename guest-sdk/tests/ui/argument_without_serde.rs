@@ -1,4 +1,4 @@
-//! What the types cannot do is told where they stand.
+//! Missing serde traits are reported at the type of the parameter.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! An error must have something to say.
+//! An error must have a message.
 
 enum Silent {}
 

@@ -1,4 +1,4 @@
-//! What crosses is found by name, so a function has no parameters but its values.
+//! A function is called by its name, so it cannot be generic.
 
 #[hype::function]
 fn types<T: Clone>(value: T) -> T

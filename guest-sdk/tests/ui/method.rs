@@ -1,4 +1,4 @@
-//! A function stands by itself.
+//! A method cannot be a closure.
 
 struct Model;
 

@@ -1,4 +1,4 @@
-//! The attributes go on functions.
+//! The attributes apply only to functions.
 
 #[hype::function]
 struct Structure;

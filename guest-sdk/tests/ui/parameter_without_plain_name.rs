@@ -1,4 +1,4 @@
-//! A parameter is a name and a type, as tools show it to people.
+//! A parameter must have a plain name and a type.
 
 #[hype::function]
 fn taken_apart((a, b): (u8, u8), [c]: [u8; 1], ref d: u8, e @ _: u8) {}

@@ -1,4 +1,4 @@
-//! Nothing stands before `fn` but a visibility.
+//! A function has no qualifiers.
 
 #[hype::function]
 async fn asynchronous() {}

@@ -1,4 +1,4 @@
-//! Results cross by value, so none can borrow.
+//! Results are sent by value, so they cannot borrow.
 
 #[hype::function]
 fn text() -> &'static str {

@@ -1,4 +1,4 @@
-//! There is an end to parameters.
+//! The number of parameters is limited.
 
 #[hype::function]
 fn fourteen(

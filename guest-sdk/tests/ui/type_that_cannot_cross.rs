@@ -1,4 +1,4 @@
-//! What a signature names must be data of one type.
+//! The types in a signature must be fixed types of data.
 
 #[hype::function]
 fn arguments(open: impl Into<String>, object: Box<dyn std::error::Error>, code: fn(u8) -> u8) {}

@@ -1,4 +1,4 @@
-//! The options are `fallible` and `value`.
+//! Unknown options and invalid combinations are rejected.
 
 #[hype::function(timeout = 3)]
 fn unknown() {}

@@ -1,6 +1,6 @@
-//! Cleanup: what a run or a submitter makes outside this process, and how it is removed again.
+//! Cleanup of everything that runs and submitters create outside this process.
 
 pub(crate) mod background;
-pub(crate) mod owned;
+pub(crate) mod list;
 pub(crate) mod pending;
 pub(crate) mod remaining;

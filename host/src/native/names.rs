@@ -1,19 +1,23 @@
-//! Names of what hype makes.
+//! Unique names of runs, volumes and other objects.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// Returns a new run's name, unique in a stage and good for a Pod: `hype-run-` and ten letters and digits.
-pub(crate) fn new_run_id() -> String {
-    unique_name("hype-run")
+use hype_wire::RunId;
+use hype_wire::names::letters;
+
+/// Returns a name for a new run, unique in a stage and valid for a Pod: `hype-run-` and ten letters and digits.
+pub(crate) fn new_run_id() -> RunId {
+    RunId::of_number(random_number())
 }
 
-/// Returns `PREFIX-` and ten letters and digits, good for anything of Kubernetes'.
+/// Returns `PREFIX-` and ten letters and digits, valid for any Kubernetes object.
 pub(crate) fn unique_name(prefix: &str) -> String {
-    // Each `RandomState` has keys of its own, made of the system's random numbers.
-    let number = RandomState::new().hash_one(std::process::id());
-    let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let name = (0..10).map(|index| char::from(letters[(number >> (5 * index)) as usize % 32]));
-    format!("{prefix}-{}", name.collect::<String>())
+    format!("{prefix}-{}", letters(random_number()))
+}
+
+fn random_number() -> u64 {
+    // Each `RandomState` has different keys, derived from the system's random numbers.
+    RandomState::new().hash_one(std::process::id())
 }
 
 #[cfg(test)]
@@ -21,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_ids_differ_and_name_pods() {
+    fn run_ids_are_unique_and_valid_pod_names() {
         let (one, other) = (new_run_id(), new_run_id());
         assert_ne!(one, other);
         assert_eq!(one.len(), "hype-run-".len() + 10);

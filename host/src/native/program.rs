@@ -1,4 +1,4 @@
-//! A program that submits, from its start to its exit status.
+//! The life of a program that submits closures, from its start to its exit status.
 
 pub(crate) mod ambient;
 pub(crate) mod awaiting;
@@ -14,20 +14,20 @@ use hype_wire::exit_status::FAILED;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::cleanup::owned::remove_everything;
+use crate::cleanup::list::remove_everything;
 use crate::cleanup::pending;
 use crate::error::{self, Error};
 use crate::program::signals::Signals;
 use crate::progress::show_progress;
 use crate::progress::terminal;
 
-/// What a `main` can give: nothing, an exit code, or a result of these.
+/// A type that `main` can return: nothing, an exit code, or a result of these.
 #[diagnostic::on_unimplemented(
-    message = "`main` cannot give `{Self}`",
-    note = "give nothing, or a `hype::Result<()>`, or a result with any other error"
+    message = "`main` cannot return `{Self}`",
+    note = "return nothing, or a `hype::Result<()>`, or a result with any other error"
 )]
 pub trait MainOutput {
-    /// Says what went wrong, and gives the exit status.
+    /// Prints the error, if there is one, and returns the exit status.
     fn conclude(self) -> ExitCode;
 }
 
@@ -51,20 +51,20 @@ impl<T: MainOutput, E: Into<Box<dyn std::error::Error + Send + Sync>>> MainOutpu
             Ok(output) => output.conclude(),
             Err(error) => {
                 let error = error.into();
-                terminal::say(&format!("error: {}\n", error::report(&*error)));
+                terminal::write(&format!("error: {}\n", error::report(&*error)));
                 ExitCode::from(error::find(&*error).map_or(FAILED, Error::exit_code))
             }
         }
     }
 }
 
-/// Runs an asynchronous `main` to its end, or until the program is told to end, waits for what is pending then, and
-/// removes what it made.
+/// Runs an asynchronous `main` until it ends or the program receives a signal to end. Then waits for pending work and
+/// removes everything that the program created.
 pub fn run_main<F>(main: F) -> ExitCode
 where
     F: Future<Output: MainOutput>,
 {
-    let Program { runtime, told } = match Program::start() {
+    let Program { runtime, exit_status } = match Program::start() {
         Ok(program) => program,
         Err(code) => return code,
     };
@@ -74,39 +74,40 @@ where
                 code = async {
                     let code = main.await.conclude();
                     pending::wait_for_all(None).await;
-                    // What `main` waited for may have been given up for that.
-                    let status = *told.borrow();
+                    // `main` may have ended because the signal cancelled its pending work.
+                    let status = *exit_status.borrow();
                     status.map_or(code, ExitCode::from)
                 } => code,
-                status = told_to_end(told.clone()) => ExitCode::from(status),
+                status = wait_for_signal(exit_status.clone()) => ExitCode::from(status),
             }
         })
     }));
     ambient::forget_default();
-    // Tasks that `main` left behind may hold more.
+    // Tasks of `main` that still run may hold more.
     runtime.block_on(remove_everything());
     runtime.shutdown_background();
     terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Runs a plain `main` to its end, or until the program is told to end, and then removes what it made.
+/// Runs a blocking `main` until it ends or the program receives a signal to end, and then removes everything that the
+/// program created.
 pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
-    let Program { runtime, told } = match Program::start() {
+    let Program { runtime, exit_status } = match Program::start() {
         Ok(program) => program,
         Err(code) => return code,
     };
-    // What `main` holds cannot be dropped from here, but all that is to be removed is known.
-    let ending = told.clone();
+    // This task cannot drop what `main` holds, but it can run the registered removals.
+    let signalled = exit_status.clone();
     runtime.spawn(async move {
-        let status = told_to_end(ending).await;
+        let status = wait_for_signal(signalled).await;
         remove_everything().await;
         terminal::close();
         std::process::exit(status.into());
     });
     let ended = catch_unwind(AssertUnwindSafe(main));
-    if told.borrow().is_some() {
-        // Its runs were stopped, and so how it ended means nothing.
+    if exit_status.borrow().is_some() {
+        // The signal stopped its runs, so that its result is meaningless. The task above ends the program.
         loop {
             std::thread::park();
         }
@@ -117,8 +118,8 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     }));
     ambient::forget_default();
     wait_for(&runtime, pending::wait_for_all(None));
-    if told.borrow().is_some() {
-        // The signal's own task ends the program.
+    if exit_status.borrow().is_some() {
+        // The task above ends the program.
         loop {
             std::thread::park();
         }
@@ -129,23 +130,23 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Waits for `future`, also where a thread of another runtime calls a plain `main`.
+/// Waits for `future`, also on a thread that belongs to another runtime.
 fn wait_for(runtime: &Runtime, future: impl Future<Output = ()> + Send + 'static) {
     let (done, waiting) = std::sync::mpsc::channel();
     runtime.spawn(async move {
         future.await;
-        // Nobody but us waits.
+        // The receiver waits below.
         let _ = done.send(());
     });
-    // An error says that it broke down, and was told.
+    // An error means that `future` panicked, which has been reported.
     let _ = waiting.recv();
 }
 
-/// What a program has around its `main`.
+/// The environment of `main`.
 struct Program {
     runtime: Runtime,
-    /// The status to end with, once the program is told to end.
-    told: watch::Receiver<Option<u8>>,
+    /// The exit status, once the program has received a signal to end.
+    exit_status: watch::Receiver<Option<u8>>,
 }
 
 impl Program {
@@ -156,33 +157,33 @@ impl Program {
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
                 Err::<(), _>(Error::runner("cannot start threads", error)).conclude()
             })?;
-        let (tell, told) = watch::channel(None);
+        let (sender, exit_status) = watch::channel(None);
         let inside = runtime.enter();
-        match Signals::take() {
-            Ok(signals) => drop(tokio::spawn(listen(signals, tell))),
+        match Signals::register() {
+            Ok(signals) => drop(tokio::spawn(handle_signals(signals, sender))),
             Err(error) => tracing::warn!("cannot wait for Ctrl-C: {error}"),
         }
         drop(inside);
-        Ok(Self { runtime, told })
+        Ok(Self { runtime, exit_status })
     }
 }
 
-/// Tells of the first signal; the second ends the program at once.
-async fn listen(mut signals: Signals, tell: watch::Sender<Option<u8>>) {
+/// Starts the orderly end at the first signal, and exits immediately at the second one.
+async fn handle_signals(mut signals: Signals, exit_status: watch::Sender<Option<u8>>) {
     let status = signals.next().await;
     tracing::info!("stopping; press Ctrl-C again to leave at once");
-    tell.send_replace(Some(status));
-    pending::give_up();
+    exit_status.send_replace(Some(status));
+    pending::cancel();
     let status = signals.next().await;
     terminal::close();
     std::process::exit(status.into());
 }
 
-/// Waits until the program is told to end, and gives the status to end with.
-async fn told_to_end(mut told: watch::Receiver<Option<u8>>) -> u8 {
-    match told.wait_for(Option::is_some).await.map(|status| *status) {
+/// Waits until the program receives a signal to end, and returns the exit status.
+async fn wait_for_signal(mut exit_status: watch::Receiver<Option<u8>>) -> u8 {
+    match exit_status.wait_for(Option::is_some).await.map(|status| *status) {
         Ok(Some(status)) => status,
-        // There is nobody who could tell.
+        // Signals cannot be received.
         _ => std::future::pending().await,
     }
 }

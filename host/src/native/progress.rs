@@ -1,20 +1,20 @@
-//! What happens, told to a person while it happens.
+//! Progress of runs, displayed on the standard error.
 //!
-//! All of it is told as `tracing` events and spans, so that a program with a subscriber of its own
-//! sees the same. The spans are `run` (fields `run`, `closure`, `attempt`), `upload` (`files`,
-//! `bytes`), `compile` (`component`, `platform`) and `pull` (`image`, `layers`).
+//! hype reports progress as `tracing` events and spans, so that a program with a custom subscriber receives the same.
+//! The spans are `run` (fields `run`, `closure`, `attempt`), `map` (`function`, `items`, `done`, `failed`, `running`), `upload` (`files`, `bytes`), `compile` (`component`,
+//! `platform`) and `pull` (`image`, `layers`).
 
 pub(crate) mod terminal;
 
+mod activity;
 mod bars;
 mod display;
 mod fields;
-mod fitting;
-mod going;
+mod fit;
 mod lines;
 mod screen;
 #[cfg(test)]
-mod terminal_of_tests;
+mod test_terminal;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,26 +23,27 @@ use tracing::Level;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
-pub(crate) use crate::progress::display::Display;
+pub(crate) use crate::progress::activity::elapsed;
 #[cfg(feature = "docker")]
-pub(crate) use crate::progress::going::size;
+pub(crate) use crate::progress::activity::size;
+pub(crate) use crate::progress::display::Display;
 
 use crate::progress::bars::Bars;
 use crate::progress::lines::Lines;
 
-/// The target of events that tell what a bar shows, too.
+/// The target of events about steps that bars also display, so that terminals with bars leave the events out.
 pub(crate) const STEP: &str = "hype::step";
 
-/// The target of events that tell how many `bytes` of an upload are done since the last.
+/// The target of events with the number of `bytes` uploaded since the last event.
 pub(crate) const UPLOADED: &str = "hype::uploaded";
 
-/// The variable by which a person chooses.
+/// The environment variable that selects the form of the output.
 const VARIABLE: &str = "HYPE_PROGRESS";
 
-/// What this program was warned of and needn't be again.
+/// The warnings that [`warn_once`] has logged.
 static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Warns of what holds for many runs alike: once.
+/// Logs a warning once in this process. Use it for warnings that many runs cause.
 pub(crate) fn warn_once(warning: String) {
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
     if warned.insert(warning.clone()) {
@@ -50,59 +51,77 @@ pub(crate) fn warn_once(warning: String) {
     }
 }
 
-/// Shows what hype does on the standard error, unless this program has chosen a `tracing` subscriber
-/// of its own. [`main`](crate::main) calls it.
+/// Displays the progress of runs on the standard error, unless this program has installed a `tracing` subscriber.
+/// [`main`](crate::main) calls it.
 ///
-/// The variable `HYPE_PROGRESS` says how: `auto`, which is the default, shows bars on a terminal and
-/// lines elsewhere; `plain` shows lines; `off` shows nothing but warnings and errors.
+/// The variable `HYPE_PROGRESS` selects the form: `auto`, the default, displays bars on a terminal and lines otherwise;
+/// `plain` displays lines; `off` displays only warnings and errors.
+///
+/// ```no_run
+/// fn main() -> hype::Result<()> {
+///     hype::show_progress();
+///     let submitter = hype::blocking::Submitter::ambient()?;
+///     // ..
+///     submitter.close()
+/// }
+/// ```
 pub fn show_progress() {
     let value = std::env::var_os(VARIABLE).unwrap_or_default();
-    let (choice, problem) = choose(&value.to_string_lossy());
-    match choice {
-        Choice::Auto if terminal::can_draw() => match Display::start() {
+    let (form, problem) = parse_form(&value.to_string_lossy());
+    match form {
+        ProgressForm::Auto if terminal::can_draw() => match Display::start() {
             Ok(display) => {
-                if show(Bars::new(Arc::clone(&display))) {
+                if install(Bars::new(Arc::clone(&display))) {
                     terminal::share_with(display);
                 }
             }
-            // Without a thread nothing is drawn.
-            Err(_) => drop(show(Lines(Level::INFO))),
+            // Bars need a thread.
+            Err(_) => drop(install(Lines(Level::INFO))),
         },
-        Choice::Auto | Choice::Plain => drop(show(Lines(Level::INFO))),
-        Choice::Off => drop(show(Lines(Level::WARN))),
+        ProgressForm::Auto | ProgressForm::Plain => drop(install(Lines(Level::INFO))),
+        ProgressForm::Off => drop(install(Lines(Level::WARN))),
     }
     if let Some(problem) = problem {
         tracing::warn!("{problem}");
     }
 }
 
-/// Whether `layer` is what shows progress now. Another subscriber that was there before is the one
-/// that the user wants.
-fn show(layer: impl Layer<Registry> + Send + Sync) -> bool {
+/// Displays only warnings and errors, unless the variable `HYPE_PROGRESS` selects a form. A later [`show_progress`] has no
+/// effect then.
+pub fn show_warnings() {
+    if std::env::var_os(VARIABLE).is_none() {
+        install(Lines(Level::WARN));
+    }
+}
+
+/// Installs `layer` as the subscriber of this process, unless the program has installed one, and returns whether it
+/// did.
+fn install(layer: impl Layer<Registry> + Send + Sync) -> bool {
     tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok()
 }
 
+/// The form in which progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
+enum ProgressForm {
     Auto,
     Plain,
     Off,
 }
 
-/// What `value` of the variable chooses, and what is wrong with it.
-fn choose(value: &str) -> (Choice, Option<String>) {
-    let choice = match value {
-        "" | "auto" => Choice::Auto,
-        "plain" => Choice::Plain,
-        "off" => Choice::Off,
+/// Parses the value of the variable. Returns a warning if it is invalid.
+fn parse_form(value: &str) -> (ProgressForm, Option<String>) {
+    let form = match value {
+        "" | "auto" => ProgressForm::Auto,
+        "plain" => ProgressForm::Plain,
+        "off" => ProgressForm::Off,
         other => {
-            let problem = format!(
-                "{VARIABLE} is `{other}`, which is taken for `auto`; it can be `auto`, `plain` or `off`"
+            let warning = format!(
+                "{VARIABLE} is `{other}`, which is treated as `auto`; it can be `auto`, `plain` or `off`"
             );
-            return (Choice::Auto, Some(problem));
+            return (ProgressForm::Auto, Some(warning));
         }
     };
-    (choice, None)
+    (form, None)
 }
 
 #[cfg(test)]
@@ -110,12 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_chosen_names_what_can() {
-        assert_eq!(choose(""), (Choice::Auto, None));
-        assert_eq!(choose("plain"), (Choice::Plain, None));
-        assert_eq!(choose("off"), (Choice::Off, None));
-        let (choice, problem) = choose("on");
-        assert_eq!(choice, Choice::Auto);
-        assert!(problem.unwrap().ends_with("it can be `auto`, `plain` or `off`"));
+    fn invalid_form_is_auto_with_a_warning() {
+        assert_eq!(parse_form(""), (ProgressForm::Auto, None));
+        assert_eq!(parse_form("plain"), (ProgressForm::Plain, None));
+        assert_eq!(parse_form("off"), (ProgressForm::Off, None));
+        let (form, warning) = parse_form("on");
+        assert_eq!(form, ProgressForm::Auto);
+        assert!(warning.unwrap().ends_with("it can be `auto`, `plain` or `off`"));
     }
 }

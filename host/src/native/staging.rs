@@ -1,10 +1,11 @@
-//! What a submitter puts into the stage before a run starts.
+//! Staging: uploads to the stage before a run starts.
 
 #[cfg(feature = "local")]
 pub(crate) mod artefact;
+#[cfg(feature = "local")]
+pub(crate) mod compiler;
 pub(crate) mod directory;
 pub(crate) mod files;
-#[cfg(any(feature = "local", feature = "docker"))]
 pub(crate) mod local_stage;
 pub(crate) mod upload;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hype_stage::{Source, Stage};
 use hype_wire::{
-    Call, ComponentRef, Digest, File, Job, Limits, Mount, Payload, RunManifest, names,
+    Blob, Call, ComponentRef, Digest, File, Job, Limits, Mount, Payload, RunId, RunManifest, names,
 };
 
 #[cfg(feature = "local")]
@@ -28,39 +29,59 @@ use crate::staging::artefact::CachedArtefact;
 use crate::staging::files::StagedFiles;
 use crate::staging::upload::{Upload, Uploads};
 
-/// A run whose manifest stands in the stage, and the blobs that it names.
+/// A run whose manifest is in the stage, and the blobs that the manifest names.
 #[derive(Debug)]
 pub(crate) struct StagedRun {
     pub(crate) manifest_url: String,
     pub(crate) manifest_digest: Digest,
     pub(crate) manifest: Arc<RunManifest>,
-    /// What stands in the stage for this run alone.
+    /// The names of the objects that belong to this run only.
     pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
-    /// How many bytes a runner writes to its disk to run it.
+    /// The number of bytes that a runner writes to its disk for the run.
     pub(crate) disk: u64,
     #[cfg(feature = "local")]
-    kept: Option<CachedArtefact>,
+    cached_artefact: Option<CachedArtefact>,
 }
 
-/// What a run is made of, as the submitter knows it.
+/// The arguments of a run: a MessagePack array.
 #[derive(Debug)]
-pub(crate) struct Ingredients<'a> {
-    pub(crate) run_id: &'a str,
+pub(crate) enum RunArguments {
+    /// The whole array.
+    Whole(Bytes),
+    /// An array with the value of another run, which is in the stage.
+    AroundValue {
+        /// The bytes before the value.
+        head: Bytes,
+        /// The object of the value, which exists until the array is staged.
+        name: String,
+        blob: Blob,
+        /// The bytes after the value.
+        rest: Bytes,
+    },
+}
+
+/// The specification of a run, from which its manifest is built.
+#[derive(Debug)]
+pub(crate) struct RunSpec<'a> {
+    pub(crate) run_id: &'a RunId,
     pub(crate) function: &'a ComponentFunction,
-    pub(crate) arguments: Bytes,
+    pub(crate) arguments: RunArguments,
     pub(crate) env: &'a RunEnvironment,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) place: Option<String>,
-    /// The platform that machine code is wanted for.
+    /// The platform for which machine code is staged; `None` if the runner compiles.
     #[cfg(feature = "local")]
     pub(crate) platform: Option<String>,
+    /// The time after which the compilation is stopped.
+    #[cfg(feature = "local")]
+    pub(crate) compile_timeout: Option<Duration>,
 }
 
 impl StagedRun {
-    /// Writes the manifest, and the arguments if they are large. The blobs come after it: whoever
-    /// collects the stage knows by the manifest that they are needed.
-    pub(crate) async fn begin(stage: &Stage, run: Ingredients<'_>) -> Result<Self> {
+    /// Writes the manifest, and the arguments if they are large. [`put_blobs`](Self::put_blobs) must follow it: a
+    /// garbage collection of the stage keeps the blobs that manifests name.
+    pub(crate) async fn begin(stage: &Stage, run: RunSpec<'_>) -> Result<Self> {
         let component = run.function.component();
         let bytes = Source::bytes(component.bytes().clone());
         let mut blobs = vec![Upload { blob: component.blob(), source: bytes }];
@@ -71,13 +92,14 @@ impl StagedRun {
             source: Source::file(source),
         };
         blobs.extend(files.iter().zip(sources).map(upload));
-        let arguments = put_arguments(stage, run.run_id, run.arguments).await?;
+        let (arguments, more) = run.arguments.put(stage, run.run_id).await?;
         let reference = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
         let mut job = Job::new(reference);
         #[cfg(feature = "local")]
-        let kept = kept_artefact(component, run.platform.as_deref()).await?;
+        let cached_artefact =
+            compile_cached(component, run.platform.as_deref(), run.compile_timeout).await?;
         #[cfg(feature = "local")]
-        if let Some(CachedArtefact { artefact, path }) = &kept {
+        if let Some(CachedArtefact { artefact, path }) = &cached_artefact {
             blobs.push(Upload { blob: artefact.blob, source: Source::file(path) });
             job.artefact = Some(artefact.clone());
         }
@@ -89,16 +111,18 @@ impl StagedRun {
         job.limits = limits(run.env);
         job.seed = run.env.seed();
         job.powers = run.env.powers().to_wire()?;
-        let call = Call::closure(run.function.name(), arguments);
-        let mut manifest = RunManifest::new(run.run_id, job, call);
+        let mut call = Call::new(run.function.reference(), arguments);
+        call.more = more;
+        let mut manifest = RunManifest::new(run.run_id.clone(), job, call);
         manifest.place = run.place;
         let bytes = Bytes::from(manifest.to_bytes()?);
         let name = names::manifest(run.run_id);
         stage.put(&name, bytes.clone()).await?;
         let mut objects = vec![name.clone()];
-        if let Payload::Staged { name, .. } = &manifest.call.arguments {
-            objects.push(name.clone());
-        }
+        objects.extend(manifest.call.parts().filter_map(|part| match part {
+            Payload::Staged { name, .. } => Some(name.clone()),
+            Payload::Inline(_) => None,
+        }));
         Ok(Self {
             manifest_url: stage.url_of(&name),
             manifest_digest: Digest::of(&bytes),
@@ -107,40 +131,64 @@ impl StagedRun {
             blobs,
             disk,
             #[cfg(feature = "local")]
-            kept,
+            cached_artefact,
         })
     }
 
-    /// Makes sure that the stage has the blobs: the component, its machine code, the files of the
-    /// environment.
+    /// Uploads the blobs that the stage doesn't have: the component, its machine code and the files of the environment.
     pub(crate) async fn put_blobs(&self, stage: &Stage, uploads: &Uploads) -> Result<()> {
         let put = uploads.finish(stage, self.blobs.clone()).await;
         #[cfg(feature = "local")]
-        if let (Err(_), Some(kept)) = (&put, &self.kept) {
-            kept.clone().forget_if_altered().await?;
+        if let (Err(_), Some(cached)) = (&put, &self.cached_artefact) {
+            cached.clone().evict_if_altered().await?;
         }
         put
     }
 }
 
-/// The machine code of `component` for `platform`; without one, the runner compiles.
+/// Returns the machine code of `component` for `platform`; `None` if the runner has to compile.
 #[cfg(feature = "local")]
-async fn kept_artefact(
+async fn compile_cached(
     component: &Component,
     platform: Option<&str>,
+    timeout: Option<Duration>,
 ) -> Result<Option<CachedArtefact>> {
     match platform.and_then(|name| name.parse().ok()) {
-        Some(platform) => CachedArtefact::of(component, platform).await,
+        Some(target) => CachedArtefact::of(component, target, timeout).await,
         None => Ok(None),
     }
 }
 
 fn limits(env: &RunEnvironment) -> Limits {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Limits { timeout_ms: env.timeout().map(ms), memory: env.memory(), ..Limits::default() }
+    Limits {
+        timeout_ms: env.timeout().map(ms),
+        memory: env.memory(),
+        result: env.max_value(),
+        ..Limits::default()
+    }
 }
 
-async fn put_arguments(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {
+impl RunArguments {
+    /// Writes the arguments to the stage if they are large. Returns the first part of the array, and the others.
+    async fn put(self, stage: &Stage, run_id: &str) -> Result<(Payload, Vec<Payload>)> {
+        match self {
+            Self::Whole(arguments) => Ok((put_part(stage, run_id, arguments).await?, Vec::new())),
+            Self::AroundValue { head, name, blob, rest } => {
+                // A copy of its own, so that neither run depends on the other one's end.
+                let copy = names::value(run_id);
+                stage.copy(&name, &copy).await?;
+                let mut more = vec![Payload::Staged { name: copy, blob }];
+                if !rest.is_empty() {
+                    more.push(put_part(stage, run_id, rest).await?);
+                }
+                Ok((Payload::Inline(Vec::from(head).into()), more))
+            }
+        }
+    }
+}
+
+async fn put_part(stage: &Stage, run_id: &str, arguments: Bytes) -> Result<Payload> {
     if arguments.len() <= Payload::INLINE_LIMIT {
         return Ok(Payload::Inline(Vec::from(arguments).into()));
     }

@@ -1,4 +1,4 @@
-//! Files named by the digests of their bytes, none of which is believed.
+//! A directory of files that are named by their digests and verified on each read.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -10,31 +10,31 @@ use hype_stage::hashed_copy;
 use hype_wire::Blob;
 use tempfile::NamedTempFile;
 
-use super::room::{self, Room};
+use super::eviction::{self, Budget};
 
-/// What the name of a blob ends with.
-const BLOB: &str = ".hype-blob";
+/// The suffix of the file name of a blob.
+const BLOB_SUFFIX: &str = ".hype-blob";
 
-/// What the name of a blob ends with that is being written, or was when its writer died.
-const PART: &str = ".hype-part";
+/// The suffix of the file name of a blob that is being written, or whose writer died.
+const PART_SUFFIX: &str = ".hype-part";
 
-/// A directory of blobs, and how much of it may still be filled.
+/// A directory of blobs with a maximum size.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    room: Room,
-    /// Whether something could not be written. Then nothing is tried any more.
-    is_closed: AtomicBool,
+    budget: Budget,
+    /// Whether a write has failed. Afterwards nothing is written.
+    is_broken: AtomicBool,
 }
 
 impl Directory {
-    pub(super) fn new(path: PathBuf, bound: u64) -> Self {
-        Self { path, room: Room::new(bound), is_closed: AtomicBool::new(false) }
+    pub(super) fn new(path: PathBuf, max_size: u64) -> Self {
+        Self { path, budget: Budget::new(max_size), is_broken: AtomicBool::new(false) }
     }
 
-    /// The bytes of `blob`, if they are there.
+    /// Returns the bytes of `blob`, if the cache has them.
     pub(super) fn read(&self, blob: &Blob) -> Option<Vec<u8>> {
-        self.found(blob, |file| {
+        self.verified(blob, |file| {
             let mut bytes = Vec::new();
             bytes.try_reserve_exact(usize::try_from(blob.size).unwrap_or(usize::MAX))?;
             file.read_to_end(&mut bytes)?;
@@ -42,40 +42,43 @@ impl Directory {
         })
     }
 
-    /// Copies `blob` to a new file at `to`, and tells whether it was there. If not, neither is the
-    /// file.
+    /// Copies `blob` to a new file at `to`. Returns whether the cache has the blob; if not, no file is
+    /// left at `to`.
     pub(super) fn copy(&self, blob: &Blob, to: &Path) -> bool {
-        let copied = self.found(blob, |file| Ok((hashed_copy(file, &mut create(to)?)?, ())));
+        let copied = self.verified(blob, |file| Ok((hashed_copy(file, &mut create(to)?)?, ())));
         if copied.is_none() {
-            // What makes it a miss is told rather than that there was nothing to remove.
+            // The file doesn't exist if the blob could not be opened.
             let _ = std::fs::remove_file(to);
         }
         copied.is_some()
     }
 
-    /// Copies `blob` to `file`, and tells whether it was there. If not, what `file` has is of no use.
+    /// Copies `blob` to `file`. Returns whether the cache has the blob; if not, the content of `file` is
+    /// undefined.
+    #[cfg(any(target_os = "linux", test))]
     pub(super) fn fill(&self, blob: &Blob, mut file: &File) -> bool {
-        self.found(blob, |from| Ok((hashed_copy(from, &mut file)?, ()))).is_some()
+        self.verified(blob, |from| Ok((hashed_copy(from, &mut file)?, ()))).is_some()
     }
 
-    /// What `take` makes of the file of `blob`, if it also finds that blob in it.
-    fn found<T>(
+    /// Reads the file of `blob` with `read`, which returns the blob that it found and a result. Returns
+    /// the result if that is the right blob.
+    fn verified<T>(
         &self,
         blob: &Blob,
-        take: impl FnOnce(&mut io::Take<&File>) -> io::Result<(Blob, T)>,
+        read: impl FnOnce(&mut io::Take<&File>) -> io::Result<(Blob, T)>,
     ) -> Option<T> {
         let path = self.path_of(blob);
-        let found = open(&path, blob).and_then(|file| {
-            let (found, taken) = take(&mut (&file).take(blob.size))?;
+        let verified = open(&path, blob).and_then(|file| {
+            let (found, result) = read(&mut (&file).take(blob.size))?;
             if found != *blob {
                 return Err(altered());
             }
-            // It was used last. Where it may not be written to, its age is that of its bytes.
+            // The time of the last use, for eviction. A read-only file keeps the time of its creation.
             let _ = file.set_modified(SystemTime::now());
-            Ok(taken)
+            Ok(result)
         });
-        match found {
-            Ok(taken) => return Some(taken),
+        match verified {
+            Ok(result) => return Some(result),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::warn!("{} in the cache was altered: it is replaced", path.display());
@@ -85,44 +88,49 @@ impl Directory {
         None
     }
 
-    /// Keeps `bytes`, which are those of `blob`.
-    pub(super) fn keep(&self, blob: &Blob, bytes: &mut impl Read) {
-        if self.is_closed.load(Ordering::Relaxed) {
+    /// Stores `bytes`, the content of `blob`.
+    pub(super) fn store(&self, blob: &Blob, bytes: &mut impl Read) {
+        if self.is_broken.load(Ordering::Relaxed) {
             return;
         }
         if let Err(error) = self.write(blob, bytes)
-            && !self.is_closed.swap(true, Ordering::Relaxed)
+            && !self.is_broken.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!("nothing is kept in the cache {}: {error}", self.path.display());
+            tracing::warn!(
+                "cannot write to the cache {}, so that nothing more is cached: {error}",
+                self.path.display()
+            );
         }
     }
 
-    /// Keeps what `file` has, which are the bytes of `blob`.
+    /// Stores the content of `file`, which is that of `blob`.
     ///
-    /// It is copied, since the cache's is for everybody to alter who can write there.
-    pub(super) fn keep_file(&self, blob: &Blob, mut file: &File) {
+    /// The file is copied, not linked, so that a process that alters the cache doesn't alter `file`.
+    pub(super) fn store_file(&self, blob: &Blob, mut file: &File) {
         match file.rewind() {
-            Ok(()) => self.keep(blob, &mut file),
-            Err(error) => tracing::debug!("cannot read what was fetched: {error}"),
+            Ok(()) => self.store(blob, &mut file),
+            Err(error) => tracing::debug!("cannot read the fetched file: {error}"),
         }
     }
 
-    /// Writes the file of `blob`, over another if there is one, in one step. Nobody waits for the
-    /// disk: what a crash leaves of it is found to be altered.
+    /// Writes the file of `blob` and replaces an existing one atomically. Doesn't sync the disk: after a
+    /// crash, a read finds an incomplete file altered.
     fn write(&self, blob: &Blob, bytes: &mut impl Read) -> io::Result<()> {
-        let is_ours = |name: &str| name.ends_with(BLOB) || name.ends_with(PART);
-        if !self.room.take(blob.size, || room::entries(&self.path, is_ours))? {
+        let is_entry = |name: &str| name.ends_with(BLOB_SUFFIX) || name.ends_with(PART_SUFFIX);
+        if !self.budget.reserve(blob.size, || eviction::entries(&self.path, is_entry))? {
             return Ok(());
         }
-        let mut part = self.part()?;
+        let mut part = self.create_part()?;
         io::copy(bytes, part.as_file_mut())?;
         part.persist(self.path_of(blob)).map(drop).map_err(|error| error.error)
     }
 
-    /// An empty file of this user's alone, in the directory, which is made if need be.
-    fn part(&self) -> io::Result<NamedTempFile> {
-        let make = || tempfile::Builder::new().prefix("").suffix(PART).tempfile_in(&self.path);
-        make().or_else(|error| {
+    /// Creates an empty file in the directory that only this user can read. Creates the directory if it
+    /// doesn't exist.
+    fn create_part(&self) -> io::Result<NamedTempFile> {
+        let create =
+            || tempfile::Builder::new().prefix("").suffix(PART_SUFFIX).tempfile_in(&self.path);
+        create().or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
             }
@@ -131,18 +139,18 @@ impl Directory {
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut directories, 0o700);
             directories.create(&self.path)?;
-            make()
+            create()
         })
     }
 
     fn path_of(&self, blob: &Blob) -> PathBuf {
-        self.path.join(format!("{}{BLOB}", blob.digest))
+        self.path.join(format!("{}{BLOB_SUFFIX}", blob.digest))
     }
 }
 
-/// The file at `path` if it has as many bytes as `blob`.
+/// Opens the file at `path` if it is a regular file of the size of `blob`.
 ///
-/// It may be anything: a pipe that nobody writes to, a device, a link to either.
+/// The path may also lead to a pipe, a device or a symbolic link: opening it must not block or follow it.
 fn open(path: &Path, blob: &Blob) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -157,7 +165,7 @@ fn open(path: &Path, blob: &Blob) -> io::Result<File> {
     if metadata.is_file() && metadata.len() == blob.size { Ok(file) } else { Err(altered()) }
 }
 
-/// A new file at `path` that is this user's alone.
+/// Creates a file at `path` that only this user can read.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);

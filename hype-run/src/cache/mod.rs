@@ -1,12 +1,12 @@
-//! Blobs on a disk of this machine, so that only the first run there fetches them.
+//! A cache of blobs on a disk of this machine, so that only the first run fetches them.
 //!
-//! The directory is trusted with nothing: whoever can write to it may have put anything anywhere.
-//! What is read is hashed over the very bytes that are then used, and what isn't the blob that it
-//! should be counts as absent. Only what was verified is written, and what a runner made itself
-//! never is. Nor may a cache be in the way: whatever goes wrong with it, the stage has the blobs.
+//! The directory is not trusted, since an attacker may be able to write to it. Each read hashes the bytes
+//! that it returns; a file with another digest is a cache miss. Only verified blobs of the stage are
+//! written, never machine code that a runner compiled. An error of the cache never fails a run, since the
+//! stage has the blobs.
 
 mod directory;
-mod room;
+mod eviction;
 mod shared;
 #[cfg(test)]
 mod tests;

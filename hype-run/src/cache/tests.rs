@@ -8,32 +8,32 @@ use tempfile::TempDir;
 
 use super::directory::Directory;
 
-/// How many bytes the cache of these tests may have.
-const BOUND: u64 = 16 << 20;
+/// The maximum size of the cache of these tests, in bytes.
+const MAX_SIZE: u64 = 16 << 20;
 
-/// A cache in a directory that isn't there yet.
-struct Small {
+/// A cache in a directory that doesn't exist yet.
+struct SmallCache {
     inner: Directory,
-    around: TempDir,
+    parent: TempDir,
 }
 
-impl Small {
+impl SmallCache {
     fn new() -> Self {
-        let around = tempfile::tempdir().unwrap();
-        Self { inner: Directory::new(around.path().join("some/cache"), BOUND), around }
+        let parent = tempfile::tempdir().unwrap();
+        Self { inner: Directory::new(parent.path().join("some/cache"), MAX_SIZE), parent }
     }
 
     fn path(&self) -> PathBuf {
-        self.around.path().join("some/cache")
+        self.parent.path().join("some/cache")
     }
 
     fn path_of(&self, blob: &Blob) -> PathBuf {
         self.path().join(format!("{}.hype-blob", blob.digest))
     }
 
-    fn keep(&self, bytes: &[u8]) -> Blob {
+    fn store(&self, bytes: &[u8]) -> Blob {
         let blob = Blob::of(bytes);
-        self.inner.keep(&blob, &mut &*bytes);
+        self.inner.store(&blob, &mut &*bytes);
         blob
     }
 
@@ -47,24 +47,24 @@ impl Small {
     }
 }
 
-/// A mebibyte that is unlike those of other numbers.
+/// Returns a mebibyte of bytes `number`.
 fn mebibyte(number: u8) -> Vec<u8> {
     vec![number; 1 << 20]
 }
 
-/// Makes what is at `path` as old as that.
-fn age(path: &std::path::Path, seconds: u64) {
+/// Sets the modification time of the file at `path` to `seconds` ago.
+fn set_age(path: &std::path::Path, seconds: u64) {
     let file = File::options().append(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
 }
 
 #[test]
-fn what_was_kept_is_read_and_copied() {
-    let cache = Small::new();
+fn stored_blob_is_read_and_copied() {
+    let cache = SmallCache::new();
     for bytes in [&b""[..], b"bytes", &mebibyte(1)] {
-        let (blob, to) = (Blob::of(bytes), cache.around.path().join("copy"));
+        let (blob, to) = (Blob::of(bytes), cache.parent.path().join("copy"));
         assert!(!cache.has(&blob) && !cache.inner.copy(&blob, &to) && !to.exists());
-        cache.keep(bytes);
+        cache.store(bytes);
         assert_eq!(cache.inner.read(&blob).unwrap(), bytes);
         assert!(cache.inner.copy(&blob, &to));
         assert_eq!(fs::read(&to).unwrap(), bytes);
@@ -78,23 +78,22 @@ fn what_was_kept_is_read_and_copied() {
     }
 }
 
-/// What was fetched into a file is kept from its beginning, wherever that was left.
 #[test]
-fn a_file_is_kept_whole() {
-    let cache = Small::new();
+fn file_is_stored_from_its_beginning() {
+    let cache = SmallCache::new();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"bytes").unwrap();
     let blob = Blob::of(b"bytes");
-    cache.inner.keep_file(&blob, &file);
+    cache.inner.store_file(&blob, &file);
     assert_eq!(cache.inner.read(&blob).unwrap(), b"bytes");
 }
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_read_it() {
+fn other_users_cannot_read_the_cache() {
     use std::os::unix::fs::PermissionsExt;
-    let cache = Small::new();
-    let (blob, to) = (cache.keep(b"bytes"), cache.around.path().join("copy"));
+    let cache = SmallCache::new();
+    let (blob, to) = (cache.store(b"bytes"), cache.parent.path().join("copy"));
     assert!(cache.inner.copy(&blob, &to));
     let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(cache.path_of(&blob)), 0o600);
@@ -103,11 +102,11 @@ fn nobody_else_can_read_it() {
 }
 
 #[test]
-fn what_was_altered_is_absent_until_it_is_kept_again() {
-    let cache = Small::new();
+fn altered_blob_is_a_miss_until_it_is_stored_again() {
+    let cache = SmallCache::new();
     let right = mebibyte(1);
-    let blob = cache.keep(&right);
-    let (path, to) = (cache.path_of(&blob), cache.around.path().join("copy"));
+    let blob = cache.store(&right);
+    let (path, to) = (cache.path_of(&blob), cache.parent.path().join("copy"));
     let mut forged = right.clone();
     forged[1 << 19] = 2;
     for bytes in [&forged[..], &right[1..], b"", &[&right[..], b"more"].concat()] {
@@ -115,100 +114,100 @@ fn what_was_altered_is_absent_until_it_is_kept_again() {
         assert!(!cache.has(&blob), "{} bytes were taken", bytes.len());
         assert!(!cache.inner.copy(&blob, &to) && !to.exists());
         assert!(!cache.inner.fill(&blob, &tempfile::tempfile().unwrap()));
-        cache.keep(&right);
+        cache.store(&right);
         assert!(cache.has(&blob));
     }
 }
 
-/// Nobody ever writes to the pipe, so that who opens it as if it were a file never comes back.
+/// The pipe has no writer, so that opening it for reading would block forever.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_absent_and_holds_nobody_up() {
-    let cache = Small::new();
-    let blob = cache.keep(b"bytes");
+fn non_regular_file_is_a_miss_and_does_not_block() {
+    let cache = SmallCache::new();
+    let blob = cache.store(b"bytes");
     let path = cache.path_of(&blob);
     let pipe = || {
-        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
-        assert!(made.success());
+        let created = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(created.success());
     };
-    let elsewhere = cache.around.path().join("elsewhere");
-    fs::write(&elsewhere, b"bytes").unwrap();
-    let link = || std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-    for make in [&pipe as &dyn Fn(), &link] {
+    let outside = cache.parent.path().join("outside");
+    fs::write(&outside, b"bytes").unwrap();
+    let link = || std::os::unix::fs::symlink(&outside, &path).unwrap();
+    for create in [&pipe as &dyn Fn(), &link] {
         fs::remove_file(&path).unwrap();
-        make();
+        create();
         assert!(!cache.has(&blob));
-        cache.keep(b"bytes");
+        cache.store(b"bytes");
         assert!(cache.has(&blob) && path.symlink_metadata().unwrap().is_file());
     }
-    // A link leads nobody to write elsewhere.
-    assert_eq!(fs::read(elsewhere).unwrap(), b"bytes");
+    // A write doesn't follow the link.
+    assert_eq!(fs::read(outside).unwrap(), b"bytes");
 }
 
 #[test]
-fn a_full_cache_loses_what_was_not_used_for_longest() {
-    let cache = Small::new();
-    let blobs: Vec<Blob> = (0..15).map(|number| cache.keep(&mebibyte(number))).collect();
+fn full_cache_evicts_the_least_recently_used_blob() {
+    let cache = SmallCache::new();
+    let blobs: Vec<Blob> = (0..15).map(|number| cache.store(&mebibyte(number))).collect();
     for (blob, seconds) in blobs.iter().zip((1..=15).rev()) {
-        age(&cache.path_of(blob), 60 * seconds);
+        set_age(&cache.path_of(blob), 60 * seconds);
     }
-    // The oldest but for its use now, and so one that stays.
+    // Reading the oldest blob makes it the most recently used one.
     assert!(cache.has(&blobs[0]));
     for number in 15..20 {
-        cache.keep(&mebibyte(number));
-        assert!(cache.size() <= BOUND);
+        cache.store(&mebibyte(number));
+        assert!(cache.size() <= MAX_SIZE);
     }
     let left: Vec<usize> = (0..15).filter(|index| cache.path_of(&blobs[*index]).exists()).collect();
     assert_eq!(left, [&[0][..], &(5..15).collect::<Vec<_>>()].concat());
 }
 
 #[test]
-fn others_that_fill_the_cache_are_seen() {
-    let cache = Small::new();
-    let others = Directory::new(cache.path(), BOUND);
+fn writes_of_another_process_count() {
+    let cache = SmallCache::new();
+    let other = Directory::new(cache.path(), MAX_SIZE);
     for number in 0..60_u8 {
         let bytes = mebibyte(number);
         if number % 2 == 0 {
-            cache.keep(&bytes);
+            cache.store(&bytes);
         } else {
-            others.keep(&Blob::of(&bytes), &mut &*bytes);
+            other.store(&Blob::of(&bytes), &mut &*bytes);
         }
-        // Each may have made room for a sixteenth part that the other takes for free.
-        assert!(cache.size() <= BOUND + BOUND / 16);
+        // Each process may have reserved a sixteenth that the other one counts as free.
+        assert!(cache.size() <= MAX_SIZE + MAX_SIZE / 16);
     }
 }
 
 #[test]
-fn what_died_while_it_wrote_goes_too_and_what_is_not_the_caches_stays() {
-    let cache = Small::new();
-    let first = cache.keep(&mebibyte(1));
+fn partial_files_are_evicted_and_foreign_files_are_kept() {
+    let cache = SmallCache::new();
+    let first = cache.store(&mebibyte(1));
     let sparse = |name: &str| {
         let path = cache.path().join(name);
-        File::create(&path).unwrap().set_len(2 * BOUND).unwrap();
-        age(&path, 60);
+        File::create(&path).unwrap().set_len(2 * MAX_SIZE).unwrap();
+        set_age(&path, 60);
         path
     };
     let (part, foreign) = (sparse("a1b2c3.hype-part"), sparse("thesis.tex"));
-    let second = cache.keep(&mebibyte(2));
+    let second = cache.store(&mebibyte(2));
     assert!(!part.exists() && foreign.exists());
     assert!(cache.has(&first) && cache.has(&second));
 }
 
 #[test]
-fn what_is_larger_than_the_cache_leaves_it_as_it_is() {
-    let cache = Small::new();
-    let blob = cache.keep(b"bytes");
-    let large = cache.keep(&vec![1; 17 << 20]);
+fn blob_larger_than_the_cache_is_not_stored() {
+    let cache = SmallCache::new();
+    let blob = cache.store(b"bytes");
+    let large = cache.store(&vec![1; 17 << 20]);
     assert!(cache.has(&blob) && !cache.has(&large));
 }
 
 #[test]
-fn one_that_is_removed_while_it_is_read_is_read_on() {
-    let cache = Small::new();
-    let blob = cache.keep(&mebibyte(1));
+fn open_entry_survives_eviction() {
+    let cache = SmallCache::new();
+    let blob = cache.store(&mebibyte(1));
     let file = File::open(cache.path_of(&blob)).unwrap();
     for number in 2..20 {
-        cache.keep(&mebibyte(number));
+        cache.store(&mebibyte(number));
     }
     assert!(!cache.path_of(&blob).exists());
     let read = std::io::read_to_string(file).unwrap();
@@ -216,12 +215,12 @@ fn one_that_is_removed_while_it_is_read_is_read_on() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_one_is_no_cache() {
+fn unusable_directory_is_a_miss() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let cache = Directory::new(file.path().to_owned(), BOUND);
+    let cache = Directory::new(file.path().to_owned(), MAX_SIZE);
     let blob = Blob::of(b"bytes");
     for _ in 0..2 {
-        cache.keep(&blob, &mut &b"bytes"[..]);
+        cache.store(&blob, &mut &b"bytes"[..]);
         assert!(cache.read(&blob).is_none());
     }
     assert!(fs::read(file.path()).unwrap().is_empty());

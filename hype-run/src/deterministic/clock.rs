@@ -1,17 +1,17 @@
-//! A clock that moves by what its guest does, and by nothing else.
+//! A simulated clock, which only the calls of its guest advance.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-/// When it starts: the first moment of the year 2000, in nanoseconds since 1970.
+/// The start time: the beginning of the year 2000, in nanoseconds since 1970.
 const START: u64 = 946_684_800_000_000_000;
 
-/// How far each look at it moves it, in nanoseconds.
+/// The time by which each reading advances the clock, in nanoseconds.
 const STEP: u64 = 1_000;
 
-/// The clock of one guest; both of WASI's clocks are it. Clones are the same clock.
+/// The clock of one guest, for both of WASI's clocks. Clones share their time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock(Arc<Mutex<State>>);
 
@@ -21,34 +21,37 @@ struct State {
     wait: Wait,
 }
 
-/// What the guest waits for at the moment.
+/// The current wait of the guest.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
-    things: usize,
+    /// The number of different pollables that the guest waits for.
+    pollables: usize,
+    /// The number of timers among them that were polled.
     timers: usize,
+    /// The earliest end of these timers.
     earliest: u64,
 }
 
-/// What becomes of a timer that the guest waits for, once nothing else was ready.
+/// The state of a timer that the guest waits for, after all its pollables were polled and none was ready.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is over, and the clock has jumped to it.
-    Over,
-    /// Another one is over before.
-    Later,
-    /// The guest waits for something from outside too, so that this one takes its time.
-    Beside(Duration),
+pub(super) enum TimerState {
+    /// The timer has ended. If it was the earliest, the clock has jumped to its end.
+    Ended,
+    /// Another timer ends first.
+    Waiting,
+    /// The guest also waits for something outside of it, so that the timer takes this much real time.
+    RealTime(Duration),
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { now: START, wait: Wait::for_things(1) }
+        Self { now: START, wait: Wait::for_pollables(1) }
     }
 }
 
 impl Wait {
-    fn for_things(things: usize) -> Self {
-        Self { things, timers: 0, earliest: u64::MAX }
+    fn for_pollables(pollables: usize) -> Self {
+        Self { pollables, timers: 0, earliest: u64::MAX }
     }
 }
 
@@ -57,20 +60,20 @@ impl Clock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time, in nanoseconds, which goes on by that.
+    /// Advances the clock by one step and returns the time, in nanoseconds.
     pub(super) fn read(&self) -> u64 {
         let mut state = self.lock();
         state.now = state.now.saturating_add(STEP);
         state.now
     }
 
-    /// The guest begins to wait for one of so many things.
-    pub(super) fn begin_wait(&self, things: usize) {
-        self.lock().wait = Wait::for_things(things);
+    /// Starts a wait for one of `pollables` pollables.
+    pub(super) fn start_wait(&self, pollables: usize) {
+        self.lock().wait = Wait::for_pollables(pollables);
     }
 
-    /// One of them is a timer that is over at `at`. Whether it is over now.
-    pub(super) fn is_over(&self, at: u64) -> bool {
+    /// Adds a timer that ends at `at` to the current wait. Returns whether it has ended.
+    pub(super) fn poll_timer(&self, at: u64) -> bool {
         let now = self.read();
         let wait = &mut self.lock().wait;
         wait.timers += 1;
@@ -78,24 +81,24 @@ impl Clock {
         at <= now
     }
 
-    /// What becomes of the timer that is over at `at`: all are known, and none was over.
-    pub(super) fn turn(&self, at: u64) -> Turn {
+    /// Returns the state of the timer that ends at `at`. All timers of the wait must have been polled.
+    pub(super) fn timer_state(&self, at: u64) -> TimerState {
         let mut state = self.lock();
         let State { now, wait } = *state;
         if at <= now {
-            Turn::Over
-        } else if wait.timers < wait.things {
-            Turn::Beside(Duration::from_nanos(at - now))
+            TimerState::Ended
+        } else if wait.timers < wait.pollables {
+            TimerState::RealTime(Duration::from_nanos(at - now))
         } else if at <= wait.earliest {
             state.now = at;
-            Turn::Over
+            TimerState::Ended
         } else {
-            Turn::Later
+            TimerState::Waiting
         }
     }
 
-    /// Time has passed up to `at`.
-    pub(super) fn jump(&self, at: u64) {
+    /// Advances the clock to `at`, unless it is already later.
+    pub(super) fn advance_to(&self, at: u64) {
         let mut state = self.lock();
         state.now = state.now.max(at);
     }
@@ -128,46 +131,46 @@ mod tests {
     const HOUR: u64 = 3_600_000_000_000;
 
     #[test]
-    fn each_look_moves_it_and_both_clocks_are_one() {
+    fn each_reading_advances_both_clocks() {
         let clock = Clock::default();
         assert_eq!(HostWallClock::now(&clock), Duration::from_nanos(START + STEP));
         assert_eq!(HostMonotonicClock::now(&clock), START + 2 * STEP);
     }
 
     #[test]
-    fn it_jumps_to_the_earliest_of_the_timers() {
+    fn clock_jumps_to_the_earliest_timer() {
         let clock = Clock::default();
-        clock.begin_wait(2);
+        clock.start_wait(2);
         let (late, soon) = (START + 2 * HOUR, START + HOUR);
-        assert!(!clock.is_over(late) && !clock.is_over(soon));
-        assert_eq!(clock.turn(late), Turn::Later);
-        assert_eq!(clock.turn(soon), Turn::Over);
+        assert!(!clock.poll_timer(late) && !clock.poll_timer(soon));
+        assert_eq!(clock.timer_state(late), TimerState::Waiting);
+        assert_eq!(clock.timer_state(soon), TimerState::Ended);
         assert_eq!(clock.read(), soon + STEP);
-        // A wait of its own begins anew.
-        clock.begin_wait(1);
-        assert!(clock.is_over(soon));
-        clock.begin_wait(1);
-        assert!(!clock.is_over(late));
-        assert_eq!(clock.turn(late), Turn::Over);
+        // A new wait forgets the timers of the previous one.
+        clock.start_wait(1);
+        assert!(clock.poll_timer(soon));
+        clock.start_wait(1);
+        assert!(!clock.poll_timer(late));
+        assert_eq!(clock.timer_state(late), TimerState::Ended);
     }
 
     #[test]
-    fn beside_something_else_a_timer_takes_its_time() {
+    fn timer_beside_another_pollable_takes_real_time() {
         let clock = Clock::default();
-        clock.begin_wait(2);
-        assert!(!clock.is_over(START + HOUR + STEP));
+        clock.start_wait(2);
+        assert!(!clock.poll_timer(START + HOUR + STEP));
         let whole = Duration::from_nanos(HOUR);
-        assert_eq!(clock.turn(START + HOUR + STEP), Turn::Beside(whole));
-        clock.jump(START + HOUR);
+        assert_eq!(clock.timer_state(START + HOUR + STEP), TimerState::RealTime(whole));
+        clock.advance_to(START + HOUR);
         assert_eq!(clock.read(), START + HOUR + STEP);
     }
 
     #[test]
-    fn the_end_of_time_stays() {
+    fn clock_stops_at_its_maximum() {
         let clock = Clock::default();
-        clock.begin_wait(1);
-        assert!(!clock.is_over(u64::MAX));
-        assert_eq!(clock.turn(u64::MAX), Turn::Over);
+        clock.start_wait(1);
+        assert!(!clock.poll_timer(u64::MAX));
+        assert_eq!(clock.timer_state(u64::MAX), TimerState::Ended);
         assert_eq!(clock.read(), u64::MAX);
     }
 }

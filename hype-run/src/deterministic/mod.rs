@@ -1,17 +1,16 @@
-//! A guest whose runs are all alike: where the manifest has a seed, nothing of the machine tells one run
-//! from another.
+//! Deterministic execution: all runs of a job with a seed behave the same.
 //!
-//! Random numbers follow from the seed. Both clocks are one that nobody's time moves: it starts at a fixed
-//! moment, goes on by a microsecond whenever it is read, and jumps to where a wait ends. A clock that stood
-//! still would never let a loop end that waits for a moment. Files tell no times of theirs.
+//! Random numbers derive from the seed. Both clocks are a simulated clock: it starts at a fixed time,
+//! advances by a microsecond at each reading, and jumps to the end of each wait. With a frozen clock, a
+//! loop that polls until a time would never end. Files have neither timestamps nor identities.
 //!
-//! What a run is told of itself is still its own: `HYPE_EXECUTION_ID` names it. And a directory lists its
-//! entries as its file system does.
+//! Two things still differ between runs: the variable `HYPE_EXECUTION_ID`, and the order in which the file
+//! system lists a directory.
 //!
-//! - `clock`: that clock.
-//! - `random`: those numbers.
-//! - `waiting`: the calls by which a guest waits.
-//! - `files`: the calls by which files tell of themselves.
+//! - `clock`: the simulated clock.
+//! - `random`: the random numbers.
+//! - `waiting`: the calls that wait.
+//! - `files`: the calls that return timestamps and identities of files.
 
 mod clock;
 mod files;
@@ -25,13 +24,13 @@ pub(crate) use clock::Clock;
 
 use crate::execution::Guest;
 
-/// Replaces the calls in `linker`, which has wasmtime's. Guests without a seed don't notice.
+/// Replaces wasmtime's calls in `linker`. They behave the same for guests without a seed.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     waiting::link(linker)?;
     files::link(linker)
 }
 
-/// Lets all that `wasi` has of chance and time follow from `seed`, and gives the clock.
+/// Sets the random numbers and the clocks of `wasi` for `seed`. Returns the simulated clock.
 pub(crate) fn apply(wasi: &mut WasiCtxBuilder, seed: u64) -> Clock {
     let clock = Clock::default();
     wasi.wall_clock(clock.clone()).monotonic_clock(clock.clone());

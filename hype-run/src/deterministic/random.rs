@@ -1,14 +1,14 @@
-//! Random numbers that follow from a seed, the same on every machine and in every version.
+//! Random numbers that derive from a seed, the same on every machine and in every version.
 
 use rand_core::{Infallible, TryRng};
 use wasmtime_wasi::WasiCtxBuilder;
 
-/// What keeps the numbers for one purpose apart from those for others.
+/// The key derivation contexts of BLAKE3, one for each sequence of random numbers.
 const SECURE: &str = "hype 2026-11 deterministic wasi:random/random";
 const INSECURE: &str = "hype 2026-11 deterministic wasi:random/insecure";
 const INSECURE_SEED: &str = "hype 2026-11 deterministic wasi:random/insecure-seed";
 
-/// Lets all that `wasi` has of chance follow from `seed`.
+/// Sets the random numbers of `wasi` for `seed`.
 pub(super) fn apply(wasi: &mut WasiCtxBuilder, seed: u64) {
     let mut insecure_seed = [0; 16];
     Seeded::new(INSECURE_SEED, seed).0.fill(&mut insecure_seed);
@@ -17,7 +17,7 @@ pub(super) fn apply(wasi: &mut WasiCtxBuilder, seed: u64) {
         .insecure_random_seed(u128::from_le_bytes(insecure_seed));
 }
 
-/// The output of BLAKE3, without end.
+/// A random number generator that returns the extended output of BLAKE3.
 struct Seeded(blake3::OutputReader);
 
 impl Seeded {
@@ -55,9 +55,9 @@ impl TryRng for Seeded {
 mod tests {
     use super::*;
 
-    /// A change of these numbers changes what functions gave in earlier versions.
+    /// The expected numbers must never change: they determine the values of functions.
     #[test]
-    fn numbers_are_those_of_the_seed_and_the_purpose() {
+    fn seed_and_purpose_determine_the_random_numbers() {
         let first = |purpose, seed| Seeded::new(purpose, seed).try_next_u64().unwrap();
         assert_eq!(first(SECURE, 7), 13_819_374_595_194_557_224);
         assert_ne!(first(SECURE, 7), first(SECURE, 8));

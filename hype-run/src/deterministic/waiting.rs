@@ -1,4 +1,4 @@
-//! The calls by which a guest waits for a moment. Where its clock is its own, they move that clock instead.
+//! The calls that wait. With a simulated clock they advance that clock instead.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::io::poll::{Host, HostPollable};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use super::clock::{Clock, Turn};
+use super::clock::{Clock, TimerState};
 use crate::execution::Guest;
 
-/// Replaces the calls in `linker`, which has wasmtime's.
+/// Replaces wasmtime's calls in `linker`.
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.2.12")?;
     clock.func_wrap(
@@ -45,7 +45,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
                 let guest = store.data_mut();
                 if let Some(clock) = &guest.sandbox.clock {
                     let different: HashSet<u32> = all.iter().map(Resource::rep).collect();
-                    clock.begin_wait(different.len());
+                    clock.start_wait(different.len());
                 }
                 Ok((Host::poll(guest.ctx().table, all).await?,))
             })
@@ -57,7 +57,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Box::new(async move {
                 let guest = store.data_mut();
                 if let Some(clock) = &guest.sandbox.clock {
-                    clock.begin_wait(1);
+                    clock.start_wait(1);
                 }
                 HostPollable::block(guest.ctx().table, one).await
             })
@@ -73,9 +73,10 @@ impl Guest {
     }
 }
 
-/// Something to wait for that is over at a moment of a guest's own clock, in nanoseconds.
+/// A pollable that becomes ready at a time of a simulated clock.
 struct Timer {
     clock: Clock,
+    /// The end of the timer, in nanoseconds.
     at: u64,
     has_yielded: bool,
 }
@@ -84,27 +85,27 @@ struct Timer {
 impl Pollable for Timer {
     async fn ready(&mut self) {
         let Self { clock, at, has_yielded } = self;
-        if clock.is_over(*at) {
-            // A guest that asks again and again lets others run in between.
+        if clock.poll_timer(*at) {
+            // A guest that polls in a loop must let others run.
             if !std::mem::replace(has_yielded, true) {
                 tokio::task::yield_now().await;
             }
             return;
         }
-        // Then all that the guest waits for was asked once, so that whatever was ready came first.
+        // After this yield all pollables of the wait were polled once, so that a ready one comes first.
         tokio::task::yield_now().await;
-        match clock.turn(*at) {
-            Turn::Over => {}
-            Turn::Later => std::future::pending().await,
-            Turn::Beside(time) => {
+        match clock.timer_state(*at) {
+            TimerState::Ended => {}
+            TimerState::Waiting => std::future::pending().await,
+            TimerState::RealTime(time) => {
                 sleep(time).await;
-                clock.jump(*at);
+                clock.advance_to(*at);
             }
         }
     }
 }
 
-/// A time that no clock reaches is for ever.
+/// Sleeps for `time`, or forever if that is beyond the range of the clock.
 async fn sleep(time: Duration) {
     match tokio::time::Instant::now().checked_add(time) {
         Some(at) => tokio::time::sleep_until(at).await,

@@ -1,4 +1,4 @@
-//! Bytes that come or go, up to a bound, and not too slowly.
+//! HTTP bodies with a maximum size and a timeout between frames.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,42 +6,55 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
-/// A body with no more bytes than are left, each frame of which comes in time.
-pub(super) struct Bounded<B> {
+use super::connections::ConnectionPermit;
+
+/// A body that fails when it exceeds its maximum size, or when its next frame takes too long.
+pub(super) struct LimitedBody<B> {
     inner: B,
-    bound: u64,
+    max_size: u64,
     left: u64,
     too_large: fn(u64) -> Error,
-    pause: Option<(Duration, Pin<Box<Sleep>>)>,
-    /// That the guest has one connection less until it is done with this.
-    _connection: Option<OwnedSemaphorePermit>,
+    /// The timeout between frames, and its timer.
+    frame_timeout: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// The guest's connection, in use until the body is dropped.
+    _connection: Option<ConnectionPermit>,
 }
 
-impl<B> Bounded<B> {
-    /// One of a request's.
-    pub(super) fn of_request(inner: B, bound: u64) -> Self {
-        let too_large = |bound| Error::HttpRequestBodySize(Some(bound));
-        Self { inner, bound, left: bound, too_large, pause: None, _connection: None }
+impl<B> LimitedBody<B> {
+    /// Creates the body of a request.
+    pub(super) fn of_request(inner: B, max_size: u64) -> Self {
+        Self {
+            inner,
+            max_size,
+            left: max_size,
+            too_large: |max_size| Error::HttpRequestBodySize(Some(max_size)),
+            frame_timeout: None,
+            _connection: None,
+        }
     }
 
-    /// One of an answer's, between whose frames no more time may pass than `pause`.
-    pub(super) fn of_answer(
+    /// Creates the body of a response, with at most `frame_timeout` between two frames.
+    pub(super) fn of_response(
         inner: B,
-        bound: u64,
-        pause: Duration,
-        connection: OwnedSemaphorePermit,
+        max_size: u64,
+        frame_timeout: Duration,
+        connection: ConnectionPermit,
     ) -> Self {
-        let too_large = |bound| Error::HttpResponseBodySize(Some(bound));
-        let pause = Some((pause, Box::pin(sleep(pause))));
-        Self { inner, bound, left: bound, too_large, pause, _connection: Some(connection) }
+        Self {
+            inner,
+            max_size,
+            left: max_size,
+            too_large: |max_size| Error::HttpResponseBodySize(Some(max_size)),
+            frame_timeout: Some((frame_timeout, Box::pin(sleep(frame_timeout)))),
+            _connection: Some(connection),
+        }
     }
 }
 
-impl<B> Body for Bounded<B>
+impl<B> Body for LimitedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
@@ -57,17 +70,17 @@ where
         let frame = match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let Some((_, pause)) = &mut this.pause else { return Poll::Pending };
-                return pause
+                let Some((_, timer)) = &mut this.frame_timeout else { return Poll::Pending };
+                return timer
                     .as_mut()
                     .poll(context)
                     .map(|()| Some(Err(Error::ConnectionReadTimeout)));
             }
         };
-        if let Some((time, pause)) = &mut this.pause
-            && let Some(next) = Instant::now().checked_add(*time)
+        if let Some((timeout, timer)) = &mut this.frame_timeout
+            && let Some(next) = Instant::now().checked_add(*timeout)
         {
-            pause.as_mut().reset(next);
+            timer.as_mut().reset(next);
         }
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(Into::into)?;
@@ -77,7 +90,7 @@ where
                     this.left = left;
                     Ok(frame)
                 }
-                None => Err((this.too_large)(this.bound)),
+                None => Err((this.too_large)(this.max_size)),
             }
         }))
     }

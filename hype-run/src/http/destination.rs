@@ -1,4 +1,4 @@
-//! Where a request goes, and by whose leave.
+//! The destination of a request, and the grants that allow it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,19 +10,24 @@ use crate::power::Denied;
 
 /// A target that a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Destination {
+pub(crate) struct Destination {
     pub(super) target: HttpTarget,
-    /// All grants that cover it.
+    /// All grants that cover the target.
     grants: Vec<HttpGrant>,
 }
 
-/// Where a request to `uri` goes.
+/// Returns the destination of a request to `uri`.
+///
+/// # Errors
+///
+/// When no grant covers the request.
 pub(super) fn find(uri: &Uri, grants: &[HttpGrant]) -> Result<Destination, Denied> {
     let target = target(uri).map_err(|way_out| denied(&uri.to_string(), way_out, None))?;
     if target.is_never_granted() {
         return Err(denied(
             &uri.to_string(),
-            "nothing does, since it tells machines who they are".into(),
+            "nothing does, since it is a metadata service, which returns the machine's credentials"
+                .into(),
             None,
         ));
     }
@@ -39,24 +44,29 @@ pub(super) fn find(uri: &Uri, grants: &[HttpGrant]) -> Result<Destination, Denie
 }
 
 impl Destination {
-    /// Of the addresses that its host has, those that it may be reached at.
-    pub(super) fn vet(&self, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, Denied> {
-        let allowed = |address: &&IpAddr| self.grants.iter().any(|grant| grant.allows(**address));
-        let vetted: Vec<_> = addresses
+    /// Returns those of the host's addresses that the grants allow.
+    ///
+    /// # Errors
+    ///
+    /// When the host has addresses, and the grants allow none of them.
+    pub(super) fn allowed(&self, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, Denied> {
+        let is_allowed =
+            |address: &&IpAddr| self.grants.iter().any(|grant| grant.allows(**address));
+        let allowed: Vec<_> = addresses
             .iter()
-            .filter(allowed)
+            .filter(is_allowed)
             .map(|address| SocketAddr::new(*address, self.target.port))
             .collect();
-        if !vetted.is_empty() || addresses.is_empty() {
-            return Ok(vetted);
+        if !allowed.is_empty() || addresses.is_empty() {
+            return Ok(allowed);
         }
         let private = self.target.to_string().parse::<HttpGrant>().map(HttpGrant::to_private);
         let would_help = private.is_ok_and(|grant| addresses.iter().any(|it| grant.allows(*it)));
         let (what, way_out) = match would_help {
             true => ("private addresses", granted_by("allow_http_private", &self.target)),
-            false => ("addresses that nobody is led to", "nothing does".to_owned()),
+            false => ("forbidden addresses", "nothing does".to_owned()),
         };
-        let what = format!("asked {}, which has {what} alone", self.target);
+        let what = format!("asked for {}, which has only {what}", self.target);
         Err(Denied { what, way_out, remedy: would_help.then_some(Remedy::GrantHttp) })
     }
 }
@@ -74,12 +84,12 @@ fn target(uri: &Uri) -> Result<HttpTarget, String> {
     let host = authority.host().parse::<HttpHost>().map_err(|error| error.to_string())?;
     let port = match authority.port() {
         Some(port) => port.as_u16(),
-        // What stands behind a colon is a port, or the URL is none.
+        // A text after the colon that isn't a port makes the URL invalid.
         None if authority
             .as_str()
             .ends_with(|c: char| c != ']' && !c.is_ascii_alphanumeric() && c != '.') =>
         {
-            return Err("its port is none".to_owned());
+            return Err("its port is not a number".to_owned());
         }
         None => scheme.port(),
     };
@@ -88,7 +98,7 @@ fn target(uri: &Uri) -> Result<HttpTarget, String> {
 
 fn private_literal(target: &HttpTarget) -> bool {
     matches!(&target.host, HttpHost::Address(address)
-        if hype_wire::Reach::of(*address) == hype_wire::Reach::Private)
+        if hype_wire::AddressClass::of(*address) == hype_wire::AddressClass::Private)
 }
 
 fn granted_by(call: &str, target: &HttpTarget) -> String {
@@ -96,7 +106,7 @@ fn granted_by(call: &str, target: &HttpTarget) -> String {
 }
 
 fn denied(uri: &str, way_out: String, remedy: Option<Remedy>) -> Denied {
-    Denied { what: format!("asked for {}", crate::brevity::name(uri)), way_out, remedy }
+    Denied { what: format!("asked for {}", crate::truncate::name(uri)), way_out, remedy }
 }
 
 #[cfg(test)]
@@ -107,40 +117,40 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn ask(uri: &str, texts: &[&str]) -> Result<String, String> {
+    fn find_target(uri: &str, texts: &[&str]) -> Result<String, String> {
         find(&uri.parse().unwrap(), &grants(texts))
             .map(|destination| destination.target.to_string())
             .map_err(|denied| denied.to_string())
     }
 
     #[test]
-    fn what_is_granted_is_found() {
+    fn granted_request_has_a_destination() {
         for (uri, grant, target) in [
             ("http://API.example.com/x?y", "api.example.com", "http://api.example.com"),
             ("https://api.example.com:443/", "api.example.com", "https://api.example.com"),
             ("http://[0:0::1]:81/", "http://[::1]:81", "http://[::1]:81"),
             ("http://a.b.example/", "*.b.example", "http://a.b.example"),
         ] {
-            assert_eq!(ask(uri, &["other.example", grant]), Ok(target.to_owned()), "{uri}");
+            assert_eq!(find_target(uri, &["other.example", grant]), Ok(target.to_owned()), "{uri}");
         }
     }
 
     #[test]
-    fn what_is_not_names_the_call_that_would_grant_it() {
+    fn denied_request_names_the_grant() {
         for (uri, way_out) in [
             ("http://evil.example/", r#"allow_http("http://evil.example") would"#),
             ("https://evil.example:81/", r#"allow_http("https://evil.example:81") would"#),
             ("http://10.0.0.1/", r#"allow_http_private("http://10.0.0.1") would"#),
             ("http://localhost:81/", r#"allow_http("http://localhost:81") would"#),
         ] {
-            let denied = ask(uri, &["api.example.com", "127.0.0.1:81"]).unwrap_err();
+            let denied = find_target(uri, &["api.example.com", "127.0.0.1:81"]).unwrap_err();
             assert!(denied.starts_with(&format!("asked for {uri}, which")), "{denied}");
             assert!(denied.ends_with(way_out), "{denied}");
         }
     }
 
     #[test]
-    fn nobody_is_led_to_metadata_however_it_is_spelled() {
+    fn metadata_service_is_denied_in_every_spelling() {
         for uri in [
             "http://169.254.169.254/",
             "http://2852039166/",
@@ -158,28 +168,28 @@ mod tests {
             "http://metadata/",
             "http://169.254.169.254./",
         ] {
-            let denied =
-                ask(uri, &["*.google.internal", "*.internal", "api.example.com"]).unwrap_err();
+            let denied = find_target(uri, &["*.google.internal", "*.internal", "api.example.com"])
+                .unwrap_err();
             assert!(!denied.contains("allow_http"), "{denied}");
         }
     }
 
     #[test]
-    fn a_url_says_one_thing() {
+    fn ambiguous_url_is_denied() {
         for (uri, problem) in [
             ("http://api.example.com@evil.example/", "a user in it"),
             ("http://evil.example@api.example.com/", "a user in it"),
-            ("http://api.example.com:/", "its port is none"),
+            ("http://api.example.com:/", "its port is not a number"),
             ("ftp://api.example.com/", "only http and https"),
             ("/", "only http and https"),
         ] {
-            let denied = ask(uri, &["api.example.com", "evil.example"]).unwrap_err();
+            let denied = find_target(uri, &["api.example.com", "evil.example"]).unwrap_err();
             assert!(denied.contains(problem), "{uri}: {denied}");
         }
     }
 
     #[test]
-    fn addresses_are_vetted_one_by_one() {
+    fn each_address_is_checked_against_the_grants() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let destination = |private: bool| {
             let grant: HttpGrant = "a.example:81".parse().unwrap();
@@ -195,17 +205,18 @@ mod tests {
             "::1",
         ];
         let all = all.map(address);
-        let shown =
-            |vetted: Vec<SocketAddr>| vetted.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(shown(destination(false).vet(&all).unwrap()), ["1.1.1.1:81"]);
+        let texts =
+            |allowed: Vec<SocketAddr>| allowed.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(destination(false).allowed(&all).unwrap()), ["1.1.1.1:81"]);
         assert_eq!(
-            shown(destination(true).vet(&all).unwrap()),
+            texts(destination(true).allowed(&all).unwrap()),
             ["10.0.0.1:81", "1.1.1.1:81", "[::ffff:1.1.1.1]:81", "[::1]:81"]
         );
-        let denied = destination(false).vet(&all[..1]).unwrap_err().to_string();
+        let denied = destination(false).allowed(&all[..1]).unwrap_err().to_string();
         assert!(denied.contains(r#"allow_http_private("http://a.example:81") would"#), "{denied}");
-        for never in [false, true].map(|private| destination(private).vet(&all[3..5])) {
-            assert!(never.unwrap_err().to_string().ends_with("nothing does"));
+        for private in [false, true] {
+            let denied = destination(private).allowed(&all[3..5]).unwrap_err();
+            assert!(denied.to_string().ends_with("nothing does"));
         }
     }
 }

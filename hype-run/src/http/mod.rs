@@ -1,27 +1,41 @@
-//! HTTP, where the environment grants it.
+//! HTTP requests of guests, if the environment grants them.
 //!
-//! A guest's requests go through `wasi:http`, and each of them through here: scheme, host and port must be
-//! those of a grant; the host's name is resolved once; addresses that the grant isn't for are dropped; and the
-//! connection goes to one of the others and to nothing else. A redirect is an answer like others, which the
-//! guest's client may follow by a request of its own.
+//! Guests send requests through `wasi:http`. For each request, a grant must cover its scheme, host and port.
+//! The host's name is resolved once, addresses that the grant doesn't allow are dropped, and the
+//! connection goes to one of the others. The host follows no redirects; a guest's client may follow one by
+//! another request, which is checked too.
 //!
-//! - `destination`: which grant a request falls under, if any. No IO.
-//! - `resolver`: from a name to addresses.
-//! - `tls`: who may say that they are a host.
-//! - `exchange`: one request and its answer, over a connection of its own.
-//! - `body`: bytes that come or go, up to a bound.
-//! - `requests`: what a guest may do of all this, and did.
-//! - `calls`: the calls by which a guest learns that it may not.
+//! - `destination`: finds the grants that cover a request. No IO.
+//! - `resolver`: resolves a host name to addresses.
+//! - `tls`: verifies server certificates.
+//! - `connections`: limits the concurrent connections of a guest.
+//! - `exchange`: sends one request over a new connection and receives its response.
+//! - `protocol_error`: a violation of HTTP that another process has reported.
+//! - `body`: limits the size of bodies and the time between their frames.
+//! - `requests`: the grants and connections of one guest.
+//! - `held`: charges what the host holds for a guest to its memory budget.
+//! - `calls`: stops a guest whose request was denied.
 
 mod body;
 mod calls;
+mod connections;
 mod destination;
 mod exchange;
+mod held;
+mod protocol_error;
 mod requests;
 mod resolver;
 mod tls;
 
 pub(crate) use calls::link;
+#[cfg(target_os = "linux")]
+pub(crate) use connections::ConnectionPermit;
+pub(crate) use connections::Connections;
+pub(crate) use exchange::{Client, DirectClient};
+#[cfg(target_os = "linux")]
+pub(crate) use exchange::{Exchanged, Granted, SendError};
+#[cfg(target_os = "linux")]
+pub(crate) use protocol_error::ProtocolError;
 pub(crate) use requests::Requests;
 pub use resolver::Resolver;
 pub(crate) use resolver::SystemResolver;

@@ -1,12 +1,13 @@
-//! Who may say that they are a host: those whom the system's roots vouch for, as with the stage.
+//! TLS: server certificates are verified against the system's root certificates.
 
 use std::sync::{Arc, LazyLock};
 
+use hype_stage::spawn_io;
 use rustls::ClientConfig;
 use rustls::crypto::ring::default_provider;
 use rustls_platform_verifier::Verifier;
 
-/// What all connections of this process share. Roots are read when the first one needs them.
+/// The TLS configuration of this process. Reads the root certificates at the first use.
 static CONFIG: LazyLock<Result<Arc<ClientConfig>, rustls::Error>> = LazyLock::new(|| {
     let provider = Arc::new(default_provider());
     let verifier = Verifier::new(Arc::clone(&provider))?;
@@ -19,9 +20,13 @@ static CONFIG: LazyLock<Result<Arc<ClientConfig>, rustls::Error>> = LazyLock::ne
     Ok(Arc::new(config))
 });
 
-/// That, or why there is none, such as a system without roots.
+/// Returns the TLS configuration.
+///
+/// # Errors
+///
+/// When the system has no root certificates.
 pub(super) async fn config() -> std::io::Result<Arc<ClientConfig>> {
-    // It reads files.
-    let config = tokio::task::spawn_blocking(|| CONFIG.clone()).await?;
+    // The first use reads files.
+    let config = spawn_io(|| CONFIG.clone()).await?;
     config.map_err(std::io::Error::other)
 }

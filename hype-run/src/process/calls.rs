@@ -1,15 +1,15 @@
-//! The calls by which a guest runs commands.
+//! The calls with which a guest runs commands.
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, subscribe};
 
 use super::commands::{Child, Unstarted};
-use super::variables::Said;
+use super::variables::Changes;
 use crate::execution::Guest;
 use crate::filesystem::NoFiles;
 
-/// The host's side of `wit/process.wit`.
+/// The host's bindings of `wit/process.wit`.
 mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",
@@ -23,27 +23,30 @@ mod bindings {
     });
 }
 
+#[cfg(target_os = "linux")]
+pub(crate) use bindings::spotify::hype::process::Stdio;
 pub(crate) use bindings::spotify::hype::process::{
-    Command, Error, ErrorKind, ExitStatus, Host, HostChild, Stdio, add_to_linker,
+    Command, Error, ErrorKind, ExitStatus, Host, HostChild, add_to_linker,
 };
 
-/// Links `spotify:hype/process`.
+/// Adds the interface `spotify:hype/process` to `linker`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 impl Host for Guest {
     fn spawn(&mut self, command: Command) -> wasmtime::Result<Result<Resource<Child>, Error>> {
-        let said = Said {
+        let changes = Changes {
             clear: command.clear,
             removed: command.removed.clone(),
             set: command.environment.clone(),
         };
-        match self.sandbox.start(&command, &said) {
+        match self.sandbox.start(&command, &changes) {
             Ok(child) => Ok(Ok(self.ctx().table.push(child)?)),
-            Err(Unstarted::Told(kind, message)) => Ok(Err(Error { kind, message })),
+            Err(Unstarted::Error(kind, message)) => Ok(Err(Error { kind, message })),
             Err(Unstarted::Denied(denied)) => Err(denied.into()),
             Err(Unstarted::Failed(failure)) => Err(NoFiles(failure).into()),
+            Err(Unstarted::OverBudget(error)) => Err(error.into()),
         }
     }
 }

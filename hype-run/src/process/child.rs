@@ -1,9 +1,9 @@
-//! One command: its start, its streams, and its end.
+//! Starts one command, connects its streams and waits for its end.
 
 use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,33 +11,43 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::calls::{ErrorKind, ExitStatus, Stdio};
-use super::commands::{Child, Ending, Start, Unstarted};
-use super::spawn::{Program, spawn};
+use super::commands::{Child, Ending, Slot, Start, Unstarted};
+use super::confinement::Applied;
+use super::spawn::{Program, Within, spawn};
 use super::started::Started;
-use super::streams::{Incoming, Outgoing};
-use crate::output::{Output, Stream};
+use super::streams::{Incoming, Outgoing, Pipe};
+use crate::budget::Charge;
+use crate::output::{GuestOutput, Stream};
 
-/// How much of a command's output is handed on at once, in bytes.
+/// The maximum size of one read from a command's output, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// Where a command starts.
+/// The working directory, namespaces and restrictions of a command.
 pub(super) struct At {
     pub(super) directory: PathBuf,
-    /// A descriptor of a process in whose namespaces it starts; then the directory is one of theirs.
-    pub(super) within: Option<RawFd>,
+    /// The namespaces of the command, in which `directory` is resolved; `None` for those of this process.
+    pub(super) within: Option<Within>,
+    pub(super) restrictions: Applied,
 }
 
-/// Starts a command, and gives its process, too.
+/// Starts a command, which occupies `slot` with its process and with each of its streams. Returns it with its process.
 pub(super) fn start(
     start: Start<'_>,
     at: At,
-    permit: OwnedSemaphorePermit,
+    slot: Slot,
 ) -> Result<(Child, Arc<Started>), Unstarted> {
-    let Start { command, output, .. } = start;
+    let Start { command, output, budget, events, .. } = start;
+    let charge = |stdio| match stdio {
+        Stdio::Inherit => budget.charge(PIECE as u64).map(Some),
+        Stdio::Null | Stdio::Piped => Ok(None),
+    };
+    let charges = charge(command.stdout)
+        .and_then(|stdout| Ok([stdout, charge(command.stderr)?]))
+        .map_err(Unstarted::OverBudget)?;
     let (started, ours, mut ends) = begin(&start, at).map_err(|error| {
         let kind = match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
@@ -47,44 +57,51 @@ pub(super) fn start(
         };
         let directory = command.directory.as_deref().unwrap_or("/");
         let program = &command.program;
-        Unstarted::Told(kind, format!("cannot start `{program}` in {directory}: {error}"))
+        Unstarted::Error(kind, format!("cannot start `{program}` in {directory}: {error}"))
     })?;
-    let stdin = ours.stdin.map(|pipe| Box::new(Incoming::Idle(pipe)) as _);
+    let stdin = ours.stdin.map(|end| {
+        let pipe = Pipe::new(end, budget, &slot);
+        Box::new(Incoming::Idle(pipe)) as _
+    });
+    let [stdout_charge, stderr_charge] = charges;
     let (mut stdout, mut stderr, mut copied) = (None, None, Vec::new());
-    for (pipe, stdio, stream, piped) in [
-        (ours.stdout, command.stdout, Stream::Stdout, &mut stdout),
-        (ours.stderr, command.stderr, Stream::Stderr, &mut stderr),
+    for (end, charge, stream, piped) in [
+        (ours.stdout, stdout_charge, Stream::Stdout, &mut stdout),
+        (ours.stderr, stderr_charge, Stream::Stderr, &mut stderr),
     ] {
-        match (pipe, stdio) {
-            (None, _) => {}
-            (Some(pipe), Stdio::Piped) => *piped = Some(Box::new(Outgoing::new(pipe)) as _),
-            (Some(pipe), _) => copied.push(Copied::begin(pipe, output, stream)),
+        let Some(end) = end else { continue };
+        let pipe = Pipe::new(end, budget, &slot);
+        match charge {
+            Some(charge) => copied.push(Copied::begin(pipe, charge, output, stream)),
+            None => *piped = Some(Box::new(Outgoing::new(pipe)) as _),
         }
     }
-    let (told, status) = watch::channel(None);
+    let (sender, status) = watch::channel(None);
     let kill = Arc::new(Notify::new());
     let end = Ending::new(status, Arc::clone(&kill));
     let process = Arc::clone(&started);
+    let events = events.clone();
     tokio::spawn(async move {
         let status = ended(&process, &mut ends, &kill).await;
-        // All that it wrote comes before its end.
+        // The guest receives the status after all output.
         for copied in copied {
             copied.finish().await;
         }
-        drop(permit);
-        told.send_replace(Some(status));
+        drop(slot);
+        events.record();
+        sender.send_replace(Some(status));
     });
     Ok((Child { stdin, stdout, stderr, end }, started))
 }
 
-/// The ends of pipes that this process has.
+/// The ends of a command's pipes that this process keeps.
 struct Ours {
     stdin: Option<pipe::Sender>,
     stdout: Option<pipe::Receiver>,
     stderr: Option<pipe::Receiver>,
 }
 
-/// Starts a command's process. Its end is among those that are told of by the last that this gives.
+/// Starts the process of a command. The returned signal reports the end of any child process.
 fn begin(
     start: &Start<'_>,
     at: At,
@@ -99,6 +116,11 @@ fn begin(
     };
     let (stdout, output) = outgoing(command.stdout)?;
     let (stderr, errors) = outgoing(command.stderr)?;
+    // A command can open a pipe again through a path such as `/dev/stdout`, which needs ownership of the pipe.
+    let is_pipe = [stdin.is_some(), stdout.is_some(), stderr.is_some()];
+    for (stream, _) in [&input, &output, &errors].into_iter().zip(is_pipe).filter(|it| it.1) {
+        at.restrictions.give(stream)?;
+    }
     let arguments = [&command.program].into_iter().chain(&command.arguments);
     let variables = variables.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
     let program = Program {
@@ -108,6 +130,7 @@ fn begin(
         directory: CString::new(at.directory.as_os_str().as_bytes())?,
         streams: [input, output, errors],
         within: at.within,
+        restrictions: at.restrictions,
     };
     let ends = signal(SignalKind::child())?;
     let started = Arc::new(Started::new(spawn(&program)?));
@@ -116,7 +139,7 @@ fn begin(
 
 const NULL: &str = "/dev/null";
 
-/// The two ends of what a command writes: this process's, if there is one, and the command's.
+/// Opens an output stream of a command. Returns this process's end, if there is one, and the command's end.
 fn outgoing(stdio: Stdio) -> io::Result<(Option<pipe::Receiver>, OwnedFd)> {
     match stdio {
         Stdio::Null => Ok((None, OpenOptions::new().write(true).open(NULL)?.into())),
@@ -127,8 +150,7 @@ fn outgoing(stdio: Stdio) -> io::Result<(Option<pipe::Receiver>, OwnedFd)> {
     }
 }
 
-/// Waits for the end of `process`, which is brought about, with all of its group, when `kill` says so. `ends` tells
-/// when some process of this one has ended.
+/// Waits for the end of `process`, and kills its process group on `kill`. `ends` reports each child that has ended.
 async fn ended(
     process: &Started,
     ends: &mut tokio::signal::unix::Signal,
@@ -145,20 +167,27 @@ async fn ended(
     }
 }
 
-/// An output of a command that is the guest's own.
+/// A copy of a command's output to the guest's output, in progress.
 struct Copied {
     has_ended: oneshot::Sender<()>,
     finished: JoinHandle<()>,
 }
 
 impl Copied {
-    fn begin(pipe: pipe::Receiver, output: &Output, stream: Stream) -> Self {
+    /// Begins to copy, with a buffer that `charge` charges.
+    fn begin(
+        pipe: Pipe<pipe::Receiver>,
+        charge: Charge,
+        output: &GuestOutput,
+        stream: Stream,
+    ) -> Self {
         let (has_ended, ends) = oneshot::channel();
-        let finished = tokio::spawn(copy(pipe, output.clone(), stream, ends));
+        let finished = tokio::spawn(copy(pipe, charge, output.clone(), stream, ends));
         Self { has_ended, finished }
     }
 
-    /// Waits until all is handed on that the command wrote, which has ended. Others may still write.
+    /// Waits until all output of the command, which has ended, is copied. Processes that it left behind may still
+    /// write.
     async fn finish(self) {
         let _ = self.has_ended.send(());
         let _ = self.finished.await;
@@ -166,28 +195,30 @@ impl Copied {
 }
 
 async fn copy(
-    mut pipe: pipe::Receiver,
-    output: Output,
+    mut pipe: Pipe<pipe::Receiver>,
+    charge: Charge,
+    output: GuestOutput,
     stream: Stream,
     mut ends: oneshot::Receiver<()>,
 ) {
     let mut bytes = vec![0; PIECE];
     loop {
         tokio::select! {
-            read = pipe.read(&mut bytes) => match read {
+            read = pipe.end.read(&mut bytes) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(length) => output.write(stream, &bytes[..length]),
             },
             _ = &mut ends => break,
         }
     }
-    // What is in the pipe now.
-    while let Ok(length @ 1..) = rustix::io::read(&pipe, &mut bytes[..]) {
+    // The command has ended, so the rest of its output is in the pipe.
+    while let Ok(length @ 1..) = rustix::io::read(&pipe.end, &mut bytes[..]) {
         output.write(stream, &bytes[..length]);
     }
-    // What it left behind may write on, until the call ends.
+    // Processes that the command left behind may write until the call ends. They occupy its slot.
     tokio::spawn(async move {
-        while let Ok(length @ 1..) = pipe.read(&mut bytes).await {
+        let _charge = charge;
+        while let Ok(length @ 1..) = pipe.end.read(&mut bytes).await {
             output.write(stream, &bytes[..length]);
         }
     });

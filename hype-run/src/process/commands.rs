@@ -1,79 +1,139 @@
-//! What one guest may start, and has started.
+//! The commands of one guest: the granted and the started ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hype_wire::{Access, CommandName, Failure, Job, Mount, Remedy};
-use tokio::sync::{Notify, Semaphore, watch};
+use hype_wire::{
+    Access, CommandName, CommandRights, Failure, GuestPath, Job, Mount, Remedy, VariableName,
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable};
 
 use super::calls::{Command, ErrorKind, ExitStatus};
-use super::place::{CommandPlace, Place, Shown};
+use super::isolation::CommandIsolation;
+use super::place::{Place, Shown, Surroundings};
 use super::resolve::{self, Unresolved};
-use super::variables::{Said, variables};
-use crate::limits::COMMANDS;
-use crate::output::Output;
+use super::variables::{Changes, variables};
+use crate::budget::{Budget, OverBudget};
+use crate::limits::{Bounds, COMMANDS};
+use crate::output::GuestOutput;
 use crate::power::Denied;
+use crate::quota::CommandEvents;
 
-/// Where programs are looked for where this process has no `PATH`.
+/// The search path for programs if this process has no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why a command wasn't started.
+/// The reason for which a command didn't start.
 pub(crate) enum Unstarted {
-    /// The guest is told so.
-    Told(ErrorKind, String),
-    /// The guest may not start it.
+    /// An error that the guest's call returns.
+    Error(ErrorKind, String),
+    /// The environment doesn't grant the command, which ends the closure.
     Denied(Denied),
-    /// The run ends.
+    /// A failure of the host, which ends the run.
     Failed(Failure),
+    /// The host would hold more for the guest than its memory limit, which ends the closure.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "commands start only on Linux")
+    )]
+    OverBudget(OverBudget),
 }
 
-/// The commands of one guest. All of them have ended when this is dropped.
+/// A slot of one of a guest's concurrent commands. The process of the command and each of its open streams hold it.
+pub(crate) type Slot = Arc<OwnedSemaphorePermit>;
+
+/// The commands of one guest. Dropping it ends all their processes.
 pub(crate) struct Commands {
-    granted: BTreeMap<String, Result<PathBuf, Unresolved>>,
+    granted: BTreeMap<String, Granted>,
     seen: BTreeMap<String, String>,
+    /// The names of the variables that the job's environment sets. The guest may change them for a command.
+    own: BTreeSet<String>,
     path: String,
-    output: Output,
+    bounds: Bounds,
+    output: GuestOutput,
+    budget: Budget,
     running: Arc<Semaphore>,
+    events: CommandEvents,
     place: Place,
 }
 
-/// A command and all that it needs to be started.
+/// A granted command: its program and its rights.
+struct Granted {
+    file: Result<PathBuf, Unresolved>,
+    rights: CommandRights,
+}
+
+/// A command with its program, variables and output.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "commands start on Linux alone"))]
 pub(crate) struct Start<'a> {
     pub(crate) command: &'a Command,
     pub(crate) file: &'a Path,
     pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) output: &'a Output,
+    pub(crate) has_network: bool,
+    pub(crate) output: &'a GuestOutput,
+    pub(crate) budget: &'a Budget,
+    pub(crate) events: &'a CommandEvents,
 }
 
 impl Commands {
-    /// Those that `job` grants to a guest that sees `seen`, to be started at `place`.
+    /// Resolves the commands that `job` grants to a guest with the variables `seen`. They run with the isolation
+    /// `place`, and what the host holds for them is charged to `budget`.
     pub(crate) fn new(
         job: &Job,
         seen: BTreeMap<String, String>,
-        place: CommandPlace,
-        output: &Output,
+        place: CommandIsolation,
+        output: &GuestOutput,
+        budget: &Budget,
     ) -> Self {
         let granted = &job.powers.commands;
         let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
         let writable = if granted.is_empty() { Vec::new() } else { writable(&job.mounts) };
-        let resolved = |name: &CommandName| {
-            let name = name.as_str();
-            let found = resolve::resolve(name, path.as_ref(), &writable, resolve::program);
-            (name.to_owned(), found)
+        let program = match place {
+            CommandIsolation::Namespaces => resolve::program_of_commands,
+            CommandIsolation::Container | CommandIsolation::Unconfined => resolve::program,
+        };
+        let resolved = |command: &CommandName| {
+            let name = command.as_str();
+            let file = resolve::resolve(name, path.as_ref(), &writable, program);
+            let rights = job.powers.command_rights.get(command).cloned().unwrap_or_default();
+            (name.to_owned(), Granted { file, rights })
         };
         Self {
             granted: granted.iter().map(resolved).collect(),
             seen,
+            own: job.env.keys().cloned().collect(),
             path,
+            bounds: Bounds::from(&job.limits),
             output: output.clone(),
+            budget: budget.clone(),
             running: Arc::new(Semaphore::new(COMMANDS)),
+            events: CommandEvents::default(),
             place: Place::new(place),
         }
     }
 
-    /// Makes sure that the guest may start `program` at all.
+    /// Creates the room of the commands below the directory `scratch`. Returns the path of its `/tmp`, which is also
+    /// the guest's `/tmp`, or `None` if no command is granted or commands run without a room.
+    pub(crate) fn make_room(
+        &mut self,
+        shown: &[Shown],
+        scratch: &Path,
+    ) -> Result<Option<PathBuf>, Failure> {
+        if self.granted.is_empty() {
+            return Ok(None);
+        }
+        let has_network = self.granted.values().any(|granted| granted.rights.network);
+        let surroundings = Surroundings { shown, bounds: self.bounds, has_network };
+        self.place.make_room(&surroundings, scratch)
+    }
+
+    /// Returns the events of the commands, or `None` if no command is granted.
+    pub(crate) fn events(&self) -> Option<CommandEvents> {
+        (!self.granted.is_empty()).then(|| self.events.clone())
+    }
+
+    /// Checks that the environment grants `program`.
     pub(crate) fn check(&self, program: &str) -> Result<(), Unstarted> {
         if self.granted.contains_key(program) {
             return Ok(());
@@ -92,61 +152,84 @@ impl Commands {
         Err(Unstarted::Denied(Denied { what: format!("started `{program}`"), way_out, remedy }))
     }
 
-    /// Starts `command` for a guest that is shown `shown`. What is made for that goes below `scratch`.
+    /// Starts `command` for a guest whose directories are `shown`.
     pub(crate) fn start(
         &mut self,
-        (command, said): (&Command, &Said),
+        command: &Command,
+        changes: &Changes,
         shown: &[Shown],
-        scratch: &Path,
     ) -> Result<Child, Unstarted> {
         let program = &command.program;
-        let invalid = |message| Unstarted::Told(ErrorKind::Invalid, message);
+        let invalid = |message| Unstarted::Error(ErrorKind::Invalid, message);
         self.check(program)?;
+        let Some(Granted { file, rights }) = self.granted.get(program) else {
+            return Err(invalid(program.clone()));
+        };
         if command.arguments.iter().any(|argument| argument.contains('\0')) {
             return Err(invalid(format!("an argument of `{program}` has a zero byte")));
         }
         if let Some(directory) = command.directory.as_deref().filter(|path| *path != "/") {
-            hype_wire::check_guest_path(directory).map_err(invalid)?;
+            let parsed = directory.parse::<GuestPath>();
+            parsed.map_err(|error| invalid(error.to_string()))?;
         }
-        let variables = variables(&self.seen, said, &self.path).map_err(invalid)?;
-        let file = match self.granted.get(program) {
-            Some(Ok(file)) => file,
-            Some(Err(error)) => {
-                let kind = match error {
-                    Unresolved::Missing { .. } => ErrorKind::NotFound,
-                    Unresolved::Writable { .. } => ErrorKind::NotAllowed,
-                };
-                return Err(Unstarted::Told(kind, format!("cannot start `{program}`: {error}")));
-            }
-            None => return self.check(program).and(Err(invalid(program.clone()))),
-        };
-        let permit = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            let message = format!("cannot start `{program}`: {COMMANDS} commands are running");
-            Unstarted::Told(ErrorKind::TooMany, message)
+        let may_set = |name: &VariableName| self.check_variable(program, rights, name);
+        let variables = variables(&self.seen, changes, &self.path, may_set).map_err(invalid)?;
+        let file = file.as_ref().map_err(|error| {
+            let kind = match error {
+                Unresolved::Missing { .. } => ErrorKind::NotFound,
+                Unresolved::Writable { .. } | Unresolved::Private { .. } => ErrorKind::NotAllowed,
+            };
+            Unstarted::Error(kind, format!("cannot start `{program}`: {error}"))
         })?;
-        let start = Start { command, file, variables, output: &self.output };
-        self.place.start(start, shown, scratch, permit)
+        let permit = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
+            let message = format!(
+                "cannot start `{program}`: {COMMANDS} commands are running or have an open stream; wait for one, \
+                 and read its output to the end or drop it"
+            );
+            Unstarted::Error(ErrorKind::TooMany, message)
+        })?;
+        let has_network = rights.network;
+        let surroundings = Surroundings { shown, bounds: self.bounds, has_network };
+        let (output, budget, events) = (&self.output, &self.budget, &self.events);
+        let start = Start { command, file, variables, has_network, output, budget, events };
+        events.record();
+        self.place.start(start, &surroundings, Arc::new(permit))
     }
-}
 
-impl Commands {
-    /// Ends all that was started, with all that it started in turn.
+    /// Checks that the guest may set the variable `name` of `program`.
+    fn check_variable(
+        &self,
+        program: &str,
+        rights: &CommandRights,
+        name: &VariableName,
+    ) -> Result<(), String> {
+        if self.own.contains(name.as_str()) || rights.variables.contains(name) {
+            return Ok(());
+        }
+        let name = name.as_str();
+        Err(format!(
+            "a closure cannot set the variable {name} of `{program}`, which its environment neither has nor grants: \
+             CommandGrant::new({program:?}).with_variable({name:?}) would"
+        ))
+    }
+
+    /// Ends all commands and all processes that they started.
     pub(crate) fn end(&mut self) {
         self.place.end();
     }
 }
 
-/// Where closures may write to on this machine, or would in a place that shows what `mounts` say.
+/// Returns the directories that closures can write to, on this machine and in a room with these `mounts`.
 fn writable(mounts: &[Mount]) -> Vec<PathBuf> {
     let mounts = mounts.iter().filter(|mount| mount.access == Access::ReadWrite);
-    let mounts = mounts.flat_map(|mount| [&mount.source, &mount.path]).map(PathBuf::from);
+    let mounts = mounts.flat_map(|mount| [mount.source.as_str(), &mount.path]).map(PathBuf::from);
     let all = mounts.chain([PathBuf::from("/tmp"), std::env::temp_dir()]);
-    // As programs are compared: without links.
+    // A program's path may contain symbolic links or not, so both forms of each directory are needed.
     all.flat_map(|path| [path.canonicalize().ok(), Some(path)]).flatten().collect()
 }
 
-/// A command that was started.
-#[expect(unreachable_pub, reason = "generated code exports it from a module that nobody reaches")]
+/// A started command: this process's ends of its pipes, and its end.
+#[expect(unreachable_pub, reason = "generated code exports it from a private module")]
 pub struct Child {
     pub(crate) stdin: Option<DynOutputStream>,
     pub(crate) stdout: Option<DynInputStream>,
@@ -154,7 +237,7 @@ pub struct Child {
     pub(crate) end: Ending,
 }
 
-/// The end of a command, as the guest learns of it or brings it about.
+/// A handle to wait for the end of a command, or to kill it. Clones refer to the same command.
 #[derive(Clone)]
 pub(crate) struct Ending {
     status: watch::Receiver<Option<ExitStatus>>,
@@ -162,16 +245,17 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
+    #[cfg(target_os = "linux")]
     pub(crate) fn new(status: watch::Receiver<Option<ExitStatus>>, kill: Arc<Notify>) -> Self {
         Self { status, kill }
     }
 
-    /// How it ended, once it has.
+    /// Returns the exit status of the command, or `None` while it runs.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
         *self.status.borrow()
     }
 
-    /// Ends it at once, with its group.
+    /// Kills the command's process group.
     pub(crate) fn kill(&self) {
         self.kill.notify_one();
     }
@@ -180,7 +264,7 @@ impl Ending {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Ending {
     async fn ready(&mut self) {
-        // Whoever would tell is gone only after having told.
+        // The sender always sends a status before it is dropped.
         let _ = self.status.wait_for(Option::is_some).await;
     }
 }

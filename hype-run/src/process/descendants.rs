@@ -1,5 +1,5 @@
-//! The end of all processes that this one started, and of those that they started in turn, however they left their
-//! groups and parents: whoever's parent ends becomes a child of this process.
+//! Ends all descendants of this process, also those that changed their process group or outlived their parent: this
+//! process is a subreaper, so that an orphaned descendant becomes its child.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,26 +14,31 @@ use rustix::process::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
 
-/// How long to try. A process that waits for a disk that is gone can't be ended.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::process_table::{Listed, descendants, processes};
+use super::watch::Watch;
+use crate::output::GuestOutput;
 
-/// How long an end takes that was just brought about.
-const MOMENT: Duration = Duration::from_millis(1);
+/// The timeout for ending all processes. A process that waits for an unreachable disk can't be killed.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Processes that others leave behind are this one's, and have ended when this is dropped.
+/// The interval at which the list of processes is read while killed processes end.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Adopts all processes that commands leave behind. Dropping it ends them.
 pub(crate) struct Adoption {
-    /// Those that somebody else in this process waits for.
+    /// The commands themselves, whose exit status [`Started`](super::started::Started) reads.
     started: Arc<Mutex<HashSet<Pid>>>,
     waiting: AbortHandle,
+    _watch: Watch,
 }
 
 impl Adoption {
-    /// Takes them in from now on.
+    /// Begins to adopt processes and to limit their number. Writes to `output` when too many processes are killed.
     ///
     /// # Errors
     ///
-    /// When the system refuses it.
-    pub(crate) fn begin() -> io::Result<Self> {
+    /// Returns the error of the system call that failed.
+    pub(crate) fn begin(output: &GuestOutput) -> io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
         let mut ends = signal(SignalKind::child())?;
         let started: Arc<Mutex<HashSet<Pid>>> = Arc::default();
@@ -43,15 +48,16 @@ impl Adoption {
                 wait_for_adopted(&theirs);
             }
         });
-        Ok(Self { started, waiting: waiting.abort_handle() })
+        let _watch = Watch::begin(output.clone())?;
+        Ok(Self { started, waiting: waiting.abort_handle(), _watch })
     }
 
-    /// Does what `start` does, which gives the process that it started, whose end somebody else waits for.
+    /// Calls `start`, which starts a process and returns its number. The caller must wait for its end.
     pub(crate) fn besides<T, E>(
         &self,
         start: impl FnOnce() -> Result<(T, Pid), E>,
     ) -> Result<T, E> {
-        // Nobody waits for its end before it is known that others do.
+        // The lock prevents `wait_for_adopted` from reaping the process before it is in the set.
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         let (result, pid) = start()?;
         started.insert(pid);
@@ -62,13 +68,13 @@ impl Adoption {
 impl Drop for Adoption {
     fn drop(&mut self) {
         self.waiting.abort();
-        if let Err(left) = end_all() {
+        if let Err(left) = end_all(processes(), true) {
             tracing::warn!("processes of commands are still there: {left:?}");
         }
     }
 }
 
-/// Takes note of the ends of those that nobody waits for.
+/// Reaps the adopted processes that have ended.
 fn wait_for_adopted(started: &Mutex<HashSet<Pid>>) {
     let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
     let all = processes();
@@ -82,20 +88,25 @@ fn wait_for_adopted(started: &Mutex<HashSet<Pid>>) {
     }
 }
 
-/// Ends all descendants of this process, those first stopped that could make others meanwhile.
-fn end_all() -> Result<(), Vec<Pid>> {
+/// Kills all descendants of this process. `all` is a first list of processes. Stops all of them before killing any,
+/// so that none can start another one meanwhile. If `reaps`, also reaps them, and finds descendants that a list of
+/// processes misses.
+///
+/// # Errors
+///
+/// Returns the processes that still run after [`END_TIMEOUT`].
+pub(super) fn end_all(mut all: Vec<Listed>, reaps: bool) -> Result<(), Vec<Pid>> {
     let begun = Instant::now();
     let mut stopped = HashSet::new();
     loop {
-        let all = processes();
-        for process in all.iter().filter(|it| it.has_ended && it.parent == getpid()) {
+        for process in all.iter().filter(|it| reaps && it.has_ended && it.parent == getpid()) {
             let _ = waitpid(Some(process.pid), WaitOptions::NOHANG);
         }
-        let running = descendants(&all, getpid());
-        if running.is_empty() && !has_children() {
+        let running: Vec<_> = descendants(&all, getpid()).iter().map(|it| it.pid).collect();
+        if running.is_empty() && !(reaps && has_children()) {
             return Ok(());
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > END_TIMEOUT {
             return Err(running);
         }
         let others: Vec<_> =
@@ -105,94 +116,19 @@ fn end_all() -> Result<(), Vec<Pid>> {
                 let _ = kill_process(pid, Signal::KILL);
             }
             stopped.clear();
-            std::thread::sleep(MOMENT);
+            std::thread::sleep(POLL_INTERVAL);
         }
         for pid in others {
             let _ = kill_process(pid, Signal::STOP);
             stopped.insert(pid);
         }
+        all = processes();
     }
 }
 
-/// Whether there are any descendants: those whose parents have ended are children, too. A list of processes can't
-/// tell, since one may make another and end while that is read.
+/// Returns whether this process has children, and thus any descendants, since orphaned ones become its children.
+/// A list of processes may miss one that was created while the list was read.
 fn has_children() -> bool {
     let any = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::All, any), Err(Errno::CHILD))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listed {
-    pid: Pid,
-    parent: Pid,
-    has_ended: bool,
-}
-
-/// Those of `all` that descend from `ancestor` and run.
-fn descendants(all: &[Listed], ancestor: Pid) -> Vec<Pid> {
-    let mut found = HashSet::from([ancestor]);
-    loop {
-        let before = found.len();
-        found.extend(
-            all.iter().filter(|it| found.contains(&it.parent)).map(|it| it.pid).collect::<Vec<_>>(),
-        );
-        if found.len() == before {
-            break;
-        }
-    }
-    let running = all.iter().filter(|it| !it.has_ended && it.pid != ancestor);
-    running.map(|it| it.pid).filter(|pid| found.contains(pid)).collect()
-}
-
-/// All processes that there are.
-fn processes() -> Vec<Listed> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    // One that is gone meanwhile has no such file.
-    let read = |pid: i32| listed(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?);
-    numbers.filter_map(read).collect()
-}
-
-/// A process from its line in `/proc/PID/stat`. Its name, in parentheses, may be anything.
-fn listed(stat: &str) -> Option<Listed> {
-    let pid = stat.split(' ').next()?.parse().ok()?;
-    let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
-    let (state, parent) = (rest.next()?, rest.next()?.parse().ok()?);
-    // Those of other namespaces have the parent 0.
-    Some(Listed {
-        pid: Pid::from_raw(pid)?,
-        parent: Pid::from_raw(parent)?,
-        has_ended: ["Z", "X"].contains(&state),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pid(pid: i32) -> Pid {
-        Pid::from_raw(pid).unwrap()
-    }
-
-    #[test]
-    fn a_name_may_be_anything() {
-        let process = listed("12 (a) Z 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(process, Listed { pid: pid(12), parent: pid(7), has_ended: false });
-        assert!(listed("12 (a) Z 7 12").unwrap().has_ended);
-        for none in ["", "12", "12 (a)", "12 (a) S", "2 (kthreadd) S 0 0 0"] {
-            assert_eq!(listed(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn descendants_are_found_in_any_order() {
-        let all = [(5, 4, false), (4, 3, true), (3, 2, false), (6, 1, false), (2, 1, false)];
-        let all = all.map(|(it, parent, has_ended)| Listed {
-            pid: pid(it),
-            parent: pid(parent),
-            has_ended,
-        });
-        assert_eq!(descendants(&all, pid(2)), [pid(5), pid(3)]);
-        assert_eq!(descendants(&all, pid(5)), []);
-    }
 }

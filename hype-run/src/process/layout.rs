@@ -1,9 +1,9 @@
-//! The root that commands see in namespaces of their own: this machine's, for reading, with what a guest is
-//! shown at the guest's paths.
+//! The root directory of a room: the files of this machine, read-only, with the guest's directories at the guest's
+//! paths.
 //!
-//! Those paths needn't be there on this machine, and nothing may be made there. So a new root is made in memory.
-//! Each directory on the way to one of those paths is made anew in it, with all that is in it on this machine
-//! beside; everything else is the machine's own.
+//! The guest's paths need not exist on this machine, and must not be created there. So the root directory is a new file
+//! system in memory: it contains each ancestor of such a path, in which the other entries of the machine's directory
+//! are mounted. A room has its own `/dev`, `/proc` and `/run`.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
@@ -13,19 +13,37 @@ use std::path::{Path, PathBuf};
 
 use hype_wire::Access;
 
-/// What a guest is shown: a directory, or, of what is staged, a file.
+/// The directories of a room that don't show the machine's entries.
+const OWN: &[&str] = &["/dev", "/proc", "/run"];
+
+/// An older name of `/run`, which is a separate directory on some machines.
+const VAR_RUN: &str = "/var/run";
+
+/// The names of the devices in a room's `/dev`.
+const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+
+/// The symbolic links in `/dev`, and their targets. Shared memory is in `/tmp`, whose size is limited.
+const LINKS: &[(&str, &str)] = &[
+    ("fd", "/proc/self/fd"),
+    ("shm", "/tmp"),
+    ("stderr", "/proc/self/fd/2"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+];
+
+/// A directory that the guest sees, or a directory of staged files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
-    /// Where it is for the guest; the root is empty.
+    /// The guest's path. It is empty for the root directory.
     pub(crate) path: String,
-    /// Where it is on this machine.
+    /// The path on this machine.
     pub(crate) real: PathBuf,
     pub(crate) access: Access,
-    /// Whether it is beside what is there on this machine, rather than in its place.
+    /// Whether its entries are added to the machine's directory at `path`, instead of hiding that directory.
     pub(crate) is_beside: bool,
 }
 
-/// What is in a directory of this machine.
+/// An entry of a directory on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
     Directory,
@@ -33,7 +51,7 @@ pub(crate) enum Entry {
     Other,
 }
 
-/// One step to the new root, in which paths are relative to it.
+/// One step in the creation of the root directory. Paths in the root directory are relative to it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     Directory(CString),
@@ -42,52 +60,100 @@ pub(crate) enum Step {
         to: CString,
         at: CString,
     },
-    /// Shows what this machine has at `source`. Something of the machine's own may be gone, or hidden.
+    /// Mounts the machine's `source`. If `is_own`, it is an entry of the machine that may be missing or hidden, so that
+    /// a failure is ignored.
     Show {
         source: CString,
         at: CString,
         is_own: bool,
     },
-    /// From here on what is shown may be written to.
-    EndReadOnly,
+    /// Forbids devices and set-uid programs in all existing mounts, and also writing if `is_read_only`.
+    Seal {
+        is_read_only: bool,
+    },
+    /// Mounts an empty `/tmp` in memory with these mount options.
+    Tmp {
+        at: CString,
+        options: CString,
+    },
 }
 
-/// The steps to a root in which `shown` is, on a machine whose directories `list` lists. `/proc` is made
-/// besides.
+/// The contents of a room's root directory besides the machine's files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Root<'a> {
+    /// The guest's directories, except for `/tmp`.
+    pub(crate) shown: &'a [Shown],
+    /// Files of the machine below [`OWN`] that are shown nevertheless.
+    pub(crate) files: &'a [PathBuf],
+    /// The maximum size of `/tmp`, in bytes.
+    pub(crate) tmp: u64,
+}
+
+/// Returns the steps that create `root`. `list` returns the entries of a directory on the machine. The steps leave
+/// `/proc` empty.
 ///
 /// # Errors
 ///
-/// When something that is shown can't be listed, or has a zero byte in its path.
+/// Returns an error if a directory of the guest can't be listed, or has a zero byte in its path.
 pub(crate) fn steps(
-    shown: &[Shown],
+    root: &Root<'_>,
     list: &dyn Fn(&Path) -> io::Result<BTreeMap<OsString, Entry>>,
 ) -> io::Result<Vec<Step>> {
-    let mut root = Node::default();
-    for shown in shown {
+    let mut top = Node::default();
+    let is_directory = |path: &Path| {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        Some(list(parent).ok()?.get(name)? == &Entry::Directory)
+    };
+    let older = is_directory(Path::new(VAR_RUN)).unwrap_or(false).then_some(&VAR_RUN);
+    for path in OWN.iter().chain(older) {
+        top.node(Path::new(path)).is_rooms = true;
+    }
+    for device in DEVICES {
+        let path = Path::new("/dev").join(device);
+        top.add(&path, Leaf { is_device: true, ..Leaf::file(path.clone()) });
+    }
+    for file in root.files {
+        top.add(file, Leaf::file(file.clone()));
+    }
+    for shown in root.shown {
         let path = Path::new("/").join(&shown.path);
         if shown.is_beside {
-            root.add_beside(&path, &shown.real, list)?;
+            top.add_beside(&path, &shown.real, list)?;
         } else {
-            root.add(
-                &path,
-                Leaf { real: shown.real.clone(), access: shown.access, is_file: false },
-            );
+            top.add(&path, Leaf { access: shown.access, ..Leaf::directory(shown.real.clone()) });
         }
     }
-    // It is another's in other namespaces.
-    root.entries.insert("proc".into(), Node::default());
     let mut steps = Steps::default();
-    steps.fill(Path::new("/"), &root, list)?;
-    let Steps { mut read_only, writable } = steps;
-    read_only.push(Step::EndReadOnly);
-    read_only.extend(writable);
-    Ok(read_only)
+    let tmp = top.node(Path::new("/tmp"));
+    *tmp = Node { is_rooms: true, ..Node::default() };
+    steps.fill(Path::new("/"), &top, list)?;
+    for (name, to) in LINKS {
+        let at = inside(&Path::new("/dev").join(name))?;
+        steps.read_only.push(Step::Link { to: c_string(Path::new(to))?, at });
+    }
+    let Steps { read_only: mut all, writable, devices } = steps;
+    all.push(Step::Seal { is_read_only: true });
+    all.push(Step::Tmp { at: c"tmp".into(), options: tmp_options(root.tmp)? });
+    all.extend(writable);
+    all.push(Step::Seal { is_read_only: false });
+    all.extend(devices);
+    Ok(all)
 }
 
-/// A directory that is made anew, or, with a leaf, something that is shown.
+/// Returns the mount options of a `/tmp` of `size` bytes. They also limit the number of its entries, since each uses
+/// memory.
+fn tmp_options(size: u64) -> io::Result<CString> {
+    const BLOCK: u64 = 4 << 10;
+    let entries = (size / BLOCK).max(64);
+    Ok(CString::new(format!("mode=777,size={size},nr_inodes={entries}"))?)
+}
+
+/// A directory in the new root directory, or a mount if it has a leaf.
 #[derive(Debug, Default)]
 struct Node {
     leaf: Option<Leaf>,
+    /// Whether the directory contains no entries of the machine.
+    is_rooms: bool,
     entries: BTreeMap<OsString, Node>,
 }
 
@@ -96,32 +162,46 @@ struct Leaf {
     real: PathBuf,
     access: Access,
     is_file: bool,
+    is_device: bool,
+}
+
+impl Leaf {
+    fn directory(real: PathBuf) -> Self {
+        Self { real, access: Access::ReadOnly, is_file: false, is_device: false }
+    }
+
+    fn file(real: PathBuf) -> Self {
+        Self { is_file: true, ..Self::directory(real) }
+    }
 }
 
 impl Node {
-    fn add(&mut self, path: &Path, leaf: Leaf) {
+    fn node(&mut self, path: &Path) -> &mut Self {
         let names = path.components().skip(1).map(|name| name.as_os_str().to_owned());
-        let node = names.fold(self, |node, name| node.entries.entry(name).or_default());
-        node.leaf = Some(leaf);
+        names.fold(self, |node, name| node.entries.entry(name).or_default())
     }
 
-    /// Adds what is in the directory `real` to what this machine has at `path`.
+    fn add(&mut self, path: &Path, leaf: Leaf) {
+        self.node(path).leaf = Some(leaf);
+    }
+
+    /// Adds the entries of the directory `real` to those of the machine at `path`.
     fn add_beside(
         &mut self,
         path: &Path,
         real: &Path,
         list: &dyn Fn(&Path) -> io::Result<BTreeMap<OsString, Entry>>,
     ) -> io::Result<()> {
-        if list(path).is_err() {
-            let real = real.to_owned();
-            self.add(path, Leaf { real, access: Access::ReadOnly, is_file: false });
+        let is_rooms = OWN.iter().any(|own| path.starts_with(own));
+        if is_rooms || list(path).is_err() {
+            self.add(path, Leaf::directory(real.to_owned()));
             return Ok(());
         }
         for (name, entry) in list(real)? {
             let (path, real) = (path.join(&name), real.join(&name));
             match entry {
                 Entry::Directory => self.add_beside(&path, &real, list)?,
-                _ => self.add(&path, Leaf { real, access: Access::ReadOnly, is_file: true }),
+                _ => self.add(&path, Leaf::file(real)),
             }
         }
         Ok(())
@@ -132,18 +212,20 @@ impl Node {
 struct Steps {
     read_only: Vec<Step>,
     writable: Vec<Step>,
+    devices: Vec<Step>,
 }
 
 impl Steps {
-    /// Fills the directory `path`, which is `node`.
+    /// Adds the steps that create the entries of the directory `path`, which `node` describes.
     fn fill(
         &mut self,
         path: &Path,
         node: &Node,
         list: &dyn Fn(&Path) -> io::Result<BTreeMap<OsString, Entry>>,
     ) -> io::Result<()> {
-        // What isn't there, or isn't ours to read, has nothing in it.
-        for (name, entry) in list(path).unwrap_or_default() {
+        // A directory that doesn't exist, or that this user can't read, counts as empty.
+        let own = if node.is_rooms { BTreeMap::new() } else { list(path).unwrap_or_default() };
+        for (name, entry) in own {
             if !node.entries.contains_key(&name) {
                 self.show_own(&path.join(name), entry)?;
             }
@@ -154,10 +236,7 @@ impl Steps {
                 Some(leaf) => self.show(&path, leaf)?,
                 None => {
                     self.read_only.push(Step::Directory(inside(&path)?));
-                    let is_proc = path == Path::new("/proc");
-                    if !is_proc {
-                        self.fill(&path, node, list)?;
-                    }
+                    self.fill(&path, node, list)?;
                 }
             }
         }
@@ -185,8 +264,10 @@ impl Steps {
             true => Step::File(at.clone()),
             false => Step::Directory(at.clone()),
         });
-        let show = Step::Show { source: c_string(&leaf.real)?, at, is_own: false };
+        let is_own = leaf.is_device;
+        let show = Step::Show { source: c_string(&leaf.real)?, at, is_own };
         match leaf.access {
+            _ if leaf.is_device => self.devices.push(show),
             Access::ReadOnly => self.read_only.push(show),
             Access::ReadWrite => self.writable.push(show),
         }
@@ -194,7 +275,7 @@ impl Steps {
     }
 }
 
-/// What is in the directory `path` of this machine.
+/// Returns the entries of the directory `path` on this machine.
 pub(crate) fn list(path: &Path) -> io::Result<BTreeMap<OsString, Entry>> {
     let mut entries = BTreeMap::new();
     for entry in std::fs::read_dir(path)? {
@@ -202,7 +283,7 @@ pub(crate) fn list(path: &Path) -> io::Result<BTreeMap<OsString, Entry>> {
         let kind = entry.file_type()?;
         let found = match () {
             () if kind.is_dir() => Entry::Directory,
-            // One that is gone again isn't there.
+            // Another process may have removed the link meanwhile.
             () if kind.is_symlink() => match std::fs::read_link(entry.path()) {
                 Ok(to) => Entry::Link(to),
                 Err(_) => continue,
@@ -214,7 +295,7 @@ pub(crate) fn list(path: &Path) -> io::Result<BTreeMap<OsString, Entry>> {
     Ok(entries)
 }
 
-/// `path` from the new root.
+/// Returns `path` relative to the new root directory.
 fn inside(path: &Path) -> io::Result<CString> {
     c_string(path.strip_prefix("/").unwrap_or(path))
 }
@@ -224,126 +305,4 @@ pub(crate) fn c_string(path: &Path) -> io::Result<CString> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A machine that has these; a directory ends with `/`, a link names where it leads.
-    fn machine(
-        paths: &'static [(&str, &str)],
-    ) -> impl Fn(&Path) -> io::Result<BTreeMap<OsString, Entry>> {
-        move |directory| {
-            let known = directory == Path::new("/")
-                || paths.iter().any(|(path, to)| Path::new(path) == directory && *to == "/");
-            if !known {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            let inside =
-                paths.iter().filter(|(path, _)| Path::new(path).parent() == Some(directory));
-            Ok(inside
-                .map(|(path, to)| {
-                    let entry = match *to {
-                        "/" => Entry::Directory,
-                        "" => Entry::Other,
-                        to => Entry::Link(to.into()),
-                    };
-                    (Path::new(path).file_name().unwrap().to_owned(), entry)
-                })
-                .collect())
-        }
-    }
-
-    fn told(shown: &[Shown], paths: &'static [(&str, &str)]) -> Vec<String> {
-        let text = |text: &CString| text.to_str().unwrap().to_owned();
-        let steps = steps(shown, &machine(paths)).unwrap();
-        let told = steps.iter().map(|step| match step {
-            Step::Directory(at) => format!("{}/", text(at)),
-            Step::File(at) => text(at),
-            Step::Link { to, at } => format!("{} -> {}", text(at), text(to)),
-            Step::Show { source, at, is_own } => {
-                format!("{} = {}{}", text(at), text(source), if *is_own { "?" } else { "" })
-            }
-            Step::EndReadOnly => "--".to_owned(),
-        });
-        told.collect()
-    }
-
-    fn shown(path: &str, real: &str, access: Access) -> Shown {
-        Shown { path: path.into(), real: real.into(), access, is_beside: false }
-    }
-
-    #[test]
-    fn what_is_shown_takes_its_place_among_the_machines_own() {
-        let paths = &[
-            ("/bin", "usr/bin"),
-            ("/usr", "/"),
-            ("/usr/bin", "/"),
-            ("/proc", "/"),
-            ("/tmp", "/"),
-            ("/x", ""),
-        ];
-        let all = [
-            shown("/usr/share/volume", "/home/volume", Access::ReadWrite),
-            shown("/usr/key", "/home/key", Access::ReadOnly),
-            shown("/tmp", "/scratch/tmp", Access::ReadWrite),
-        ];
-        assert_eq!(
-            told(&all, paths),
-            [
-                "bin -> usr/bin",
-                "x",
-                "x = /x?",
-                "proc/",
-                "tmp/",
-                "usr/",
-                "usr/bin/",
-                "usr/bin = /usr/bin?",
-                "usr/key/",
-                "usr/key = /home/key",
-                "usr/share/",
-                "usr/share/volume/",
-                "--",
-                "tmp = /scratch/tmp",
-                "usr/share/volume = /home/volume",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_staged_stands_beside_the_machines_own() {
-        let beside = |path: &str, real: &str| Shown {
-            is_beside: true,
-            ..shown(path, real, Access::ReadOnly)
-        };
-        let paths = &[
-            ("/etc", "/"),
-            ("/etc/passwd", ""),
-            ("/s", "/"),
-            ("/s/0", "/"),
-            ("/s/0/passwd", ""),
-            ("/s/0/new", "/"),
-            ("/s/0/own", ""),
-            ("/s/1", "/"),
-            ("/s/1/top", ""),
-        ];
-        assert_eq!(
-            told(&[beside("/etc", "/s/0"), beside("", "/s/1"), beside("/models", "/s/0")], paths),
-            [
-                "s/",
-                "s = /s?",
-                "etc/",
-                "etc/new/",
-                "etc/new = /s/0/new",
-                "etc/own",
-                "etc/own = /s/0/own",
-                "etc/passwd",
-                "etc/passwd = /s/0/passwd",
-                "models/",
-                "models = /s/0",
-                "proc/",
-                "top",
-                "top = /s/1/top",
-                "--",
-            ]
-        );
-    }
-}
+mod tests;

@@ -1,34 +1,58 @@
-//! Commands, where the environment grants them.
+//! Commands that the environment of a closure grants.
 //!
-//! A guest starts them through `spotify:hype/process`. A name is resolved before the guest begins, to a file
-//! that no closure may write to, and nothing else is started by it. A command is an ordinary process with all
-//! the rights of this one, but for new privileges: this is no sandbox. What it leaves behind ends with the call.
+//! A guest starts commands through `spotify:hype/process`. The name of each granted command is resolved before the
+//! guest begins, to a file that no closure can write to; a guest can start no other file. A command is an ordinary
+//! process in a room of namespaces, or a restricted process beside this one in a container. All its processes end when
+//! the call of the closure ends.
 //!
-//! - `resolve`: from a name to a file. No IO of its own.
-//! - `variables`: what of the environment a command gets.
-//! - `commands`: what one guest may start, and has started.
-//! - `place`: where that is: among the processes here, or in namespaces that show a guest's paths.
-//! - `layout`: the root of such a place, step by step. `namespaces`: the system calls that make one.
-//! - `descendants`: the end of all that commands here left behind.
-//! - `spawn`: the system calls that make a process. `started`, `child`, `streams`: its end and its streams.
-//! - `calls`: the guest's calls.
+//! - `calls`: the guest's calls. `commands`: the granted and the started commands of a guest.
+//! - `resolve`: the search for a program. `variables`: the environment of a command.
+//! - `place`: the choice between a room and the namespaces of this process.
+//! - `room`, `first`: the namespaces of a room and its first process. `layout`: the steps that create its root
+//!   directory. `idmap`: ID-mapped mounts, for commands of a process that runs as root. `identity`: the user of
+//!   commands.
+//! - `confinement`: the restrictions of a command. `seccomp`: system calls. `landlock_rules`: write access.
+//!   `memory_group`: the memory of all commands of a room.
+//! - `descendants`: ends the processes that commands outside of a room leave behind. `process_table`: lists processes.
+//!   `watch`: limits their number.
+//! - `spawn`: the system calls that create a process. `started`, `child`, `streams`: its end and its streams.
+//! - `report`: a description of the room on this machine.
 
 mod calls;
 #[cfg(target_os = "linux")]
 mod child;
 mod commands;
 #[cfg(target_os = "linux")]
+mod confinement;
+#[cfg(target_os = "linux")]
 mod descendants;
+#[cfg(target_os = "linux")]
+mod first;
+#[cfg(target_os = "linux")]
+mod identity;
+#[cfg(target_os = "linux")]
+mod idmap;
+mod isolation;
+#[cfg(target_os = "linux")]
+mod landlock_rules;
 #[cfg(target_os = "linux")]
 mod layout;
 #[cfg(target_os = "linux")]
-mod namespaces;
+mod memory_group;
 #[cfg(target_os = "linux")]
 mod place;
 #[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
+#[path = "unsupported.rs"]
 mod place;
+#[cfg(target_os = "linux")]
+mod process_table;
+#[cfg(target_os = "linux")]
+mod report;
 mod resolve;
+#[cfg(target_os = "linux")]
+mod room;
+#[cfg(target_os = "linux")]
+mod seccomp;
 #[cfg(target_os = "linux")]
 mod spawn;
 #[cfg(target_os = "linux")]
@@ -36,10 +60,19 @@ mod started;
 #[cfg(target_os = "linux")]
 mod streams;
 mod variables;
+#[cfg(target_os = "linux")]
+mod watch;
 
 pub(crate) use calls::{Command, link};
 pub(crate) use commands::{Child, Commands, Unstarted};
+#[cfg(target_os = "linux")]
+pub(crate) use confinement::give_up_rights;
 pub(crate) use place::Shown;
-pub(crate) use variables::Said;
+#[cfg(target_os = "linux")]
+pub(crate) use seccomp::deny_x32;
+#[cfg(target_os = "linux")]
+pub(crate) use spawn::{Stack, without_signals};
+pub(crate) use variables::Changes;
 
-pub use place::{CommandPlace, NoNamespaces, check_namespaces};
+pub use isolation::{CommandIsolation, CommandRoom, NoNamespaces};
+pub use place::check_namespaces;

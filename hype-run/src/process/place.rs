@@ -1,141 +1,222 @@
-//! Where commands are: among the processes here, or in namespaces that show a guest's paths.
+//! The namespaces in which a guest's commands run: those of a room, which shows the guest's paths, or those of this
+//! process.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use hype_wire::{Failure, FailureKind, is_below};
-use tokio::sync::OwnedSemaphorePermit;
+use hype_wire::{Access, Failure, FailureKind, is_below};
 
 use super::child::{self, At};
-use super::commands::{Child, Start, Unstarted};
+use super::commands::{Child, Slot, Start, Unstarted};
+use super::confinement::{Confinement, Scope};
 use super::descendants::Adoption;
+use super::identity::Identity;
+use super::isolation::{CommandIsolation, NoNamespaces};
 pub(crate) use super::layout::Shown;
-use super::layout::{list, steps};
-use super::namespaces::{Namespaces, Plan};
+use super::layout::{Root, list, steps};
+use super::room::{Plan, Room};
+use super::started::Started;
+use crate::limits::Bounds;
 
-/// Where an [`Executor`](crate::Executor) runs commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CommandPlace {
-    /// In Linux namespaces, one for each guest: there they see what the guest sees at its paths, and this
-    /// machine's files for reading.
-    #[default]
-    Apart,
-    /// Among the processes here, for a process that runs one closure and nothing else, at whose paths
-    /// everything is mounted, as in a container. When the call ends, so do all processes that this one
-    /// started.
-    Here,
-}
-
-/// Why this machine can't run commands in [namespaces](CommandPlace::Apart).
-#[derive(Debug, Clone)]
-pub struct NoNamespaces(String);
-
-impl fmt::Display for NoNamespaces {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoNamespaces {}
-
-/// Makes sure that this machine runs commands in namespaces, by making some.
+/// Checks that this machine can run commands in a room, by creating an empty one. A success is cached.
 ///
 /// # Errors
 ///
-/// When it doesn't: there are users that may not make any, and systems without.
+/// Returns the reason if it can't: for example, this user may not be allowed to create namespaces, or the kernel may
+/// not support them.
 pub fn check_namespaces() -> Result<(), NoNamespaces> {
     static MADE: OnceLock<()> = OnceLock::new();
     if MADE.get().is_none() {
-        let made = tempfile::tempdir().and_then(|root| namespaces(&[], root.path()));
+        let made = empty_room().and_then(|_| Confinement::in_room(&Scope::default(), identity()));
         made.map_err(|error| NoNamespaces(error.to_string()))?;
         let _ = MADE.set(());
     }
     Ok(())
 }
 
-fn namespaces(shown: &[Shown], root: &Path) -> io::Result<Namespaces> {
-    Namespaces::make(&Plan::new(steps(shown, &list)?, root)?)
+/// Creates a room without directories of a guest.
+pub(super) fn empty_room() -> io::Result<Room> {
+    let root = tempfile::tempdir()?;
+    make_room(&Root { tmp: 1 << 20, ..Root::default() }, root.path(), 64 << 20)
 }
 
-/// The place of one guest's commands. It is made for the first of them, and goes when this is dropped.
-pub(crate) enum Place {
-    Apart(Option<Namespaces>),
-    Here(Option<Adoption>),
+fn identity() -> Identity {
+    Identity::of_commands()
+}
+
+fn make_room(parts: &Root<'_>, root: &Path, memory: u64) -> io::Result<Room> {
+    Room::make(&Plan::new(steps(parts, &list)?, root, identity(), memory)?)
+}
+
+/// The isolation of one guest's commands and their processes. Dropping it ends all these processes.
+pub(crate) struct Place {
+    kind: CommandIsolation,
+    confinement: Option<Confinement>,
+    state: State,
+}
+
+enum State {
+    Empty,
+    Room(Room),
+    Adopted(Adoption),
+    Groups(Vec<Arc<Started>>),
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Self::Groups(all) = self {
+            all.iter().for_each(|started| started.kill());
+            all.iter().for_each(|started| started.wait());
+        }
+    }
+}
+
+/// The directories and limits of a guest, for its commands.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) shown: &'a [Shown],
+    pub(crate) bounds: Bounds,
+    /// Whether a command can use the network.
+    pub(crate) has_network: bool,
 }
 
 impl Place {
-    pub(crate) fn new(place: CommandPlace) -> Self {
-        match place {
-            CommandPlace::Apart => Self::Apart(None),
-            CommandPlace::Here => Self::Here(None),
-        }
+    pub(crate) fn new(kind: CommandIsolation) -> Self {
+        Self { kind, confinement: None, state: State::Empty }
     }
 
-    /// Ends all that runs there.
+    /// Creates a room below the directory `scratch`. Returns the path of its `/tmp`, which is also the guest's `/tmp`,
+    /// or `None` if commands run without a room.
+    ///
+    /// # Errors
+    ///
+    /// Returns an infrastructure failure if a system call fails.
+    pub(crate) fn make_room(
+        &mut self,
+        surroundings: &Surroundings<'_>,
+        scratch: &Path,
+    ) -> Result<Option<PathBuf>, Failure> {
+        if self.kind != CommandIsolation::Namespaces {
+            return Ok(None);
+        }
+        let Surroundings { shown, bounds, has_network } = surroundings;
+        let names = if *has_network { network_files() } else { Vec::new() };
+        let parts = Root { shown, files: &names, tmp: bounds.tmp };
+        let root = scratch.join("root");
+        // The kernel counts the files in `/tmp` as memory of the commands that write them.
+        let memory = bounds.memory.saturating_add(bounds.tmp);
+        let room = std::fs::create_dir(&root).and_then(|()| make_room(&parts, &root, memory));
+        let room = room.map_err(|error| unprepared("commands can have no room", &error))?;
+        let tmp = room.path("tmp");
+        let mut scope = scope(shown, bounds);
+        scope.writable.push(tmp.clone());
+        let confinement = Confinement::in_room(&scope, identity())
+            .map_err(|error| unprepared("commands cannot be confined", &error))?;
+        self.confinement = Some(confinement);
+        self.state = State::Room(room);
+        Ok(Some(tmp))
+    }
+
+    /// Ends all processes of the commands.
     pub(crate) fn end(&mut self) {
-        match self {
-            Self::Apart(made) => *made = None,
-            Self::Here(adoption) => *adoption = None,
-        }
+        self.state = State::Empty;
     }
 
-    /// Starts a command for a guest that is shown `shown`.
+    /// Starts a command for a guest with these `surroundings`.
     pub(crate) fn start(
         &mut self,
         start: Start<'_>,
-        shown: &[Shown],
-        scratch: &Path,
-        permit: OwnedSemaphorePermit,
+        surroundings: &Surroundings<'_>,
+        slot: Slot,
     ) -> Result<Child, Unstarted> {
+        let failed = |what, error| Unstarted::Failed(unprepared(what, &error));
+        let shown = surroundings.shown;
+        if self.kind != CommandIsolation::Namespaces {
+            check_paths(shown).map_err(Unstarted::Failed)?;
+        }
+        let confinement = match &mut self.confinement {
+            Some(confinement) => confinement,
+            none => none.insert(
+                beside(surroundings)
+                    .map_err(|error| failed("commands cannot be confined", error))?,
+            ),
+        };
+        let restrictions = confinement.to_apply(start.has_network);
         let directory = start.command.directory.as_deref().unwrap_or("/");
-        match self {
-            Self::Apart(made) => {
-                let namespaces = match made {
-                    Some(namespaces) => namespaces,
-                    None => made.insert(make(shown, scratch).map_err(Unstarted::Failed)?),
-                };
-                let at = At { directory: directory.into(), within: Some(namespaces.as_raw_fd()) };
-                let (child, started) = child::start(start, at, permit)?;
-                namespaces.admit(&started);
+        let beside = |within| At { directory: real(directory, shown), within, restrictions };
+        if matches!(self.state, State::Empty) {
+            self.state = match self.kind {
+                // Without its room, a command would have the rights of this process.
+                CommandIsolation::Namespaces => {
+                    let error = io::Error::other("the room of its closure was not made");
+                    return Err(failed("commands can have no room", error));
+                }
+                CommandIsolation::Unconfined => State::Groups(Vec::new()),
+                CommandIsolation::Container => {
+                    State::Adopted(Adoption::begin(start.output).map_err(|error| {
+                        failed("the processes of commands cannot be adopted", error)
+                    })?)
+                }
+            };
+        }
+        match &mut self.state {
+            State::Empty => Err(Unstarted::Failed(Failure::new(
+                FailureKind::Infrastructure,
+                "commands have no place",
+            ))),
+            State::Room(room) => {
+                let within = Some(room.within(start.has_network));
+                let at = At { directory: directory.into(), ..beside(within) };
+                let (child, started) = child::start(start, at, slot)?;
+                room.admit(&started);
                 Ok(child)
             }
-            Self::Here(adoption) => {
-                check_paths(shown).map_err(Unstarted::Failed)?;
-                let adoption = match adoption {
-                    Some(adoption) => adoption,
-                    None => adoption.insert(Adoption::begin().map_err(unadopted)?),
-                };
-                let at = At { directory: real(directory, shown), within: None };
-                adoption.besides(|| {
-                    let (child, started) = child::start(start, at, permit)?;
-                    Ok((child, started.pid()))
-                })
+            State::Groups(all) => {
+                let (child, started) = child::start(start, beside(None), slot)?;
+                all.retain(|started| started.status().is_none());
+                all.push(started);
+                Ok(child)
             }
+            State::Adopted(adoption) => adoption.besides(|| {
+                let (child, started) = child::start(start, beside(None), slot)?;
+                Ok((child, started.pid()))
+            }),
         }
     }
 }
 
-fn make(shown: &[Shown], scratch: &Path) -> Result<Namespaces, Failure> {
-    let root = scratch.join("root");
-    let made = std::fs::create_dir(&root).and_then(|()| namespaces(shown, &root));
-    made.map_err(|error| {
-        let what = "commands can have no place of their own";
-        Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new(FailureKind::Infrastructure, what)
-        }
-    })
+/// Creates the restrictions of commands that run in the namespaces of this process.
+fn beside(surroundings: &Surroundings<'_>) -> io::Result<Confinement> {
+    let Surroundings { shown, bounds, .. } = surroundings;
+    let mut scope = scope(shown, bounds);
+    scope.writable.extend([PathBuf::from("/tmp"), std::env::temp_dir()]);
+    Confinement::beside(&scope)
 }
 
-fn unadopted(error: io::Error) -> Unstarted {
-    let what = "the end of commands cannot be seen to";
+/// Returns the scope of a guest's commands, without `/tmp`.
+fn scope(shown: &[Shown], bounds: &Bounds) -> Scope {
+    let writable = shown.iter().filter(|shown| shown.access == Access::ReadWrite);
+    let writable: Vec<_> = writable.map(|shown| shown.real.clone()).collect();
+    let is_tmp = |shown: &Shown| shown.path == "/tmp";
+    let has_mounts = shown.iter().any(|it| it.access == Access::ReadWrite && !is_tmp(it));
+    // Files in a writable mount are limited only by its file system.
+    let file_size = (!has_mounts).then_some(bounds.tmp);
+    Scope { writable, file_size, memory: bounds.memory }
+}
+
+/// Returns the files in `/run` that programs read to resolve DNS names.
+fn network_files() -> Vec<PathBuf> {
+    let resolver = Path::new("/etc/resolv.conf").canonicalize();
+    resolver.into_iter().filter(|path| path.starts_with("/run")).collect()
+}
+
+fn unprepared(what: &str, error: &io::Error) -> Failure {
     let causes = vec![error.to_string()];
-    Unstarted::Failed(Failure { causes, ..Failure::new(FailureKind::Infrastructure, what) })
+    Failure { causes, ..Failure::new(FailureKind::Infrastructure, what) }
 }
 
-/// Makes sure that what is mounted is at its very path here: nobody translates what a command is told.
+/// Checks that each mount has the same path for the guest and on this machine, since the paths in a command's arguments
+/// aren't translated.
 fn check_paths(shown: &[Shown]) -> Result<(), Failure> {
     let mut mounts = shown.iter().filter(|shown| !shown.is_beside && shown.path != "/tmp");
     match mounts.find(|mount| Path::new(&mount.path) != mount.real) {
@@ -151,7 +232,7 @@ fn check_paths(shown: &[Shown]) -> Result<(), Failure> {
     }
 }
 
-/// Where the guest's `path` is here.
+/// Returns the path on this machine of the guest's `path`.
 fn real(path: &str, shown: &[Shown]) -> PathBuf {
     let shown = shown.iter().find(|shown| is_below(path, &shown.path) && !shown.path.is_empty());
     match shown {
@@ -173,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_found_where_it_is() {
+    fn guest_path_is_translated_to_machine_path() {
         let all = [
             shown("/tmp", "/s/tmp", false),
             shown("/models", "/s/0", true),
@@ -191,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_elsewhere_is_no_commands() {
+    fn mount_at_another_path_is_rejected() {
         let here = [
             shown("/tmp", "/s/tmp", false),
             shown("/data", "/data", false),

@@ -1,9 +1,8 @@
-//! Makes a process. Until it becomes its program, it has this one's memory while the thread that makes it waits: a
-//! copy, as `fork` makes one, takes the longer the more memory there is, and would be made twice on the way into
-//! namespaces.
+//! The system calls that start the process of a command. Until it executes its program, the new process shares the
+//! memory of this one, as with `vfork`, and the thread that created it waits. `fork` would copy the page tables, which
+//! takes time in proportion to the memory, and entering namespaces would need two copies.
 //!
-//! What such a process does can be seen here, and locks may be held by the threads that go on: nothing there may
-//! allocate, nor call what does.
+//! Other threads may hold locks meanwhile. So a new process must not allocate, or call a function that does.
 
 use std::ffi::CString;
 use std::io;
@@ -13,30 +12,44 @@ use std::ptr;
 use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, sigset_t};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::confinement::Applied;
+
 /// A program to start.
 pub(super) struct Program {
     pub(super) file: CString,
-    /// The first is what it is told to be its name.
+    /// The arguments; the first one is the name of the program.
     pub(super) arguments: Vec<CString>,
-    /// Each as `NAME=VALUE`.
+    /// The environment variables, in the form `NAME=VALUE`.
     pub(super) variables: Vec<CString>,
     pub(super) directory: CString,
-    /// Its standard streams.
+    /// The standard input, output and error.
     pub(super) streams: [OwnedFd; 3],
-    /// A descriptor of a process in whose namespaces it starts.
-    pub(super) within: Option<RawFd>,
+    /// The namespaces in which the program runs; `None` for those of this process.
+    pub(super) within: Option<Within>,
+    pub(super) restrictions: Applied,
 }
 
-/// Starts `program` as the first of a group, with no way to rights that this process lacks, with no descriptors but
-/// its streams, and with those signals ignored alone that are ignored here, but for SIGPIPE.
+/// The namespaces of another process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within {
+    /// A pidfd of that process.
+    pub(super) pidfd: RawFd,
+    /// The kinds of namespaces to enter, as flags `CLONE_NEW…`.
+    pub(super) kinds: c_int,
+    /// The file through which a process joins the control group of the namespaces' commands; negative without a group.
+    pub(super) group: RawFd,
+}
+
+/// Starts `program` with its restrictions, in a new session, with no other descriptors than its streams. Signals that
+/// this process ignores stay ignored, except for SIGPIPE.
 ///
 /// # Errors
 ///
-/// Those of the system; what was made has ended then.
+/// Returns the error of the system call that failed. All processes that were created have ended then.
 pub(super) fn spawn(program: &Program) -> io::Result<Pid> {
     let arguments = pointers(&program.arguments);
     let variables = pointers(&program.variables);
-    // Out of the way of the standard streams.
+    // The new process copies these to its descriptors 0 to 2.
     let streams = program.streams.each_ref().map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 3));
     let [input, output, errors] = streams;
     let streams = [input?, output?, errors?];
@@ -47,27 +60,31 @@ pub(super) fn spawn(program: &Program) -> io::Result<Pid> {
         variables: variables.as_ptr(),
         directory: program.directory.as_ptr(),
         streams: streams.each_ref().map(AsRawFd::as_raw_fd),
-        within: program.within.unwrap_or(-1),
+        within: program.within,
+        restrictions: &raw const program.restrictions,
         stack: inner.top(),
         pid: 0,
         error: 0,
     };
     let first = if program.within.is_some() { enter } else { become_program };
-    let made = without_signals(|| {
-        // SAFETY: `first` makes system calls alone, on what outlives it: this thread goes on once the new process has
-        // another memory, or ended.
-        unsafe { clone(first, outer.top(), 0, &raw mut shared) }
+    let made = keeping_dumpable(|| {
+        without_signals(|| {
+            // SAFETY: `first` only makes system calls, on data that outlives it: this thread waits until the new
+            // process has executed its program or ended.
+            unsafe { clone(first, outer.top(), 0, &raw mut shared) }
+        })
     });
-    // SAFETY: as above; the new processes wrote to it, of which the compiler doesn't know.
-    let (told, error) = unsafe {
+    // SAFETY: the new processes no longer use `shared`. The reads are volatile since the compiler doesn't know that
+    // these processes wrote to it.
+    let (inner_pid, error) = unsafe {
         ((&raw const shared.pid).read_volatile(), (&raw const shared.error).read_volatile())
     };
-    let (made, told) = (made?, Pid::from_raw(told));
+    let (made, inner_pid) = (made?, Pid::from_raw(inner_pid));
     let pid = match program.within {
         None => Some(made),
         Some(_) => {
             wait(made);
-            told
+            inner_pid
         }
     };
     match (pid, error) {
@@ -80,110 +97,131 @@ pub(super) fn spawn(program: &Program) -> io::Result<Pid> {
     }
 }
 
-/// Takes note of the end of one that has ended. Somebody else in this program may have done so.
+/// Reaps a process that has ended. Does nothing if another part of this program has already reaped it.
 fn wait(pid: Pid) {
     let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
 }
 
-/// As programs are given strings: the last is null.
+/// Returns pointers to `strings` with a null pointer at the end, as `execve` takes them.
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// What the new processes are told, and tell.
+/// The data that this process shares with the new ones: their input and their results.
 struct Shared {
     file: *const c_char,
     arguments: *const *const c_char,
     variables: *const *const c_char,
     directory: *const c_char,
     streams: [RawFd; 3],
-    within: RawFd,
+    within: Option<Within>,
+    restrictions: *const Applied,
     stack: *mut c_void,
-    /// The process in the namespaces.
+    /// The number of the process that [`enter`] created in the namespaces.
     pid: pid_t,
-    /// What the system said to what failed.
+    /// The `errno` of the system call that failed, or 0.
     error: c_int,
 }
 
-/// A stack for a process. What it calls goes a few calls deep.
-struct Stack(Vec<u128>);
+/// The stack of a new process. It is small, since its calls nest only a few levels deep.
+pub(crate) struct Stack(Vec<u128>);
 
 impl Stack {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::with_capacity((64 << 10) / size_of::<u128>()))
     }
 
-    fn top(&mut self) -> *mut c_void {
+    pub(crate) fn top(&mut self) -> *mut c_void {
         self.0.spare_capacity_mut().as_mut_ptr_range().end.cast()
     }
 }
 
-/// A new process, which does `what` while this thread waits for it to end or to become another program.
+/// Creates a process that shares this one's memory and calls `entry`. Waits until it has executed a program or ended.
 ///
 /// # Safety
 ///
-/// `what` makes system calls alone and never returns; `stack` is the end of one that nothing else uses.
+/// `entry` must only make system calls and never return. `stack` must be the end of a stack that is not used otherwise.
 unsafe fn clone(
-    what: extern "C" fn(*mut c_void) -> c_int,
+    entry: extern "C" fn(*mut c_void) -> c_int,
     stack: *mut c_void,
     flags: c_int,
     shared: *mut Shared,
 ) -> io::Result<Pid> {
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD | flags;
-    // SAFETY: as the caller's.
-    let pid = unsafe { libc::clone(what, stack, flags, shared.cast()) };
+    // SAFETY: the caller guarantees that `entry` and `stack` are suitable.
+    let pid = unsafe { libc::clone(entry, stack, flags, shared.cast()) };
     Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error)
 }
 
-/// Does `what` while this thread handles no signals: what is on its way for it would be handled by a process that
-/// has its memory.
-fn without_signals<T>(what: impl FnOnce() -> T) -> T {
-    // SAFETY: a set of signals is plain memory.
+/// Calls `action` while all signals are blocked in this thread, since a new process that shares its memory would run
+/// their handlers.
+pub(crate) fn without_signals<T>(action: impl FnOnce() -> T) -> T {
+    // SAFETY: a set of signals has no invalid values, and the pointers are valid.
     unsafe {
         let mut all: sigset_t = std::mem::zeroed();
         let mut before: sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let result = what();
+        let result = action();
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
         result
     }
 }
 
-/// Enters namespaces, and makes the program's process there: as a child of this one's parent, since this one ends.
+/// Calls `action`, and then makes this process dumpable again if it was before. A new process that shares its memory
+/// and changes its user clears that attribute.
+fn keeping_dumpable<T>(action: impl FnOnce() -> T) -> T {
+    // SAFETY: these are system calls on numbers.
+    unsafe {
+        let before = libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0);
+        let result = action();
+        if before == 1 {
+            libc::prctl(libc::PR_SET_DUMPABLE, 1 as c_long, 0, 0, 0);
+        }
+        result
+    }
+}
+
+/// Joins the control group, enters the namespaces, creates the process of the program there, and exits. The new process is a child of this
+/// process's parent.
 extern "C" fn enter(shared: *mut c_void) -> c_int {
     let shared = shared.cast::<Shared>();
-    let all = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
-    // SAFETY: the process that made this one waits, and `shared` is its.
+    // SAFETY: the parent process waits, and keeps `shared` valid.
     unsafe {
-        if libc::setns((*shared).within, all) == 0 {
+        let Some(Within { pidfd, kinds, group }) = (*shared).within else { libc::_exit(127) };
+        let is_member = group < 0 || libc::write(group, c"0".as_ptr().cast(), 1) == 1;
+        if is_member && libc::setns(pidfd, kinds) == 0 {
             match clone(become_program, (*shared).stack, libc::CLONE_PARENT, shared) {
                 Ok(pid) => (*shared).pid = pid.as_raw_pid(),
-                Err(_) => tell(shared),
+                Err(_) => record_error(shared),
             }
         } else {
-            tell(shared);
+            record_error(shared);
         }
         libc::_exit(0)
     }
 }
 
+/// Applies the restrictions, and executes the program.
 extern "C" fn become_program(shared: *mut c_void) -> c_int {
     let shared = shared.cast::<Shared>();
-    // SAFETY: the process that made this one waits, and `shared` is its.
+    // SAFETY: the parent process waits, and keeps `shared` valid.
     unsafe {
         let it = &*shared;
         if prepare(it) >= 0 {
             libc::execve(it.file, it.arguments, it.variables);
         }
-        tell(shared);
+        record_error(shared);
         libc::_exit(127)
     }
 }
 
+/// Sets the signals, streams, session, user, directory and restrictions of this process. Returns a negative number if a
+/// system call fails.
+///
 /// # Safety
 ///
-/// Only in a process of its own.
+/// The caller must be a new process that has not executed its program yet.
 unsafe fn prepare(it: &Shared) -> c_int {
     // SAFETY: these are system calls, on strings that end with a zero byte and on numbers.
     unsafe {
@@ -193,78 +231,67 @@ unsafe fn prepare(it: &Shared) -> c_int {
                 return -1;
             }
         }
-        if libc::setpgid(0, 0) < 0 || libc::chdir(it.directory) < 0 || close_to_others() < 0 {
+        let restrictions = &*it.restrictions;
+        // A new session has no terminal.
+        if libc::setsid() < 0
+            || restrictions.become_user() < 0
+            || libc::chdir(it.directory) < 0
+            || close_on_exec() < 0
+        {
             return -1;
-        }
-        if it.within >= 0 {
-            give_up_rights();
         }
         let mut none: sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut())
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        restrictions.restrict()
     }
 }
 
+/// Sets the default action for all signals, except for those that are ignored. SIGPIPE gets its default action too.
+///
 /// # Safety
 ///
-/// As [`prepare`], before any signal can come.
+/// The caller must be a new process in which all signals are blocked.
 unsafe fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: what is done for a signal is this process's own, unlike its memory.
+        // SAFETY: the new process shares the memory of its parent, but not its signal handlers.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             if libc::sigaction(signal, ptr::null(), &raw mut action) < 0 {
                 continue;
             }
-            let is_left = action.sa_sigaction == libc::SIG_DFL
+            let is_kept = action.sa_sigaction == libc::SIG_DFL
                 || action.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
-            if !is_left {
+            if !is_kept {
                 libc::signal(signal, libc::SIG_DFL);
             }
         }
     }
 }
 
+/// Records the `errno` of the system call that failed.
+///
 /// # Safety
 ///
-/// Only after a failed system call, while the process that made this one waits.
-unsafe fn tell(shared: *mut Shared) {
-    // SAFETY: as the caller's.
+/// The parent process must be waiting, so that `shared` is valid.
+unsafe fn record_error(shared: *mut Shared) {
+    // SAFETY: the caller guarantees that `shared` is valid.
     unsafe { (*shared).error = *libc::__errno_location() };
 }
 
-/// Takes all rights of its namespaces from the program that this process becomes, so that what is shown for
-/// reading stays that.
+/// Marks all descriptors except for the three standard streams to be closed when this process executes its program.
 ///
 /// # Safety
 ///
-/// Only in a process of its own, before it becomes another program.
-pub(super) unsafe fn give_up_rights() {
-    let bits = libc::SECBIT_NOROOT | libc::SECBIT_NOROOT_LOCKED;
-    // SAFETY: as the caller's.
+/// The caller must be a new process that has not executed its program yet.
+unsafe fn close_on_exec() -> c_int {
+    // SAFETY: these are system calls on numbers and on local memory.
     unsafe {
-        libc::prctl(libc::PR_SET_SECUREBITS, bits as c_long, 0, 0, 0);
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as c_long, 0, 0, 0);
-    }
-}
-
-/// Lets this process become no program with more rights than it has, nor hand descriptors on to one, but for its
-/// three standard streams.
-///
-/// # Safety
-///
-/// As [`give_up_rights`].
-unsafe fn close_to_others() -> c_int {
-    // SAFETY: as the caller's.
-    unsafe {
-        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as c_long, 0, 0, 0) < 0 {
-            return -1;
-        }
         let (first, last) = (3 as c_uint, c_uint::MAX);
         if libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC) == 0 {
             return 0;
         }
-        // Systems from before 2021.
+        // Kernels before 5.11 don't support the flag.
         let mut limit: libc::rlimit = std::mem::zeroed();
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
         for fd in 3..c_int::try_from(limit.rlim_cur).unwrap_or(c_int::MAX) {

@@ -1,4 +1,5 @@
-//! A process that this one started. Its end is noted once, by whoever asks first: until then its number is its own.
+//! A process that this one started. It is reaped by the first call that finds that it has ended; until then its PID is
+//! not reused.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +7,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, 
 
 use super::calls::ExitStatus;
 
-/// The first of a group of processes.
+/// A started process, which leads its process group.
 pub(super) struct Started {
     pid: Pid,
     end: Mutex<Option<ExitStatus>>,
@@ -21,29 +22,29 @@ impl Started {
         self.pid
     }
 
-    /// How it ended, once it has.
+    /// Returns the exit status of the process, or `None` while it runs.
     pub(super) fn status(&self) -> Option<ExitStatus> {
-        self.note(WaitOptions::NOHANG)
+        self.record(WaitOptions::NOHANG)
     }
 
-    /// Waits for its end, which somebody has brought about.
+    /// Waits for the end of the process. The caller must have killed it.
     pub(super) fn wait(&self) {
-        self.note(WaitOptions::empty());
+        self.record(WaitOptions::empty());
     }
 
-    /// Ends it at once, with its group.
+    /// Kills the process group, unless the process has been reaped.
     pub(super) fn kill(&self) {
         if self.end().is_none() {
             let _ = kill_process_group(self.pid, Signal::KILL);
         }
     }
 
-    fn note(&self, options: WaitOptions) -> Option<ExitStatus> {
+    fn record(&self, options: WaitOptions) -> Option<ExitStatus> {
         let mut end = self.end();
         if end.is_none() {
             *end = match rustix::io::retry_on_intr(|| waitpid(Some(self.pid), options)) {
                 Ok(ended) => ended.map(|(_, status)| ended_with(status)),
-                // Another part of this program waited for it: it is gone, and how is lost.
+                // Another part of this program has reaped the process, and has its status.
                 Err(_) => Some(ExitStatus::Signaled(0)),
             };
         }

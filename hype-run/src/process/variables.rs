@@ -1,48 +1,42 @@
-//! What of the environment a command gets: nothing of this process's own but `PATH`, what the guest sees, and
-//! what the guest says.
+//! The environment variables of a command: those of the guest, and the changes that the guest is allowed to make.
 
 use std::collections::BTreeMap;
 
-/// Variables by which a program is led to other files than its own, or reads its script otherwise.
-const LEADING: &[&str] = &["PATH", "GCONV_PATH", "IFS", "BASH_ENV"];
+use hype_wire::VariableName;
 
-/// What a guest says of a command's variables.
+/// A guest's changes to the environment of a command.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said {
-    /// Whether it sees none of the guest's.
+pub(crate) struct Changes {
+    /// Whether the command gets none of the guest's variables.
     pub(crate) clear: bool,
-    /// Those of the guest's that it doesn't see.
+    /// The names of the guest's variables that the command doesn't get.
     pub(crate) removed: Vec<String>,
-    /// Those that it sees besides.
+    /// The variables to set for the command, with their values.
     pub(crate) set: Vec<(String, String)>,
 }
 
-/// The environment of a command, where the guest sees `seen` and this process's `PATH` is `path`.
+/// Applies `changes` to the guest's variables `seen`, and sets `PATH` to `path`. Returns the environment of the
+/// command. `may_set` checks each variable that the guest sets.
 ///
 /// # Errors
 ///
-/// A message, when the guest says what it may not.
+/// Returns a message for the first change that isn't allowed.
 pub(crate) fn variables(
     seen: &BTreeMap<String, String>,
-    said: &Said,
+    changes: &Changes,
     path: &str,
+    may_set: impl Fn(&VariableName) -> Result<(), String>,
 ) -> Result<BTreeMap<String, String>, String> {
-    let mut variables = if said.clear { BTreeMap::new() } else { seen.clone() };
-    for name in &said.removed {
+    let mut variables = if changes.clear { BTreeMap::new() } else { seen.clone() };
+    for name in &changes.removed {
         variables.remove(name);
     }
-    for (name, value) in &said.set {
-        if LEADING.contains(&name.as_str()) || name.starts_with("LD_") {
-            return Err(format!(
-                "a closure cannot set the variable {name} of a command, which leads to other programs"
-            ));
+    for (name, value) in &changes.set {
+        let named = VariableName::try_from(name.clone()).map_err(|error| error.to_string())?;
+        if value.contains('\0') {
+            return Err(format!("the value of the variable {name} of a command has a zero byte"));
         }
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(format!(
-                "`{name}` cannot be a variable of a command: its name must not be empty nor hold `=`, and \
-                 neither it nor its value a zero byte"
-            ));
-        }
+        may_set(&named)?;
         variables.insert(name.clone(), value.clone());
     }
     variables.insert("PATH".to_owned(), path.to_owned());
@@ -57,31 +51,45 @@ mod tests {
         all.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
-    #[test]
-    fn a_command_has_the_guests_variables_and_the_runners_path() {
-        let seen = of(&[("A", "1"), ("B", "2"), ("PATH", "/guest")]).into_iter().collect();
-        let variables = |said: Said| -> Vec<_> {
-            variables(&seen, &said, "/bin").unwrap().into_iter().collect()
-        };
-        assert_eq!(variables(Said::default()), of(&[("A", "1"), ("B", "2"), ("PATH", "/bin")]));
-        let said = Said { removed: vec!["A".into(), "PATH".into()], ..Said::default() };
-        assert_eq!(variables(said), of(&[("B", "2"), ("PATH", "/bin")]));
-        let said = Said { clear: true, set: of(&[("C", "3")]), ..Said::default() };
-        assert_eq!(variables(said), of(&[("C", "3"), ("PATH", "/bin")]));
+    fn any(_: &VariableName) -> Result<(), String> {
+        Ok(())
     }
 
     #[test]
-    fn what_leads_to_other_programs_is_refused_by_name() {
-        for name in
-            ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_", "PATH", "GCONV_PATH", "IFS", "BASH_ENV"]
-        {
-            let said = Said { set: of(&[("A", ""), (name, "/tmp")]), ..Said::default() };
-            let error = variables(&BTreeMap::new(), &said, "/bin").unwrap_err();
-            assert!(error.contains(&format!("the variable {name} of")), "{error}");
+    fn command_has_guest_variables_and_runner_path() {
+        let seen = of(&[("A", "1"), ("B", "2"), ("PATH", "/guest")]).into_iter().collect();
+        let variables = |changes: Changes| -> Vec<_> {
+            variables(&seen, &changes, "/bin", any).unwrap().into_iter().collect()
+        };
+        assert_eq!(variables(Changes::default()), of(&[("A", "1"), ("B", "2"), ("PATH", "/bin")]));
+        let changes = Changes { removed: vec!["A".into(), "PATH".into()], ..Changes::default() };
+        assert_eq!(variables(changes), of(&[("B", "2"), ("PATH", "/bin")]));
+        let changes = Changes { clear: true, set: of(&[("C", "3")]), ..Changes::default() };
+        assert_eq!(variables(changes), of(&[("C", "3"), ("PATH", "/bin")]));
+    }
+
+    #[test]
+    fn variable_outside_the_allow_list_is_rejected() {
+        let only = |name: &VariableName| match name.as_str() {
+            "GREETING" => Ok(()),
+            name => Err(format!("no {name}")),
+        };
+        let set = |name: &str| {
+            let changes = Changes { set: of(&[(name, "x")]), ..Changes::default() };
+            variables(&BTreeMap::new(), &changes, "/bin", only)
+        };
+        assert_eq!(set("GREETING").unwrap()["GREETING"], "x");
+        for name in ["OPENSSL_CONF", "GIT_SSH_COMMAND", "greeting"] {
+            assert_eq!(set(name).unwrap_err(), format!("no {name}"));
         }
-        for (name, value) in [("", ""), ("A=B", ""), ("A\0", ""), ("A", "\0")] {
-            let said = Said { set: of(&[(name, value)]), ..Said::default() };
-            assert!(variables(&BTreeMap::new(), &said, "/bin").is_err(), "{name}");
+        for name in ["LD_PRELOAD", "BASH_FUNC_ls%%", "PATH"] {
+            assert!(set(name).unwrap_err().contains(&format!("the variable {name} of")), "{name}");
         }
+    }
+
+    #[test]
+    fn zero_byte_in_a_value_is_rejected() {
+        let changes = Changes { set: of(&[("A", "\0")]), ..Changes::default() };
+        assert!(variables(&BTreeMap::new(), &changes, "/bin", any).is_err());
     }
 }

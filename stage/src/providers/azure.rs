@@ -14,7 +14,7 @@ const NO_CREDENTIALS: &str = "there are no Azure credentials: none of AZURE_STOR
                       (with AZURE_CLIENT_ID and AZURE_TENANT_ID) is set, and no metadata server \
                       answers";
 
-/// Settings one of which is there where credentials don't come from the machine.
+/// Settings with credentials. If none is set, credentials come from the metadata server.
 const SOURCES: &[AzureConfigKey] = &[
     AzureConfigKey::AccessKey,
     AzureConfigKey::ClientSecret,
@@ -32,7 +32,7 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
         value.is_some_and(|value| value.parse() == Ok(true))
     };
     let is_emulator = is_set(AzureConfigKey::UseEmulator);
-    let is_elsewhere = is_emulator
+    let has_credentials = is_emulator
         || is_set(AzureConfigKey::UseAzureCli)
         || is_set(AzureConfigKey::SkipSignature)
         || SOURCES.iter().any(|key| builder.get_config_value(key).is_some());
@@ -45,7 +45,7 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
     }
     let endpoints = [(AzureConfigKey::Endpoint, "AZURE_STORAGE_ENDPOINT")];
     let mut builder = client::with_checked_endpoints(bucket, builder, &endpoints)?;
-    if !is_elsewhere {
+    if !has_credentials {
         let machine = client::machine_credentials(bucket, &builder, NO_CREDENTIALS)?;
         builder = builder.with_credentials(machine);
     }
@@ -53,7 +53,7 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
 }
 
 fn builder(bucket: &Bucket<'_>) -> MicrosoftAzureBuilder {
-    // The variable by which App Service and Container Apps name their metadata server.
+    // App Service and Container Apps set their metadata server by this variable.
     let metadata = bucket.options.variable("IDENTITY_ENDPOINT");
     let metadata = metadata.map(|endpoint| ("identity_endpoint".to_owned(), endpoint));
     let variables = bucket.options.lower_case("AZURE_").chain(metadata);
@@ -65,7 +65,8 @@ fn builder(bucket: &Bucket<'_>) -> MicrosoftAzureBuilder {
     }
 }
 
-/// All but what the URL says, or is decided by the endpoint.
+/// Returns whether a variable may set `key`: not the container, which the URL names, and not plain HTTP,
+/// which the endpoint decides.
 fn is_setting(key: &AzureConfigKey) -> bool {
     let allow_http = AzureConfigKey::Client(ClientConfigKey::AllowHttp);
     *key != AzureConfigKey::ContainerName && *key != allow_http

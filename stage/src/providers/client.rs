@@ -1,4 +1,4 @@
-//! What the clients of all providers have in common: TLS, time limits, and what is tried again.
+//! The common configuration of all providers' clients: TLS, timeouts and retries.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -10,40 +10,39 @@ use object_store::{
 };
 use url::Url;
 
-use super::credentials::LastResort;
-use super::observed::Observed;
+use super::credentials::MachineCredentials;
+use super::observed::ObservedConnector;
 use crate::error::{StageError, StageErrorKind};
 use crate::options::StageOptions;
 use crate::store::Bucket;
 
-/// For one request and its answer. A part of an upload has 8 MiB, and eight are under way.
-const REQUEST: Duration = Duration::from_secs(120);
+/// The timeout of one request and its response. Up to eight 8 MiB parts of an upload share the bandwidth.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// For a connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The timeout of a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For how long a metadata server that doesn't answer is asked again, and how long one answer may
-/// take. One that is there may need some seconds after its Pod has started; where there is none,
-/// nobody wants to wait.
-const METADATA: Duration = Duration::from_secs(4);
+/// The retry time and the request timeout of a metadata server. A metadata server may need some seconds after
+/// the Pod has started; without one, requests should fail soon.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Has TLS use the crate ring.
+/// Installs ring as the cryptography of TLS.
 pub(crate) fn use_ring() {
-    // The first provider stays: a program may have chosen one.
+    // An error means that the program has installed another provider, which is kept.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The builder of a provider's client, as all of them have it.
+/// The common interface of the builders of the providers' clients.
 pub(super) trait ClientBuilder: Clone {
     type Key: FromStr;
     type Credential: Send + Sync + 'static;
     type Store: ObjectStore;
 
-    /// The setting that is common to all clients.
+    /// Returns the key of a setting that all clients have.
     fn common(key: ClientConfigKey) -> Self::Key;
     fn value(&self, key: &Self::Key) -> Option<String>;
     fn with(self, key: Self::Key, value: &str) -> Self;
-    fn with_client(self, options: ClientOptions, connector: Observed) -> Self;
+    fn with_client(self, options: ClientOptions, connector: ObservedConnector) -> Self;
     fn with_retries(self, retries: RetryConfig) -> Self;
     fn built(self) -> object_store::Result<Self::Store>;
     fn source(store: &Self::Store) -> Credentials<Self::Credential>;
@@ -51,7 +50,7 @@ pub(super) trait ClientBuilder: Clone {
 
 pub(super) type Credentials<C> = Arc<dyn CredentialProvider<Credential = C>>;
 
-/// Implements [`ClientBuilder`] by the methods that all builders have under the same names.
+/// Implements [`ClientBuilder`] by the builders' methods of the same names.
 macro_rules! client_builder {
     ($builder:ty, $key:ty, $credential:ty, $store:ty) => {
         impl $crate::providers::client::ClientBuilder for $builder {
@@ -74,7 +73,7 @@ macro_rules! client_builder {
             fn with_client(
                 self,
                 options: object_store::ClientOptions,
-                connector: $crate::providers::observed::Observed,
+                connector: $crate::providers::observed::ObservedConnector,
             ) -> Self {
                 self.with_client_options(options).with_http_connector(connector)
             }
@@ -97,8 +96,8 @@ macro_rules! client_builder {
 }
 pub(super) use client_builder;
 
-/// Sets up `start` for `bucket` with those of the variables that its client knows and that
-/// `is_used`. `variables` are the names in lower case, as clients spell their settings.
+/// Configures the builder `start` for `bucket` with the variables that are settings of the client and that
+/// `is_used` accepts. The names in `variables` are in lower case, like the client's settings.
 pub(super) fn configured<'a, B: ClientBuilder>(
     start: B,
     bucket: &Bucket<'_>,
@@ -106,7 +105,7 @@ pub(super) fn configured<'a, B: ClientBuilder>(
     is_used: impl Fn(&B::Key) -> bool,
 ) -> B {
     let start = start
-        .with_client(options(), Observed::of(bucket.url, bucket.name))
+        .with_client(options(), ObservedConnector::of(bucket.url, bucket.name))
         .with_retries(retries(bucket.options));
     variables
         .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
@@ -114,7 +113,7 @@ pub(super) fn configured<'a, B: ClientBuilder>(
         .fold(start, |builder, (key, value)| builder.with(key, value))
 }
 
-/// Opens the bucket that `builder` is set up for.
+/// Opens the bucket of the configured `builder`.
 pub(super) fn opened<B: ClientBuilder>(
     bucket: &Bucket<'_>,
     builder: B,
@@ -123,7 +122,7 @@ pub(super) fn opened<B: ClientBuilder>(
     Ok(Arc::new(store))
 }
 
-/// Returns the credentials that `builder`'s client would use.
+/// Returns the credentials of `builder`'s client.
 pub(super) fn source_of<B: ClientBuilder>(
     bucket: &Bucket<'_>,
     builder: B,
@@ -132,23 +131,23 @@ pub(super) fn source_of<B: ClientBuilder>(
     Ok(B::source(&store))
 }
 
-/// Returns the credentials of this machine's metadata server. Where there is none, requests fail soon,
-/// with the message `missing`.
+/// Returns the credentials of this machine's metadata server. Without one, requests fail within seconds with
+/// the message `missing`.
 pub(super) fn machine_credentials<B: ClientBuilder>(
     bucket: &Bucket<'_>,
     builder: &B,
     missing: &'static str,
 ) -> Result<Credentials<B::Credential>, StageError> {
-    let timeout = format!("{}s", METADATA.as_secs());
+    let timeout = format!("{}s", METADATA_TIMEOUT.as_secs());
     let builder = builder
         .clone()
         .with_retries(metadata_retries(bucket.options))
         .with(B::common(ClientConfigKey::Timeout), &timeout);
-    Ok(LastResort::new(source_of(bucket, builder)?, missing))
+    Ok(MachineCredentials::new(source_of(bucket, builder)?, missing))
 }
 
-/// Checks the endpoints that `builder` has, each with the variable that sets it, and allows plain HTTP
-/// to those on this machine.
+/// Checks the endpoints of `builder`, given with the variables that set them, and allows plain HTTP to
+/// endpoints on this machine.
 pub(super) fn with_checked_endpoints<B: ClientBuilder>(
     bucket: &Bucket<'_>,
     builder: B,
@@ -169,25 +168,29 @@ pub(super) fn with_checked_endpoints<B: ClientBuilder>(
 
 fn options() -> ClientOptions {
     use_ring();
-    ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT).with_user_agent(
-        object_store::HeaderValue::from_static(concat!("hype/", env!("CARGO_PKG_VERSION"))),
-    )
+    ClientOptions::new()
+        .with_timeout(REQUEST_TIMEOUT)
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_user_agent(object_store::HeaderValue::from_static(concat!(
+            "hype/",
+            env!("CARGO_PKG_VERSION")
+        )))
 }
 
-/// What is tried again within a request: answers that say so (5xx, 429, 408), lost connections, and
-/// bodies that break off.
+/// Returns the client's retry policy: it retries status codes 5xx, 429 and 408, lost connections and
+/// truncated bodies.
 fn retries(options: &StageOptions) -> RetryConfig {
     RetryConfig {
         backoff: backoff(),
-        // The time decides.
+        // Only the time limits retries.
         max_retries: usize::MAX,
         retry_timeout: options.retry_for(),
     }
 }
 
-/// The same for servers that tell a machine who it is.
+/// Returns the retry policy for metadata servers.
 fn metadata_retries(options: &StageOptions) -> RetryConfig {
-    RetryConfig { retry_timeout: METADATA.min(options.retry_for()), ..retries(options) }
+    RetryConfig { retry_timeout: METADATA_TIMEOUT.min(options.retry_for()), ..retries(options) }
 }
 
 fn backoff() -> BackoffConfig {
@@ -198,19 +201,19 @@ fn backoff() -> BackoffConfig {
     }
 }
 
-/// Refuses an endpoint to which credentials would travel unprotected over a network.
+/// Rejects an endpoint to which credentials would be sent over a network without TLS.
 pub(super) fn check_endpoint(stage: &str, name: &str, endpoint: &str) -> Result<(), StageError> {
-    let refused = |problem: &str| {
+    let invalid = |problem: &str| {
         let message = format!("{name} is `{endpoint}`, which {problem} ({stage})");
         StageError::new(StageErrorKind::Location, message)
     };
-    let url = Url::parse(endpoint).map_err(|_| refused("is not a URL"))?;
+    let url = Url::parse(endpoint).map_err(|_| invalid("is not a URL"))?;
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => Err(refused("sends credentials over the network unprotected")
+        "http" => Err(invalid("sends credentials over the network unprotected")
             .hint("use https://; plain http:// is for servers on this machine")),
-        _ => Err(refused("is neither https:// nor http://")),
+        _ => Err(invalid("is neither https:// nor http://")),
     }
 }
 
@@ -220,7 +223,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The error of a client that cannot be made of these variables.
+/// Returns the error of a client that can't be built from the variables.
 pub(super) fn unusable(stage: &str, error: object_store::Error) -> StageError {
     let message = format!("cannot open {stage} with the variables that are set");
     StageError::new(StageErrorKind::Location, message).because(error)
@@ -231,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_stays_on_this_machine() {
+    fn plain_http_is_limited_to_loopback() {
         let check = |endpoint| check_endpoint("s3://b", "AWS_ENDPOINT_URL", endpoint);
         for endpoint in
             ["https://minio:9000", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:1"]

@@ -1,4 +1,4 @@
-//! Credentials that a server near the machine gives, and what to say where there is none.
+//! Credentials of the machine's metadata server, and the error if there is none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,44 +6,44 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use object_store::CredentialProvider;
 
-/// Credentials of last resort: without them no request can be made, so that asking for longer than
-/// their own time doesn't help.
-pub(super) struct LastResort<C> {
+/// Credentials of last resort. An error of `inner` is final, so that requests are not retried without
+/// credentials.
+pub(super) struct MachineCredentials<C> {
     inner: Arc<dyn CredentialProvider<Credential = C>>,
-    nobody: &'static str,
+    missing: &'static str,
 }
 
-impl<C: 'static> LastResort<C> {
-    /// The credentials that `inner` gives; where it doesn't, `nobody` says that nobody else does.
+impl<C: 'static> MachineCredentials<C> {
+    /// Wraps `inner`. If it fails, requests fail with the message `missing`.
     pub(super) fn new(
         inner: Arc<dyn CredentialProvider<Credential = C>>,
-        nobody: &'static str,
+        missing: &'static str,
     ) -> Arc<Self> {
-        Arc::new(Self { inner, nobody })
+        Arc::new(Self { inner, missing })
     }
 }
 
-/// The error of a request for which there are no credentials.
+/// The error of a request without credentials.
 #[derive(Debug)]
 pub(super) struct NoCredentials {
-    nobody: String,
+    message: String,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl NoCredentials {
-    /// The error of a request for which there are no credentials.
+    /// Returns the object store's error of a request without credentials.
     pub(super) fn error(
-        nobody: impl Into<String>,
+        message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> object_store::Error {
-        let source = Box::new(Self { nobody: nobody.into(), source: source.into() });
+        let source = Box::new(Self { message: message.into(), source: source.into() });
         object_store::Error::Unauthenticated { path: String::new(), source }
     }
 }
 
 impl fmt::Display for NoCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.nobody)
+        f.write_str(&self.message)
     }
 }
 
@@ -53,13 +53,13 @@ impl std::error::Error for NoCredentials {
     }
 }
 
-impl<C> fmt::Debug for LastResort<C> {
+impl<C> fmt::Debug for MachineCredentials<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LastResort")
+        f.write_str("MachineCredentials")
     }
 }
 
-impl<C: Send + Sync + 'static> CredentialProvider for LastResort<C> {
+impl<C: Send + Sync + 'static> CredentialProvider for MachineCredentials<C> {
     type Credential = C;
 
     fn get_credential<'a, 'b>(&'a self) -> BoxFuture<'b, object_store::Result<Arc<C>>>
@@ -68,8 +68,8 @@ impl<C: Send + Sync + 'static> CredentialProvider for LastResort<C> {
         Self: 'b,
     {
         Box::pin(async move {
-            let given = self.inner.get_credential().await;
-            given.map_err(|source| NoCredentials::error(self.nobody, source))
+            let credential = self.inner.get_credential().await;
+            credential.map_err(|source| NoCredentials::error(self.missing, source))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Google Cloud Storage, by its XML API.
+//! Google Cloud Storage, over its XML API.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use object_store::gcp::{
 use object_store::{ClientConfigKey, ObjectStore};
 
 use super::client::{self, client_builder};
-use super::google_credentials::{GoogleCredentials, SCOPE, Translated};
+use super::google_credentials::{ExternalCredentials, GoogleCredentials, SCOPE};
 use crate::error::StageError;
 use crate::options::StageOptions;
 use crate::store::Bucket;
@@ -17,8 +17,8 @@ use crate::store::Bucket;
 const NO_CREDENTIALS: &str = "there are no Google credentials: GOOGLE_APPLICATION_CREDENTIALS names no \
                       file, gcloud has left none, and no metadata server answers";
 
-/// Names a server for tests, by `host:port` or URL. It is asked without credentials, and so may be
-/// anywhere.
+/// The variable with an emulator, as `host:port` or URL. It gets no credentials, so plain HTTP to other machines
+/// is allowed.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 
 client_builder!(GoogleCloudStorageBuilder, GoogleConfigKey, GcpCredential, GoogleCloudStorage);
@@ -33,7 +33,7 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
 
 fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
     let url = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
-    // A key that says so is how this client does without credentials altogether.
+    // This key disables the client's authentication.
     let key =
         r#"{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}"#;
     builder(bucket, |key| matches!(key, GoogleConfigKey::Client(_)))
@@ -41,7 +41,7 @@ fn emulator(bucket: &Bucket<'_>, host: &str) -> GoogleCloudStorageBuilder {
         .with_service_account_key(key)
 }
 
-/// A client with those of the variables `GOOGLE_*` that it knows and that `is_used`.
+/// Returns a builder configured with the variables `GOOGLE_*` that `is_used` accepts.
 fn builder(
     bucket: &Bucket<'_>,
     is_used: fn(&GoogleConfigKey) -> bool,
@@ -49,13 +49,13 @@ fn builder(
     let allow_http = GoogleConfigKey::Client(ClientConfigKey::AllowHttp);
     let variables = bucket.options.lower_case("GOOGLE_");
     client::configured(GoogleCloudStorageBuilder::new(), bucket, variables, is_used)
-        // The metadata server has no TLS; the store itself is at an endpoint that is checked.
+        // The metadata server has no TLS. The store's endpoint is checked separately.
         .with_config(allow_http, "true")
         .with_bucket_name(bucket.name)
 }
 
-/// All but the bucket, which is in the URL, and the file of credentials, of whose kind the client
-/// may know nothing.
+/// Returns whether a variable may set `key`: not the bucket, which the URL names, and not the credentials file,
+/// whose kind the client may not support.
 fn is_setting(key: &GoogleConfigKey) -> bool {
     !matches!(key, GoogleConfigKey::Bucket | GoogleConfigKey::ApplicationCredentials)
 }
@@ -83,8 +83,8 @@ fn with_credentials(
             Ok(builder.with_service_account_path(path))
         }
         GoogleCredentials::User { path } => Ok(builder.with_application_credentials(path)),
-        GoogleCredentials::Translated(credentials) => {
-            Ok(builder.with_credentials(Arc::new(Translated::new(credentials, SCOPE))))
+        GoogleCredentials::External(file) => {
+            Ok(builder.with_credentials(Arc::new(ExternalCredentials::new(file, SCOPE))))
         }
         GoogleCredentials::Machine => {
             let machine = client::machine_credentials(bucket, &builder, NO_CREDENTIALS)?;
@@ -93,13 +93,13 @@ fn with_credentials(
     }
 }
 
-/// Who we are for services of Google's that want `scope`, where that is no service account's key.
+/// Returns a provider of tokens with `scope` for Google's services.
 pub(crate) fn token_provider(
     credentials: GoogleCredentials,
     scope: &'static str,
     options: &StageOptions,
 ) -> Result<GcpCredentialProvider, StageError> {
-    // The client knows who people and machines are, for whatever bucket.
+    // The credentials of the storage client are independent of the bucket.
     let bucket = &Bucket { url: "gs://any", name: "any", account: None, options };
     let any = builder(bucket, |key| matches!(key, GoogleConfigKey::Client(_)));
     match credentials {
@@ -109,7 +109,7 @@ pub(crate) fn token_provider(
         GoogleCredentials::User { path } => {
             client::source_of(bucket, any.with_application_credentials(path))
         }
-        GoogleCredentials::Translated(file) => Ok(Arc::new(Translated::new(file, scope))),
+        GoogleCredentials::External(file) => Ok(Arc::new(ExternalCredentials::new(file, scope))),
         GoogleCredentials::Machine => client::machine_credentials(bucket, &any, NO_CREDENTIALS),
     }
 }

@@ -1,5 +1,5 @@
-//! A service account's key, exchanged for tokens that all of Google's services take. Its storage takes
-//! what the key signs as it is; a cluster of GKE's doesn't.
+//! Exchanges the key of a service account for access tokens, which all of Google's services accept. Google's
+//! storage also accepts self-signed tokens; GKE clusters don't.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,14 +14,14 @@ use tokio::sync::Mutex;
 use super::client;
 use crate::error::{StageError, StageErrorKind};
 
-/// Where Google gives out tokens, unless the key says otherwise.
+/// The default token endpoint.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
-/// How much time a token must have left, if it ever had as much.
-const SPARE: Duration = Duration::from_secs(300);
+/// The remaining lifetime at which a token is renewed.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-/// For one exchange.
-const REQUEST: Duration = Duration::from_secs(30);
+/// The timeout of a token exchange.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct GoogleAccount {
     path: String,
@@ -30,16 +30,16 @@ pub(crate) struct GoogleAccount {
     token_uri: String,
     key: RsaKeyPair,
     scope: &'static str,
-    given: Mutex<Option<Given>>,
+    cached: Mutex<Option<CachedToken>>,
 }
 
-struct Given {
+struct CachedToken {
     token: Arc<str>,
-    renewed_from: Instant,
+    renew_at: Instant,
 }
 
 impl GoogleAccount {
-    /// The account whose key is in the file `path`.
+    /// Reads the account's key from the file `path`.
     pub(crate) fn read(path: String, scope: &'static str) -> Result<Self, StageError> {
         let unusable = |problem: &str| {
             let message = format!("the Google credentials {path} {problem}");
@@ -56,23 +56,23 @@ impl GoogleAccount {
         let token_uri = field("token_uri").unwrap_or(TOKEN_URI).to_owned();
         client::check_endpoint(&path, "token_uri", &token_uri)?;
         let key = rsa_key(&needed("private_key")?)
-            .ok_or_else(|| unusable("have a `private_key` that is none"))?;
+            .ok_or_else(|| unusable("have an invalid `private_key`"))?;
         let (email, key_id) = (needed("client_email")?, needed("private_key_id")?);
-        Ok(Self { email, key_id, token_uri, key, scope, given: Mutex::default(), path })
+        Ok(Self { email, key_id, token_uri, key, scope, cached: Mutex::default(), path })
     }
 
-    /// A token that works for some minutes, if Google gives out such.
+    /// Returns the cached token, or a new one if it expires within 5 minutes.
     pub(crate) async fn token(&self) -> Result<Arc<str>, StageError> {
-        let mut given = self.given.lock().await;
-        if let Some(Given { token, renewed_from }) = &*given
-            && Instant::now() < *renewed_from
+        let mut cached = self.cached.lock().await;
+        if let Some(CachedToken { token, renew_at }) = &*cached
+            && Instant::now() < *renew_at
         {
             return Ok(Arc::clone(token));
         }
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let (token, lifetime) = self.exchange().await?;
-        let renewed_from = asked + lifetime.saturating_sub(SPARE);
-        *given = Some(Given { token: Arc::clone(&token), renewed_from });
+        let renew_at = requested_at + lifetime.saturating_sub(RENEW_BEFORE);
+        *cached = Some(CachedToken { token: Arc::clone(&token), renew_at });
         Ok(token)
     }
 
@@ -81,10 +81,12 @@ impl GoogleAccount {
             let message = format!("the Google credentials {} give no token: {problem}", self.path);
             StageError::new(kind, message)
         };
-        let away = |error: reqwest::Error| {
-            failed(StageErrorKind::Unavailable, format!("{} is away: {error}", self.token_uri))
+        let unreachable = |error: reqwest::Error| {
+            let problem = format!("{} is unreachable: {error}", self.token_uri);
+            failed(StageErrorKind::Unavailable, problem)
         };
-        let client = reqwest::Client::builder().timeout(REQUEST).build().map_err(away)?;
+        let client =
+            reqwest::Client::builder().timeout(EXCHANGE_TIMEOUT).build().map_err(unreachable)?;
         let body = format!(
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
             self.assertion()?
@@ -93,27 +95,27 @@ impl GoogleAccount {
             .post(&self.token_uri)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body);
-        let response = request.send().await.map_err(away)?;
+        let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(away)?;
-        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if let Some(token) = answer["access_token"].as_str() {
-            let lifetime = Duration::from_secs(answer["expires_in"].as_u64().unwrap_or_default());
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if let Some(token) = body["access_token"].as_str() {
+            let lifetime = Duration::from_secs(body["expires_in"].as_u64().unwrap_or_default());
             return Ok((token.into(), lifetime));
         }
-        let told = answer["error_description"].as_str().or(answer["error"].as_str());
-        let problem = format!("{status}: {}", told.unwrap_or_default());
+        let description = body["error_description"].as_str().or(body["error"].as_str());
+        let problem = format!("{status}: {}", description.unwrap_or_default());
         Err(match status.as_u16() {
             429 | 500.. => failed(StageErrorKind::Unavailable, problem),
             _ => failed(StageErrorKind::Denied, problem).hint(format!(
-                "is the key still one of the account's, and this machine's clock right? gcloud iam \
-                 service-accounts keys list --iam-account {} tells its keys",
+                "check that the key is valid (gcloud iam service-accounts keys list --iam-account {}) \
+                 and that this machine's clock is right",
                 self.email
             )),
         })
     }
 
-    /// What says who asks (<https://datatracker.ietf.org/doc/html/rfc7523>).
+    /// Signs the assertion that authenticates the exchange (<https://datatracker.ietf.org/doc/html/rfc7523>).
     fn assertion(&self) -> Result<String, StageError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.key_id});

@@ -1,7 +1,7 @@
-//! Google's application default credentials: where they are, and of what kind.
+//! Finds Google's application default credentials and their kind.
 //!
-//! Keys of service accounts, users and the metadata server are the store's own. Workload identity
-//! federation and impersonation go through Google's crate.
+//! The storage client supports keys of service accounts, user credentials and the metadata server. Google's crate
+//! supports workload identity federation and impersonation.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,37 +18,37 @@ use super::credentials::NoCredentials;
 use crate::error::{StageError, StageErrorKind};
 use crate::options::StageOptions;
 
-/// What the stage needs.
+/// The scope that a stage needs.
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
-/// Who says who we are.
+/// The source of credentials.
 pub(crate) enum GoogleCredentials {
-    /// The key of a service account, which may name an endpoint, as those for test servers do.
+    /// The key of a service account. It may name an endpoint, as the keys of test servers do.
     ServiceAccount { path: String, endpoint: Option<String> },
-    /// What a person has who logged in.
+    /// The credentials of a user who logged in.
     User { path: String },
-    /// A file for Google's crate.
-    Translated(ExternalFile),
+    /// A file of a kind that only Google's crate supports.
+    External(ExternalFile),
     /// The machine's metadata server.
     Machine,
 }
 
-/// A credentials file of a kind that the store doesn't know.
+/// A credentials file of a kind that the storage client doesn't support.
 #[derive(Clone)]
 pub(crate) struct ExternalFile {
-    kind: Kind,
+    kind: ExternalKind,
     path: PathBuf,
     content: Value,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum ExternalKind {
     ExternalAccount,
     Impersonated,
 }
 
 impl GoogleCredentials {
-    /// The application default credentials by these variables.
+    /// Finds the application default credentials by the variables of `options`.
     pub(crate) fn find(options: &StageOptions) -> Result<Self, StageError> {
         let Some((path, is_named)) = file(options) else {
             return Ok(Self::Machine);
@@ -73,8 +73,8 @@ impl GoogleCredentials {
                 return Ok(Self::ServiceAccount { path: name(), endpoint });
             }
             Some("authorized_user") => return Ok(Self::User { path: name() }),
-            Some("external_account") => Kind::ExternalAccount,
-            Some("impersonated_service_account") => Kind::Impersonated,
+            Some("external_account") => ExternalKind::ExternalAccount,
+            Some("impersonated_service_account") => ExternalKind::Impersonated,
             Some(other) => {
                 let message = format!(
                     "hype cannot use Google credentials of the kind {other} ({})",
@@ -82,16 +82,16 @@ impl GoogleCredentials {
                 );
                 return Err(StageError::new(StageErrorKind::Denied, message).hint(
                     "it can use: service_account, authorized_user, external_account, \
-                     impersonated_service_account; `gcloud auth application-default login` makes \
-                     such, with --impersonate-service-account where a person acts for an account",
+                     impersonated_service_account; create them with `gcloud auth \
+                     application-default login`, and --impersonate-service-account to act as an account",
                 ));
             }
         };
-        Ok(Self::Translated(ExternalFile { kind, path, content }))
+        Ok(Self::External(ExternalFile { kind, path, content }))
     }
 }
 
-/// The credentials file, and whether it is there because somebody named it.
+/// Returns the path of the credentials file, and whether a variable names it explicitly.
 fn file(options: &StageOptions) -> Option<(PathBuf, bool)> {
     if let Some(path) = options.variable("GOOGLE_APPLICATION_CREDENTIALS") {
         return Some((path.into(), true));
@@ -113,40 +113,42 @@ fn unusable(
     StageError::new(StageErrorKind::Denied, message).because(source)
 }
 
-/// The credentials of a file, through Google's crate.
-pub(super) struct Translated {
+/// The credentials of an external file, through Google's crate.
+pub(super) struct ExternalCredentials {
     file: ExternalFile,
     scope: &'static str,
-    /// Made when it is first used, since it begins a task that keeps its token fresh.
+    /// Created at the first use, since it spawns a task that renews the token.
     credentials: OnceCell<AccessTokenCredentials>,
 }
 
-impl Translated {
+impl ExternalCredentials {
     pub(super) fn new(file: ExternalFile, scope: &'static str) -> Self {
         Self { file, scope, credentials: OnceCell::new() }
     }
 
     async fn token(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let make = async || match self.file.kind {
-            Kind::ExternalAccount => external_account::Builder::new(self.file.content.clone())
-                .with_scopes([self.scope])
-                .build_access_token_credentials(),
-            Kind::Impersonated => impersonated::Builder::new(self.file.content.clone())
+        let create = async || match self.file.kind {
+            ExternalKind::ExternalAccount => {
+                external_account::Builder::new(self.file.content.clone())
+                    .with_scopes([self.scope])
+                    .build_access_token_credentials()
+            }
+            ExternalKind::Impersonated => impersonated::Builder::new(self.file.content.clone())
                 .with_scopes([self.scope])
                 .build_access_token_credentials(),
         };
-        let credentials = self.credentials.get_or_try_init(make).await?;
+        let credentials = self.credentials.get_or_try_init(create).await?;
         Ok(credentials.access_token().await?.token)
     }
 }
 
-impl fmt::Debug for Translated {
+impl fmt::Debug for ExternalCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Translated({:?} {})", self.file.kind, self.file.path.display())
+        write!(f, "ExternalCredentials({:?} {})", self.file.kind, self.file.path.display())
     }
 }
 
-impl CredentialProvider for Translated {
+impl CredentialProvider for ExternalCredentials {
     type Credential = GcpCredential;
 
     fn get_credential<'a, 'b>(&'a self) -> BoxFuture<'b, object_store::Result<Arc<GcpCredential>>>
@@ -155,11 +157,10 @@ impl CredentialProvider for Translated {
         Self: 'b,
     {
         Box::pin(async move {
-            // That crate tries again by itself.
+            // Google's crate retries by itself.
             let bearer = self.token().await.map_err(|source| {
                 let path = self.file.path.display();
-                let nobody = format!("the Google credentials {path} give no token");
-                NoCredentials::error(nobody, source)
+                NoCredentials::error(format!("the Google credentials {path} give no token"), source)
             })?;
             Ok(Arc::new(GcpCredential { bearer }))
         })

@@ -1,7 +1,6 @@
-//! The table of the storage providers, and the client of each, which takes its provider's usual
-//! variables.
+//! The table of storage providers, and their clients, which are configured by the providers' usual variables.
 //!
-//! A new provider is an entry here and a module beside, and a feature of the crates.
+//! To add a provider, add an entry to [`PROVIDERS`], a module that opens its buckets, and a feature to each crate.
 
 #[cfg(feature = "azure")]
 mod azure;
@@ -29,9 +28,9 @@ pub(crate) use google_account::GoogleAccount;
 pub(crate) use google_credentials::GoogleCredentials;
 
 use crate::provider::{Emulator, Hints, Provider, Variables};
-use crate::refusal::Request;
+use crate::store_error::Operation;
 
-/// All providers, with what is to be known of each.
+/// All storage providers.
 pub(crate) static PROVIDERS: &[Provider] = &[
     Provider {
         feature: "gcs",
@@ -55,13 +54,15 @@ pub(crate) static PROVIDERS: &[Provider] = &[
             login: "run `gcloud auth application-default login`, or name the key file of a service \
                     account in GOOGLE_APPLICATION_CREDENTIALS",
             region: None,
-            permission: |request| match request {
-                Request::Read | Request::LookFor => "storage.objects.get and storage.objects.list",
-                Request::Write => "storage.objects.create and storage.objects.delete",
-                Request::List => "storage.objects.list",
-                Request::Remove => "storage.objects.list and storage.objects.delete",
+            permission: |operation| match operation {
+                Operation::Read | Operation::LookFor => {
+                    "storage.objects.get and storage.objects.list"
+                }
+                Operation::Write => "storage.objects.create and storage.objects.delete",
+                Operation::List => "storage.objects.list",
+                Operation::Remove => "storage.objects.list and storage.objects.delete",
             },
-            grant: "which the role roles/storage.objectUser on the bucket gives",
+            grant: "which the role roles/storage.objectUser on the bucket grants",
         },
         #[cfg(feature = "gcs")]
         open: Some(gcs::open),
@@ -106,14 +107,14 @@ pub(crate) static PROVIDERS: &[Provider] = &[
                     AWS_SESSION_TOKEN: eval \"$(aws configure export-credentials --format env)\"",
             region: Some(
                 "set AWS_REGION to the bucket's region, which `aws s3api get-bucket-location \
-                 --bucket BUCKET` tells",
+                 --bucket BUCKET` prints",
             ),
-            permission: |request| match request {
-                Request::Read => "s3:GetObject",
-                Request::LookFor => "s3:GetObject and s3:ListBucket",
-                Request::Write => "s3:PutObject and s3:AbortMultipartUpload",
-                Request::List => "s3:ListBucket",
-                Request::Remove => "s3:ListBucket and s3:DeleteObject",
+            permission: |operation| match operation {
+                Operation::Read => "s3:GetObject",
+                Operation::LookFor => "s3:GetObject and s3:ListBucket",
+                Operation::Write => "s3:PutObject and s3:AbortMultipartUpload",
+                Operation::List => "s3:ListBucket",
+                Operation::Remove => "s3:ListBucket and s3:DeleteObject",
             },
             grant: "by a policy of the user, the role or the bucket",
         },

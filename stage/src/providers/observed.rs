@@ -1,4 +1,4 @@
-//! HTTP of the clients of all providers, each request of which tells whether its server answers.
+//! The HTTP connector of all providers' clients, which records responses and failures in an [`Outage`].
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -10,35 +10,36 @@ use object_store::client::{
 
 use crate::outage::Outage;
 
-/// How many bytes of a request go on their way in a second, at the least, before its answer is missed.
-const BYTES_PER_SECOND: u64 = 256 << 10;
+/// The minimum expected upload rate, in bytes per second. A large request gets the time it needs at this rate
+/// before its response counts as missing.
+const MIN_BYTES_PER_SECOND: u64 = 256 << 10;
 
-/// Makes clients for a bucket.
+/// A connector that creates observed clients for a bucket.
 #[derive(Debug)]
-pub(super) struct Observed(Outage);
+pub(super) struct ObservedConnector(Outage);
 
 #[derive(Debug)]
-struct Client {
+struct ObservedClient {
     client: HttpClient,
     outage: Outage,
 }
 
-impl Observed {
-    /// For the bucket of the stage at `url`.
+impl ObservedConnector {
+    /// Creates the connector for the bucket of the stage at `url`.
     pub(super) fn of(url: &str, bucket: &str) -> Self {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         Self(Outage::of(&format!("the store of {scheme}://{bucket}")))
     }
 }
 
-impl HttpConnector for Observed {
+impl HttpConnector for ObservedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Client { client, outage: self.0.clone() }))
+        Ok(HttpClient::new(ObservedClient { client, outage: self.0.clone() }))
     }
 }
 
-impl HttpService for Client {
+impl HttpService for ObservedClient {
     fn call<'a, 'b>(
         &'a self,
         request: HttpRequest,
@@ -48,18 +49,18 @@ impl HttpService for Client {
         Self: 'b,
     {
         Box::pin(async move {
-            let began = Instant::now();
+            let started = Instant::now();
             let size = request.body().content_length() as u64;
-            let longer = Duration::from_secs(size / BYTES_PER_SECOND);
-            let answer = self.outage.watch_longer(longer, self.client.execute(request)).await;
-            match &answer {
-                Ok(answer) if answer.status().is_server_error() => {
-                    self.outage.failed(began, &answer.status());
+            let extra = Duration::from_secs(size / MIN_BYTES_PER_SECOND);
+            let response = self.outage.watch_longer(extra, self.client.execute(request)).await;
+            match &response {
+                Ok(response) if response.status().is_server_error() => {
+                    self.outage.record_failure(started, &response.status());
                 }
-                Ok(_) => self.outage.answered(),
-                Err(error) => self.outage.failed(began, error),
+                Ok(_) => self.outage.record_response(),
+                Err(error) => self.outage.record_failure(started, error),
             }
-            answer
+            response
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Amazon S3, and what speaks its protocol.
+//! Amazon S3 and compatible stores.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const NO_CREDENTIALS: &str = "there are no AWS credentials: none of AWS_ACCESS_K
                       AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONTAINER_CREDENTIALS_* is set, and no \
                       metadata server answers";
 
-/// Variables one of which is set where credentials don't come from the machine.
+/// Variables with credentials. If none is set, credentials come from the metadata server.
 const SOURCES: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -27,9 +27,9 @@ const SOURCES: &[&str] = &[
 client_builder!(AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AmazonS3);
 
 pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageError> {
-    let is_elsewhere = SOURCES.iter().any(|name| bucket.options.variable(name).is_some());
-    if !is_elsewhere {
-        refuse_files(bucket)?;
+    let has_credentials = SOURCES.iter().any(|name| bucket.options.variable(name).is_some());
+    if !has_credentials {
+        reject_profiles(bucket)?;
     }
     let variables = bucket.options.lower_case("AWS_");
     let builder = client::configured(AmazonS3Builder::new(), bucket, variables, is_setting)
@@ -39,22 +39,23 @@ pub(super) fn open(bucket: &Bucket<'_>) -> Result<Arc<dyn ObjectStore>, StageErr
         (AmazonS3ConfigKey::Endpoint, "AWS_ENDPOINT_URL"),
     ];
     let mut builder = client::with_checked_endpoints(bucket, builder, &endpoints)?;
-    if !is_elsewhere {
+    if !has_credentials {
         let machine = client::machine_credentials(bucket, &builder, NO_CREDENTIALS)?;
         builder = builder.with_credentials(machine);
     }
     client::opened(bucket, builder)
 }
 
-/// All but what the URL says, or is decided by the endpoint.
+/// Returns whether a variable may set `key`: not the bucket, which the URL names, and not plain HTTP,
+/// which the endpoint decides.
 fn is_setting(key: &AmazonS3ConfigKey) -> bool {
     let allow_http = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
     *key != AmazonS3ConfigKey::Bucket && *key != allow_http
 }
 
-/// Refuses to pass over the files of AWS's tools, which come before the machine's credentials and
-/// which hype doesn't read: a machine's role may be somebody else than the user means.
-fn refuse_files(bucket: &Bucket<'_>) -> Result<(), StageError> {
+/// Rejects a configuration with profiles of AWS's tools. hype doesn't read profiles, and to ignore them could
+/// select the machine's role instead of the user's intended credentials.
+fn reject_profiles(bucket: &Bucket<'_>) -> Result<(), StageError> {
     let found = match (bucket.options.variable("AWS_PROFILE"), bucket.options.variable("HOME")) {
         (Some(profile), _) => format!("AWS_PROFILE is `{profile}`"),
         (None, Some(home)) => {

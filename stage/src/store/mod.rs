@@ -1,6 +1,6 @@
-//! The stores behind the URLs.
+//! Opens the object store that a stage's URL names.
 
 mod memory;
 mod open;
 
-pub(crate) use open::{Bucket, make, open};
+pub(crate) use open::{Bucket, create_directory, open};

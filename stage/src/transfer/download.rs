@@ -1,4 +1,4 @@
-//! A blob on its way out of a store, verified over the very bytes that are handed on.
+//! The download of a blob. The digest is computed over the bytes that are returned.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,37 +12,37 @@ use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::task::JoinHandle;
 
+use super::buffer::zeroed;
 use super::copy::hashed_copy;
 #[cfg(target_os = "linux")]
-use super::mapped::Mapped;
-use super::range::{RangeOf, broken_off};
-use super::room::room;
-use super::sink::{Saved, Sink, Whole};
-use super::source::blocking;
-use super::{PART, Persistence, Turns};
+use super::mapped::MappedSink;
+use super::range::{ObjectRange, read_error};
+use super::sink::{FileSink, MemorySink, Sink};
+use super::source::run_blocking;
+use super::{PART, RetryPolicy, TransferLimit};
 use crate::error::{StageError, StageErrorKind};
 
-/// What a download needs of its stage.
+/// The parameters of a download.
 pub(crate) struct Download<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
-    pub(crate) turns: &'a Turns,
-    pub(crate) persistence: Persistence,
+    pub(crate) transfers: &'a TransferLimit,
+    pub(crate) retry: RetryPolicy,
     pub(crate) path: &'a Path,
     pub(crate) blob: Blob,
-    /// Whether the store is this machine's.
-    pub(crate) is_here: bool,
+    /// Whether the store is on this machine.
+    pub(crate) is_local: bool,
 }
 
-/// Why there are no bytes.
+/// The error of a download.
 #[derive(Debug)]
 pub(crate) enum DownloadError {
     Store(object_store::Error),
-    /// The object has another size.
+    /// The object has this other size.
     Size(u64),
-    /// The object is another.
+    /// The object has this other digest.
     Digest(Digest),
-    /// The work here broke off.
-    Here(StageError),
+    /// A local operation failed.
+    Local(StageError),
 }
 
 impl From<object_store::Error> for DownloadError {
@@ -53,68 +53,64 @@ impl From<object_store::Error> for DownloadError {
 
 impl From<StageError> for DownloadError {
     fn from(error: StageError) -> Self {
-        Self::Here(error)
+        Self::Local(error)
     }
 }
 
-/// How many parts are asked for before the first of them is hashed.
+/// The maximum number of parts that are requested ahead of hashing.
 const AHEAD: usize = 8;
 
-/// Whether so many bytes are hashed, or read from a file of this machine, before another thread would have begun.
+/// Returns whether hashing or reading `size` local bytes takes less time than switching to another thread.
 fn is_quick(size: u64) -> bool {
     size <= 1 << 20
 }
 
 impl Download<'_> {
-    /// All bytes of the blob, in memory once.
+    /// Downloads the blob into memory, without a copy.
     pub(crate) async fn bytes(&self) -> Result<Bytes, DownloadError> {
-        let size = self.room()?;
-        let room = room(size);
+        let size = self.check_memory()?;
+        let buffer = zeroed(size);
         let (bytes, found) = if size <= PART {
-            let _turn = self.turns.wait(size).await;
-            let bytes = self.range(0).read(room).await?.freeze();
+            let _permit = self.transfers.acquire(size).await;
+            let bytes = self.range(0).read(buffer).await?.freeze();
             let found = blob_of(bytes.clone()).await?;
             (bytes, found)
         } else {
-            self.in_order(Whole::of(room)).await?.finish()
+            self.download_parts(MemorySink::new(buffer)).await?.finish()
         };
         self.verify(found)?;
         Ok(bytes)
     }
 
-    /// Writes all bytes of the blob to a new file that is this user's alone. On an error there is
-    /// none.
+    /// Downloads the blob to a new file with mode 0600. Removes the file on an error.
     pub(crate) async fn save(&self, path: PathBuf) -> Result<(), DownloadError> {
         let created = path.clone();
-        let file = blocking(move || create(&created)).await?;
-        let end = self.fill(file, format!("the file {}", path.display())).await;
-        if end.is_err() {
-            // What made it fail is told rather than that it cannot be removed.
-            let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
+        let file = run_blocking(move || create(&created)).await?;
+        let filled = self.fill(file, format!("the file {}", path.display())).await;
+        if filled.is_err() {
+            // The first error matters more than one of the removal.
+            let _ = run_blocking(move || Ok(std::fs::remove_file(path))).await;
         }
-        end.map(drop)
+        filled.map(drop)
     }
 
-    /// Writes all bytes of the blob to `file`, of which errors speak as `name`, and gives it back.
+    /// Downloads the blob to `file`, called `name` in errors, and returns the file.
     pub(crate) async fn fill(&self, mut file: File, name: String) -> Result<File, DownloadError> {
-        let (file, found) = match self.here().await? {
+        let (file, found) = match self.local_file().await? {
             Some(mut from) => {
                 let copy = move || {
                     let copied = hashed_copy(&mut from, &mut file);
                     copied.map(|found| (file, found)).map_err(|error| unwritable(&name, error))
                 };
-                if is_quick(self.blob.size) { copy()? } else { blocking(copy).await? }
+                if is_quick(self.blob.size) { copy()? } else { run_blocking(copy).await? }
             }
-            None => {
-                let saved = self.in_order(Saved::new(name, file)).await?;
-                saved.finish()
-            }
+            None => self.download_parts(FileSink::new(name, file)).await?.finish(),
         };
         self.verify(found)?;
         Ok(file)
     }
 
-    /// The same for a file in memory that is this process's alone.
+    /// Downloads the blob to an in-memory file that only this process has open, and returns the file.
     pub(crate) async fn fill_memory(
         &self,
         file: File,
@@ -122,22 +118,22 @@ impl Download<'_> {
     ) -> Result<File, DownloadError> {
         #[cfg(target_os = "linux")]
         if self.blob.size > PART as u64 {
-            let size = self.room()?;
-            let mapped = Mapped::new(file, size).map_err(|error| unwritable(&name, error))?;
-            let (file, found) = self.in_order(mapped).await?.finish();
+            let size = self.check_memory()?;
+            let sink = MappedSink::new(file, size).map_err(|error| unwritable(&name, error))?;
+            let (file, found) = self.download_parts(sink).await?.finish();
             self.verify(found)?;
             return Ok(file);
         }
         self.fill(file, name).await
     }
 
-    /// The file that has the blob, if it is small and on this machine. There, memory for all of it would
-    /// take as long as its bytes.
-    async fn here(&self) -> Result<Option<File>, DownloadError> {
-        if !self.is_here || self.blob.size > PART as u64 {
+    /// Returns the local file of a small blob, which is copied directly: to allocate memory for it would take as
+    /// long as the copy.
+    async fn local_file(&self) -> Result<Option<File>, DownloadError> {
+        if !self.is_local || self.blob.size > PART as u64 {
             return Ok(None);
         }
-        let object = self.persistence.of(|| self.store.get(self.path)).await?;
+        let object = self.retry.run(|| self.store.get(self.path)).await?;
         if object.meta.size != self.blob.size {
             return Err(DownloadError::Size(object.meta.size));
         }
@@ -147,9 +143,9 @@ impl Download<'_> {
         }
     }
 
-    /// The size of the blob, which somebody may have made up, if there is memory for it. Without it
-    /// the process would be aborted.
-    fn room(&self) -> Result<usize, StageError> {
+    /// Returns the size of the blob if that much memory can be allocated. The size is untrusted, and a failed
+    /// allocation would abort the process.
+    fn check_memory(&self) -> Result<usize, StageError> {
         let size = usize::try_from(self.blob.size).unwrap_or(usize::MAX);
         Vec::<u8>::new().try_reserve_exact(size).map(|()| size).map_err(|error| {
             let message = format!("there is no memory for the {size} bytes of {}", self.path);
@@ -161,35 +157,34 @@ impl Download<'_> {
         if found == self.blob { Ok(()) } else { Err(DownloadError::Digest(found.digest)) }
     }
 
-    /// Reads the blob part by part and puts them into `sink` in their order, each while others are on
-    /// their way.
-    async fn in_order<S: Sink>(&self, mut sink: S) -> Result<S, DownloadError> {
-        let (mut parts, mut asked) = (VecDeque::new(), 0);
+    /// Downloads the blob in concurrent parts and appends them to `sink` in order.
+    async fn download_parts<S: Sink>(&self, mut sink: S) -> Result<S, DownloadError> {
+        let (mut parts, mut requested) = (VecDeque::new(), 0);
         loop {
-            while parts.len() < AHEAD && asked < self.blob.size {
-                let left = usize::try_from(self.blob.size - asked).unwrap_or(usize::MAX);
-                let (size, range) = (left.min(PART), self.range(asked));
-                let turn = self.turns.wait(size).await;
-                let room = sink.room(size);
-                parts.push_back(Part(tokio::spawn(async move {
-                    let part = range.read(room).await;
-                    drop(turn);
+            while parts.len() < AHEAD && requested < self.blob.size {
+                let left = usize::try_from(self.blob.size - requested).unwrap_or(usize::MAX);
+                let (size, range) = (left.min(PART), self.range(requested));
+                let permit = self.transfers.acquire(size).await;
+                let buffer = sink.buffer(size);
+                parts.push_back(PartTask(tokio::spawn(async move {
+                    let part = range.read(buffer).await;
+                    drop(permit);
                     part
                 })));
-                asked += size as u64;
+                requested += size as u64;
             }
             let Some(part) = parts.pop_front() else {
                 return Ok(sink);
             };
             let part = part.await?;
-            sink = blocking(move || sink.append(part).map(|()| sink)).await?;
+            sink = run_blocking(move || sink.append(part).map(|()| sink)).await?;
         }
     }
 
-    fn range(&self, start: u64) -> RangeOf {
-        RangeOf {
+    fn range(&self, start: u64) -> ObjectRange {
+        ObjectRange {
             store: Arc::clone(self.store),
-            persistence: self.persistence,
+            retry: self.retry,
             path: self.path.clone(),
             size: self.blob.size,
             start,
@@ -209,36 +204,36 @@ pub(super) fn unwritable(name: &str, error: std::io::Error) -> StageError {
     StageError::new(StageErrorKind::File, format!("cannot write {name}")).because(error)
 }
 
-/// All bytes of an object that its store has begun to give.
-pub(crate) async fn whole(object: GetResult) -> object_store::Result<Bytes> {
+/// Reads all bytes of an opened object.
+pub(crate) async fn read_whole(object: GetResult) -> object_store::Result<Bytes> {
     match &object.payload {
         GetResultPayload::File(file, _) if is_quick(object.meta.size) => {
             let mut bytes = vec![0; object.meta.size as usize];
-            (&*file).read_exact(&mut bytes).map_err(broken_off)?;
+            (&*file).read_exact(&mut bytes).map_err(read_error)?;
             Ok(bytes.into())
         }
         _ => object.bytes().await,
     }
 }
 
-/// The blob that `bytes` are.
+/// Computes the blob of `bytes`.
 pub(crate) async fn blob_of(bytes: Bytes) -> Result<Blob, StageError> {
     if is_quick(bytes.len() as u64) {
         return Ok(Blob::of(&bytes));
     }
-    blocking(move || Ok(Blob::of(&bytes))).await
+    run_blocking(move || Ok(Blob::of(&bytes))).await
 }
 
-/// A part that is under way. Dropping it stops that.
-struct Part<R>(JoinHandle<Result<R, DownloadError>>);
+/// The task that downloads a part; aborted on drop.
+struct PartTask<R>(JoinHandle<Result<R, DownloadError>>);
 
-impl<R> Drop for Part<R> {
+impl<R> Drop for PartTask<R> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl<R> Future for Part<R> {
+impl<R> Future for PartTask<R> {
     type Output = Result<R, DownloadError>;
 
     fn poll(

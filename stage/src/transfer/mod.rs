@@ -1,24 +1,24 @@
-//! Bytes on their way into a store and out of it: in parallel, and never many at once in memory.
+//! Uploads and downloads: in parallel parts, with bounded memory and retries.
 
+mod buffer;
 mod copy;
 mod download;
+mod limit;
 #[cfg(target_os = "linux")]
 mod mapped;
-mod persistence;
 mod range;
-mod room;
+mod retry;
 mod sink;
 mod source;
-mod turns;
 mod upload;
 
+pub(crate) use buffer::release;
 pub use copy::hashed_copy;
-pub(crate) use download::{Download, DownloadError, blob_of, whole};
-pub(crate) use persistence::Persistence;
-pub(crate) use room::release;
+pub(crate) use download::{Download, DownloadError, blob_of, read_whole};
+pub(crate) use limit::TransferLimit;
+pub(crate) use retry::RetryPolicy;
 pub use source::Source;
-pub(crate) use turns::Turns;
 pub(crate) use upload::{Upload, UploadError};
 
-/// How many bytes one request carries at most. What is larger goes in parts of this size.
+/// The size of a part, in bytes. Larger objects are transferred in parts.
 pub(crate) const PART: usize = 8 << 20;

@@ -1,4 +1,4 @@
-//! Where the parts of a blob are put together, each once it is there and the one before it was.
+//! Sinks, which assemble the parts of a blob in order and hash them.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,89 +7,88 @@ use bytes::{Bytes, BytesMut};
 use hype_wire::{Blob, BlobHasher};
 
 use super::download::unwritable;
-use super::range::Room;
+use super::range::PartBuffer;
 use crate::error::StageError;
 
-/// Where the parts of a blob are put together.
+/// A destination of the parts of a blob.
 pub(super) trait Sink: Send + 'static {
-    type Room: Room;
+    type Buffer: PartBuffer;
 
-    /// Room for the next part, which has so many bytes. What is in it doesn't matter.
-    fn room(&mut self, size: usize) -> Self::Room;
+    /// Returns a buffer of `size` bytes for the next part. Its content is arbitrary.
+    fn buffer(&mut self, size: usize) -> Self::Buffer;
 
-    /// Takes the part that comes next, in the room that was given for it.
-    fn append(&mut self, part: Self::Room) -> Result<(), StageError>;
+    /// Appends the next part, in the buffer that was returned for it.
+    fn append(&mut self, part: Self::Buffer) -> Result<(), StageError>;
 }
 
-/// The parts of a blob, put together in memory.
-pub(super) struct Whole {
-    room: BytesMut,
+/// A sink in memory.
+pub(super) struct MemorySink {
+    unused: BytesMut,
     bytes: BytesMut,
     hasher: BlobHasher,
 }
 
-impl Whole {
-    /// They will fill `room`.
-    pub(super) fn of(room: BytesMut) -> Self {
-        Self { room, bytes: BytesMut::new(), hasher: BlobHasher::default() }
+impl MemorySink {
+    /// Creates a sink that fills `buffer`.
+    pub(super) fn new(buffer: BytesMut) -> Self {
+        Self { unused: buffer, bytes: BytesMut::new(), hasher: BlobHasher::default() }
     }
 
-    /// All of them, and which blob they are.
+    /// Returns all bytes and their blob.
     pub(super) fn finish(self) -> (Bytes, Blob) {
         (self.bytes.freeze(), self.hasher.finish())
     }
 }
 
-impl Sink for Whole {
-    type Room = BytesMut;
+impl Sink for MemorySink {
+    type Buffer = BytesMut;
 
-    fn room(&mut self, size: usize) -> BytesMut {
-        self.room.split_to(size)
+    fn buffer(&mut self, size: usize) -> BytesMut {
+        self.unused.split_to(size)
     }
 
     fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
         self.hasher.update(&part);
-        // They are neighbours in one buffer, and nothing is copied.
+        // The parts are adjacent in one buffer, so nothing is copied.
         self.bytes.unsplit(part);
         Ok(())
     }
 }
 
-/// The parts of a blob, put together in a file.
-pub(super) struct Saved {
+/// A sink in a file.
+pub(super) struct FileSink {
     name: String,
     file: File,
     hasher: BlobHasher,
-    /// The room of parts that were written. Memory that is new costs as much as hashing what comes
-    /// into it.
-    spent: Vec<BytesMut>,
+    /// Buffers of written parts, to be reused: to allocate one takes as long as to hash its content.
+    free_buffers: Vec<BytesMut>,
 }
 
-impl Saved {
-    /// In `file`, of which errors speak as `name`.
+impl FileSink {
+    /// Creates a sink in `file`, called `name` in errors.
     pub(super) fn new(name: String, file: File) -> Self {
-        Self { name, file, hasher: BlobHasher::default(), spent: Vec::new() }
+        Self { name, file, hasher: BlobHasher::default(), free_buffers: Vec::new() }
     }
 
-    /// The file, and which blob is in it.
+    /// Returns the file and its blob.
     pub(super) fn finish(self) -> (File, Blob) {
         (self.file, self.hasher.finish())
     }
 }
 
-impl Sink for Saved {
-    type Room = BytesMut;
+impl Sink for FileSink {
+    type Buffer = BytesMut;
 
-    fn room(&mut self, size: usize) -> BytesMut {
-        let mut room = self.spent.pop().unwrap_or_default();
-        room.resize(size, 0);
-        room
+    fn buffer(&mut self, size: usize) -> BytesMut {
+        let mut buffer = self.free_buffers.pop().unwrap_or_default();
+        buffer.resize(size, 0);
+        buffer
     }
 
     fn append(&mut self, part: BytesMut) -> Result<(), StageError> {
         self.hasher.update(&part);
         self.file.write_all(&part).map_err(|error| unwritable(&self.name, error))?;
-        self.spent.push(part);
+        self.free_buffers.push(part);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of a blob come from.
+//! The source of an upload.
 
 use std::fmt;
 use std::fs::File;
@@ -9,87 +9,113 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hype_wire::{BlobHasher, Digest};
 
+use crate::blocking::spawn_io;
 use crate::error::{StageError, StageErrorKind};
 
-/// Where the bytes of a blob come from. Cloning is cheap.
+/// The bytes of a blob, in memory or in a file. Cloning is cheap.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::sync::Arc;
+///
+/// use hype_stage::{Source, Stage};
+/// use hype_wire::Blob;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = tempfile::NamedTempFile::new()?;
+/// std::fs::write(file.path(), "bytes")?;
+///
+/// let sent = Arc::new(AtomicU64::new(0));
+/// let source = Source::file(file.path()).with_progress({
+///     let sent = Arc::clone(&sent);
+///     move |bytes| sent.store(bytes, Ordering::Relaxed)
+/// });
+/// let stage = Stage::open("memory://docs/source")?;
+/// stage.put_blob(&Blob::of(b"bytes"), &source).await?;
+/// assert_eq!(sent.load(Ordering::Relaxed), 5);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Source {
-    origin: Origin,
-    told: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    content: Content,
+    on_progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
 }
 
 #[derive(Clone)]
-enum Origin {
+enum Content {
     Bytes(Bytes),
     File(PathBuf),
 }
 
 impl Source {
-    /// Bytes in memory.
+    /// Creates a source of bytes in memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { origin: Origin::Bytes(bytes.into()), told: None }
+        Self { content: Content::Bytes(bytes.into()), on_progress: None }
     }
 
-    /// A file, which is read piece by piece.
+    /// Creates a source of the bytes of a file, which is read in pieces.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { origin: Origin::File(path.into()), told: None }
+        Self { content: Content::File(path.into()), on_progress: None }
     }
 
-    /// Has `told` hear, whenever some have been sent, how many bytes of the blob have been sent so
-    /// far. What isn't sent, since it is in the stage already, isn't told.
+    /// Sets a callback that receives the number of bytes sent so far. It is not called for a blob that
+    /// the stage already has.
     #[must_use]
-    pub fn with_progress(mut self, told: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        self.told = Some(Arc::new(told));
+    pub fn with_progress(mut self, on_progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Arc::new(on_progress));
         self
     }
 
-    /// Says how many bytes have been sent.
-    pub(super) fn tell(&self, sent: u64) {
-        if let Some(told) = &self.told {
-            told(sent);
+    /// Reports the number of bytes sent so far.
+    pub(super) fn report_progress(&self, sent: u64) {
+        if let Some(on_progress) = &self.on_progress {
+            on_progress(sent);
         }
     }
 
-    /// Opens it to be read in order; it should have `size` bytes, and a file this digest, if one is
-    /// known.
+    /// Opens the source to be read in order. It must have `size` bytes, and a file must have `digest`, if that
+    /// is known.
     pub(super) async fn open(
         &self,
         size: u64,
         digest: Option<Digest>,
-    ) -> Result<Reading, StageError> {
-        let origin = match &self.origin {
-            Origin::Bytes(bytes) => Opened::Bytes(bytes.clone()),
-            Origin::File(path) => {
+    ) -> Result<SourceReader, StageError> {
+        let content = match &self.content {
+            Content::Bytes(bytes) => OpenContent::Bytes(bytes.clone()),
+            Content::File(path) => {
                 let path = path.clone();
-                blocking(move || {
+                run_blocking(move || {
                     let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
                     let hasher = BlobHasher::default();
-                    Ok(Opened::File(Box::new(OpenFile { path, file, hasher, digest })))
+                    Ok(OpenContent::File(Box::new(OpenFile { path, file, hasher, digest })))
                 })
                 .await?
             }
         };
-        Ok(Reading { origin, left: size })
+        Ok(SourceReader { content, remaining: size })
     }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Bytes(bytes) => write!(f, "Source({} bytes)", bytes.len()),
-            Origin::File(path) => write!(f, "Source({})", path.display()),
+        match &self.content {
+            Content::Bytes(bytes) => write!(f, "Source({} bytes)", bytes.len()),
+            Content::File(path) => write!(f, "Source({})", path.display()),
         }
     }
 }
 
-/// A source that is being read. It gives what it has once, from the beginning to the end.
-pub(super) struct Reading {
-    origin: Opened,
-    left: u64,
+/// A reader of a source, from start to end.
+pub(super) struct SourceReader {
+    content: OpenContent,
+    /// The number of bytes not read yet.
+    remaining: u64,
 }
 
-enum Opened {
-    /// What is still to be given. These cannot change once they were hashed.
+enum OpenContent {
+    /// The bytes not read yet. They can't have changed since they were hashed.
     Bytes(Bytes),
     File(Box<OpenFile>),
 }
@@ -97,41 +123,40 @@ enum Opened {
 struct OpenFile {
     path: PathBuf,
     file: File,
-    /// Of what was given.
+    /// The hash of the bytes read so far.
     hasher: BlobHasher,
-    /// What all of it must have.
+    /// The expected digest of the whole file.
     digest: Option<Digest>,
 }
 
-impl Reading {
-    /// How many bytes are still to come.
-    pub(super) fn left(&self) -> u64 {
-        self.left
+impl SourceReader {
+    /// Returns the number of bytes not read yet.
+    pub(super) fn remaining(&self) -> u64 {
+        self.remaining
     }
 
-    /// The next bytes, at most `size`. With the last of them it is certain that all of them are as
-    /// they should be.
+    /// Reads the next bytes, at most `size`. Verifies the digest with the last bytes.
     pub(super) async fn next(self, size: usize) -> Result<(Bytes, Self), StageError> {
-        let Self { origin, left } = self;
-        let size = usize::try_from(left).unwrap_or(usize::MAX).min(size);
-        let left = left - size as u64;
-        let (bytes, origin) = match origin {
-            Opened::Bytes(mut bytes) => {
+        let Self { content, remaining } = self;
+        let size = usize::try_from(remaining).unwrap_or(usize::MAX).min(size);
+        let remaining = remaining - size as u64;
+        let (bytes, content) = match content {
+            OpenContent::Bytes(mut bytes) => {
                 let size = size.min(bytes.len());
-                (bytes.split_to(size), Opened::Bytes(bytes))
+                (bytes.split_to(size), OpenContent::Bytes(bytes))
             }
-            Opened::File(mut file) => {
-                blocking(move || {
+            OpenContent::File(mut file) => {
+                run_blocking(move || {
                     let bytes = file.next(size)?;
-                    if left == 0 {
+                    if remaining == 0 {
                         file.verify()?;
                     }
-                    Ok((bytes, Opened::File(file)))
+                    Ok((bytes, OpenContent::File(file)))
                 })
                 .await?
             }
         };
-        Ok((bytes, Self { origin, left }))
+        Ok((bytes, Self { content, remaining }))
     }
 }
 
@@ -147,6 +172,7 @@ impl OpenFile {
         Ok(bytes.into())
     }
 
+    /// Fails if the bytes read so far don't match the expected digest, if there is one.
     fn verify(&self) -> Result<(), StageError> {
         match self.digest {
             Some(digest) if digest != self.hasher.finish().digest => Err(changed(&self.path)),
@@ -165,11 +191,12 @@ fn changed(path: &Path) -> StageError {
     StageError::new(StageErrorKind::File, message).hint("submit again when nothing writes to it")
 }
 
-/// Has `work` done off the threads that drive futures.
-pub(super) async fn blocking<T: Send + 'static>(
+/// Runs blocking `work` on a thread for blocking operations.
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StageError> + Send + 'static,
 ) -> Result<T, StageError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        StageError::new(StageErrorKind::Unavailable, "the work on a blob broke off").because(error)
+    spawn_io(work).await.map_err(|error| {
+        StageError::new(StageErrorKind::Unavailable, "the transfer of a blob was aborted")
+            .because(error)
     })?
 }

@@ -1,4 +1,4 @@
-//! A blob on its way into a store. Under its name there is all of it or nothing.
+//! The upload of a blob, which is atomic: the object is complete or doesn't exist.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::source::Reading;
-use super::{PART, Persistence, Source, Turns};
+use super::source::SourceReader;
+use super::{PART, RetryPolicy, Source, TransferLimit};
 use crate::error::StageError;
 
-/// How many parts an upload has at most, for which providers allow 10,000.
-const PARTS: u64 = 9_000;
+/// The maximum number of parts of an upload. Providers allow 10,000.
+const MAX_PARTS: u64 = 9_000;
 
-/// How long a failed upload is given to remove its parts.
-const CLEANUP: Duration = Duration::from_secs(10);
+/// The timeout for the cleanup of a failed upload's parts.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What an upload needs of its stage.
+/// The parameters of an upload.
 pub(crate) struct Upload<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
-    pub(crate) turns: &'a Turns,
-    pub(crate) persistence: Persistence,
+    pub(crate) transfers: &'a TransferLimit,
+    pub(crate) retry: RetryPolicy,
     pub(crate) path: &'a Path,
     pub(crate) size: u64,
-    /// What a file must have whose bytes are sent.
+    /// The expected digest of a file.
     pub(crate) digest: Option<Digest>,
 }
 
-/// Why there is no upload: the store's error, or the source's.
+/// The error of an upload: of the store or of the source.
 #[derive(Debug)]
 pub(crate) enum UploadError {
     Store(object_store::Error),
@@ -50,36 +50,40 @@ impl From<StageError> for UploadError {
 }
 
 impl Upload<'_> {
-    /// Sends all of `source`, whatever is in the store.
+    /// Uploads all of `source`, and replaces an existing object.
     pub(crate) async fn send(&self, source: &Source) -> Result<(), UploadError> {
-        let reading = source.open(self.size, self.digest).await?;
-        if reading.left() <= PART as u64 {
-            self.send_whole(reading).await?;
+        let reader = source.open(self.size, self.digest).await?;
+        if reader.remaining() <= PART as u64 {
+            self.send_in_one_request(reader).await?;
         } else {
-            self.send_parts(reading, source).await?;
+            self.send_in_parts(reader, source).await?;
         }
-        source.tell(self.size);
+        source.report_progress(self.size);
         Ok(())
     }
 
-    async fn send_whole(&self, reading: Reading) -> Result<(), UploadError> {
-        let _turn = self.turns.wait(PART.min(self.size as usize)).await;
-        let (bytes, _) = reading.next(PART).await?;
+    async fn send_in_one_request(&self, reader: SourceReader) -> Result<(), UploadError> {
+        let _permit = self.transfers.acquire(PART.min(self.size as usize)).await;
+        let (bytes, _) = reader.next(PART).await?;
         let put = || self.store.put(self.path, bytes.clone().into());
-        self.persistence.of(put).await?;
+        self.retry.run(put).await?;
         Ok(())
     }
 
-    async fn send_parts(&self, reading: Reading, source: &Source) -> Result<(), UploadError> {
+    async fn send_in_parts(
+        &self,
+        reader: SourceReader,
+        source: &Source,
+    ) -> Result<(), UploadError> {
         let begin = || self.store.put_multipart(self.path);
-        let mut unfinished = Unfinished(Some(self.persistence.of(begin).await?));
-        match self.fill(&mut unfinished, reading, source).await {
+        let mut upload = OpenUpload(Some(self.retry.run(begin).await?));
+        match self.fill(&mut upload, reader, source).await {
             Ok(()) => {
-                unfinished.forget();
+                upload.disarm();
                 Ok(())
             }
             Err(error) => {
-                unfinished.abort().await;
+                upload.abort().await;
                 Err(error)
             }
         }
@@ -87,42 +91,41 @@ impl Upload<'_> {
 
     async fn fill(
         &self,
-        unfinished: &mut Unfinished,
-        mut reading: Reading,
+        upload: &mut OpenUpload,
+        mut reader: SourceReader,
         source: &Source,
     ) -> Result<(), UploadError> {
         let size = part_size(self.size);
-        let (mut sending, mut sent) = (JoinSet::new(), 0);
-        while reading.left() > 0 {
-            let turn = self.turns.wait(size).await;
-            while let Some(part) = sending.try_join_next() {
-                sent += part.map_err(broken)??;
-                source.tell(sent);
+        let (mut tasks, mut sent) = (JoinSet::new(), 0);
+        while reader.remaining() > 0 {
+            let permit = self.transfers.acquire(size).await;
+            while let Some(part) = tasks.try_join_next() {
+                sent += part.map_err(join_error)??;
+                source.report_progress(sent);
             }
             let bytes;
-            (bytes, reading) = reading.next(size).await?;
+            (bytes, reader) = reader.next(size).await?;
             let length = bytes.len() as u64;
-            let part = unfinished.part(bytes.into());
-            sending.spawn(async move {
+            let part = upload.part(bytes.into());
+            tasks.spawn(async move {
                 let part = part.await;
-                drop(turn);
+                drop(permit);
                 part.map(|()| length)
             });
         }
-        while let Some(part) = sending.join_next().await {
-            sent += part.map_err(broken)??;
-            source.tell(sent);
+        while let Some(part) = tasks.join_next().await {
+            sent += part.map_err(join_error)??;
+            source.report_progress(sent);
         }
-        self.complete(unfinished).await
+        self.complete(upload).await
     }
 
-    async fn complete(&self, unfinished: &mut Unfinished) -> Result<(), UploadError> {
-        let Err(error) = unfinished.complete().await else {
+    async fn complete(&self, upload: &mut OpenUpload) -> Result<(), UploadError> {
+        let Err(error) = upload.complete().await else {
             return Ok(());
         };
-        // Its answer may have been lost, and asked again the store knows of no such upload.
-        let is_there = self.store.head(self.path).await;
-        match is_there {
+        // If the response was lost, the client's retry finds no such upload, but the object exists.
+        match self.store.head(self.path).await {
             Ok(object) if object.size == self.size => Ok(()),
             _ => Err(error.into()),
         }
@@ -130,37 +133,38 @@ impl Upload<'_> {
 }
 
 fn part_size(size: u64) -> usize {
-    let least = size.div_ceil(PARTS);
-    usize::try_from(least).unwrap_or(usize::MAX).max(PART)
+    let min_size = size.div_ceil(MAX_PARTS);
+    usize::try_from(min_size).unwrap_or(usize::MAX).max(PART)
 }
 
-fn broken(error: tokio::task::JoinError) -> object_store::Error {
+fn join_error(error: tokio::task::JoinError) -> object_store::Error {
     object_store::Error::JoinError { source: error }
 }
 
-/// An upload in parts, which stores keep, and take money for, until it is completed or aborted.
-struct Unfinished(Option<Box<dyn MultipartUpload>>);
+/// An open multipart upload, aborted on drop. Stores keep and bill its parts until it is completed or aborted.
+struct OpenUpload(Option<Box<dyn MultipartUpload>>);
 
-impl Unfinished {
+impl OpenUpload {
     fn part(&mut self, bytes: PutPayload) -> object_store::UploadPart {
         match &mut self.0 {
             Some(upload) => upload.put_part(bytes),
-            None => Box::pin(std::future::ready(Err(gone()))),
+            None => Box::pin(std::future::ready(Err(closed()))),
         }
     }
 
     async fn complete(&mut self) -> object_store::Result<()> {
         match &mut self.0 {
             Some(upload) => upload.complete().await.map(drop),
-            None => Err(gone()),
+            None => Err(closed()),
         }
     }
 
-    fn forget(mut self) {
+    /// Prevents the abort on drop, after the upload has been completed.
+    fn disarm(mut self) {
         self.0 = None;
     }
 
-    /// Removes its parts, unless the store is out of reach.
+    /// Removes the parts, unless the store is unreachable.
     async fn abort(mut self) {
         if let Some(upload) = self.0.take() {
             abort(upload).await;
@@ -168,9 +172,8 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
-    /// Rust has no asynchronous drop: the parts of an upload that nobody waits for are removed as
-    /// long as the runtime lives.
+impl Drop for OpenUpload {
+    /// Spawns the abort, since Rust has no asynchronous drop. It runs as long as the runtime does.
     fn drop(&mut self) {
         if let (Some(upload), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(abort(upload));
@@ -179,11 +182,11 @@ impl Drop for Unfinished {
 }
 
 async fn abort(mut upload: Box<dyn MultipartUpload>) {
-    // Stores have rules that remove what is left of it later.
-    let _ = tokio::time::timeout(CLEANUP, upload.abort()).await;
+    // A lifecycle rule of the bucket removes the parts if the abort fails.
+    let _ = tokio::time::timeout(CLEANUP_TIMEOUT, upload.abort()).await;
 }
 
-fn gone() -> object_store::Error {
+fn closed() -> object_store::Error {
     object_store::Error::Generic { store: "hype", source: "the upload is over".into() }
 }
 
@@ -192,9 +195,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_upload_has_too_many_parts() {
+    fn part_size_bounds_the_number_of_parts() {
         assert_eq!(part_size(1 << 30), PART);
         let terabyte = 1 << 40;
-        assert!(terabyte / part_size(terabyte) as u64 <= PARTS);
+        assert!(terabyte / part_size(terabyte) as u64 <= MAX_PARTS);
     }
 }

@@ -1,16 +1,15 @@
-//! A program that somebody wrote to submit closures to the cluster of the tests, which look at it from
-//! outside: `submits look` or `submits wait DIRECTORY`.
+//! A user's program that submits closures to the test cluster: `submits look` or `submits wait DIRECTORY`.
 //!
-//! With `HYPE_TEST_GKE` the cluster is one of Google's; `HYPE_TEST_STAGE_SECRET` names the stage's secret.
+//! With `HYPE_TEST_GKE` the cluster is found through Google's API; `HYPE_TEST_STAGE_SECRET` names the stage's secret.
 
-#![expect(clippy::print_stdout, reason = "who started it reads there")]
+#![expect(clippy::print_stdout, reason = "tests read its standard output")]
 
 use std::env::{args, var};
 
 use hype::{HostDirectory, RunEnvironment, Submitter};
 use test_guests::surroundings::{list, say_then_wait_for, variables};
 
-/// Where the stage's secret stands.
+/// The path at which the stage's secret is mounted.
 const SECRET: &str = "/etc/stage";
 
 #[hype::main]
@@ -25,7 +24,7 @@ async fn main() -> hype::Result<()> {
     if let Ok(name) = var("HYPE_TEST_STAGE_SECRET") {
         submitter = submitter.with_stage_secret(name, SECRET);
     }
-    // The directory that it waits for belongs to root.
+    // The mounted directory belongs to root.
     let env = RunEnvironment::new().with_namespace("closures").with_run_as(0, 0);
     match args().nth(2) {
         None => {

@@ -1,10 +1,15 @@
-//! The cases that every runner must pass: each function here that takes a [`Submitter`](hype::Submitter) alone. Where
-//! it stands is all that makes it one.
+//! The cases that every runner must pass: each function here that takes only a [`Submitter`](hype::Submitter).
 
+pub mod chaining;
+pub mod checks;
 pub mod commands;
 pub mod determinism;
 pub mod ends;
 pub mod http;
+pub mod listing;
+pub mod maps;
+pub mod programs;
 pub mod runs;
 pub mod surroundings;
 pub mod values;
+pub mod wit;

@@ -1,4 +1,4 @@
-//! What docs/closures.md says that closures get, provoked.
+//! Provokes each message that docs/closures.md quotes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::failure;
 
 const PAGE: &str = include_str!("../../../docs/closures.md");
 
-/// What `differ` does, a part of what is got, and a part of the hint where users need one.
+/// The input of `differ`, a part of the expected text, and a part of the expected hint, if any.
 const CASES: &[(&str, &str, &str)] = &[
     ("thread spawn", "panicked", "several closures at once"),
     ("thread scope", "failed to spawn thread", "several closures at once"),
@@ -72,27 +72,27 @@ const CASES: &[(&str, &str, &str)] = &[
     ("ends local time", "+00:00", ""),
 ];
 
-/// Each quoted message is provoked, and each case gives what it should.
-pub async fn every_quoted_message_is_provoked(submitter: &Submitter) {
-    let mut told = join_all(CASES.iter().map(|(what, ..)| text(submitter, what))).await;
+/// Checks the result of each case, and that some case provokes each quoted message.
+pub async fn provoke_quoted_messages(submitter: &Submitter) {
+    let mut texts = join_all(CASES.iter().map(|(what, ..)| result_text(submitter, what))).await;
     let wrong: Vec<_> =
-        CASES.iter().zip(&told).filter(|(case, text)| !is_right(case, text)).collect();
+        CASES.iter().zip(&texts).filter(|(case, text)| !is_expected(case, text)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    told.extend(others(submitter).await);
+    texts.extend(other_reports(submitter).await);
     let missing: Vec<_> = quoted("## While it runs")
         .into_iter()
-        .filter(|message| !told.iter().any(|text| contains(text, message)))
+        .filter(|message| !texts.iter().any(|text| contains(text, message)))
         .collect();
     assert!(missing.is_empty(), "docs/closures.md quotes what nothing provokes: {missing:#?}");
 }
 
-fn is_right((_, part, hint): &(&str, &str, &str), text: &str) -> bool {
+fn is_expected((_, part, hint): &(&str, &str, &str), text: &str) -> bool {
     let (got, hinted) = text.split_once("\nHint: ").unwrap_or((text, ""));
     got.contains(part) && hinted.contains(hint)
 }
 
-/// What a person sees of one case.
-async fn text(submitter: &Submitter, what: &str) -> String {
+/// Returns the value or the error report of one case.
+async fn result_text(submitter: &Submitter, what: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let shown = HostDirectory::new(directory.path()).mount_read_only("/shown");
     let env = RunEnvironment::new().with_mount(shown);
@@ -102,8 +102,8 @@ async fn text(submitter: &Submitter, what: &str) -> String {
     }
 }
 
-/// What takes more than a name to provoke.
-async fn others(submitter: &Submitter) -> Vec<String> {
+/// Returns the reports of failures that `differ` can't provoke.
+async fn other_reports(submitter: &Submitter) -> Vec<String> {
     let env = RunEnvironment::new();
     let patient = env.clone().with_timeout(Duration::from_secs(1));
     let waits = submitter.submit(differ("thread recv".into()), &patient).await;
@@ -122,7 +122,7 @@ async fn others(submitter: &Submitter) -> Vec<String> {
         .collect()
 }
 
-/// What is listed of a directory with a name that is not UTF-8, and what the run writes.
+/// Lists a directory that holds a name that is not UTF-8. Returns the names and the output of the run.
 async fn listing(submitter: &Submitter) -> (Vec<String>, String) {
     use futures::StreamExt;
     use std::os::unix::ffi::OsStrExt;
@@ -138,13 +138,13 @@ async fn listing(submitter: &Submitter) -> (Vec<String>, String) {
     (run.wait().await.unwrap(), lines.join("\n"))
 }
 
-pub async fn a_name_that_is_not_utf8_is_left_out_and_told(submitter: &Submitter) {
+pub async fn non_utf8_name_is_omitted_with_a_warning(submitter: &Submitter) {
     let (names, output) = listing(submitter).await;
     assert_eq!(names, ["a", "c"]);
     assert!(output.contains(r#"a directory is listed without "b\xFF": names"#), "{output}");
 }
 
-pub async fn an_array_larger_than_the_stack_is_told_from_a_wild_address(submitter: &Submitter) {
+pub async fn array_larger_than_stack_differs_from_wild_address(submitter: &Submitter) {
     use test_guests::differences::{fill_beyond_memory, read_nowhere};
 
     let env = RunEnvironment::new();
@@ -158,7 +158,7 @@ pub async fn an_array_larger_than_the_stack_is_told_from_a_wild_address(submitte
     failure(submitter.submit(fill_beyond_memory(), &env).await, FailureKind::Trap);
 }
 
-pub async fn a_number_that_has_too_many_bits_is_explained(submitter: &Submitter) {
+pub async fn oversized_number_is_explained(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let closure = component.function("take_size").unwrap().bind::<bool>((1_u64 << 32,));
     let result = submitter.submit(closure, &RunEnvironment::new()).await;
@@ -170,17 +170,17 @@ pub async fn a_number_that_has_too_many_bits_is_explained(submitter: &Submitter)
     );
 }
 
-/// What is quoted of compilation that stands in none of `pinned`, the texts that other tests compare with.
+/// Returns the quoted compiler messages that appear in none of `pinned`, the snapshots of other tests.
 ///
 /// # Panics
 ///
-/// When the page has no such section.
+/// Panics if the page has no such section.
 pub fn unpinned(pinned: &[String]) -> Vec<String> {
     let messages = quoted("## When it is compiled").into_iter();
     messages.filter(|message| !pinned.iter().any(|text| contains(text, message))).collect()
 }
 
-pub async fn a_path_that_is_not_utf8_is_refused_on_both_sides(submitter: &Submitter) {
+pub async fn non_utf8_path_is_rejected_on_both_sides(submitter: &Submitter) {
     use std::os::unix::ffi::OsStrExt;
 
     let env = RunEnvironment::new();
@@ -192,18 +192,19 @@ pub async fn a_path_that_is_not_utf8_is_refused_on_both_sides(submitter: &Submit
     assert!(error.report().contains("pass a path that is not UTF-8 as a Vec<u8>"), "{error:?}");
 }
 
-/// The messages that a section of the page quotes: code with a space in it, in the second column.
+/// Returns the messages that a section of the page quotes: code with a space in it, in the second column.
 fn quoted(section: &str) -> Vec<String> {
     let (_, rest) = PAGE.split_once(&format!("\n{section}\n")).expect("the section");
     let text = rest.split("\n## ").next().unwrap_or(rest);
     let rows = text.lines().filter(|line| line.starts_with("| "));
-    let messages: Vec<_> = rows.filter_map(|row| row.split(" | ").nth(1)).flat_map(code).collect();
+    let messages: Vec<_> =
+        rows.filter_map(|row| row.split(" | ").nth(1)).flat_map(code_spans).collect();
     assert!(messages.len() > 10, "{messages:?}");
     messages
 }
 
-/// The code in a cell that has a space in it.
-fn code(cell: &str) -> Vec<String> {
+/// Returns the code spans of a cell that contain a space.
+fn code_spans(cell: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = cell;
     while let Some(start) = rest.find('`') {
@@ -219,7 +220,7 @@ fn code(cell: &str) -> Vec<String> {
     found
 }
 
-/// Whether the parts of `message` between its `…` are in `text`, in this order.
+/// Returns whether `text` contains the parts of `message` between its `…`, in this order.
 fn contains(text: &str, message: &str) -> bool {
     let mut rest = text;
     message.split('…').all(|part| match rest.split_once(part) {

@@ -1,20 +1,22 @@
-//! What every runner must do, as functions over a [`Submitter`].
+//! The conformance suite: behaviour that every runner must have, as functions over a [`Submitter`].
 //!
-//! A runner's tests call [`suite!`] with a way to its submitter; each case becomes a test. This is the only place for
-//! tests of behaviour: what is tested here holds wherever closures run. Whoever adds a case writes its function into a
-//! module of [`cases`], and nothing else.
+//! A runner's tests call [`suite!`] with an expression that creates its submitter; each case becomes a test. A new
+//! case is one function in a module of [`cases`]; nothing else registers it.
 
 #![expect(missing_docs, reason = "each case's name says what it does")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a case fails by panicking")]
 
-pub mod alone;
-pub mod around;
 pub mod cases;
-pub mod disturbed;
 pub mod documented;
-pub mod left;
+pub mod leftover_processes;
+pub mod log_capture;
 pub mod loopback;
-pub mod told;
+pub mod overridden;
+pub mod subprocess;
+pub mod tampering;
+pub mod test_programs;
+mod wasm_module;
+pub mod wit_guests;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -25,8 +27,8 @@ use cargo_hype::cli::Selection;
 use cargo_hype::project::Project;
 use hype::{Error, Failure, FailureKind, Submitter};
 
-/// Makes a test of each case, for the submitter that `$submitter` gives. An attribute behind it is that
-/// of each test: `#[ignore = "needs .."]`.
+/// Defines a test for each case, with the submitter that `$submitter` evaluates to. An attribute after it, such as
+/// `#[ignore = "needs .."]`, is put on each test.
 #[macro_export]
 macro_rules! suite {
     ($submitter:expr $(, #[$attribute:meta])?) => {
@@ -50,11 +52,11 @@ macro_rules! suite {
 
 include!(concat!(env!("OUT_DIR"), "/cases.rs"));
 
-/// Runs one case, once the components of the guests are built.
+/// Runs one case, after building the guest components.
 ///
 /// # Panics
 ///
-/// When the case fails, or there is no submitter to be had.
+/// Panics if the case fails or the submitter can't be created.
 pub fn run(
     submitter: impl FnOnce() -> hype::Result<Submitter>,
     case: impl AsyncFnOnce(&Submitter),
@@ -65,11 +67,11 @@ pub fn run(
     runtime.block_on(case(&submitter));
 }
 
-/// Builds the components of the test guests, once a process.
+/// Builds the guest components, once per process.
 ///
 /// # Panics
 ///
-/// When they don't compile.
+/// Panics if they don't compile.
 pub fn build_guests() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -81,30 +83,45 @@ pub fn build_guests() {
     });
 }
 
-/// Returns the program `hype-run`, which it builds once a process, or that which the variable `HYPE_RUN` names.
+/// Returns the path of `hype-run`: the one that the variable `HYPE_RUN` names, or one built once per process.
 ///
 /// # Panics
 ///
-/// When it doesn't compile.
+/// Panics if it doesn't compile.
 pub fn hype_run() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        // That of an image (tests/end-to-end/images).
+        // tests/end-to-end/images sets it to the program of an image.
         if let Some(path) = std::env::var_os("HYPE_RUN") {
             return path.into();
         }
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        // Together with what tests depend on, so that both find one wasmtime compiled.
-        let build = ["build", "-p", "hype-run", "-p", "conformance", "--bin", "hype-run"];
-        let arguments = build.map(Into::into).into();
-        let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
-        let artifacts = cargo.build().expect("cargo").artifacts().expect("hype-run compiles");
-        let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
-        program.expect("hype-run").into()
+        build_program("hype-run")
     })
 }
 
-/// The failure in `result`, which must be of `kind`.
+/// Returns the path of `cargo-hype`, built once per process.
+///
+/// # Panics
+///
+/// Panics if it doesn't compile.
+pub fn cargo_hype() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| build_program("cargo-hype"))
+}
+
+/// Builds the program of the package `name`, which has the same name.
+fn build_program(name: &str) -> PathBuf {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    // Building it together with the tests' dependencies makes both use the same compiled wasmtime.
+    let arguments =
+        ["build", "-p", name, "-p", "conformance", "--bin", name].map(Into::into).into();
+    let cargo = Cargo { directory: root, arguments, variables: Vec::new() };
+    let artifacts = cargo.build().expect("cargo").artifacts().expect("the program compiles");
+    let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
+    program.expect("a program").into()
+}
+
+/// Returns the error and the failure in `result`, which must be of `kind`.
 fn failure<T: std::fmt::Debug>(result: hype::Result<T>, kind: FailureKind) -> (Error, Failure) {
     let error = result.expect_err("the closure must fail");
     let failure = error.failure().unwrap_or_else(|| panic!("no failure: {error:?}")).clone();
@@ -113,7 +130,7 @@ fn failure<T: std::fmt::Debug>(result: hype::Result<T>, kind: FailureKind) -> (E
     (error, failure)
 }
 
-/// Whether a frame of the guest's backtrace is in the function `name`.
+/// Returns whether a frame of the guest's backtrace is in the function `name`.
 fn passes_through(failure: &Failure, name: &str) -> bool {
     failure.backtrace.iter().any(|frame| frame.function.contains(name))
 }

@@ -1,5 +1,5 @@
-//! A server on this machine that plays the internet. It listens on loopback alone, or where `HYPE_TEST_HOST` says:
-//! at that address containers reach this machine.
+//! An HTTP server for tests. It listens on loopback, or on the address in `HYPE_TEST_HOST`, at which containers reach
+//! this machine.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// A request as it came in.
+/// A received request.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct ReceivedRequest {
     /// Method, path, version.
     pub line: String,
-    /// Lines of its head, in lower case up to the colon.
+    /// The header lines, with names in lower case.
     pub headers: Vec<String>,
-    /// Its body.
+    /// The decoded body.
     pub body: Vec<u8>,
 }
 
-impl Seen {
-    /// The value of the header `name`.
+impl ReceivedRequest {
+    /// Returns the value of the header `name`.
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = |line: &'_ String| line.strip_prefix(&format!("{name}:")).map(str::len);
         let line = self.headers.iter().find(|line| value(line).is_some())?;
@@ -27,83 +27,87 @@ impl Seen {
     }
 }
 
-type Answer = dyn Fn(&Seen, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
+type Respond = dyn Fn(&ReceivedRequest, &mut TcpStream) -> std::io::Result<()> + Send + Sync;
 
-/// A server that answers each request on a connection of its own, until it is dropped.
+/// A server that answers each request on a new connection, until it is dropped.
 pub struct Loopback {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    received: Arc<Mutex<Vec<ReceivedRequest>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Loopback {
-    /// One that lets `answer` write the whole answer to each request.
+    /// Starts a server that lets `respond` write the whole response to each request.
     pub fn start(
-        answer: impl Fn(&Seen, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+        respond: impl Fn(&ReceivedRequest, &mut TcpStream) -> std::io::Result<()>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         let host = std::env::var("HYPE_TEST_HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
         let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let (seen, stop) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::new(AtomicBool::new(false)));
-        let answer: Arc<Answer> = Arc::new(answer);
-        let (all, stopped) = (Arc::clone(&seen), Arc::clone(&stop));
+        let (received, stop) =
+            (Arc::<Mutex<Vec<ReceivedRequest>>>::default(), Arc::new(AtomicBool::new(false)));
+        let respond: Arc<Respond> = Arc::new(respond);
+        let (all, stopped) = (Arc::clone(&received), Arc::clone(&stop));
         let serve = move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let (answer, all) = (Arc::clone(&answer), Arc::clone(&all));
+                let (respond, all) = (Arc::clone(&respond), Arc::clone(&all));
                 std::thread::spawn(move || {
                     let mut stream = stream.unwrap();
-                    if let Some(seen) = read(&stream) {
-                        all.lock().unwrap().push(seen.clone());
-                        // Whoever asked may be gone.
-                        let _ = answer(&seen, &mut stream);
+                    if let Some(request) = read(&stream) {
+                        all.lock().unwrap().push(request.clone());
+                        // The client may have disconnected.
+                        let _ = respond(&request, &mut stream);
                     }
                 });
             }
         };
-        Self { address, seen, stop, thread: Some(std::thread::spawn(serve)) }
+        Self { address, received, stop, thread: Some(std::thread::spawn(serve)) }
     }
 
-    /// One that answers each request with this status line and body.
-    pub fn saying(status: &'static str, body: &'static str) -> Self {
+    /// Starts a server that answers each request with this status line and body.
+    pub fn replying(status: &'static str, body: &'static str) -> Self {
         Self::start(move |_, stream| {
-            stream.write_all(message(status, &[], body.as_bytes()).as_slice())
+            stream.write_all(response(status, &[], body.as_bytes()).as_slice())
         })
     }
 
-    /// `HOST:PORT`.
+    /// Returns `HOST:PORT`.
     pub fn authority(&self) -> String {
         self.address.to_string()
     }
 
-    /// Its address.
+    /// Returns the IP address.
     pub fn host(&self) -> String {
         self.address.ip().to_string()
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// A URL of its.
+    /// Returns the URL of `path` on this server.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// What it was asked so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    /// Returns all requests received so far.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.received.lock().unwrap().clone()
     }
 }
 
 impl Drop for Loopback {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // It waits for a connection.
+        // Wakes the accept loop.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -111,8 +115,8 @@ impl Drop for Loopback {
     }
 }
 
-/// An answer of this status, headers and body.
-pub fn message(status: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
+/// Builds a response with this status, headers and body.
+pub fn response(status: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n",
@@ -121,23 +125,23 @@ pub fn message(status: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// The request on `stream`; none if it breaks off.
-fn read(stream: &TcpStream) -> Option<Seen> {
+/// Reads a request from `stream`; `None` if the connection ends early.
+fn read(stream: &TcpStream) -> Option<ReceivedRequest> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut seen = Seen { line: line(&mut reader)?, ..Seen::default() };
+    let mut request = ReceivedRequest { line: line(&mut reader)?, ..ReceivedRequest::default() };
     loop {
         match line(&mut reader)? {
             end if end.is_empty() => break,
             header => {
                 let (name, value) = header.split_once(':')?;
-                seen.headers.push(format!("{}:{value}", name.to_ascii_lowercase()));
+                request.headers.push(format!("{}:{value}", name.to_ascii_lowercase()));
             }
         }
     }
-    if let Some(length) = seen.header("content-length") {
-        seen.body = vec![0; length.parse().ok()?];
-        reader.read_exact(&mut seen.body).ok()?;
-    } else if seen.header("transfer-encoding") == Some("chunked") {
+    if let Some(length) = request.header("content-length") {
+        request.body = vec![0; length.parse().ok()?];
+        reader.read_exact(&mut request.body).ok()?;
+    } else if request.header("transfer-encoding") == Some("chunked") {
         loop {
             let size = usize::from_str_radix(&line(&mut reader)?, 16).ok()?;
             let mut chunk = vec![0; size];
@@ -146,10 +150,10 @@ fn read(stream: &TcpStream) -> Option<Seen> {
             if size == 0 {
                 break;
             }
-            seen.body.extend(chunk);
+            request.body.extend(chunk);
         }
     }
-    Some(seen)
+    Some(request)
 }
 
 fn line(reader: &mut impl BufRead) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The catalogue: crates, code that uses each, and what is known to come of it.
+//! The catalogue: crates, code that uses each of them, and the recorded results.
 
 use std::fs;
 use std::path::Path;
@@ -19,23 +19,23 @@ pub struct Section {
     pub crates: Vec<Entry>,
 }
 
-/// A crate, and what is recorded of it.
+/// A crate and its recorded result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Entry {
-    /// Its name in the registry.
+    /// The crate's name in the registry.
     pub name: String,
-    /// The version that was checked, or a requirement of cargo's until one was.
+    /// The version that was checked, or a version requirement before the first check.
     pub version: String,
-    /// The month in which it was last seen to be as recorded. Without it what is recorded is a guess.
+    /// The month of the last check that matched the recorded result. Without it, the result is a guess.
     pub checked: Option<String>,
     /// The features that the check enables.
     #[serde(default)]
     pub features: Vec<String>,
-    /// Whether the check uses its default features.
+    /// Whether the check enables the crate's default features.
     #[serde(default = "yes")]
     pub default_features: bool,
-    /// Further dependencies of the check, as a manifest has them.
+    /// Further dependencies of the check, in the form of a manifest.
     #[serde(default)]
     pub with: toml::Table,
     /// The check: a `src/lib.rs` with a function `check`.
@@ -46,21 +46,21 @@ pub struct Entry {
     pub arguments: Vec<String>,
     /// The JSON that `check` returns.
     pub value: Option<String>,
-    /// How it fails, if it does.
+    /// The failure of the check, if it fails.
     pub fails: Option<Failure>,
-    /// What to use instead of a crate that fails.
+    /// The crates to use instead of one that fails.
     pub instead: Option<String>,
-    /// What else to know.
+    /// A remark for users.
     pub note: Option<String>,
 }
 
-/// Where a check fails, and what is said then.
+/// A failure of a check: its step and message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Failure {
-    /// Where it fails.
+    /// The step that fails.
     pub at: Step,
-    /// A piece of what is printed then.
+    /// A part of the printed message.
     pub says: String,
 }
 
@@ -74,24 +74,28 @@ pub enum Step {
     Run,
 }
 
-/// What is recorded of a check.
+/// The recorded result of a check.
 #[derive(Debug, PartialEq)]
 pub enum Expected<'a> {
-    /// It returns this value.
+    /// The function returns this value.
     Value(Value),
-    /// It fails like this.
+    /// A step fails.
     Failure(&'a Failure),
 }
 
 impl Entry {
-    /// What is recorded, which is one thing.
+    /// Returns the recorded result.
+    ///
+    /// # Errors
+    ///
+    /// If the entry has neither or both of `value` and `fails`, or `value` is not JSON.
     pub fn expected(&self) -> Result<Expected<'_>, Problem> {
         match (&self.value, &self.fails) {
             (Some(value), None) => serde_json::from_str(value)
                 .map(Expected::Value)
                 .map_err(|error| format!("{}: its value is not JSON: {error}", self.name).into()),
             (None, Some(failure)) => Ok(Expected::Failure(failure)),
-            _ => Err(format!("{}: give one of `value` and `fails`", self.name).into()),
+            _ => Err(format!("{}: write either `value` or `fails`", self.name).into()),
         }
     }
 }
@@ -107,11 +111,11 @@ pub fn read(directory: &Path) -> Result<Vec<Section>, Problem> {
 }
 
 fn section(path: &Path) -> Result<Section, Problem> {
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| told(&error))?;
-    let section: Section = toml::from_str(&text).map_err(|error| told(&error))?;
+    let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| in_file(&error))?;
+    let section: Section = toml::from_str(&text).map_err(|error| in_file(&error))?;
     for entry in &section.crates {
-        entry.expected().map_err(|error| told(&error))?;
+        entry.expected().map_err(|error| in_file(&error))?;
     }
     Ok(section)
 }

@@ -1,4 +1,4 @@
-//! A check: builds the package, calls its function, and compares what comes with what is recorded.
+//! Checks a crate: builds a package, calls its function, and compares the result with the recorded one.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,41 +11,41 @@ use crate::Problem;
 use crate::catalogue::{Entry, Expected, Failure, Step};
 use crate::package::Package;
 
-/// The status of the command `timeout` when the time was up.
+/// The exit status of the command `timeout` after a timeout.
 const TIMED_OUT: i32 = 124;
 
-/// Where things are.
+/// The paths that checks use.
 #[derive(Debug)]
-pub struct Places {
-    /// The command `cargo-hype`.
+pub struct Paths {
+    /// The program `cargo-hype`.
     pub cargo_hype: PathBuf,
-    /// The package `spotify-hype`.
+    /// The directory of the package `spotify-hype`.
     pub host: PathBuf,
-    /// What belongs to no check alone: packages, logs, and what is compiled.
+    /// The directory of packages, logs and build artifacts.
     pub work: PathBuf,
 }
 
-/// How to check.
+/// The options of all checks.
 #[derive(Debug)]
 pub struct Options {
-    /// Whether to take each crate's newest version rather than the recorded one.
+    /// Whether to check each crate's newest version instead of the recorded one.
     pub newest: bool,
-    /// How many seconds each step may take.
+    /// The timeout of each step, in seconds.
     pub seconds: u64,
 }
 
-/// What came of a check.
+/// The result of a check, compared with the recorded one.
 #[derive(Debug)]
 pub struct Checked {
     /// The version that was used, if cargo chose one.
     pub version: Option<String>,
-    /// What differs from the record.
+    /// The difference from the recorded result, if there is one.
     pub difference: Option<String>,
-    /// All that was printed.
+    /// The file with the output of all steps.
     pub log: PathBuf,
 }
 
-/// What a check did.
+/// The result of a check.
 #[derive(Debug)]
 enum Observed {
     Value(Value),
@@ -53,31 +53,31 @@ enum Observed {
     TimedOut(Step),
 }
 
-/// Checks `entry`.
-pub fn check(places: &Places, entry: &Entry, options: &Options) -> Result<Checked, Problem> {
-    let packages = places.work.join("packages");
-    let package = Package::write(&packages, &places.host, entry, options.newest)?;
-    let logs = places.work.join("logs");
+/// Checks `entry`, and compares the result with the recorded one.
+pub fn check(paths: &Paths, entry: &Entry, options: &Options) -> Result<Checked, Problem> {
+    let packages = paths.work.join("packages");
+    let package = Package::write(&packages, &paths.host, entry, options.newest)?;
+    let logs = paths.work.join("logs");
     fs::create_dir_all(&logs)?;
     let log = logs.join(format!("{}.log", entry.name));
-    let observed = observe(places, entry, &package, &log, options.seconds)?;
+    let observed = observe(paths, entry, &package, &log, options.seconds)?;
     let difference = difference(&entry.expected()?, &observed);
     Ok(Checked { version: package.version(&entry.name), difference, log })
 }
 
 fn observe(
-    places: &Places,
+    paths: &Paths,
     entry: &Entry,
     package: &Package,
     log: &PathBuf,
     seconds: u64,
 ) -> Result<Observed, Problem> {
-    let target = places.work.join("target");
+    let target = paths.work.join("target");
     let mut output = File::create(log)?;
     let run = |arguments: &[&OsStr], stdout: Stdio, stderr: &File| {
         Command::new("timeout")
             .args(["--kill-after=10", &seconds.to_string()])
-            .arg(&places.cargo_hype)
+            .arg(&paths.cargo_hype)
             .arg("hype")
             .args(arguments)
             .current_dir(package.directory())
@@ -109,7 +109,7 @@ fn observe(
     Ok(Observed::Value(serde_json::from_slice(&called.stdout)?))
 }
 
-/// What differs between the record and what was seen, if anything does.
+/// Describes the difference between the recorded and the observed result, if there is one.
 fn difference(expected: &Expected<'_>, observed: &Observed) -> Option<String> {
     match (expected, observed) {
         (Expected::Value(expected), Observed::Value(value)) => {
@@ -119,7 +119,7 @@ fn difference(expected: &Expected<'_>, observed: &Observed) -> Option<String> {
             if at != seen {
                 return Some(format!("fails in step {seen:?} rather than {at:?}"));
             }
-            (!printed.contains(says)).then(|| format!("fails without saying `{says}`"))
+            (!printed.contains(says)).then(|| format!("fails without the message `{says}`"))
         }
         (_, Observed::Value(value)) => Some(format!("works, and returns {value}")),
         (_, Observed::Failure { at, .. }) => Some(format!("fails in step {at:?}")),
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_compared_as_json() {
+    fn values_are_compared_as_json() {
         let expected = Expected::Value(json!({"a": 1, "b": [2]}));
         let value = Observed::Value(serde_json::from_str(r#"{"b":[2],"a":1}"#).unwrap());
         assert_eq!(difference(&expected, &value), None);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_compared_by_its_step_and_by_what_is_printed() {
+    fn failures_are_compared_by_step_and_output() {
         let failure = Failure { at: Step::Build, says: "no clang".into() };
         let expected = Expected::Failure(&failure);
         let seen = |at, printed: &str| Observed::Failure { at, printed: printed.into() };

@@ -1,6 +1,7 @@
-//! Builds and runs closures that use crates, and compares what happens with what is recorded.
+//! Builds and runs closures that use crates, and compares the results with the recorded ones.
 //!
-//! `tests/crates/run` starts it. What is as recorded is dated, and docs/crates.md written anew.
+//! `tests/crates/run` starts this program. Each entry whose result matches gets the current month, and
+//! docs/crates.md is written again.
 
 mod catalogue;
 mod check;
@@ -14,20 +15,20 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use catalogue::{Entry, Section};
-use check::{Checked, Options, Places};
+use check::{Checked, Options, Paths};
 
-/// Anything that keeps the whole from going on.
+/// An error that ends the program.
 type Problem = Box<dyn std::error::Error>;
 
 const USAGE: &str =
     "usage: tests/crates/run [--newest] [--unchecked] [--timeout SECONDS] [CRATE..] | --table
-  --newest     take each crate's newest version, and record it where nothing differs
-  --unchecked  only crates that were never seen to be as recorded
-  --timeout    how many seconds each build and each call may take (480)
-  --table      write docs/crates.md from what is recorded, and check nothing";
+  --newest     check each crate's newest version, and record it if the result matches
+  --unchecked  check only crates that no check has matched yet
+  --timeout    the timeout of each build and each call (480)
+  --table      write docs/crates.md from the recorded results, and check nothing";
 
-/// How many seconds a step may take, unless the command line says so.
-const SECONDS: u64 = 480;
+/// The default timeout of a step, in seconds.
+const TIMEOUT_SECONDS: u64 = 480;
 
 struct Arguments {
     names: BTreeSet<String>,
@@ -47,9 +48,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what the command line says, and tells whether everything is as recorded.
+/// Runs the command line. Returns whether all results match the recorded ones.
 fn run() -> Result<bool, Problem> {
-    let arguments = arguments(std::env::args().skip(1))?;
+    let arguments = parse_arguments(std::env::args().skip(1))?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let here = root.join("tests/crates");
     let catalogue = here.join("catalogue");
@@ -58,10 +59,10 @@ fn run() -> Result<bool, Problem> {
         record::write_page(&root, &sections)?;
         return Ok(true);
     }
-    let places = Places {
-        cargo_hype: variable("CARGO_HYPE")?,
+    let paths = Paths {
+        cargo_hype: path_variable("CARGO_HYPE")?,
         host: root.join("host"),
-        work: variable("WORK")?,
+        work: path_variable("WORK")?,
     };
     let mut chosen = choose(&sections, &arguments.names)?;
     chosen.retain(|entry| !arguments.unchecked || entry.checked.is_none());
@@ -69,7 +70,7 @@ fn run() -> Result<bool, Problem> {
     let mut differing = Vec::new();
     for entry in &chosen {
         let start = Instant::now();
-        let checked = check::check(&places, entry, &arguments.options)?;
+        let checked = check::check(&paths, entry, &arguments.options)?;
         report(entry, &checked, start.elapsed().as_secs());
         match (&checked.difference, &checked.version) {
             (None, Some(version)) => record::update(&catalogue, entry, version, &stamp.month)?,
@@ -99,7 +100,7 @@ fn report(entry: &Entry, checked: &Checked, seconds: u64) {
     }
 }
 
-/// The entries with these names, or all of them.
+/// Returns the entries with these names, or all of them.
 fn choose<'a>(
     sections: &'a [Section],
     names: &BTreeSet<String>,
@@ -115,8 +116,8 @@ fn choose<'a>(
     Ok(all.into_iter().filter(|entry| names.is_empty() || names.contains(&entry.name)).collect())
 }
 
-fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Problem> {
-    let options = Options { newest: false, seconds: SECONDS };
+fn parse_arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Problem> {
+    let options = Options { newest: false, seconds: TIMEOUT_SECONDS };
     let mut arguments =
         Arguments { names: BTreeSet::new(), options, unchecked: false, table: false };
     while let Some(word) = words.next() {
@@ -137,8 +138,8 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Probl
     Ok(arguments)
 }
 
-/// A path that the script `run` hands over.
-fn variable(name: &str) -> Result<PathBuf, Problem> {
+/// Returns a path that the script `tests/crates/run` sets.
+fn path_variable(name: &str) -> Result<PathBuf, Problem> {
     let value = std::env::var_os(name).map(PathBuf::from);
-    value.ok_or_else(|| format!("{name} is not set: start this by tests/crates/run").into())
+    value.ok_or_else(|| format!("{name} is not set: run tests/crates/run").into())
 }

@@ -1,4 +1,4 @@
-//! The package of a check, which stands outside of git.
+//! The package of a check, in the ignored directory `target`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use toml::{Table, Value};
 use crate::Problem;
 use crate::catalogue::Entry;
 
-/// What all checks' manifests end with: a profile that is quick to compile, and features with which macros and build
-/// scripts share these crates, so that one check's dependencies don't make another compile hype again. A package
-/// without a build script compiles none of its build dependencies for itself.
+/// The end of each check's manifest: a profile that compiles fast, and build dependencies with all features that checks
+/// need of them, so that the dependencies of one check don't make another compile hype again. A package without a build
+/// script doesn't compile its build dependencies.
 const END: &str = r#"
 [build-dependencies]
 cc = { version = "1", features = ["parallel"] }
@@ -25,7 +25,7 @@ incremental = false
 [workspace]
 "#;
 
-/// Where a check's package stands.
+/// The package of a check.
 #[derive(Debug)]
 pub struct Package {
     directory: PathBuf,
@@ -53,17 +53,17 @@ impl Package {
         Ok(Self { directory, name: format!("check-{}", entry.name) })
     }
 
-    /// Where to run `cargo hype build`.
+    /// Returns the directory in which to run `cargo hype build`.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The component that `cargo hype build` makes of it below `target`.
+    /// Returns the path of the component that `cargo hype build` writes below `target`.
     pub fn component(&self, target: &Path) -> PathBuf {
         target.join("hype").join(format!("{}.wasm", self.name))
     }
 
-    /// The version of the crate `name` that cargo chose: the highest, since others come by way of other crates.
+    /// Returns the version of the crate `name` that cargo chose: the highest, since indirect dependencies add others.
     pub fn version(&self, name: &str) -> Option<String> {
         let lock = fs::read_to_string(self.directory.join("Cargo.lock")).ok()?;
         let lock: Table = lock.parse().ok()?;
@@ -97,7 +97,7 @@ fn manifest(host: &Path, entry: &Entry, requirement: String) -> Result<String, P
     Ok(toml::to_string(&manifest)? + END)
 }
 
-/// The numbers of a version, in the order in which versions compare.
+/// Returns the numbers of a version, most significant first.
 fn numbers(version: &str) -> Vec<u64> {
     let version = version.split(['-', '+']).next().unwrap_or(version);
     version.split('.').map(|part| part.parse().unwrap_or(0)).collect()

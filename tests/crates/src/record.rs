@@ -1,4 +1,4 @@
-//! What is written back: versions and months, the stamp, and the page of the docs.
+//! Writes results: versions and months of the catalogue, the stamp, and the page of the docs.
 
 use std::fs;
 use std::path::Path;
@@ -10,13 +10,13 @@ use crate::Problem;
 use crate::catalogue::{Entry, Section};
 use crate::table::{Stamp, page};
 
-/// Where the stamp is, from the root of the repository.
+/// The path of the stamp, relative to the root of the repository.
 const STAMP: &str = "tests/crates/checked.toml";
 
-/// Where the page is, from the root of the repository.
+/// The path of the page, relative to the root of the repository.
 const PAGE: &str = "docs/crates.md";
 
-/// Records that `entry` was seen as recorded with `version` in this `month`, in the file of `catalogue` that has it.
+/// Records in the catalogue that `entry` matched its recorded result with `version` in this `month`.
 pub fn update(catalogue: &Path, entry: &Entry, version: &str, month: &str) -> Result<(), Problem> {
     let Entry { name, version: old_version, checked, .. } = entry;
     let checked = checked.as_ref().map(|month| format!("checked = \"{month}\"\n"));
@@ -33,13 +33,13 @@ pub fn update(catalogue: &Path, entry: &Entry, version: &str, month: &str) -> Re
     Err(format!("{name}: write `version` below `name`, and `checked` below it").into())
 }
 
-/// This month, and the versions of hype and Rust that are used here.
+/// Returns this month and the versions of hype and Rust.
 pub fn stamp(root: &Path) -> Result<Stamp, Problem> {
     let manifest: Table = fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
     let hype = manifest["workspace"]["package"]["version"].as_str().unwrap_or_default().to_owned();
-    let rust = said("rustc", &["--version"])?;
+    let rust = output_line("rustc", &["--version"])?;
     let rust = rust.split(' ').nth(1).unwrap_or_default().to_owned();
-    Ok(Stamp { month: said("date", &["+%Y-%m"])?, hype, rust })
+    Ok(Stamp { month: output_line("date", &["+%Y-%m"])?, hype, rust })
 }
 
 /// Records the stamp of the last check.
@@ -53,8 +53,8 @@ pub fn write_page(root: &Path, sections: &[Section]) -> Result<(), Problem> {
     Ok(fs::write(root.join(PAGE), page(&stamp, sections)?)?)
 }
 
-/// The line that a command prints.
-fn said(command: &str, arguments: &[&str]) -> Result<String, Problem> {
+/// Returns the line that a command prints.
+fn output_line(command: &str, arguments: &[&str]) -> Result<String, Problem> {
     let output = Command::new(command).args(arguments).output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

@@ -1,15 +1,15 @@
-//! The page of the docs: what is recorded, as tables.
+//! The page of the docs: the recorded results as tables.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
 use crate::catalogue::{Entry, Expected, Section, Step};
 
-/// With what crates were checked last.
+/// The month and versions of the last check.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
-    /// The month, as 2026-11.
+    /// The month, in the form 2026-11.
     pub month: String,
     /// The version of hype.
     pub hype: String,
@@ -17,15 +17,15 @@ pub struct Stamp {
     pub rust: String,
 }
 
-/// Writes the page.
+/// Returns the page.
 pub fn page(stamp: &Stamp, sections: &[Section]) -> Result<String, Problem> {
     let Stamp { month, hype, rust } = stamp;
     let mut page = format!(
         "<!-- tests/crates/run writes this page from tests/crates/catalogue: change it there. -->\n\
          # Crates in closures\n\n\
          Which crates work in a closure, as of {month}, with hype {hype} and Rust {rust}. Each crate was built into a \
-         closure that\nuses it, and the closure was run and its value compared. *Builds* and *runs* tell the results, \
-         *checked* the month of\nthe last check. Checks use a crate's default features unless the last column names \
+         closure that\nuses it, and the closure was run and its value compared. *Builds* and *runs* are the results, \
+         *checked* is the month\nof the last check. Checks use a crate's default features unless the last column names \
          others. The machine had no C\ncompiler for `wasm32-wasip1`.\n\n\
          The program can use a crate that fails in a closure: \
          `[target.'cfg(not(target_family = \"wasm\"))'.dependencies]`\nkeeps it out of the component. \
@@ -57,7 +57,7 @@ pub fn page(stamp: &Stamp, sections: &[Section]) -> Result<String, Problem> {
     Ok(page)
 }
 
-/// The row of `entry`, if it was checked.
+/// Returns the row of `entry`, if it was checked.
 fn row(entry: &Entry) -> Option<Result<String, Problem>> {
     let month = entry.checked.as_ref()?;
     Some(entry.expected().map(|expected| {
@@ -75,7 +75,7 @@ fn row(entry: &Entry) -> Option<Result<String, Problem>> {
     }))
 }
 
-/// What there is to say of a crate: how it was built, what else to know, what to use instead.
+/// Returns the remarks on a crate: its features, its note, and its alternatives.
 fn remarks(entry: &Entry) -> Vec<String> {
     let features: Vec<_> = entry.features.iter().map(|name| format!("`{name}`")).collect();
     let built = match (entry.default_features, features.join(", ")) {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_how_far_the_crate_comes() {
+    fn row_has_the_result_of_each_step() {
         let checked = "name = \"a\"\nversion = \"1.2.3\"\nchecked = \"2026-11\"\n";
         assert_eq!(
             row_of(&format!("{checked}value = \"1\"\nfeatures = [\"b\"]")),
@@ -117,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_has_no_row() {
+    fn unchecked_crate_has_no_row() {
         let guess = toml::from_str("name = \"a\"\nversion = \"1\"\nvalue = \"1\"").unwrap();
         assert!(row(&guess).is_none());
     }
 
     #[test]
-    fn the_page_is_what_the_catalogue_says() {
+    fn page_of_the_docs_is_up_to_date() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
         let sections = crate::catalogue::read(&root.join("tests/crates/catalogue")).unwrap();

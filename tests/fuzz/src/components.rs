@@ -1,7 +1,7 @@
 use hype::Component;
 use hype_wire::{Function, WIRE_FORMAT, section};
 
-/// Bytes as the custom section in which a component tells of its functions.
+/// Decodes bytes as the custom section that lists a component's functions.
 pub(crate) fn section(bytes: &[u8]) -> bool {
     let Ok(functions) = section::decode(bytes) else { return false };
     let written: Vec<u8> = functions.iter().flat_map(record).collect();
@@ -12,14 +12,14 @@ pub(crate) fn section(bytes: &[u8]) -> bool {
     for function in &functions {
         let signature = function.to_string();
         assert!(signature.starts_with(&function.name), "{signature}");
-        // A name of its own may have `::` in it.
+        // A function's name may contain `::`.
         let name = function.qualified_name();
         assert!(name.ends_with(section::plain_name(&name)), "{name}");
     }
     true
 }
 
-/// Bytes as the file of a component.
+/// Decodes bytes as a component file.
 pub(crate) fn component(bytes: &[u8]) -> bool {
     let component = match Component::new("x.wasm", bytes.to_vec()) {
         Ok(component) => component,
@@ -28,21 +28,27 @@ pub(crate) fn component(bytes: &[u8]) -> bool {
             return false;
         }
     };
-    let places = component.functions().iter().map(|function| (&function.file, function.line));
-    assert!(places.is_sorted(), "its functions are not in the order of its sources");
+    let locations = component.functions().iter().map(|function| (&function.file, function.line));
+    assert!(locations.is_sorted(), "the functions are not in the order of the sources");
     for function in component.functions() {
         let name = function.qualified_name();
         let same = |other: &&Function| other.name == name || other.qualified_name() == name;
         let is_alone = component.functions().iter().filter(same).count() == 1;
         assert_eq!(component.function(&name).is_ok(), is_alone, "{name}");
     }
-    assert!(component.only_function().is_err() || component.functions().len() == 1);
+    let exported = component.wit_functions().unwrap_or_default();
+    for function in exported.iter().filter(|_| component.functions().is_empty()) {
+        let name = function.reference().to_string();
+        assert_eq!(component.function(&name).is_ok(), function.refusal.is_none(), "{name}");
+    }
+    let count = component.functions().len().max(exported.len());
+    assert!(component.only_function().is_err() || count == 1);
     let names = component.imports().iter().chain(component.exports());
     assert!(names.map(String::len).sum::<usize>() <= bytes.len());
     true
 }
 
-/// The bytes of one function in the section, as they are documented.
+/// Encodes the record of one function in the documented format.
 pub(crate) fn record(function: &Function) -> Vec<u8> {
     let number = |number: u32| number.to_le_bytes().to_vec();
     let text = |text: &str| [number(text.len() as u32), text.as_bytes().to_vec()].concat();

@@ -1,12 +1,12 @@
 use std::path::{Component, Path};
 
-use hype_wire::{Digest, TerminationLine, check_guest_path, is_below, names};
+use hype_wire::{Digest, GuestPath, TerminationLine, is_below, names};
 
-/// Bytes as a line, a URL, a digest and a guest's path.
+/// Decodes bytes as a termination line, a manifest's URL, a digest and a guest's path.
 pub(crate) fn names(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
-    let readings = [termination_line(text), manifest_url(text), digest(text), guest_path(text)];
-    readings.contains(&true)
+    let is_valid = [termination_line(text), manifest_url(text), digest(text), guest_path(text)];
+    is_valid.contains(&true)
 }
 
 fn termination_line(text: &str) -> bool {
@@ -25,8 +25,8 @@ fn termination_line(text: &str) -> bool {
 
 fn manifest_url(text: &str) -> bool {
     let Some((stage, run_id)) = names::split_manifest(text) else { return false };
-    assert_eq!(format!("{stage}/{}", names::manifest(run_id)), text);
-    assert!(!run_id.is_empty() && !run_id.contains('/'), "{run_id}");
+    assert_eq!(format!("{stage}/{}", names::manifest(&run_id)), text);
+    assert!(names::is_run_id(&run_id), "{run_id}");
     true
 }
 
@@ -36,11 +36,10 @@ fn digest(text: &str) -> bool {
     true
 }
 
-/// One that passes names a place below the guest's root, and never one of the system's.
+/// Checks that a valid guest path is below the root and outside the system's directories.
 fn guest_path(text: &str) -> bool {
-    if check_guest_path(text).is_err() {
-        return false;
-    }
+    let Ok(path) = text.parse::<GuestPath>() else { return false };
+    assert_eq!(path.as_str(), text);
     let mut parts = Path::new(text).components();
     assert_eq!(parts.next(), Some(Component::RootDir), "{text}");
     let names: Vec<_> = parts

@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
-use hype_wire::{End, Outcome, Payload, RunManifest, WireError};
+use hype_wire::{End, Lease, Outcome, Payload, RunManifest, WireError};
 
-/// Bytes as a runner would leave them for a submitter.
+/// Decodes bytes as an outcome, at the submitter.
 pub(crate) fn outcome(bytes: &[u8]) -> bool {
     let outcome =
         match read("outcome", bytes, Outcome::MAX_SIZE, Outcome::from_bytes, Outcome::to_bytes) {
@@ -10,7 +10,7 @@ pub(crate) fn outcome(bytes: &[u8]) -> bool {
             None => return false,
         };
     if let End::Failure(failure) = &outcome.end {
-        // A screen or two of each, whatever the bytes are.
+        // Messages are bounded for any input.
         assert!(failure.message.len() <= 16 << 10);
         assert!(failure.causes.len() <= 32 && failure.backtrace.len() <= 256);
         assert_eq!(failure.clone().shortened(), *failure);
@@ -18,7 +18,7 @@ pub(crate) fn outcome(bytes: &[u8]) -> bool {
     true
 }
 
-/// Bytes as a submitter would leave them for a runner.
+/// Decodes bytes as a manifest, in the runner.
 pub(crate) fn manifest(bytes: &[u8]) -> bool {
     let manifest = read(
         "manifest",
@@ -36,9 +36,14 @@ pub(crate) fn manifest(bytes: &[u8]) -> bool {
     true
 }
 
-/// What `bytes` are read as, which is written and read again as the same.
+/// Decodes bytes as a lease, at a program that attaches.
+pub(crate) fn lease(bytes: &[u8]) -> bool {
+    read("lease", bytes, Lease::MAX_SIZE, Lease::from_bytes, Lease::to_bytes).is_some()
+}
+
+/// Decodes `bytes`, and asserts that the object encodes and decodes to an equal object.
 fn read<T: PartialEq + Debug>(
-    what: &str,
+    kind: &str,
     bytes: &[u8],
     max_size: u64,
     from_bytes: fn(&[u8]) -> Result<T, WireError>,
@@ -51,14 +56,14 @@ fn read<T: PartialEq + Debug>(
             return None;
         }
     };
-    assert!(bytes.len() as u64 <= max_size, "a {what} of {} bytes is read", bytes.len());
+    assert!(bytes.len() as u64 <= max_size, "a {kind} of {} bytes is accepted", bytes.len());
     let written = match to_bytes(&object) {
         Ok(written) => written,
-        Err(error) => panic!("cannot write the {what} again: {error}"),
+        Err(error) => panic!("cannot encode the {kind} again: {error}"),
     };
     match from_bytes(&written) {
         Ok(again) => assert_eq!(again, object),
-        Err(error) => panic!("cannot read the {what} again: {error}"),
+        Err(error) => panic!("cannot decode the {kind} again: {error}"),
     }
     Some(object)
 }

@@ -1,11 +1,13 @@
+#![expect(clippy::unwrap_used, reason = "the seeds are valid")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hype_guest::__internal::{Argument, BoundArguments};
 use hype_wire::{
     Access, Artefact, Blob, Bytes, Call, ComponentRef, Digest, End, Failure, FailureKind, File,
-    Frame, Function, HYPE_VERSION, Job, Location, Mount, Outcome, Parameter, Payload, RunManifest,
-    Statistics, TerminationLine, ValueType, codec,
+    Frame, Function, HYPE_VERSION, Job, Lease, Location, Mount, Outcome, Parameter, Payload, RunId,
+    RunManifest, Statistics, TerminationLine, ValueType, codec,
 };
 
 use crate::components::record;
@@ -168,28 +170,41 @@ pub(crate) fn outcomes() -> Vec<Vec<u8>> {
         End::Failure(Failure::new(FailureKind::Interrupted, "")),
     ];
     let outcomes = ends.map(|end| {
-        let mut outcome = Outcome::new("run-1", 2, end, statistics.clone());
+        let mut outcome = Outcome::new(RunId::of_number(1), 2, end, statistics.clone());
         outcome.stdout = Bytes(b"out\n".to_vec());
         bytes_of(outcome.to_bytes())
     });
     outcomes.into()
 }
 
+pub(crate) fn leases() -> Vec<Vec<u8>> {
+    let term = std::time::Duration::from_secs(60);
+    let mut lease = Lease::new(RunId::of_number(1), "greet", "owner-7", term);
+    let first = bytes_of(lease.to_bytes());
+    lease.renewals = 1 << 40;
+    lease.detached = true;
+    vec![first, bytes_of(lease.to_bytes())]
+}
+
 pub(crate) fn manifests() -> Vec<Vec<u8>> {
     let component = ComponentRef { name: "x.wasm".into(), blob: blob() };
     let inline = Payload::Inline(Bytes(codec::array_head(0)));
     let small = Call::closure("a::b", inline);
-    let small = RunManifest::new("run-1", Job::new(component.clone()), small);
+    let small = RunManifest::new(RunId::of_number(1), Job::new(component.clone()), small);
     let mut large = Job::new(component);
     large.artefact = Some(Artefact { platform: "x86_64-v3".into(), blob: blob() });
     large.env.insert("LOG".into(), "info".into());
-    large.files.push(File { path: "/models/small.bin".into(), blob: blob() });
+    large.files.push(File { path: "/models/small.bin".parse().unwrap(), blob: blob() });
     for (path, access) in [("/data", Access::ReadOnly), ("/out", Access::ReadWrite)] {
-        large.mounts.push(Mount { source: "/var/data".into(), path: path.into(), access });
+        large.mounts.push(Mount {
+            source: "/var/data".into(),
+            path: path.parse().unwrap(),
+            access,
+        });
     }
     large.limits.timeout_ms = Some(60_000);
     large.limits.memory = Some(1 << 30);
-    let large = RunManifest::new("run-2", large, Call::closure("a::b", staged()));
+    let large = RunManifest::new(RunId::of_number(2), large, Call::closure("a::b", staged()));
     [small, large].map(|manifest| bytes_of(manifest.to_bytes())).into()
 }
 
@@ -221,14 +236,14 @@ pub(crate) fn sections() -> Vec<Vec<u8>> {
     vec![functions(), record(&function("count", &[("text", "String")]))]
 }
 
-/// A section of a component or module: its number, its length and its body.
+/// Encodes a section of a component or module: its id, its length and its body.
 fn part(id: u8, body: &[u8]) -> Vec<u8> {
     let (low, high) = (body.len() & 0x7f | 0x80, body.len() >> 7);
     assert!(high < 0x80, "a seed is too large");
     [&[id, low as u8, high as u8], body].concat()
 }
 
-/// A name as it stands in imports and exports of components, and what is said of it.
+/// Encodes a named import or export of a component.
 fn named(name: &str, rest: &[u8]) -> Vec<u8> {
     [&[1, 0, name.len() as u8], name.as_bytes(), rest].concat()
 }
@@ -260,4 +275,11 @@ pub(crate) fn names() -> Vec<Vec<u8>> {
         "/processes/.../ü".to_owned(),
     ];
     texts.map(String::into_bytes).into()
+}
+
+/// Any bytes choose a type and a value of it.
+pub(crate) fn wit() -> Vec<Vec<u8>> {
+    let bytes =
+        |seed: u32| (0..200).map(move |index| (index * (2 * seed + 1) + seed) as u8).collect();
+    (0..32).map(bytes).collect()
 }

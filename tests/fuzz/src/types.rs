@@ -57,7 +57,7 @@ pub(crate) enum Adjacent {
     Two(String, u8),
 }
 
-/// What JSON can say.
+/// A JSON value.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Anything {

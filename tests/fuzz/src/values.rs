@@ -17,10 +17,10 @@ use crate::types::{
     Adjacent, Anything, Chain, Envelope, Expression, Flat, Message, Nested, Order, Shape, Unit,
 };
 
-/// How long a message about bytes that don't fit may be, whatever these are.
+/// The maximum size of an error message for any input, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
-/// A function's reading of its arguments, which gives them as they are written again.
+/// Decodes the arguments of a function and encodes them again.
 type Signature = fn(&[u8]) -> Result<Vec<u8>, Failure>;
 
 macro_rules! signature {
@@ -59,7 +59,7 @@ const SIGNATURES: &[Signature] = &[
     signature!(Message, Anything, Envelope, Chain, ()),
 ];
 
-/// Bytes as a submitter would hand them to a function, by what is compiled into a component.
+/// Decodes bytes as the arguments of a function, by the code that is compiled into a component.
 pub(crate) fn arguments(bytes: &[u8]) -> bool {
     let read = SIGNATURES.iter().filter(|signature| match signature(bytes) {
         Ok(written) => {
@@ -77,19 +77,19 @@ pub(crate) fn arguments(bytes: &[u8]) -> bool {
     read.count() > 0
 }
 
-/// Bytes as a runner would hand them to a submitter, for a type.
-type Reading = fn(&[u8]) -> bool;
+/// Returns whether bytes are a valid result of one type.
+type ResultCheck = fn(&[u8]) -> bool;
 
 macro_rules! results {
     ($($value:ty),* $(,)?) => {
-        &[$((type_name::<$value>, returns::<$value>)),*]
+        &[$((type_name::<$value>, is_result::<$value>)),*]
     };
 }
 
-/// Gives the name of a type.
+/// Returns the name of a type.
 type Name = fn() -> &'static str;
 
-const RESULTS: &[(Name, Reading)] = results![
+const RESULTS: &[(Name, ResultCheck)] = results![
     (),
     bool,
     u8,
@@ -144,30 +144,34 @@ const RESULTS: &[(Name, Reading)] = results![
     Unit,
 ];
 
-/// The types as which results are read, each by a function that says whether some bytes are one.
-pub fn types_of_results() -> impl Iterator<Item = (&'static str, Reading)> {
-    RESULTS.iter().map(|(name, reading)| (name(), *reading))
+/// Returns the names of the result types, each with a function that returns whether bytes are a valid value.
+pub fn types_of_results() -> impl Iterator<Item = (&'static str, ResultCheck)> {
+    RESULTS.iter().map(|(name, check)| (name(), *check))
 }
 
-/// Bytes as a runner would hand them to a submitter.
+/// Decodes bytes as a result of each type, at the submitter.
 pub(crate) fn results(bytes: &[u8]) -> bool {
     let is_one_value = codec::from_slice::<IgnoredAny>(bytes).is_ok();
     if is_one_value {
-        assert_eq!(end_of_value(bytes), Some(bytes.len()), "its end is elsewhere");
+        assert_eq!(
+            end_of_value(bytes),
+            Some(bytes.len()),
+            "decoders disagree about the value's end"
+        );
     }
-    let read = RESULTS.iter().filter(|(_, reading)| reading(bytes)).count() > 0;
-    assert!(is_one_value || !read, "something is read of what is not one value");
-    read
+    let is_valid = RESULTS.iter().filter(|(_, check)| check(bytes)).count() > 0;
+    assert!(is_one_value || !is_valid, "bytes that are not one value are decoded");
+    is_valid
 }
 
-/// Where another decoder finds the end of the value that `bytes` begin with.
+/// Returns the end of the first value in `bytes` by another decoder.
 fn end_of_value(bytes: &[u8]) -> Option<usize> {
     let mut decoder = rmp_serde::Deserializer::new(std::io::Cursor::new(bytes));
     IgnoredAny::deserialize(&mut decoder).ok()?;
     usize::try_from(decoder.position()).ok()
 }
 
-fn returns<T: Argument>(bytes: &[u8]) -> bool {
+fn is_result<T: Argument>(bytes: &[u8]) -> bool {
     let value = match codec::from_vec::<T>(bytes.to_vec()) {
         Ok(value) => value,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! Every target on its seeds, on small changes of these, and on all that was ever found.
+//! Runs every target on its seeds, on mutations of them, and on the inputs of fixed bugs.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fuzz_targets::TARGETS;
 
-fn here(path: &str) -> PathBuf {
+fn in_package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
@@ -17,7 +17,7 @@ fn files(directory: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 #[test]
-fn each_seed_is_read() {
+fn seeds_are_valid() {
     for target in TARGETS {
         for (number, seed) in (target.seeds)().iter().enumerate() {
             assert!((target.run)(seed), "seed {number} of {}: {seed:x?}", target.name);
@@ -26,16 +26,16 @@ fn each_seed_is_read() {
 }
 
 #[test]
-fn small_changes_of_a_seed_break_no_promise() {
+fn mutated_seeds_keep_the_invariants() {
     for target in TARGETS {
         for seed in (target.seeds)() {
-            for place in 0..seed.len() {
-                (target.run)(&seed[..place]);
-                (target.run)(&seed[place..]);
-                let mut changed = seed.clone();
-                for byte in [seed[place] ^ 1, 0x81, 0xc1, 0xdd, 0xff] {
-                    changed[place] = byte;
-                    (target.run)(&changed);
+            for index in 0..seed.len() {
+                (target.run)(&seed[..index]);
+                (target.run)(&seed[index..]);
+                let mut mutated = seed.clone();
+                for byte in [seed[index] ^ 1, 0x81, 0xc1, 0xdd, 0xff] {
+                    mutated[index] = byte;
+                    (target.run)(&mutated);
                 }
             }
         }
@@ -43,9 +43,9 @@ fn small_changes_of_a_seed_break_no_promise() {
 }
 
 #[test]
-fn what_was_found_stays_fixed() {
+fn regressions_keep_the_invariants() {
     let mut runs = 0;
-    for directory in files(&here("regressions")).filter(|path| path.is_dir()) {
+    for directory in files(&in_package("regressions")).filter(|path| path.is_dir()) {
         let name = directory.file_name().unwrap().to_string_lossy().into_owned();
         let target = fuzz_targets::target(&name);
         for input in files(&directory) {
@@ -53,12 +53,12 @@ fn what_was_found_stays_fixed() {
             runs += 1;
         }
     }
-    assert!(runs > 0, "there is nothing in regressions/");
+    assert!(runs > 0, "regressions/ is empty");
 }
 
 #[test]
-fn each_target_has_a_program_for_libfuzzer() {
-    let programs: BTreeSet<_> = files(&here("libfuzzer/targets"))
+fn each_target_has_a_libfuzzer_program() {
+    let programs: BTreeSet<_> = files(&in_package("libfuzzer/targets"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let targets: BTreeSet<_> = TARGETS.iter().map(|target| target.name.to_owned()).collect();

@@ -1,4 +1,4 @@
-//! What differs between two runs, unless they are to be alike.
+//! Random numbers and clocks: different in each run, except with a seed.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant, SystemTime, SystemTimeError};
 
 use serde::{Deserialize, Serialize};
 
-/// What a function sees of chance and time.
+/// Randomness and time, as a function observes them.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Observation {
     /// A random number.
     pub number: u64,
-    /// Ten words in an order that chance makes.
+    /// Ten words in the iteration order of a hash set.
     pub words: Vec<String>,
     /// The time since 1970.
     pub time: Duration,
-    /// How long all of that took.
+    /// The duration of the observation.
     pub took: Duration,
 }
 
-/// Looks at chance and time.
+/// Reads randomness and clocks.
 #[hype::function]
-pub fn look() -> Result<Seen, SystemTimeError> {
+pub fn look() -> Result<Observation, SystemTimeError> {
     let start = Instant::now();
     let words: HashSet<String> = (0..10).map(|number| number.to_string()).collect();
-    Ok(Seen {
+    Ok(Observation {
         number: RandomState::new().hash_one("one"),
         words: words.into_iter().collect(),
         time: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?,
@@ -33,14 +33,14 @@ pub fn look() -> Result<Seen, SystemTimeError> {
     })
 }
 
-/// When a file that it writes was changed, as the file says.
+/// Writes a file and returns its modification time.
 #[hype::function]
 pub fn written() -> io::Result<SystemTime> {
     std::fs::write("/tmp/a", "a")?;
     std::fs::metadata("/tmp/a")?.modified()
 }
 
-/// Looks at the clock until this time is over, and says how often that was.
+/// Reads the clock until `time` has passed. Returns the number of readings.
 #[hype::function]
 pub fn look_for(time: Duration) -> u64 {
     let start = Instant::now();
@@ -51,7 +51,7 @@ pub fn look_for(time: Duration) -> u64 {
     looks
 }
 
-/// Sleeps, and says for how long, by both clocks.
+/// Sleeps. Returns the duration by both clocks.
 #[hype::function]
 pub fn sleep_for(time: Duration) -> Result<[Duration; 2], SystemTimeError> {
     let (start, wall) = (Instant::now(), SystemTime::now());
@@ -59,7 +59,7 @@ pub fn sleep_for(time: Duration) -> Result<[Duration; 2], SystemTimeError> {
     Ok([start.elapsed(), wall.elapsed()?])
 }
 
-/// Waits for the first of these times to be over, and says which those are.
+/// Waits until the first of these times has passed. Returns the indices of all timers that fired.
 #[cfg(target_family = "wasm")]
 #[hype::function]
 pub fn wait_for_one(times: Vec<Duration>) -> io::Result<Vec<u64>> {
@@ -79,8 +79,8 @@ pub fn wait_for_one(times: Vec<Duration>) -> io::Result<Vec<u64>> {
     };
     let timers: Vec<_> = (0..).zip(&times).map(timer).collect();
     let mut events: Vec<wasi::Event> = Vec::with_capacity(timers.len());
-    // SAFETY: there are as many timers as is said, and room for as many events, of which as many are
-    // there as are told.
+    // SAFETY: `timers` has as many elements as passed, `events` has capacity for as many, and the host initializes as
+    // many as it returns.
     unsafe {
         let over = wasi::poll_oneoff(timers.as_ptr(), events.as_mut_ptr(), timers.len())
             .map_err(|error| io::Error::from_raw_os_error(error.raw().into()))?;
@@ -89,7 +89,7 @@ pub fn wait_for_one(times: Vec<Duration>) -> io::Result<Vec<u64>> {
     Ok(events.iter().map(|event| event.userdata).collect())
 }
 
-/// Natively there is nobody to ask.
+/// Returns an error, since natively there is no `poll_oneoff`.
 #[cfg(not(target_family = "wasm"))]
 #[hype::function]
 pub fn wait_for_one(times: Vec<Duration>) -> io::Result<Vec<u64>> {

@@ -1,8 +1,8 @@
-//! What a closure can't do or does differently: what docs/closures.md quotes, provoked.
+//! Unsupported or different behaviour in a closure: provokes what docs/closures.md quotes.
 
 #![cfg_attr(
     target_family = "wasm",
-    expect(clippy::unwrap_used, reason = "what a panic says is what is looked at")
+    expect(clippy::unwrap_used, reason = "the message of a panic is what the tests check")
 )]
 
 use std::path::PathBuf;
@@ -12,25 +12,25 @@ use native as here;
 #[cfg(target_family = "wasm")]
 use wasm as here;
 
-/// What came of something, or how it failed.
-type Told = Result<String, Box<dyn std::error::Error + Send + Sync>>;
+/// The text result of an operation, or its error.
+type TextResult = Result<String, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Does `what`, and says what came of it.
+/// Executes the operation `what` and returns its result.
 #[hype::function(fallible)]
-pub fn differ(what: String) -> Told {
+pub fn differ(what: String) -> TextResult {
     here::differ(&what)
 }
 
-/// Takes a number of the machine's size.
+/// Takes a number of pointer size.
 #[hype::function]
 pub fn take_size(size: usize) -> bool {
     size > 0
 }
 
-/// Gives a path that is not UTF-8.
+/// Returns a path that is not UTF-8.
 #[hype::function]
 pub fn give_path() -> PathBuf {
-    here::path_that_is_no_text()
+    here::non_utf8_path()
 }
 
 /// Takes a path.
@@ -39,32 +39,32 @@ pub fn take_path(path: PathBuf) -> bool {
     path.is_absolute()
 }
 
-/// Keeps an array of so many MiB on the stack, and gives the sum of its bytes.
+/// Keeps an array of `mib` MiB on the stack. Returns the sum of its bytes.
 #[hype::function]
 pub fn keep_array(mib: u32) -> u64 {
     here::keep_array(mib)
 }
 
-/// Reads so far from the address zero, where nothing is, though there is stack left.
+/// Reads at `offset` from address zero, where no memory is, while enough stack is left.
 #[hype::function]
 pub fn read_nowhere(offset: i32) -> u8 {
     here::read_nowhere(offset)
 }
 
-/// Fills more memory than there is, though there is stack left.
+/// Writes beyond the end of memory, while enough stack is left.
 #[hype::function]
 pub fn fill_beyond_memory() -> u8 {
     here::fill_beyond_memory()
 }
 
-/// Nothing of this can be provoked outside of a closure.
+/// Stubs: nothing of this can be provoked outside of a closure.
 #[cfg(not(target_family = "wasm"))]
 mod native {
-    pub(super) fn differ(what: &str) -> super::Told {
+    pub(super) fn differ(what: &str) -> super::TextResult {
         Err(format!("`{what}` only runs in a closure").into())
     }
 
-    pub(super) fn path_that_is_no_text() -> std::path::PathBuf {
+    pub(super) fn non_utf8_path() -> std::path::PathBuf {
         std::path::PathBuf::new()
     }
 
@@ -95,9 +95,9 @@ mod wasm {
 
     use rayon::prelude::*;
 
-    use super::Told;
+    use super::TextResult;
 
-    pub(super) fn differ(what: &str) -> Told {
+    pub(super) fn differ(what: &str) -> TextResult {
         let (module, what) = what.split_once(' ').unwrap_or((what, ""));
         match module {
             "thread" => threads(what),
@@ -111,8 +111,8 @@ mod wasm {
         }
     }
 
-    pub(super) fn path_that_is_no_text() -> PathBuf {
-        // SAFETY: the bytes are in the form of this system, which takes any.
+    pub(super) fn non_utf8_path() -> PathBuf {
+        // SAFETY: WASI accepts any bytes in this encoding.
         unsafe { OsStr::from_encoded_bytes_unchecked(b"/tmp/\xff") }.into()
     }
 
@@ -133,13 +133,13 @@ mod wasm {
     }
 
     pub(super) fn read_nowhere(offset: i32) -> u8 {
-        // SAFETY: there is none; the read is what must trap.
+        // SAFETY: none; the read must trap.
         unsafe { std::ptr::read_volatile(offset as usize as *const u8) }
     }
 
     pub(super) fn fill_beyond_memory() -> u8 {
         let mut bytes = vec![0_u8; 8];
-        // SAFETY: there is none; the write is what must trap.
+        // SAFETY: none; the write must trap.
         unsafe { std::ptr::write_bytes(bytes.as_mut_ptr(), 1, std::hint::black_box(2 << 30)) };
         bytes[0]
     }
@@ -148,7 +148,7 @@ mod wasm {
         String::new()
     }
 
-    fn threads(what: &str) -> Told {
+    fn threads(what: &str) -> TextResult {
         match what {
             "spawn" => Ok(nothing(thread::spawn(|| 1).join())),
             "scope" => Ok(nothing(thread::scope(|scope| scope.spawn(|| 1).join().is_ok()))),
@@ -178,7 +178,7 @@ mod wasm {
         }
     }
 
-    fn parallel(what: &str) -> Told {
+    fn parallel(what: &str) -> TextResult {
         let builder = || rayon::ThreadPoolBuilder::new().num_threads(1);
         match what {
             "pool" => Ok(builder().build().map(nothing)?),
@@ -194,11 +194,11 @@ mod wasm {
         }
     }
 
-    fn files(what: &str) -> Told {
+    fn files(what: &str) -> TextResult {
         let path = Path::new("/tmp/file");
         fs::write(path, "text")?;
         let file = File::options().read(true).write(true).open(path)?;
-        let told = match what {
+        let text = match what {
             "missing" => fs::read_to_string("/data/words").map(nothing)?,
             "root" => fs::read_dir("/").map(nothing)?,
             "read-only" => fs::write("/shown/file", "").map(nothing)?,
@@ -230,7 +230,7 @@ mod wasm {
                 file.set_permissions(file.metadata()?.permissions()).map(nothing)?
             }
             "readonly" => format!("readonly {}", file.metadata()?.permissions().readonly()),
-            "no text" => File::open(path_that_is_no_text()).map(nothing)?,
+            "no text" => File::open(non_utf8_path()).map(nothing)?,
             "before 1970" => {
                 let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
                 file.set_times(FileTimes::new().set_modified(before)).map(nothing)?
@@ -246,16 +246,16 @@ mod wasm {
                 env::set_current_dir("/").map(nothing)?
             }
         };
-        Ok(format!("{told}, file {}", file.as_raw_fd() > 0))
+        Ok(format!("{text}, file {}", file.as_raw_fd() > 0))
     }
 
-    fn environment(what: &str) -> Told {
+    fn environment(what: &str) -> TextResult {
         match what {
             "current_exe" => Ok(env::current_exe().map(nothing)?),
             "join_paths" => Ok(env::join_paths(["/a", "/b"]).map(nothing)?),
             "split_paths" => Ok(nothing(env::split_paths("/a:/b").count())),
             _ => {
-                // SAFETY: there is one thread.
+                // SAFETY: the closure has one thread.
                 unsafe { env::set_var("NEW", "value") };
                 let input = io::read_to_string(io::stdin())?;
                 let (home, new) = (env::home_dir(), env::var("NEW")?);
@@ -265,7 +265,7 @@ mod wasm {
         }
     }
 
-    fn processes(what: &str) -> Told {
+    fn processes(what: &str) -> TextResult {
         match what {
             "id" => Ok(nothing(process::id())),
             "command" => Ok(process::Command::new("ls").output().map(nothing)?),
@@ -275,7 +275,7 @@ mod wasm {
         }
     }
 
-    fn network(what: &str) -> Told {
+    fn network(what: &str) -> TextResult {
         match what {
             "connect" => Ok(TcpStream::connect("1.1.1.1:80").map(nothing)?),
             "bind" => Ok(UdpSocket::bind("127.0.0.1:0").map(nothing)?),
@@ -284,7 +284,7 @@ mod wasm {
         }
     }
 
-    fn memory(what: &str) -> Told {
+    fn memory(what: &str) -> TextResult {
         match what {
             "all" => {
                 let mut hoard: Vec<Vec<u8>> = Vec::new();
@@ -296,7 +296,7 @@ mod wasm {
         }
     }
 
-    fn ends(what: &str) -> Told {
+    fn ends(what: &str) -> TextResult {
         match what {
             "panic" => panic!("no weights"),
             "caught" => Ok(nothing(panic::catch_unwind(|| panic!("no weights")).is_err())),

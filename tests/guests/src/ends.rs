@@ -1,4 +1,4 @@
-//! Every way in which a closure can end without a value.
+//! Closures that end without a value, in every possible way.
 
 use std::fmt;
 use std::io;
@@ -54,7 +54,7 @@ pub fn read_missing() -> io::Result<String> {
     std::fs::read_to_string("/tmp/missing")
 }
 
-/// Panics, in a function of its own.
+/// Panics in another function.
 #[hype::function]
 pub fn panic(message: String) -> u32 {
     panic_with(&message)
@@ -74,7 +74,7 @@ pub fn unwrap_none() -> u32 {
     std::hint::black_box(nothing).unwrap()
 }
 
-/// Executes what must not be executed.
+/// Executes an `unreachable` instruction.
 #[hype::function]
 pub fn trap() -> u32 {
     trap_inside()
@@ -103,7 +103,7 @@ fn descend(depth: u64) -> u64 {
     std::hint::black_box([depth; 64]).iter().sum::<u64>() + descend(depth + 1)
 }
 
-/// Leaves instead of returning.
+/// Calls `exit` instead of returning.
 #[hype::function]
 pub fn exit(status: i32) {
     std::process::exit(status);
@@ -123,13 +123,13 @@ fn take_all() -> usize {
     }
 }
 
-/// Asks for memory that it may not have, and makes do without it.
+/// Requests more memory than allowed, and handles the error.
 #[hype::function]
 pub fn make_do() -> bool {
     Vec::<u8>::new().try_reserve_exact(1 << 30).is_err()
 }
 
-/// Computes for ever.
+/// Computes forever.
 #[hype::function]
 pub fn spin() -> u64 {
     spin_inside()
@@ -140,6 +140,19 @@ fn spin_inside() -> u64 {
     let mut count = 0u64;
     loop {
         count = std::hint::black_box(count.wrapping_add(1));
+    }
+}
+
+/// Returns `index`, unless `divisor` divides it: then it fails, panics, or takes memory until there is none left, in turn.
+#[hype::function]
+pub fn fail_each(divisor: u64, index: u64) -> Result<u64, Misfortune> {
+    if !index.is_multiple_of(divisor) {
+        return Ok(index);
+    }
+    match index / divisor % 3 {
+        0 => Err(Misfortune),
+        1 => Ok(panic_with("unlucky").into()),
+        _ => Ok(take_all() as u64),
     }
 }
 

@@ -1,40 +1,40 @@
-//! Calls of the file system that its standard library would not make, or not like this.
+//! File system calls that the standard library would not make.
 
 use serde::{Deserialize, Serialize};
 
-/// One call. Directories are named by the guest paths of their mounts, or by the name that an
-/// [`OpenDirectory`](Self::OpenDirectory) gave; paths are below them, and reach the host as they are.
+/// A file system call. `at`, `from` and `to` name a directory: the guest path of a mount, or a name that
+/// [`OpenDirectory`](Self::OpenDirectory) assigned. Paths are relative to it, and reach the host unchanged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum FileCall {
-    /// Reads a file, following links or not.
+    /// Reads a file; `follow` sets whether links are followed.
     Read { at: String, path: String, follow: bool },
-    /// Writes a file, which is created and cut as these say.
+    /// Writes a file.
     Write { at: String, path: String, create: bool, truncate: bool },
-    /// Opens a directory, which is called `name` from then on.
+    /// Opens a directory and assigns it `name`.
     OpenDirectory { at: String, path: String, name: String },
-    /// Says which names are in a directory.
+    /// Lists the names in a directory.
     List { at: String, path: String },
-    /// Says what a link points to.
+    /// Returns the target of a link.
     ReadLink { at: String, path: String },
-    /// Says how large a file is, following links or not.
+    /// Returns the size of a file.
     Stat { at: String, path: String, follow: bool },
-    /// Makes a symbolic link.
+    /// Creates a symbolic link.
     Symlink { target: String, at: String, path: String },
-    /// Makes a second name of a file, following links or not.
+    /// Creates a hard link.
     Link { from: String, old: String, follow: bool, to: String, new: String },
-    /// Moves.
+    /// Moves a file or directory.
     Rename { from: String, old: String, to: String, new: String },
     /// Removes a file.
     Unlink { at: String, path: String },
     /// Removes a directory.
     RemoveDirectory { at: String, path: String },
-    /// Makes a directory.
+    /// Creates a directory.
     MakeDirectory { at: String, path: String },
-    /// Sets the times to the beginning of time, following links or not.
+    /// Sets the access and modification times to 1970.
     SetTimes { at: String, path: String, follow: bool },
 }
 
-/// Makes all `calls`, and says what each gave, or with which error it failed.
+/// Makes all `calls`. Returns the result or the error's name of each.
 #[hype::function]
 pub fn attempt(calls: Vec<FileCall>) -> Vec<Result<String, String>> {
     attempt_all(calls)
@@ -67,11 +67,11 @@ mod wasm {
 
     use super::FileCall;
 
-    /// The mounts by their guest paths.
+    /// Returns the mounts by their guest paths.
     pub(super) fn mounts() -> HashMap<String, Fd> {
         let mut mounts = HashMap::new();
         for fd in 3.. {
-            // SAFETY: nothing here is written to by the host but `path`, which is as long as it says.
+            // SAFETY: the host only writes to `path`, at most the length that it reported.
             unsafe {
                 let Ok(mount) = wasi::fd_prestat_get(fd) else { break };
                 let mut path = vec![0; mount.u.dir.pr_name_len];
@@ -92,8 +92,8 @@ mod wasm {
         let fd = |name: &str| directories.get(name).copied().ok_or(wasi::ERRNO_BADF);
         let flags = |follow| if follow { LOOKUPFLAGS_SYMLINK_FOLLOW } else { 0 };
         let done = |()| String::new();
-        // SAFETY: the host reads the paths and buffers that it is given, and writes to those which
-        // are borrowed as mutable, at most as much as they hold.
+        // SAFETY: the host reads the paths and buffers passed to it, and writes only to mutably borrowed ones, within
+        // their length.
         unsafe {
             match call {
                 Read { at, path, follow } => read(open(fd(at)?, path, *follow, 0, false)?),
@@ -158,7 +158,7 @@ mod wasm {
     unsafe fn read(file: Fd) -> Result<String, Errno> {
         let mut text = [0; 4096];
         let into = Iovec { buf: text.as_mut_ptr(), buf_len: text.len() };
-        // SAFETY: the host writes to `text` alone.
+        // SAFETY: the host only writes to `text`.
         let length = unsafe {
             let length = wasi::fd_read(file, &[into]);
             wasi::fd_close(file)?;
@@ -169,7 +169,7 @@ mod wasm {
 
     unsafe fn list(directory: Fd) -> Result<String, Errno> {
         let mut entries = [0; 4096];
-        // SAFETY: the host writes to `entries` alone.
+        // SAFETY: the host only writes to `entries`.
         let length = unsafe {
             let length = wasi::fd_readdir(directory, entries.as_mut_ptr(), entries.len(), 0);
             wasi::fd_close(directory)?;

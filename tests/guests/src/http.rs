@@ -1,4 +1,4 @@
-//! HTTP requests, good and bad.
+//! HTTP requests, valid and invalid.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hype::http::{Body, Request, Result};
 use serde::{Deserialize, Serialize};
 
-/// Status, URL and text of an answer.
+/// Status, URL and text of a response.
 pub type Answer = (u16, String, String);
 
 /// Gets a URL.
@@ -16,7 +16,7 @@ pub fn fetch(url: String) -> Result<Answer> {
     Ok((answer.status(), answer.url().to_owned(), answer.text()?))
 }
 
-/// Gets URLs one after the other, and gives how many bytes each has, read piece by piece.
+/// Fetches URLs one after the other. Returns the length of each body, which is streamed.
 #[hype::function]
 pub fn count(
     urls: Vec<String>,
@@ -25,7 +25,7 @@ pub fn count(
     urls.into_iter().map(count).collect()
 }
 
-/// Sends a request with a header and a body, which is read piece by piece.
+/// Sends a request with a header and a streamed body.
 #[hype::function]
 pub fn send(method: String, url: String, header: (String, String), body: String) -> Result<Answer> {
     let body = Body::Reader(Box::new(io::Cursor::new(body)));
@@ -33,23 +33,23 @@ pub fn send(method: String, url: String, header: (String, String), body: String)
     Ok((answer.status(), answer.url().to_owned(), answer.text()?))
 }
 
-/// What is sent as JSON.
+/// A JSON body.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// What.
+    /// The ordered item.
     pub item: String,
-    /// How many.
+    /// The number of items.
     pub count: u32,
 }
 
-/// Posts JSON with a token, and gets the same back.
+/// Posts JSON with a token. Returns the response, which must have the same shape.
 #[hype::function]
 pub fn order(url: String, order: Order) -> Result<Order> {
     let request = Request::new("POST", url).header("Authorization", "Bearer token");
     request.json(&order).send()?.error_for_status()?.json()
 }
 
-/// Gets a URL whose host may say nothing for so long, and reads the first byte of its body.
+/// Fetches a URL with a timeout for each wait. Returns the first byte of its body.
 #[hype::function]
 pub fn first_byte(
     url: String,
@@ -60,7 +60,7 @@ pub fn first_byte(
     Ok(byte[0])
 }
 
-/// Gets a URL so often, and gives the time that each took.
+/// Fetches a URL `rounds` times. Returns the duration of each request.
 #[hype::function]
 pub fn time(url: String, rounds: u32) -> Result<Vec<Duration>> {
     let once = |_| {

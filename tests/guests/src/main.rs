@@ -1,4 +1,4 @@
-//! A program that names no submitter: variables, `hype.toml` and `cargo hype run` choose one.
+//! A program that names no submitter: variables, `hype.toml` or `cargo hype run` choose one.
 
 use test_guests::values::greet;
 

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Creates a file with a random name in `directory`, waits, and returns that name with `padding` spaces behind it, or
-/// fails with it.
+/// Creates a file with a random name in `directory`, sleeps, and returns that name with `padding` spaces appended, or
+/// fails with the name as its message.
 #[hype::function]
 pub fn leave_mark(
     directory: PathBuf,

@@ -1,4 +1,4 @@
-//! Commands, good and bad.
+//! Commands, valid and invalid.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -7,49 +7,49 @@ use std::time::{Duration, Instant};
 use hype::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
-/// A command and what it is given.
+/// A command and its inputs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Order {
+pub struct CommandSpec {
     /// The program.
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Variables of its own.
+    /// Additional variables.
     pub variables: BTreeMap<String, String>,
-    /// A variable of the closure's that it doesn't see.
+    /// A variable of the closure that the command doesn't get.
     pub removed: Option<String>,
-    /// Whether it sees none of them.
+    /// Whether the command gets none of the closure's variables.
     pub clear: bool,
     /// Its working directory.
     pub directory: Option<String>,
-    /// What it reads.
+    /// The standard input.
     pub input: Option<String>,
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
-    /// Its code, if it ended by itself.
+pub struct CommandResult {
+    /// The exit code, if the command ended by itself.
     pub code: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that killed the command, if any.
     pub signal: Option<i32>,
-    /// What it wrote to its standard output.
+    /// The standard output.
     pub out: String,
-    /// What it wrote to its standard error.
+    /// The standard error.
     pub err: String,
 }
 
-fn command(order: &Order) -> Command {
-    let mut command = Command::new(&order.program);
-    command.args(&order.arguments);
-    if order.clear {
+fn command(spec: &CommandSpec) -> Command {
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.arguments);
+    if spec.clear {
         command.env_clear();
     }
-    command.envs(&order.variables);
-    if let Some(name) = &order.removed {
+    command.envs(&spec.variables);
+    if let Some(name) = &spec.removed {
         command.env_remove(name);
     }
-    if let Some(directory) = &order.directory {
+    if let Some(directory) = &spec.directory {
         command.current_dir(directory);
     }
     command
@@ -57,11 +57,11 @@ fn command(order: &Order) -> Command {
 
 /// Runs a command to its end.
 #[hype::function]
-pub fn perform(order: Order) -> io::Result<Done> {
-    let output = match &order.input {
-        None => command(&order).output()?,
+pub fn perform(spec: CommandSpec) -> io::Result<CommandResult> {
+    let output = match &spec.input {
+        None => command(&spec).output()?,
         Some(input) => {
-            let mut command = command(&order);
+            let mut command = command(&spec);
             let mut child = command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -74,7 +74,7 @@ pub fn perform(order: Order) -> io::Result<Done> {
         }
     };
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Done {
+    Ok(CommandResult {
         code: output.status.code(),
         signal: output.status.signal(),
         out: text(&output.stdout),
@@ -82,25 +82,25 @@ pub fn perform(order: Order) -> io::Result<Done> {
     })
 }
 
-/// Runs a command whose outputs are the closure's, and gives its status as text.
+/// Runs a command that inherits the closure's output streams. Returns its status as text.
 #[hype::function]
-pub fn perform_aloud(order: Order) -> io::Result<String> {
+pub fn perform_aloud(spec: CommandSpec) -> io::Result<String> {
     write!(io::stdout(), "before, ")?;
-    let status = command(&order).status()?;
+    let status = command(&spec).status()?;
     writeln!(io::stdout(), "and after")?;
     Ok(status.to_string())
 }
 
-/// Starts commands and doesn't wait for them.
+/// Starts commands and returns without waiting for them.
 #[hype::function]
-pub fn leave(orders: Vec<Order>) -> io::Result<()> {
-    orders.iter().try_for_each(|order| command(order).stdout(Stdio::null()).spawn().map(drop))
+pub fn leave(specs: Vec<CommandSpec>) -> io::Result<()> {
+    specs.iter().try_for_each(|spec| command(spec).stdout(Stdio::null()).spawn().map(drop))
 }
 
-/// Starts a command, writes a line once it has written one, and waits for ever.
+/// Starts a command, prints a line once the command has written a byte, and waits forever.
 #[hype::function]
-pub fn start_and_wait(order: Order) -> io::Result<()> {
-    let mut child = command(&order).stdout(Stdio::piped()).spawn()?;
+pub fn start_and_wait(spec: CommandSpec) -> io::Result<()> {
+    let mut child = command(&spec).stdout(Stdio::piped()).spawn()?;
     if let Some(stdout) = &mut child.stdout {
         stdout.read_exact(&mut [0])?;
     }
@@ -110,10 +110,10 @@ pub fn start_and_wait(order: Order) -> io::Result<()> {
     }
 }
 
-/// Starts a command that goes on, ends it, and gives the signal by which it did. Its code is none.
+/// Starts a command and kills it. Returns its exit code, which is `None`, and the signal.
 #[hype::function]
-pub fn kill(order: Order) -> io::Result<(Option<i32>, Option<i32>)> {
-    let mut child = command(&order).spawn()?;
+pub fn kill(spec: CommandSpec) -> io::Result<(Option<i32>, Option<i32>)> {
+    let mut child = command(&spec).spawn()?;
     let before = child.try_wait()?;
     child.kill()?;
     let status = child.wait()?;
@@ -122,10 +122,10 @@ pub fn kill(order: Order) -> io::Result<(Option<i32>, Option<i32>)> {
     Ok((before.map_or(status.code(), |_| Some(-1)), status.signal()))
 }
 
-/// Reads what a command writes, piece by piece, and gives how many bytes that was.
+/// Streams the output of a command. Returns the number of bytes.
 #[hype::function]
-pub fn count_output(order: Order) -> io::Result<u64> {
-    let mut child = command(&order).stdout(Stdio::piped()).spawn()?;
+pub fn count_output(spec: CommandSpec) -> io::Result<u64> {
+    let mut child = command(&spec).stdout(Stdio::piped()).spawn()?;
     let count = match &mut child.stdout {
         Some(stdout) => io::copy(stdout, &mut io::sink())?,
         None => 0,
@@ -134,10 +134,10 @@ pub fn count_output(order: Order) -> io::Result<u64> {
     Ok(count)
 }
 
-/// Writes so many bytes to a command, and gives what it says to that.
+/// Writes `bytes` bytes to a command. Returns its output.
 #[hype::function]
-pub fn feed(order: Order, bytes: u64) -> io::Result<String> {
-    let mut command = command(&order);
+pub fn feed(spec: CommandSpec, bytes: u64) -> io::Result<String> {
+    let mut command = command(&spec);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     if let Some(stdin) = &mut child.stdin {
         io::copy(&mut io::repeat(b'a').take(bytes), stdin)?;
@@ -145,22 +145,22 @@ pub fn feed(order: Order, bytes: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&child.wait_with_output()?.stdout).into_owned())
 }
 
-/// Starts so many commands at once, and gives what the last of them came to.
+/// Starts `count` commands concurrently.
 #[hype::function]
-pub fn start_many(order: Order, count: u32) -> io::Result<()> {
+pub fn start_many(spec: CommandSpec, count: u32) -> io::Result<()> {
     let mut children = Vec::new();
     for _ in 0..count {
-        children.push(command(&order).spawn()?);
+        children.push(command(&spec).spawn()?);
     }
     Ok(())
 }
 
-/// Runs a command so often, and gives the time that each took.
+/// Runs a command `rounds` times. Returns the duration of each run.
 #[hype::function]
-pub fn time_commands(order: Order, rounds: u32) -> io::Result<Vec<Duration>> {
+pub fn time_commands(spec: CommandSpec, rounds: u32) -> io::Result<Vec<Duration>> {
     let once = |_| {
         let start = Instant::now();
-        command(&order).output().map(|_| start.elapsed())
+        command(&spec).output().map(|_| start.elapsed())
     };
     (0..rounds).map(once).collect()
 }

@@ -1,21 +1,21 @@
-//! What a closure sees of the world.
+//! A closure's view of variables, files, output and network.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// The environment variables.
+/// Returns the environment variables.
 #[hype::function]
 pub fn variables() -> BTreeMap<String, String> {
     std::env::vars().collect()
 }
 
-/// What a file holds.
+/// Returns the content of a file.
 #[hype::function]
 pub fn read(path: String) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The same for a file that must be there.
+/// Returns the content of a file; panics if it can't be read.
 #[hype::function]
 pub fn read_surely(path: String) -> String {
     std::fs::read_to_string(path).expect("the file")
@@ -27,7 +27,7 @@ pub fn write(path: String, text: String) -> io::Result<()> {
     std::fs::write(path, text)
 }
 
-/// The names in a directory, sorted.
+/// Returns the names in a directory, sorted.
 #[hype::function]
 pub fn list(path: String) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
@@ -38,14 +38,14 @@ pub fn list(path: String) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Writes to its standard output and error.
+/// Writes to the standard output and the standard error.
 #[hype::function]
 pub fn say(out: String, err: String) -> io::Result<()> {
     io::stdout().write_all(out.as_bytes())?;
     io::stderr().write_all(err.as_bytes())
 }
 
-/// Writes `text`, waits until there is a file at `path`, and writes "going".
+/// Prints `text`, waits until a file exists at `path`, and prints "going".
 #[hype::function]
 pub fn say_then_wait_for(text: String, path: String) -> String {
     writeln!(io::stdout(), "{text}").expect("an output");
@@ -56,7 +56,7 @@ pub fn say_then_wait_for(text: String, path: String) -> String {
     "gone".to_owned()
 }
 
-/// Writes `text` to all of `paths`, says `last`, and waits for ever.
+/// Writes `text` to all `paths`, prints `last`, and waits forever.
 #[hype::function]
 pub fn write_all_then_wait(paths: Vec<String>, text: String, last: String) -> io::Result<()> {
     for path in paths {
@@ -68,7 +68,7 @@ pub fn write_all_then_wait(paths: Vec<String>, text: String, last: String) -> io
     }
 }
 
-/// Logs at each level, by the crate `log` and by `tracing`.
+/// Logs at each level, with the crates `log` and `tracing`.
 #[hype::function]
 pub fn log_all() {
     log::debug!("by log");

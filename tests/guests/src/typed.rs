@@ -1,4 +1,4 @@
-//! Functions that give back what they take, of types that JSON has no forms of its own for.
+//! Functions that return their argument, of types without a native JSON form.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ pub struct Booking {
     pub discount: Option<Option<u8>>,
 }
 
-/// Maps whose keys are no texts.
+/// Maps whose keys aren't strings.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keyed {
@@ -30,14 +30,14 @@ pub struct Keyed {
     pub cards: BTreeMap<Card, u8>,
 }
 
-/// An enum of which some variants have content.
+/// An enum with and without content.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Card {
     Joker,
     Number(u8),
 }
 
-/// serde keeps the fields in its buffer until it knows the variant.
+/// An internally tagged enum: serde buffers the fields until it knows the variant.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Event {
@@ -75,7 +75,7 @@ pub fn echo_floats(values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// How each of its parameters reads what it gets.
+/// Returns how each parameter was parsed.
 #[hype::function]
 pub fn tell_apart(
     text: String,
@@ -85,4 +85,17 @@ pub fn tell_apart(
     day: Date,
 ) -> String {
     format!("{text:?} {maybe:?} {id} {from} {day}")
+}
+
+/// A record of scalars, as a row of a table is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sale {
+    pub item: String,
+    pub note: Option<String>,
+    pub count: u32,
+}
+
+#[hype::function]
+pub fn echo_sale(sale: Sale) -> Sale {
+    sale
 }

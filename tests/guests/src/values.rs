@@ -1,4 +1,4 @@
-//! Values of all kinds, there and back.
+//! Values of all kinds, as arguments and results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -12,13 +12,13 @@ pub fn greet(name: String) -> String {
     format!("hello {name}")
 }
 
-/// Takes nothing and gives nothing.
+/// Takes nothing and returns nothing.
 #[hype::function]
 pub fn nothing() {}
 
-/// As many parameters as there can be.
+/// Sums the maximum number of parameters.
 #[hype::function]
-#[expect(clippy::too_many_arguments, reason = "as many as there can be")]
+#[expect(clippy::too_many_arguments, reason = "the maximum is what it tests")]
 pub fn sum(
     a: u8,
     b: i8,
@@ -46,7 +46,7 @@ pub fn sum(
     whole as f64 + f64::from(k) + l
 }
 
-/// Something of every kind that serde knows.
+/// A field of every kind that serde knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Everything {
     pub flag: bool,
@@ -76,13 +76,13 @@ pub enum Shape {
     Box { width: u32, height: u32 },
 }
 
-/// Gives back what it takes.
+/// Returns its argument.
 #[hype::function]
 pub fn echo(everything: Everything) -> Everything {
     everything
 }
 
-/// Types that serde keeps in a buffer of its own while it finds out which variant they are.
+/// Types that serde buffers while it determines the variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Buffered {
     pub id: u8,
@@ -93,7 +93,7 @@ pub struct Buffered {
     pub rest: Option<Origin>,
 }
 
-/// An address or a name.
+/// An address, a name or a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Host {
@@ -102,7 +102,7 @@ pub enum Host {
     Key(hype::Bytes),
 }
 
-/// What happened.
+/// An internally tagged event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Event {
@@ -110,13 +110,13 @@ pub enum Event {
     Sent { data: Vec<u8>, seal: hype::Bytes },
 }
 
-/// Whom it came from.
+/// The address of a sender.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     pub origin: IpAddr,
 }
 
-/// Gives back what it takes.
+/// Returns its argument.
 #[hype::function]
 pub fn echo_buffered(buffered: Buffered) -> Buffered {
     buffered
@@ -131,33 +131,33 @@ pub enum Number {
     Text(String),
 }
 
-/// A list with a number that serde's buffer has no room for.
+/// Returns a list with a number of 128 bits, which serde's buffer can't hold.
 #[hype::function]
 pub fn large_number(number: u64) -> Vec<Number> {
     vec![Number::Float(0.5), Number::Big(number.into())]
 }
 
-/// Takes any number, and says what it is.
+/// Returns the debug form of a number.
 #[hype::function]
 pub fn describe(number: Number) -> String {
     format!("{number:?}")
 }
 
-/// Gives back the bytes that it takes, the last first.
+/// Returns the bytes in reverse order.
 #[hype::function]
 pub fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.reverse();
     bytes
 }
 
-/// Gives back the pieces that it takes, the last first.
+/// Returns the pieces in reverse order.
 #[hype::function]
 pub fn reverse_pieces(mut pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     pieces.reverse();
     pieces
 }
 
-/// A text of so many bytes.
+/// Returns a text of `length` bytes.
 #[hype::function]
 pub fn text_of(length: usize) -> String {
     "x".repeat(length)
@@ -175,17 +175,17 @@ pub fn factorial(n: u64) -> u64 {
     if n < 2 { 1 } else { n * factorial::call(n - 1) }
 }
 
-/// A function of another crate has the same name.
+/// Has the same name as a function of another crate.
 #[hype::function]
 pub fn name_of_crate() -> String {
     format!("guests, not {}", test_library::name_of_crate::call())
 }
 
-/// A list nested so deep.
+/// A nested list.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Nested(pub Vec<Nested>);
 
-/// A value that nests so deep.
+/// Returns a list nested `depth` levels deep.
 #[hype::function]
 pub fn nested(depth: u32) -> Nested {
     (0..depth).fold(Nested(Vec::new()), |inner, _| Nested(vec![inner]))

@@ -1,202 +1,295 @@
-//! What a guest may call of its host, as a component imports it and as its core module sees it.
+//! Functions of the host, as a component imports them and as its core module calls them.
+
+use crate::interfaces::{
+    CLOCK_INTERFACE, EXIT_INTERFACE, FILES_INTERFACE, HTTP_INTERFACE, INSECURE_INTERFACE,
+    POLL_INTERFACE, PREOPENS_INTERFACE, RANDOM_INTERFACE, REPORT_INTERFACE, SOCKETS_INTERFACE,
+    STDOUT_INTERFACE, STREAMS_INTERFACE,
+};
 
 /// A function of the host.
 #[derive(Debug, Clone, Copy)]
-pub struct Call {
-    /// The interfaces that it needs, its own last.
+pub struct HostCall {
+    /// The imports of the interfaces that the function needs; its own interface is the last.
     pub interfaces: &'static [&'static str],
-    /// Its name in the core module.
+    /// The function's name in the core module.
     pub name: &'static str,
-    /// Where it is in the component.
+    /// The function's path in the component, or [`DROP`] with the type of a resource.
     pub function: &'static str,
-    /// Its type in the core module.
+    /// The function's type in the core module.
     pub signature: &'static str,
 }
 
-const POLL_INTERFACE: &str = r#"
-(import "wasi:io/poll@0.2.6" (instance $poll
-    (export "pollable" (type $pollable (sub resource)))
-    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))
-    (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
-(alias export $poll "pollable" (type $pollable))"#;
+/// The prefix of a function that drops a resource.
+pub const DROP: &str = "drop ";
 
-const CLOCK_INTERFACE: &str = r#"
-(import "wasi:clocks/monotonic-clock@0.2.6" (instance $clock
-    (alias outer 1 $pollable (type $outer))
-    (export "pollable" (type $pollable (eq $outer)))
-    (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))"#;
-
-const RANDOM_INTERFACE: &str = r#"
-(import "wasi:random/random@0.2.6" (instance $random
-    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))"#;
-
-const STREAMS_INTERFACE: &str = r#"
-(import "wasi:io/error@0.2.6" (instance $error (export "error" (type (sub resource)))))
-(alias export $error "error" (type $error))
-(import "wasi:io/streams@0.2.6" (instance $streams
-    (export "output-stream" (type $output (sub resource)))
-    (alias outer 1 $error (type $outer))
-    (export "error" (type $error (eq $outer)))
-    (type $failed (variant (case "last-operation-failed" (own $error)) (case "closed")))
-    (export "stream-error" (type $stream-error (eq $failed)))
-    (export "[method]output-stream.write" (func
-        (param "self" (borrow $output)) (param "contents" (list u8))
-        (result (result (error $stream-error)))))
-    (export "[method]output-stream.blocking-write-and-flush" (func
-        (param "self" (borrow $output)) (param "contents" (list u8))
-        (result (result (error $stream-error)))))
-    (export "[method]output-stream.write-zeroes" (func
-        (param "self" (borrow $output)) (param "len" u64)
-        (result (result (error $stream-error)))))))
-(alias export $streams "output-stream" (type $output))"#;
-
-const STDOUT_INTERFACE: &str = r#"
-(import "wasi:cli/stdout@0.2.6" (instance $stdout
-    (alias outer 1 $output (type $outer))
-    (export "output-stream" (type $output (eq $outer)))
-    (export "get-stdout" (func (result (own $output))))))"#;
-
-const FILES_INTERFACE: &str = r#"
-(import "wasi:filesystem/types@0.2.6" (instance $files
-    (export "descriptor" (type $descriptor (sub resource)))
-    (export "directory-entry-stream" (type $listing (sub resource)))
-    (type $error-code (enum "access" "would-block" "already" "bad-descriptor" "busy" "deadlock"
-      "quota" "exist" "file-too-large" "illegal-byte-sequence" "in-progress" "interrupted" "invalid"
-      "io" "is-directory" "loop" "too-many-links" "message-size" "name-too-long" "no-device"
-      "no-entry" "no-lock" "insufficient-memory" "insufficient-space" "not-directory" "not-empty"
-      "not-recoverable" "unsupported" "no-tty" "no-such-device" "overflow" "not-permitted" "pipe"
-      "read-only" "invalid-seek" "text-file-busy" "cross-device"))
-    (export "error-code" (type $error (eq $error-code)))
-    (type $path-flags-of (flags "symlink-follow"))
-    (export "path-flags" (type $path-flags (eq $path-flags-of)))
-    (type $open-flags-of (flags "create" "directory" "exclusive" "truncate"))
-    (export "open-flags" (type $open-flags (eq $open-flags-of)))
-    (type $flags-of (flags "read" "write" "file-integrity-sync" "data-integrity-sync"
-      "requested-write-sync" "mutate-directory"))
-    (export "descriptor-flags" (type $flags (eq $flags-of)))
-    (export "[method]descriptor.open-at" (func
-      (param "self" (borrow $descriptor)) (param "path-flags" $path-flags) (param "path" string)
-      (param "open-flags" $open-flags) (param "flags" $flags)
-      (result (result (own $descriptor) (error $error)))))
-    (export "[method]descriptor.read-directory" (func
-      (param "self" (borrow $descriptor))
-      (result (result (own $listing) (error $error)))))))
-(alias export $files "descriptor" (type $descriptor))"#;
-
-const PREOPENS_INTERFACE: &str = r#"
-(import "wasi:filesystem/preopens@0.2.6" (instance $preopens
-    (alias outer 1 $descriptor (type $outer))
-    (export "descriptor" (type $descriptor (eq $outer)))
-    (export "get-directories" (func (result (list (tuple (own $descriptor) string)))))))"#;
-
-const EXIT_INTERFACE: &str = r#"
-(import "wasi:cli/exit@0.2.6" (instance $exit
-    (export "exit" (func (param "status" (result))))))"#;
-
-const REPORT_INTERFACE: &str = r#"
-(import "spotify:hype/report@0.1.0" (instance $report
-    (export "panicked" (func (param "message" string) (param "file" string) (param "line" u32)))))"#;
-
-/// Waits for one of many.
-pub const POLL: Call = Call {
+/// Waits for one of several pollables.
+pub const POLL: HostCall = HostCall {
     interfaces: &[POLL_INTERFACE],
     name: "poll",
     function: r#"$poll "poll""#,
     signature: "(param i32 i32 i32)",
 };
 
-/// Waits for one.
-pub const BLOCK: Call = Call {
+/// Waits for one pollable.
+pub const BLOCK: HostCall = HostCall {
     interfaces: &[POLL_INTERFACE],
     name: "block",
     function: r#"$poll "[method]pollable.block""#,
     signature: "(param i32)",
 };
 
-/// A thing to wait for that comes after so many nanoseconds.
-pub const AFTER: Call = Call {
+/// Returns a pollable that is ready after the given nanoseconds.
+pub const AFTER: HostCall = HostCall {
     interfaces: &[POLL_INTERFACE, CLOCK_INTERFACE],
     name: "after",
     function: r#"$clock "subscribe-duration""#,
     signature: "(param i64) (result i32)",
 };
 
-/// So many random bytes.
-pub const RANDOM: Call = Call {
+/// Returns the given number of random bytes.
+pub const RANDOM: HostCall = HostCall {
     interfaces: &[RANDOM_INTERFACE],
     name: "random",
     function: r#"$random "get-random-bytes""#,
     signature: "(param i64 i32)",
 };
 
-/// The standard output.
-pub const STDOUT: Call = Call {
+/// Returns the given number of insecure random bytes.
+pub const INSECURE_RANDOM: HostCall = HostCall {
+    interfaces: &[INSECURE_INTERFACE],
+    name: "insecure-random",
+    function: r#"$insecure "get-insecure-random-bytes""#,
+    signature: "(param i64 i32)",
+};
+
+/// Creates a TCP socket.
+pub const TCP_SOCKET: HostCall = HostCall {
+    interfaces: &[SOCKETS_INTERFACE],
+    name: "tcp-socket",
+    function: r#"$tcp-create "create-tcp-socket""#,
+    signature: "(param i32 i32)",
+};
+
+/// Creates a UDP socket.
+pub const UDP_SOCKET: HostCall = HostCall {
+    interfaces: &[SOCKETS_INTERFACE],
+    name: "udp-socket",
+    function: r#"$udp-create "create-udp-socket""#,
+    signature: "(param i32 i32)",
+};
+
+/// Returns the standard output.
+pub const STDOUT: HostCall = HostCall {
     interfaces: &[STREAMS_INTERFACE, STDOUT_INTERFACE],
     name: "stdout",
     function: r#"$stdout "get-stdout""#,
     signature: "(result i32)",
 };
 
-/// Writes as much as was allowed before.
-pub const WRITE: Call = Call {
+/// Writes without checking the allowed size first.
+pub const WRITE: HostCall = HostCall {
     interfaces: &[STREAMS_INTERFACE],
     name: "write",
     function: r#"$streams "[method]output-stream.write""#,
     signature: "(param i32 i32 i32 i32)",
 };
 
-/// Writes up to 4 KiB.
-pub const WRITE_AND_FLUSH: Call = Call {
+/// Writes up to 4 KiB and flushes.
+pub const WRITE_AND_FLUSH: HostCall = HostCall {
     interfaces: &[STREAMS_INTERFACE],
     name: "write-and-flush",
     function: r#"$streams "[method]output-stream.blocking-write-and-flush""#,
     signature: "(param i32 i32 i32 i32)",
 };
 
-/// Writes so many zeroes.
-pub const WRITE_ZEROES: Call = Call {
+/// Writes the given number of zeroes.
+pub const WRITE_ZEROES: HostCall = HostCall {
     interfaces: &[STREAMS_INTERFACE],
     name: "write-zeroes",
     function: r#"$streams "[method]output-stream.write-zeroes""#,
     signature: "(param i32 i64 i32)",
 };
 
-/// The directories that there are, each opened anew.
-pub const DIRECTORIES: Call = Call {
-    interfaces: &[FILES_INTERFACE, PREOPENS_INTERFACE],
+/// Opens and returns all preopened directories.
+pub const DIRECTORIES: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE, PREOPENS_INTERFACE],
     name: "directories",
     function: r#"$preopens "get-directories""#,
     signature: "(param i32)",
 };
 
 /// Opens a file or directory.
-pub const OPEN: Call = Call {
-    interfaces: &[FILES_INTERFACE],
+pub const OPEN: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
     name: "open",
     function: r#"$files "[method]descriptor.open-at""#,
     signature: "(param i32 i32 i32 i32 i32 i32 i32)",
 };
 
-/// Begins to list a directory.
-pub const LIST: Call = Call {
-    interfaces: &[FILES_INTERFACE],
+/// Starts to list a directory.
+pub const LIST: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
     name: "list",
     function: r#"$files "[method]descriptor.read-directory""#,
     signature: "(param i32 i32)",
 };
 
-/// Leaves.
-pub const EXIT: Call = Call {
+/// Ends the listing of a directory.
+pub const DROP_LISTING: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "drop-listing",
+    function: "drop $listing",
+    signature: "(param i32)",
+};
+
+/// Exits.
+pub const EXIT: HostCall = HostCall {
     interfaces: &[EXIT_INTERFACE],
     name: "exit",
     function: r#"$exit "exit""#,
     signature: "(param i32)",
 };
 
-/// Says that a panic is coming.
-pub const PANICKED: Call = Call {
+/// Reports a panic, before the trap that follows it.
+pub const PANICKED: HostCall = HostCall {
     interfaces: &[REPORT_INTERFACE],
     name: "panicked",
     function: r#"$report "panicked""#,
     signature: "(param i32 i32 i32 i32 i32)",
+};
+
+/// Creates a directory.
+pub const MAKE_DIRECTORY: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "make-directory",
+    function: r#"$files "[method]descriptor.create-directory-at""#,
+    signature: "(param i32 i32 i32 i32)",
+};
+
+/// Creates a symbolic link.
+pub const SYMLINK: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "symlink",
+    function: r#"$files "[method]descriptor.symlink-at""#,
+    signature: "(param i32 i32 i32 i32 i32 i32)",
+};
+
+/// Removes a file or a symbolic link.
+pub const UNLINK: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "unlink",
+    function: r#"$files "[method]descriptor.unlink-file-at""#,
+    signature: "(param i32 i32 i32 i32)",
+};
+
+/// Creates a stream that reads a file.
+pub const READ_STREAM: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "read-stream",
+    function: r#"$files "[method]descriptor.read-via-stream""#,
+    signature: "(param i32 i64 i32)",
+};
+
+/// Reads from a stream without waiting.
+pub const READ: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE],
+    name: "read",
+    function: r#"$streams "[method]input-stream.read""#,
+    signature: "(param i32 i64 i32)",
+};
+
+/// Reads from a stream, and waits until something was read.
+pub const BLOCKING_READ: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE],
+    name: "blocking-read",
+    function: r#"$streams "[method]input-stream.blocking-read""#,
+    signature: "(param i32 i64 i32)",
+};
+
+/// Writes to a file.
+pub const WRITE_FILE: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, FILES_INTERFACE],
+    name: "write-file",
+    function: r#"$files "[method]descriptor.write""#,
+    signature: "(param i32 i32 i32 i64 i32)",
+};
+
+/// Creates HTTP fields from a list.
+pub const FIELDS_OF_LIST: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "fields-of-list",
+    function: r#"$http "[static]fields.from-list""#,
+    signature: "(param i32 i32 i32)",
+};
+
+/// Creates HTTP fields.
+pub const FIELDS: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "fields",
+    function: r#"$http "[constructor]fields""#,
+    signature: "(result i32)",
+};
+
+/// Appends an HTTP field.
+pub const APPEND_FIELD: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "append",
+    function: r#"$http "[method]fields.append""#,
+    signature: "(param i32 i32 i32 i32 i32 i32)",
+};
+
+/// Clones HTTP fields.
+pub const CLONE_FIELDS: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "clone-fields",
+    function: r#"$http "[method]fields.clone""#,
+    signature: "(param i32) (result i32)",
+};
+
+/// Creates an HTTP request.
+pub const REQUEST: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "request",
+    function: r#"$http "[constructor]outgoing-request""#,
+    signature: "(param i32) (result i32)",
+};
+
+/// Sets the method of an HTTP request.
+pub const SET_METHOD: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "set-method",
+    function: r#"$http "[method]outgoing-request.set-method""#,
+    signature: "(param i32 i32 i32 i32) (result i32)",
+};
+
+/// Sets the path of an HTTP request.
+pub const SET_PATH: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "set-path",
+    function: r#"$http "[method]outgoing-request.set-path-with-query""#,
+    signature: "(param i32 i32 i32 i32) (result i32)",
+};
+
+/// Sets the host of an HTTP request.
+pub const SET_AUTHORITY: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "set-authority",
+    function: r#"$http "[method]outgoing-request.set-authority""#,
+    signature: "(param i32 i32 i32 i32) (result i32)",
+};
+
+/// Creates the body of an HTTP request.
+pub const BODY: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "body",
+    function: r#"$http "[method]outgoing-request.body""#,
+    signature: "(param i32 i32)",
+};
+
+/// Creates the stream that writes a body.
+pub const WRITE_BODY: HostCall = HostCall {
+    interfaces: &[STREAMS_INTERFACE, HTTP_INTERFACE],
+    name: "write-body",
+    function: r#"$http "[method]outgoing-body.write""#,
+    signature: "(param i32 i32)",
 };

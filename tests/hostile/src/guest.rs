@@ -1,30 +1,30 @@
-//! A component that exports `spotify:hype/closure`, around what makes it hostile.
+//! A component that exports `spotify:hype/closure`, with replaceable parts.
 
-use crate::calls::Call;
+use crate::calls::{DROP, HostCall};
 
-/// The parts of a guest that differ. By itself it is a good one, whose value is nothing.
+/// The replaceable parts of a guest. [`Guest::GOOD`] is a good guest, whose value is nil.
 ///
 /// Its core module has the functions `$value(pointer, length)` and
-/// `$failed(message, length, causes, count)`, which write a result and give its address, and `$nil`,
-/// the result of a good guest. Of its memory, the addresses from 64 to 4096 and from 65536 on are free;
-/// what the host gives is between, each over what it gave long before.
+/// `$failed(message, length, causes, count)`, which write a result and return its address, and `$nil`,
+/// the result of a good guest. Guests may use the memory from 64 to 4096, and from 65536 on. The host
+/// writes between them, and overwrites older data.
 #[derive(Debug, Clone, Copy)]
 pub struct Guest {
-    /// What it calls of its host.
-    pub calls: &'static [Call],
-    /// The limits of its memory.
+    /// The host functions that the guest imports.
+    pub calls: &'static [HostCall],
+    /// The limits of its memory, in pages.
     pub memory: &'static str,
-    /// More memories, tables, data and functions of its core module.
+    /// Additional memories, tables, data and functions of its core module.
     pub items: &'static str,
-    /// The body of its function, which gives the address of a result.
+    /// The body of its function, which returns the address of a result.
     pub call: &'static str,
-    /// The body of the function by which the host gets memory: `(old, size, align, new size)` to an
+    /// The body of `realloc`, by which the host allocates memory: `(old, size, align, new size)` to an
     /// address.
     pub realloc: &'static str,
-    /// The body of what follows a call, which gets the result's address.
+    /// The body of `post-return`, which receives the result's address.
     pub post_return: &'static str,
-    /// More modules, instances and components beside its core module.
-    pub beside: &'static str,
+    /// Additional modules, instances and components of the component.
+    pub extra_items: &'static str,
 }
 
 impl Guest {
@@ -40,41 +40,46 @@ impl Guest {
             (global.set $next (i32.add (i32.add (local.get $at) (local.get 3)) (i32.const 15)))
             (i32.add (local.get $at) (i32.const 4096))",
         post_return: "",
-        beside: "",
+        extra_items: "",
     };
 
-    /// A guest whose function has the body `call`.
-    pub const fn calling(call: &'static str) -> Self {
+    /// Returns a guest whose function has the body `call`.
+    pub const fn with_call(call: &'static str) -> Self {
         Self { call, ..Self::GOOD }
     }
 
-    /// The component.
+    /// Compiles the text to a component.
     ///
     /// # Panics
     ///
-    /// When its text is wrong.
+    /// When the text is invalid.
     pub fn component(&self) -> Vec<u8> {
         let text = self.text();
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
     fn text(&self) -> String {
-        let Self { memory, items, call, realloc, post_return, beside, .. } = self;
+        let Self { memory, items, call, realloc, post_return, extra_items, .. } = self;
         let mut interfaces: Vec<&str> = Vec::new();
-        let (mut lowered, mut imported, mut given) = (String::new(), String::new(), String::new());
-        for Call { interfaces: needed, name, function, signature } in self.calls {
+        let (mut lowered, mut imported, mut exported) =
+            (String::new(), String::new(), String::new());
+        for HostCall { interfaces: needed, name, function, signature } in self.calls {
             for interface in *needed {
                 if !interfaces.contains(interface) {
                     interfaces.push(interface);
                 }
             }
-            lowered.push_str(&format!(
-                "(core func ${name} (canon lower (func {function}) \
-                 (memory $memory \"memory\") (realloc (func $memory \"realloc\"))))\n"
-            ));
+            let canonical = match function.strip_prefix(DROP) {
+                Some(resource) => format!("resource.drop {resource}"),
+                None => format!(
+                    "lower (func {function}) (memory $memory \"memory\") \
+                     (realloc (func $memory \"realloc\"))"
+                ),
+            };
+            lowered.push_str(&format!("(core func ${name} (canon {canonical}))\n"));
             imported
                 .push_str(&format!("(import \"host\" \"{name}\" (func ${name} {signature}))\n"));
-            given.push_str(&format!("(export \"{name}\" (func ${name}))\n"));
+            exported.push_str(&format!("(export \"{name}\" (func ${name}))\n"));
         }
         let interfaces = interfaces.concat();
         format!(
@@ -110,10 +115,10 @@ impl Guest {
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc})
     (func (export "post-return") (param i32) {post_return})
     (func (export "call") (param i32 i32 i32 i32) (result i32) {call}))
-  {beside}
+  {extra_items}
   (core instance $instance (instantiate $module
     (with "memory" (instance $memory))
-    (with "host" (instance {given}))))
+    (with "host" (instance {exported}))))
   (type $failure-kind (enum "function" "incompatible"))
   (type $failure (record
     (field "kind" $failure-kind) (field "message" string) (field "causes" (list string))))
@@ -130,7 +135,7 @@ impl Guest {
     }
 }
 
-/// The types of an interface are exported with its functions, which takes a component around both.
+/// The exported interface: a nested component that exports the types together with the function.
 const EXPORT: &str = r#"
   (component $closure-of
     (type $kind-of (enum "function" "incompatible"))

@@ -1,18 +1,19 @@
-//! Guests that mean harm, and what becomes of them.
+//! Hostile guests and their expected failures.
 //!
-//! Each is written as WebAssembly text, so that it does exactly what is meant, and is run through
-//! hype-run's library like any other. A [`Shape`] says how it must end; [`assert_all`] runs many on one
-//! executor, and makes sure after each that a good guest still runs there.
+//! Each guest is written as WebAssembly text, so that it does exactly what the test needs, and runs through
+//! hype-run's library. An [`Attack`] is a guest with its expected end. [`assert_all`] runs attacks on one
+//! executor, and checks after each that a good guest still runs there.
 
-#![expect(missing_docs, reason = "each shape's name says what it does")]
+#![expect(missing_docs, reason = "each attack has a descriptive name")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod attack;
+pub mod attacks;
 pub mod calls;
 pub mod guest;
-pub mod shape;
-pub mod shapes;
+mod interfaces;
 pub mod staged;
 
+pub use attack::{Attack, assert_all};
 pub use guest::Guest;
-pub use shape::{Shape, assert_all};
 pub use staged::Staged;

@@ -1,9 +1,9 @@
-//! A stage with a run in it that is ready to start.
+//! A stage that contains a run which is ready to start.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use hype_run::{CancellationToken, Executor, Finished, Output, Request, Variables};
+use hype_run::{CancellationToken, Executor, Finished, GuestOutput, RunRequest, Variables};
 use hype_stage::Stage;
 use hype_wire::{
     Blob, Call, ComponentRef, Digest, Failure, Job, Outcome, Payload, RunManifest, names,
@@ -11,59 +11,68 @@ use hype_wire::{
 
 const RUN: &str = "run-1";
 
-/// A run of one component, in a directory of its own.
+/// A staged run of one component, in a temporary directory.
 #[derive(Debug)]
 pub struct Staged {
-    /// Where the stage is.
+    /// The directory of the stage.
     pub directory: tempfile::TempDir,
-    /// The manifest as it is staged.
+    /// The manifest, which each run stages again.
     pub manifest: RunManifest,
     stage: Stage,
 }
 
 impl Staged {
-    /// Stages `component`, and no run yet.
+    /// Stages `component`, without a manifest.
     pub async fn new(component: &[u8]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let stage = Stage::in_directory(directory.path()).expect("a stage");
         let blob = put(&stage, component).await;
         let component = ComponentRef { name: "hostile.wasm".to_owned(), blob };
         let arguments = Payload::Inline(vec![0x90].into());
-        let manifest =
-            RunManifest::new(RUN, Job::new(component), Call::closure("hostile", arguments));
+        let manifest = RunManifest::new(
+            RUN.parse().unwrap(),
+            Job::new(component),
+            Call::closure("hostile", arguments),
+        );
         Self { directory, manifest, stage }
     }
 
-    /// Stages `bytes` too.
+    /// Stages `bytes`.
     pub async fn put(&self, bytes: &[u8]) -> Blob {
         put(&self.stage, bytes).await
     }
 
-    /// Runs what the manifest says, which a trusted way vouches for.
-    pub async fn run(&self, executor: &Executor) -> Outcome {
-        self.run_with(executor, Output::new(|_, _| {}), true).await
+    /// Returns the staged machine code.
+    pub async fn artefact(&self) -> Bytes {
+        let artefact = self.manifest.job.artefact.as_ref().expect("machine code");
+        self.stage.get_blob(&artefact.blob).await.expect("machine code in the stage")
     }
 
-    /// Runs what the manifest says, with or without somebody who vouches for it.
+    /// Runs the manifest, verified by its digest.
+    pub async fn run(&self, executor: &Executor) -> Outcome {
+        self.run_with(executor, GuestOutput::new(|_, _| {}), true).await
+    }
+
+    /// Runs the manifest, verified by its digest if `is_verified`.
     pub async fn run_with(
         &self,
         executor: &Executor,
-        output: Output,
-        is_vouched_for: bool,
+        output: GuestOutput,
+        is_verified: bool,
     ) -> Outcome {
-        let request = self.request(is_vouched_for).await;
+        let request = self.request(is_verified).await;
         let Finished { outcome, .. } =
             hype_run::run(executor, &request, output).await.expect("an outcome");
         outcome
     }
 
-    /// Stages the manifest. Returns the request to run it, with its digest if `is_vouched_for`.
-    pub async fn request(&self, is_vouched_for: bool) -> Request {
+    /// Stages the manifest. Returns a request to run it, with its digest if `is_verified`.
+    pub async fn request(&self, is_verified: bool) -> RunRequest {
         let bytes = Bytes::from(self.manifest.to_bytes().expect("a manifest"));
-        let digest = is_vouched_for.then(|| Digest::of(&bytes));
+        let digest = is_verified.then(|| Digest::of(&bytes));
         let name = names::manifest(RUN);
         self.stage.put(&name, bytes).await.expect("a manifest in the stage");
-        Request {
+        RunRequest {
             manifest_url: self.stage.url_of(&name),
             digest,
             manifest: None,
@@ -82,14 +91,14 @@ async fn put(stage: &Stage, bytes: &[u8]) -> Blob {
     blob
 }
 
-/// All that a failure says.
-pub fn told(failure: &Failure) -> String {
+/// Returns the message and all causes of a failure.
+pub fn failure_text(failure: &Failure) -> String {
     format!("{}\n{}", failure.message, failure.causes.join("\n"))
 }
 
-/// Counts the bytes of an output.
-pub fn counted() -> (Output, Arc<Mutex<u64>>) {
+/// Returns an output that counts its bytes, and the counter.
+pub fn counting_output() -> (GuestOutput, Arc<Mutex<u64>>) {
     let count = Arc::new(Mutex::new(0));
     let counter = Arc::clone(&count);
-    (Output::new(move |_, bytes| *counter.lock().unwrap() += bytes.len() as u64), count)
+    (GuestOutput::new(move |_, bytes| *counter.lock().unwrap() += bytes.len() as u64), count)
 }

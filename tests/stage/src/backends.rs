@@ -1,4 +1,4 @@
-//! The stages on which the cases run.
+//! The backends on which the cases run.
 
 use std::any::Any;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use test_storage_server::{Settings, StorageServer};
 
 use crate::s3::S3Server;
 
-/// The bucket of the servers here.
+/// The bucket of the test servers.
 pub const BUCKET: &str = "bucket";
 
-/// A stage, and what it needs to live.
+/// A stage and the server or directory behind it.
 pub struct Backend {
-    /// A stage of its own.
+    /// A stage for one case.
     pub stage: Stage,
     _server: Box<dyn Any + Send>,
 }
 
 impl Backend {
-    /// A stage that lives as long as `server`.
+    /// Creates a backend that keeps `server` alive.
     pub fn new(stage: Stage, server: impl Any + Send) -> Self {
         Self { stage, _server: Box::new(server) }
     }
 }
 
-/// Runs a case on a stage of its own.
+/// Runs a case on a new stage.
 pub fn run(open: impl FnOnce() -> Backend, case: impl AsyncFnOnce(&Stage)) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -35,14 +35,14 @@ pub fn run(open: impl FnOnce() -> Backend, case: impl AsyncFnOnce(&Stage)) {
     });
 }
 
-/// A stage in a directory.
+/// Opens a stage in a new directory.
 pub fn file() -> Backend {
     let directory = TempDir::new().expect("a directory");
     let stage = Stage::in_directory(directory.path()).expect("a stage");
     Backend::new(stage, directory)
 }
 
-/// A stage in this process.
+/// Opens a new stage in memory.
 pub fn memory() -> Backend {
     static STAGES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = STAGES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -50,37 +50,37 @@ pub fn memory() -> Backend {
     Backend::new(stage, ())
 }
 
-/// A stage in a bucket of the test server for Google Cloud Storage.
+/// Opens a stage on a new test server for Google Cloud Storage.
 pub fn gcs() -> Backend {
     let server = gcs_server();
     Backend::new(gcs_stage(&server).expect("a stage"), server)
 }
 
-/// A test server for Google Cloud Storage with the bucket [`BUCKET`].
+/// Starts a test server for Google Cloud Storage with the bucket [`BUCKET`].
 pub fn gcs_server() -> StorageServer {
     StorageServer::start(&Settings::new().with_bucket(BUCKET)).expect("a server")
 }
 
-/// A stage in the bucket of `server`.
+/// Opens a stage in the bucket of `server`.
 ///
 /// # Errors
 ///
-/// When it cannot be opened.
+/// Returns an error if the stage can't be opened.
 pub fn gcs_stage(server: &StorageServer) -> Result<Stage, StageError> {
     let options = StageOptions::new().with_variables([("STORAGE_EMULATOR_HOST", server.url())]);
     Stage::open_with(&format!("gs://{BUCKET}/some/prefix"), &options)
 }
 
-/// A stage in the container that the variables of this process name, below a prefix of its own.
+/// Opens a stage below a new prefix of the container in `AZURE_CONTAINER_NAME`.
 pub fn azure() -> Backend {
     let container = std::env::var("AZURE_CONTAINER_NAME").expect("AZURE_CONTAINER_NAME");
-    let prefix = TempDir::new().expect("a name that nobody has");
+    let prefix = TempDir::new().expect("a unique name");
     let name = prefix.path().file_name().expect("a name").to_string_lossy();
     let stage = Stage::open(&format!("az://{container}/{name}")).expect("a stage");
     Backend::new(stage, prefix)
 }
 
-/// A stage in a bucket of a server that speaks S3.
+/// Opens a stage on a new S3 server.
 pub fn s3() -> Backend {
     let server = S3Server::start(BUCKET).expect("a server");
     let options = StageOptions::new()

@@ -1,4 +1,4 @@
-//! Blobs: put once under their digests, read verified.
+//! Cases on blobs: uploaded once, verified when they are read.
 
 use std::io::{Read, Seek, Write};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use hype_wire::{Blob, names};
 
 use crate::bytes::{assert_same, some};
 
-/// Two parts, the second of which is not full.
+/// The size of a blob of two parts, the second of which is smaller.
 const LARGE: usize = (8 << 20) + 12_345;
 
 async fn put(stage: &Stage, bytes: &Bytes) -> (Blob, Staged) {
@@ -25,8 +25,8 @@ fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// The second upload of the same bytes finds them.
-pub async fn a_blob_is_uploaded_once(stage: &Stage) {
+/// A second upload of the same bytes finds the blob.
+pub async fn blob_is_uploaded_once(stage: &Stage) {
     let bytes = some(1000, 1);
     let (blob, first) = put(stage, &bytes).await;
     let (again, second) = put(stage, &bytes).await;
@@ -35,14 +35,14 @@ pub async fn a_blob_is_uploaded_once(stage: &Stage) {
     assert_same(&stage.get_blob(&blob).await.expect("a download"), &bytes);
 }
 
-/// No byte is a number of bytes.
-pub async fn an_empty_blob_is_one_too(stage: &Stage) {
+/// A blob of 0 bytes round-trips.
+pub async fn empty_blob_round_trips(stage: &Stage) {
     let (blob, _) = put(stage, &Bytes::new()).await;
     assert_eq!(stage.get_blob(&blob).await.expect("a download"), Bytes::new());
 }
 
-/// What goes in parts comes back whole; one of exactly a part's size too.
-pub async fn a_large_blob_comes_back(stage: &Stage) {
+/// Blobs of one part and of several parts round-trip.
+pub async fn large_blob_round_trips(stage: &Stage) {
     for size in [8 << 20, (8 << 20) + 1, (20 << 20) + 5] {
         let bytes = some(size, 2);
         let (blob, staged) = put(stage, &bytes).await;
@@ -51,8 +51,8 @@ pub async fn a_large_blob_comes_back(stage: &Stage) {
     }
 }
 
-/// A file's blob is that of its bytes, small or large.
-pub async fn a_file_is_staged_like_its_bytes(stage: &Stage) {
+/// Small and large files round-trip.
+pub async fn file_round_trips(stage: &Stage) {
     for size in [0, 10, LARGE] {
         let bytes = some(size, 3);
         let file = file_of(&bytes);
@@ -62,23 +62,23 @@ pub async fn a_file_is_staged_like_its_bytes(stage: &Stage) {
     }
 }
 
-/// What was written to a file after it was hashed is not taken for what was hashed.
-pub async fn a_file_that_changed_is_not_staged(stage: &Stage) {
+/// A file that changed after it was hashed is rejected.
+pub async fn changed_file_is_rejected(stage: &Stage) {
     for size in [100, LARGE] {
         let mut bytes = some(size, 4).to_vec();
         let file = file_of(&bytes);
         let (blob, source) = (Blob::of(&bytes), Source::file(file.path()));
         bytes[size / 2] ^= 1;
         std::fs::write(file.path(), &bytes).expect("a change");
-        refuses_source(stage, &blob, &source, "changed while it was being staged").await;
-        std::fs::write(file.path(), &bytes[..size - 1]).expect("a cut");
-        refuses_source(stage, &blob, &source, "changed while it was being staged").await;
+        assert_source_rejected(stage, &blob, &source, "changed while it was being staged").await;
+        std::fs::write(file.path(), &bytes[..size - 1]).expect("a truncation");
+        assert_source_rejected(stage, &blob, &source, "changed while it was being staged").await;
         std::fs::remove_file(file.path()).expect("a removal");
-        refuses_source(stage, &blob, &source, "cannot read the file").await;
+        assert_source_rejected(stage, &blob, &source, "cannot read the file").await;
     }
 }
 
-async fn refuses_source(stage: &Stage, blob: &Blob, source: &Source, problem: &str) {
+async fn assert_source_rejected(stage: &Stage, blob: &Blob, source: &Source, problem: &str) {
     let error = stage.put_blob(blob, source).await.expect_err("it is another file");
     assert_eq!(error.kind(), StageErrorKind::File, "{error}");
     assert!(error.to_string().contains(problem), "{error}");
@@ -86,8 +86,8 @@ async fn refuses_source(stage: &Stage, blob: &Blob, source: &Source, problem: &s
     assert_eq!(absent.kind(), StageErrorKind::NotFound, "{absent}");
 }
 
-/// A file of the caller's gets all of it, and nothing that differs passes for it.
-pub async fn a_file_is_filled_with_a_blob(stage: &Stage) {
+/// A download fills an open file, and a blob of another size is rejected.
+pub async fn blob_fills_an_open_file(stage: &Stage) {
     for size in [0, 10, LARGE] {
         let bytes = some(size, 14);
         let (blob, _) = put(stage, &bytes).await;
@@ -104,8 +104,8 @@ pub async fn a_file_is_filled_with_a_blob(stage: &Stage) {
     }
 }
 
-/// What is saved is what was staged, for this user alone.
-pub async fn a_blob_is_saved_to_a_file(stage: &Stage) {
+/// A download to a path creates a file with mode 0600.
+pub async fn blob_is_saved_to_a_private_file(stage: &Stage) {
     let directory = tempfile::tempdir().expect("a directory");
     for size in [0, 10, LARGE] {
         let bytes = some(size, 12);
@@ -122,8 +122,8 @@ pub async fn a_blob_is_saved_to_a_file(stage: &Stage) {
     }
 }
 
-/// What isn't the blob isn't left on the disk for somebody to use.
-pub async fn what_is_not_the_blob_is_not_saved(stage: &Stage) {
+/// A failed download leaves no file.
+pub async fn altered_blob_is_not_saved(stage: &Stage) {
     let directory = tempfile::tempdir().expect("a directory");
     for size in [10, LARGE] {
         let bytes = some(size, 13);
@@ -139,8 +139,8 @@ pub async fn what_is_not_the_blob_is_not_saved(stage: &Stage) {
     }
 }
 
-/// What somebody cut short isn't taken for what it was.
-pub async fn a_cut_blob_is_uploaded_again(stage: &Stage) {
+/// A truncated blob does not count as uploaded.
+pub async fn truncated_blob_is_uploaded_again(stage: &Stage) {
     let bytes = some(1000, 5);
     let name = names::blob(&Blob::of(&bytes).digest);
     stage.put(&name, bytes.slice(..3)).await.expect("a part");
@@ -149,8 +149,8 @@ pub async fn a_cut_blob_is_uploaded_again(stage: &Stage) {
     assert_same(&stage.get_blob(&blob).await.expect("a download"), &bytes);
 }
 
-/// One byte is enough.
-pub async fn an_altered_blob_is_refused(stage: &Stage) {
+/// One altered byte is detected.
+pub async fn altered_blob_is_rejected(stage: &Stage) {
     for size in [1000, LARGE] {
         let bytes = some(size, 6);
         let (blob, _) = put(stage, &bytes).await;
@@ -164,8 +164,8 @@ pub async fn an_altered_blob_is_refused(stage: &Stage) {
     }
 }
 
-/// Longer, shorter, and empty ones.
-pub async fn a_blob_of_another_size_is_refused(stage: &Stage) {
+/// Longer, shorter and empty objects are rejected.
+pub async fn blob_of_wrong_size_is_rejected(stage: &Stage) {
     let bytes = some(LARGE, 7);
     let blob = Blob::of(&bytes);
     let name = names::blob(&blob.digest);
@@ -185,16 +185,16 @@ pub async fn a_blob_of_another_size_is_refused(stage: &Stage) {
     }
 }
 
-/// A size that somebody made up is no reason to die.
-pub async fn a_size_beyond_all_memory_is_refused(stage: &Stage) {
+/// A forged size does not abort the process.
+pub async fn size_beyond_memory_is_rejected(stage: &Stage) {
     let blob = Blob { size: 1 << 60, ..Blob::of(b"small") };
     stage.put(&names::blob(&blob.digest), Bytes::from_static(b"small")).await.expect("a write");
     let error = stage.get_blob(&blob).await.expect_err("no machine has that much");
     assert_eq!(error.kind(), StageErrorKind::TooLarge, "{error}");
 }
 
-/// An object that isn't there is named by its digest.
-pub async fn a_missing_blob_is_named(stage: &Stage) {
+/// The error of a missing blob has its digest.
+pub async fn missing_blob_is_named(stage: &Stage) {
     for size in [10, LARGE] {
         let missing = Blob::of(&some(size, 8));
         let error = stage.get_blob(&missing).await.expect_err("nothing is there");
@@ -203,8 +203,8 @@ pub async fn a_missing_blob_is_named(stage: &Stage) {
     }
 }
 
-/// Two that stage the same at once do not disturb each other.
-pub async fn one_blob_is_staged_by_many_at_once(stage: &Stage) {
+/// Concurrent uploads and downloads of one blob succeed.
+pub async fn concurrent_uploads_of_one_blob_succeed(stage: &Stage) {
     for size in [1000, LARGE] {
         let bytes = some(size, 9);
         let source = Source::bytes(bytes.clone());
@@ -218,21 +218,21 @@ pub async fn one_blob_is_staged_by_many_at_once(stage: &Stage) {
     }
 }
 
-/// What is told of an upload grows up to its size, and of what is there nothing is told.
+/// Progress grows to the blob's size, and a cached blob reports none.
 pub async fn progress_ends_with_the_size(stage: &Stage) {
     for size in [10, LARGE] {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let hear = Arc::clone(&told);
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&reports);
         let bytes = some(size, 10);
         let source = Source::bytes(bytes.clone())
-            .with_progress(move |sent| hear.lock().expect("nobody panicked").push(sent));
+            .with_progress(move |sent| log.lock().expect("no panic").push(sent));
         let blob = Blob::of(&bytes);
         stage.put_blob(&blob, &source).await.expect("an upload");
-        let heard = std::mem::take(&mut *told.lock().expect("nobody panicked"));
-        assert!(heard.is_sorted(), "{heard:?}");
-        assert_eq!(heard.last(), Some(&(size as u64)));
-        assert!(size < LARGE || heard.len() > 2, "{heard:?}");
-        stage.put_blob(&blob, &source).await.expect("it is there");
-        assert!(told.lock().expect("nobody panicked").is_empty());
+        let progress = std::mem::take(&mut *reports.lock().expect("no panic"));
+        assert!(progress.is_sorted(), "{progress:?}");
+        assert_eq!(progress.last(), Some(&(size as u64)));
+        assert!(size < LARGE || progress.len() > 2, "{progress:?}");
+        stage.put_blob(&blob, &source).await.expect("a cached blob");
+        assert!(reports.lock().expect("no panic").is_empty());
     }
 }

@@ -1,7 +1,6 @@
-//! What every stage must do, as functions over a [`Stage`](hype_stage::Stage), and the stages on
-//! which that is checked.
+//! The conformance suite of stages: cases as functions over a [`Stage`](hype_stage::Stage), and backends.
 //!
-//! A provider passes the suite by calling [`suite!`] with what opens a stage of its own.
+//! To test a provider, call [`suite!`] with a function that opens a new stage.
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
@@ -11,23 +10,24 @@ pub mod bytes;
 pub mod objects;
 pub mod s3;
 
-/// Makes a test of each case, with these attributes. `$open` gives a stage and what it needs to live.
+/// Generates a test with these attributes for each case. `$open` returns a new [`backends::Backend`].
 #[macro_export]
 macro_rules! suite {
     ($open:expr $(, #[$attribute:meta])*) => {
         $crate::suite!(@tests [$(#[$attribute])*] $open;
-            blobs: a_blob_is_uploaded_once an_empty_blob_is_one_too a_large_blob_comes_back
-                a_file_is_staged_like_its_bytes a_file_that_changed_is_not_staged
-                a_blob_is_saved_to_a_file a_file_is_filled_with_a_blob
-                what_is_not_the_blob_is_not_saved
-                a_cut_blob_is_uploaded_again an_altered_blob_is_refused
-                a_blob_of_another_size_is_refused a_missing_blob_is_named
-                a_size_beyond_all_memory_is_refused
-                one_blob_is_staged_by_many_at_once progress_ends_with_the_size;
-            objects: what_is_written_is_read the_first_creation_stays
-                one_of_many_creations_wins a_creation_that_was_ours_is_ours
-                a_run_is_removed_whole_and_alone a_run_is_removed_twice
-                names_are_those_that_were_asked_for a_large_object_is_put_over_another;
+            blobs: blob_is_uploaded_once empty_blob_round_trips large_blob_round_trips
+                file_round_trips changed_file_is_rejected
+                blob_is_saved_to_a_private_file blob_fills_an_open_file
+                altered_blob_is_not_saved
+                truncated_blob_is_uploaded_again altered_blob_is_rejected
+                blob_of_wrong_size_is_rejected missing_blob_is_named
+                size_beyond_memory_is_rejected
+                concurrent_uploads_of_one_blob_succeed progress_ends_with_the_size;
+            objects: last_write_is_read first_creation_wins
+                one_concurrent_creation_wins repeated_creation_counts_as_new
+                run_removal_spares_other_runs run_removal_is_idempotent
+                object_keeps_its_name large_object_replaces_a_small_one
+                copy_has_the_same_bytes copy_of_missing_object_is_named;
         );
     };
     (@tests $attributes:tt $open:expr; $($module:ident: $($case:ident)*;)*) => {$(

@@ -1,4 +1,4 @@
-//! A server on loopback that speaks S3.
+//! An S3 server on loopback.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, oneshot};
 const KEY_ID: &str = "AKIATEST";
 const KEY: &str = "a secret of the tests";
 
-/// A server with one bucket, from its start until it is dropped.
+/// An S3 server with one bucket; stopped on drop.
 pub struct S3Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -26,11 +26,11 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Starts a server with this bucket on a port that nobody uses.
+    /// Starts a server with this bucket on a free port.
     ///
     /// # Errors
     ///
-    /// When the system gives no directory, port or thread.
+    /// Returns an error if no directory, port or thread is available.
     pub fn start(bucket: &str) -> io::Result<Self> {
         let directory = TempDir::new()?;
         std::fs::create_dir(directory.path().join(bucket))?;
@@ -59,7 +59,7 @@ impl S3Server {
         Ok(Self { address, stop: Some(stop), thread: Some(thread), _directory: directory })
     }
 
-    /// The variables by which a client finds it.
+    /// Returns the variables of a client of this server.
     pub fn variables(&self) -> [(String, String); 4] {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
@@ -72,22 +72,22 @@ impl S3Server {
 }
 
 async fn accept(listener: TcpListener, service: S3Service) {
-    // s3s-fs looks whether an object is there and then writes it, between which another may be
-    // written: those that must be the first are let in one by one.
+    // s3s-fs checks a creation's precondition and then writes the object, which is not atomic: serialize
+    // creations.
     let creating = Arc::new(Mutex::new(()));
     while let Ok((connection, _)) = listener.accept().await {
         let (service, creating) = (service.clone(), Arc::clone(&creating));
-        let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let handler = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let (service, creating) = (service.clone(), Arc::clone(&creating));
             async move {
-                let is_first = request.headers().contains_key("if-none-match");
-                let _turn = if is_first { Some(creating.lock().await) } else { None };
+                let is_creation = request.headers().contains_key("if-none-match");
+                let _guard = if is_creation { Some(creating.lock().await) } else { None };
                 service.call(request.map(s3s::Body::from)).await
             }
         });
         let connection = TokioIo::new(connection);
         tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(connection, answer),
+            hyper::server::conn::http1::Builder::new().serve_connection(connection, handler),
         );
     }
 }
@@ -95,7 +95,7 @@ async fn accept(listener: TcpListener, service: S3Service) {
 impl Drop for S3Server {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A thread that panicked has said why.
+        // A panic has been printed already.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }

@@ -1,4 +1,4 @@
-//! The one service account: its key, and what is signed with it.
+//! The service account: its key, and the verification of its signatures.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,16 +7,16 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use serde::Deserialize;
 
-/// How a service account asks for a token (RFC 7523).
+/// The grant type of a service account's token exchange (RFC 7523).
 pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Whose key it is.
+/// The service account's address.
 const EMAIL: &str = "tests@hype.iam.gserviceaccount.com";
 
-/// A key that was made for this server and opens nothing else.
+/// The service account's key, which is valid for this server only.
 const KEY: &str = include_str!("service_account.pem");
 
-/// What a token that somebody signed says, in seconds since 1970.
+/// The claims of a signed token. Times are in seconds since 1970.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Claims {
     iss: String,
@@ -27,12 +27,12 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Whether it asks this token endpoint for a token, now.
+    /// Returns whether the claims are valid for an exchange at this token endpoint.
     pub(crate) fn is_for(&self, audience: &str) -> bool {
         self.is_current() && self.aud.as_deref() == Some(audience) && self.scope.is_some()
     }
 
-    /// Whether it can stand in place of a token, now (<https://google.aip.dev/auth/4111>).
+    /// Returns whether the claims are valid for a self-signed access token (<https://google.aip.dev/auth/4111>).
     pub(crate) fn is_access(&self) -> bool {
         let is_for_storage =
             self.aud.as_deref().is_some_and(|aud| aud == "https://storage.googleapis.com/");
@@ -41,13 +41,13 @@ impl Claims {
 
     fn is_current(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // Google takes clocks that are a little fast, and no token for more than an hour.
-        let hour = self.exp.saturating_sub(self.iat) <= 3600;
-        self.iss == EMAIL && self.iat <= now + 60 && now < self.exp && hour
+        // Google accepts clocks that are slightly fast, and lifetimes of at most an hour.
+        let is_short = self.exp.saturating_sub(self.iat) <= 3600;
+        self.iss == EMAIL && self.iat <= now + 60 && now < self.exp && is_short
     }
 }
 
-/// The account as the file in which Google gives one out, for the server at `url`.
+/// Returns the account's key file for the server at `url`.
 pub(crate) fn file(url: &str) -> String {
     serde_json::json!({
         "type": "service_account",
@@ -61,12 +61,12 @@ pub(crate) fn file(url: &str) -> String {
     .to_string()
 }
 
-/// Where the server at `url` gives out tokens.
+/// Returns the token endpoint of the server at `url`.
 pub(crate) fn token_uri(url: &str) -> String {
     format!("{url}/token")
 }
 
-/// What a JSON Web Token says, if the account signed it.
+/// Returns the claims of a JSON Web Token if the account signed it.
 pub(crate) fn verified(token: &str) -> Option<Claims> {
     let (message, signature) = token.rsplit_once('.')?;
     let (_header, claims) = message.split_once('.')?;

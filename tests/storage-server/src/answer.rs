@@ -1,4 +1,4 @@
-//! From a request to what is done and answered; the only place that knows both HTTP and the store.
+//! Carries out a request on the store and builds the reply.
 
 use hyper::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, LAST_MODIFIED,
@@ -16,10 +16,10 @@ use crate::reply::Reply;
 use crate::store::Store;
 use crate::xml;
 
-/// How many names a page of a list has at most.
+/// The maximum number of names in a page of a list.
 const MAX_KEYS: u64 = 1000;
 
-/// Does what `call` asks for and tells what came of it.
+/// Carries out `call` and returns the reply.
 pub(crate) fn answer(
     store: &mut Store,
     call: &Call,
@@ -59,7 +59,7 @@ pub(crate) fn answer(
             store.abort_upload(bucket, name, upload)?;
             Ok(Reply::new(StatusCode::NO_CONTENT))
         }
-        // Tokens are no matter of the store's, and are given before this is asked.
+        // The service handles token requests itself.
         Operation::Token | Operation::MetadataToken | Operation::Unknown => {
             Err(Problem::MethodNotAllowed)
         }
@@ -71,12 +71,12 @@ fn read(store: &Store, call: &Call, headers: &HeaderMap) -> Result<Reply, Proble
     condition::generation(headers, Some(&object))?;
     condition::read(headers, &object)?;
     let len = object.content.len();
-    let mut reply = match range::asked(headers, len)? {
+    let mut reply = match range::requested(headers, len)? {
         Some(range) => {
-            let shown = format!("bytes {}-{}/{len}", range.start, range.end - 1);
+            let content_range = format!("bytes {}-{}/{len}", range.start, range.end - 1);
             let mut reply = Reply::new(StatusCode::PARTIAL_CONTENT);
             reply.content = object.content.slice(range);
-            with_header(reply, CONTENT_RANGE, shown)
+            with_header(reply, CONTENT_RANGE, content_range)
         }
         None => {
             let mut reply = Reply::new(StatusCode::OK);
@@ -129,7 +129,7 @@ fn with_header(mut reply: Reply, name: hyper::header::HeaderName, text: String) 
     reply
 }
 
-/// A header's value of a text without control characters.
+/// Converts a text without control characters to a header's value.
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -1,4 +1,4 @@
-//! The body of a response: its pieces, and what goes wrong between them.
+//! The body of a response: its pieces, and the faults between them.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,17 +15,17 @@ use crate::connection::Reset;
 use crate::content::Content;
 use crate::fault::Fault;
 
-/// What a body does next.
+/// A step of sending a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Send(Bytes),
-    /// Lets go out what was sent, which would be lost with the connection otherwise.
+    /// Flushes the bytes so far, which a reset would discard otherwise.
     Flush,
     Pause(Duration),
     Reset,
 }
 
-/// A body on its way.
+/// The body of a response.
 pub(crate) struct ReplyBody {
     steps: VecDeque<Step>,
     reset: Reset,
@@ -33,9 +33,9 @@ pub(crate) struct ReplyBody {
 }
 
 impl ReplyBody {
-    /// The bytes of `content`, with what `fault` does to them.
+    /// Creates a body of the bytes of `content` with `fault`.
     pub(crate) fn new(content: &Content, fault: Option<&Fault>, reset: Reset) -> Self {
-        // A response without a body ends with its headers, and has nothing to go wrong.
+        // An empty body has no faults.
         let fault = fault.filter(|_| !content.is_empty());
         let steps = fault.map_or_else(|| send(content), |fault| steps(content, fault));
         Self { steps: steps.into(), reset, pause: None }
@@ -49,10 +49,10 @@ fn send(content: &Content) -> Vec<Step> {
 fn steps(content: &Content, fault: &Fault) -> Vec<Step> {
     let len = content.len();
     let before = |after: u64| send(&content.slice(0..after.min(len)));
-    let behind = |after: u64| send(&content.slice(after.min(len)..len));
+    let rest = |after: u64| send(&content.slice(after.min(len)..len));
     match *fault {
         Fault::DelayBody { after, pause } => {
-            [before(after), vec![Step::Flush, Step::Pause(pause)], behind(after)].concat()
+            [before(after), vec![Step::Flush, Step::Pause(pause)], rest(after)].concat()
         }
         Fault::SlowBody { piece, pause } => slow(content, piece.max(1), pause),
         Fault::ResetBody { after } => [before(after), vec![Step::Flush, Step::Reset]].concat(),
@@ -61,12 +61,12 @@ fn steps(content: &Content, fault: &Fault) -> Vec<Step> {
             let at = at.min(len - 1);
             let byte = content.slice(at..at + 1).to_bytes();
             let flipped: BytesMut = byte.iter().map(|byte| !byte).collect();
-            [before(at), vec![Step::Send(flipped.freeze())], behind(at + 1)].concat()
+            [before(at), vec![Step::Send(flipped.freeze())], rest(at + 1)].concat()
         }
         Fault::Refuse(_)
-        | Fault::RefuseOnceDone(_)
+        | Fault::RefuseAfterServing(_)
         | Fault::Reset
-        | Fault::ResetOnceDone
+        | Fault::ResetAfterServing
         | Fault::Delay(_) => send(content),
     }
 }
@@ -97,7 +97,7 @@ impl Body for ReplyBody {
                 None => return Poll::Ready(None),
                 Some(Step::Send(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Some(Step::Flush) => {
-                    // hyper flushes whenever a body has nothing to send yet.
+                    // hyper flushes when a body is pending.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }

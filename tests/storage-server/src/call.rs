@@ -1,4 +1,4 @@
-//! What a request asks for.
+//! Parses a request into an operation on a bucket or an object.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,25 +22,25 @@ pub enum Operation {
     Head,
     /// `PUT` of an object.
     Write,
-    /// `PUT` of an object whose content is another's.
+    /// `PUT` of an object with the content of another object.
     Copy,
     /// `DELETE` of an object.
     Delete,
-    /// `GET` of a page of a bucket's names.
+    /// `GET` of a page of a bucket's object names.
     List,
-    /// `POST` that begins an upload in parts.
+    /// `POST` that starts a multipart upload.
     BeginUpload,
     /// `PUT` of a part.
     WritePart,
-    /// `POST` that makes an object of the parts.
+    /// `POST` that completes a multipart upload.
     CompleteUpload,
-    /// `DELETE` of an upload in parts.
+    /// `DELETE` of a multipart upload.
     AbortUpload,
-    /// `POST` of what proves who a service account is, for a token.
+    /// `POST` of a service account's assertion, in exchange for a token.
     Token,
     /// `GET` of a token from the metadata server.
     MetadataToken,
-    /// Anything else, which is refused.
+    /// Any other request, which is rejected.
     Unknown,
 }
 
@@ -50,12 +50,12 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A request's operation and what it is about.
+/// A parsed request.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
     pub(crate) bucket: String,
-    /// The object's name, decoded; empty where it is about the bucket.
+    /// The object's decoded name; empty for requests on a bucket.
     pub(crate) object: String,
     query: BTreeMap<String, String>,
 }
@@ -103,12 +103,12 @@ impl Call {
         }
     }
 
-    /// The value of a parameter of the query, if it is there.
+    /// Returns a parameter of the query.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
 
-    /// The number that a parameter of the query has, if it is there.
+    /// Parses a parameter of the query as a number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         let parse = |text: &str| {
             text.parse().map_err(|_| Problem::InvalidArgument(format!("{name} is not a number.")))
@@ -117,7 +117,7 @@ impl Call {
     }
 }
 
-/// The bucket and the object that a request is to copy.
+/// Returns the bucket and the object to copy.
 pub(crate) fn copy_source(headers: &HeaderMap) -> Result<(String, String), Problem> {
     let source = headers.get(COPY_SOURCE).and_then(|value| value.to_str().ok());
     let source = source.and_then(|source| source.trim_start_matches('/').split_once('/'));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn each_request_has_an_operation() {
+    fn requests_parse_into_operations() {
         for (request, operation, bucket, object) in [
             ("GET /b?list-type=2&prefix=x", Operation::List, "b", ""),
             ("GET /b", Operation::Unknown, "b", ""),

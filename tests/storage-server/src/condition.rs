@@ -1,4 +1,4 @@
-//! The conditions under which a request is to be served.
+//! Checks the preconditions of a request.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 const IF_GENERATION_MATCH: &str = "x-goog-if-generation-match";
 
-/// Whether what there is of an object has the generation that the headers ask for; 0 is none.
+/// Checks the generation precondition of the headers; 0 means that no object exists.
 pub(crate) fn generation(headers: &HeaderMap, object: Option<&Object>) -> Result<(), Problem> {
     let Some(wanted) = headers.get(IF_GENERATION_MATCH) else { return Ok(()) };
     let wanted: u64 = wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
@@ -23,7 +23,7 @@ pub(crate) fn generation(headers: &HeaderMap, object: Option<&Object>) -> Result
     }
 }
 
-/// Whether an object is to be read, by HTTP's own conditions and in the order that HTTP gives them.
+/// Checks HTTP's preconditions of a read, in the order of the standard.
 pub(crate) fn read(headers: &HeaderMap, object: &Object) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // HTTP's dates have no fractions of seconds.
@@ -44,7 +44,7 @@ pub(crate) fn read(headers: &HeaderMap, object: &Object) -> Result<(), Problem> 
     if is_new { Ok(()) } else { Err(Problem::NotModified) }
 }
 
-/// Whether a list of tags has this one.
+/// Returns whether a list of ETags contains `etag`.
 fn names(tags: &str, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag)
 }

@@ -1,4 +1,4 @@
-//! Connections from their beginning to their end.
+//! Accepts and serves connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::service::Service;
 
-/// Whether a connection is to end by a reset.
+/// A request to reset a connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reset(Arc<AtomicBool>);
 
 impl Reset {
-    /// Asks for it, and gives the error by which hyper leaves the connection.
+    /// Requests the reset, and returns the error that makes hyper close the connection.
     pub(crate) fn request(&self) -> io::Error {
         self.0.store(true, Ordering::Relaxed);
         io::ErrorKind::ConnectionReset.into()
@@ -28,10 +28,10 @@ impl Reset {
     }
 }
 
-/// Takes connections for good.
+/// Accepts connections forever.
 pub(crate) async fn accept(listener: TcpListener, service: Arc<Service>) -> Infallible {
     loop {
-        // A client that is gone again before it was accepted is no reason to stop.
+        // An error concerns one connection only, such as one that was closed before it was accepted.
         if let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream, Arc::clone(&service)));
         }
@@ -39,7 +39,7 @@ pub(crate) async fn accept(listener: TcpListener, service: Arc<Service>) -> Infa
 }
 
 async fn serve(stream: TcpStream, service: Arc<Service>) {
-    // Without it small responses may wait for the client's acknowledgement.
+    // Otherwise small responses may wait for the client's acknowledgement.
     drop(stream.set_nodelay(true));
     let reset = Reset::default();
     let service = {
@@ -49,10 +49,10 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
-    // A connection that breaks concerns its client alone.
+    // The client sees the error of a broken connection.
     drop((&mut connection).await);
     if reset.is_requested() {
-        // What is closed with no time to linger is reset.
+        // Closing a socket with zero linger time resets the connection.
         drop(connection.into_parts().io.into_inner().set_zero_linger());
     }
 }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-/// The bytes of an object, in the pieces in which they came.
+/// The bytes of an object, in the pieces in which they arrived.
 ///
-/// They are never joined to be stored, served in part, copied, or put together from the parts of an
-/// upload; so an object of a GiB is in memory once.
+/// Pieces are shared, never copied, when an object is stored, sliced, copied or assembled from the parts of an
+/// upload. So a large object is in memory once.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
     pieces: Arc<[Bytes]>,
@@ -14,17 +14,17 @@ pub struct Content {
 }
 
 impl Content {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns whether the content is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// All of it in one piece, copied unless it is one.
+    /// Returns all bytes in one piece. Copies them if there are several pieces.
     pub fn to_bytes(&self) -> Bytes {
         if let [piece] = &*self.pieces {
             return piece.clone();
@@ -40,7 +40,7 @@ impl Content {
         &self.pieces
     }
 
-    /// What lies in `range`, which ends within the content.
+    /// Returns the bytes in `range`, which must end within the content.
     pub(crate) fn slice(&self, range: Range<u64>) -> Self {
         let mut offset = 0;
         let pieces = self.pieces.iter().filter_map(|piece| {
@@ -48,7 +48,7 @@ impl Content {
             offset = here.end;
             let start = range.start.max(here.start);
             let end = range.end.min(here.end);
-            // Both are within the piece, whose length is a usize.
+            // Both offsets are within the piece, so they fit a usize.
             (start < end)
                 .then(|| piece.slice((start - here.start) as usize..(end - here.start) as usize))
         });
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_goes_over_the_bounds_of_pieces() {
+    fn slice_spans_pieces() {
         let content = pieces();
         let whole = "abcdef";
         assert_eq!(content.len(), 6);

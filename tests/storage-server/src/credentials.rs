@@ -1,4 +1,4 @@
-//! Who may use which buckets, and how one gets to be somebody.
+//! Authentication and authorization: tokens and the buckets that they grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,33 +13,33 @@ use crate::content::Content;
 use crate::problem::Problem;
 use crate::reply::Reply;
 
-/// What says that a client means the metadata server, and that a server is one.
+/// The header by which clients and metadata servers identify the protocol.
 const FLAVOR: (&str, &str) = ("Metadata-Flavor", "Google");
 
 /// Names of buckets.
 pub(crate) type Buckets = BTreeSet<String>;
 
-/// Who there is, and the tokens that were given out.
+/// The service account and the valid tokens.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// The token endpoint's own URL.
+    /// The URL of the token endpoint.
     audience: String,
-    /// What the holder of a token may use.
+    /// The buckets that each token grants.
     tokens: BTreeMap<String, Buckets>,
-    /// What the service account may use, if there is one.
+    /// The buckets of the service account, if there is one.
     account: Option<Buckets>,
     lifetime: Duration,
     issued: Mutex<Issued>,
 }
 
-/// The tokens that were given out, each with its end.
+/// The issued tokens, each with its expiry.
 #[derive(Debug, Default)]
 struct Issued {
     count: u64,
     ends: BTreeMap<String, Instant>,
 }
 
-/// What a request may use.
+/// The permissions of a request's token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Bearer<'a> {
     Everything,
@@ -65,7 +65,7 @@ impl Credentials {
         Self { audience, tokens, account, lifetime, issued: Mutex::default() }
     }
 
-    /// What the token in `headers` allows.
+    /// Returns the permissions of the token in `headers`.
     pub(crate) fn bearer(&self, headers: &HeaderMap) -> Result<Bearer<'_>, Problem> {
         if self.tokens.is_empty() && self.account.is_none() {
             return Ok(Bearer::Everything);
@@ -80,7 +80,7 @@ impl Credentials {
         buckets.map(Bearer::Only).ok_or(Problem::AuthenticationRequired)
     }
 
-    /// Gives a token for the assertion that the form in `content` carries.
+    /// Exchanges the assertion in the form `content` for a token.
     pub(crate) fn exchange(&self, content: &Content) -> Reply {
         let form = content.to_bytes();
         let form: BTreeMap<_, _> = form_urlencoded::parse(&form).collect();
@@ -99,7 +99,7 @@ impl Credentials {
         }
     }
 
-    /// Gives a token to whoever runs on this machine.
+    /// Issues a token as the metadata server.
     pub(crate) fn metadata(&self, headers: &HeaderMap) -> Reply {
         if headers.get(FLAVOR.0).is_none_or(|flavor| flavor != FLAVOR.1) {
             return Problem::AccessDenied.into();
@@ -109,7 +109,7 @@ impl Credentials {
         reply
     }
 
-    /// Ends all tokens that were given out so far.
+    /// Revokes all issued tokens.
     pub(crate) fn revoke(&self) {
         self.issued(|issued| issued.ends.clear());
     }
@@ -127,7 +127,7 @@ impl Credentials {
         Reply::json(StatusCode::OK, &body)
     }
 
-    /// Whether a token was given out, or is one that the account signed itself.
+    /// Returns whether a token was issued to the service account or is self-signed by it.
     fn is_of_account(&self, token: &str) -> bool {
         let end = self.issued(|issued| issued.ends.get(token).copied());
         end.is_some_and(|end| Instant::now() < end)

@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! Faults, and rules that select the requests with a fault.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -12,55 +12,55 @@ use crate::pattern::Pattern;
 use crate::reply::Reply;
 use crate::xml;
 
-/// Something that goes wrong with a request.
+/// A fault of a request.
 ///
-/// Those about a body are about the response's; a request whose response has none, such as
-/// [`Operation::Head`], is served as if there were no fault.
+/// Faults of a body concern the response's body. A response without a body, such as that of
+/// [`Operation::Head`], is sent without the fault.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Nothing is done, and the request answered with an error.
+    /// Responds with an error, without carrying out the request.
     Refuse(Refusal),
-    /// All is done, and the request answered with an error nevertheless.
-    RefuseOnceDone(Refusal),
-    /// Nothing is done, not even the request's body read, and the connection reset.
+    /// Carries out the request, but responds with an error.
+    RefuseAfterServing(Refusal),
+    /// Resets the connection, without reading the request's body or carrying out the request.
     Reset,
-    /// All is done, and the connection reset before the response.
-    ResetOnceDone,
-    /// The request is served after this time.
+    /// Carries out the request, and resets the connection before the response: a lost response.
+    ResetAfterServing,
+    /// Carries out the request after this time.
     Delay(Duration),
-    /// The body pauses for a time after so many bytes.
+    /// Pauses in the middle of the body.
     DelayBody {
-        /// How many bytes come before.
+        /// The number of bytes before the pause.
         after: u64,
-        /// How long it pauses.
+        /// The length of the pause.
         pause: Duration,
     },
-    /// The body comes in small pieces, with a pause after each.
+    /// Sends the body in small pieces, with a pause after each.
     SlowBody {
-        /// How many bytes a piece has; at least 1.
+        /// The number of bytes of a piece; at least 1.
         piece: u64,
-        /// How long each pause is.
+        /// The length of each pause.
         pause: Duration,
     },
-    /// The connection is reset after so many bytes of the body. A body that has no more comes whole.
+    /// Resets the connection in the middle of the body. A shorter body is sent whole.
     ResetBody {
-        /// How many bytes come before.
+        /// The number of bytes before the reset.
         after: u64,
     },
-    /// The connection is closed after so many bytes of the body, though more were promised. A body
-    /// that has no more comes whole.
+    /// Closes the connection in the middle of the body, before the announced length. A shorter body is sent
+    /// whole.
     CutBody {
-        /// How many bytes come before.
+        /// The number of bytes before the end.
         after: u64,
     },
-    /// All bits of one byte of the body are flipped; of the last if it is shorter.
+    /// Flips all bits of one byte of the body.
     AlterBody {
-        /// How many bytes come before.
+        /// The offset of the byte; the last byte if the body is shorter.
         at: u64,
     },
 }
 
-/// An error in place of a response.
+/// An error response.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Refusal {
@@ -70,24 +70,24 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// An error with this status and the document that Google Cloud Storage sends with it.
+    /// Creates an error response with this status and the body of Google Cloud Storage.
     ///
     /// # Panics
     ///
-    /// When that is no status of HTTP.
+    /// Panics if `status` is not an HTTP status.
     pub fn new(status: u16) -> Self {
-        let Ok(status) = StatusCode::from_u16(status) else { panic!("{status} is no status") };
+        let Ok(status) = StatusCode::from_u16(status) else { panic!("{status} is not a status") };
         let body = xml::refusal(code(status), status.canonical_reason().unwrap_or_default());
         Self { status, retry_after: None, body }
     }
 
-    /// The seconds after which the client may try again, in the header `Retry-After`.
+    /// Sets the header `Retry-After`, in seconds.
     pub fn with_retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// Another body.
+    /// Sets the body.
     pub fn with_body(mut self, body: impl Into<String>) -> Self {
         self.body = body.into();
         self
@@ -102,7 +102,7 @@ impl Refusal {
     }
 }
 
-/// The word for programs that goes with a status.
+/// Returns the error code of a status.
 fn code(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "AuthenticationRequired",
@@ -116,7 +116,7 @@ fn code(status: StatusCode) -> &'static str {
     }
 }
 
-/// A fault, and the requests that meet it.
+/// A fault and the requests that it applies to.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Rule {
@@ -126,7 +126,7 @@ pub struct Rule {
     fault: Fault,
 }
 
-/// Which of the requests that a rule is about, counted from 1.
+/// The numbers of the matching requests with the fault, counted from 1.
 #[derive(Debug, Clone, Copy)]
 enum Times {
     Always,
@@ -136,33 +136,34 @@ enum Times {
 }
 
 impl Rule {
-    /// Requests of this kind, or of any, about objects whose names match meet `fault`, each time.
+    /// Creates a rule for all requests of this operation, or of any operation, on objects whose names match
+    /// `objects`.
     ///
-    /// `*` stands for any text in `objects`. The name is empty for requests about no object.
+    /// `*` matches any text. The name is empty for requests on no object.
     pub fn new(operation: impl Into<Option<Operation>>, objects: &str, fault: Fault) -> Self {
         let (operation, objects) = (operation.into(), Pattern::new(objects));
         Self { operation, objects, times: Times::Always, fault }
     }
 
-    /// Only the first `count` of those requests.
+    /// Limits the rule to the first `count` matching requests.
     pub fn first(mut self, count: u64) -> Self {
         self.times = Times::First(count);
         self
     }
 
-    /// Only one of those requests: 1 is the first from now on.
+    /// Limits the rule to one matching request, counted from 1.
     pub fn nth(mut self, number: u64) -> Self {
         self.times = Times::Nth(number);
         self
     }
 
-    /// About so many in a hundred of those requests: the same ones for the same seed.
+    /// Limits the rule to a random share of the matching requests, deterministic for a seed.
     pub fn sometimes(mut self, percent: u8, seed: u64) -> Self {
         self.times = Times::Sometimes { percent, seed };
         self
     }
 
-    fn is_about(&self, call: &Call) -> bool {
+    fn matches(&self, call: &Call) -> bool {
         self.operation.is_none_or(|operation| operation == call.operation)
             && self.objects.matches(&call.object)
     }
@@ -174,20 +175,20 @@ impl Times {
             Self::Always => true,
             Self::First(count) => number <= count,
             Self::Nth(nth) => number == nth,
-            Self::Sometimes { percent, seed } => scattered(seed, number) % 100 < u64::from(percent),
+            Self::Sometimes { percent, seed } => split_mix(seed, number) % 100 < u64::from(percent),
         }
     }
 }
 
-/// A number that looks random and is always the same (SplitMix64).
-fn scattered(seed: u64, number: u64) -> u64 {
+/// Returns a deterministic random number (SplitMix64).
+fn split_mix(seed: u64, number: u64) -> u64 {
     let mut z = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
-/// The rules in force, each with how many requests it has been about.
+/// The active rules, each with the number of matching requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Vec<(Rule, u64)>>);
 
@@ -200,17 +201,17 @@ impl Faults {
         self.rules(Vec::clear);
     }
 
-    /// What goes wrong with `call`: what the first rule says whose turn it is. All others count on.
-    pub(crate) fn meet(&self, call: &Call) -> Option<Fault> {
+    /// Returns the fault of the first rule that applies to `call`. All matching rules count the request.
+    pub(crate) fn next_fault(&self, call: &Call) -> Option<Fault> {
         self.rules(|rules| {
-            let mut met = None;
-            for (rule, count) in rules.iter_mut().filter(|(rule, _)| rule.is_about(call)) {
+            let mut fault = None;
+            for (rule, count) in rules.iter_mut().filter(|(rule, _)| rule.matches(call)) {
                 *count += 1;
-                if met.is_none() && rule.times.has(*count) {
-                    met = Some(rule.fault.clone());
+                if fault.is_none() && rule.times.has(*count) {
+                    fault = Some(rule.fault.clone());
                 }
             }
-            met
+            fault
         })
     }
 
@@ -223,26 +224,26 @@ impl Faults {
 mod tests {
     use super::*;
 
-    /// The requests of a hundred that meet a fault, by number.
-    fn met(rule: impl Fn(Rule) -> Rule) -> Vec<u64> {
+    /// Returns the numbers of the requests with a fault, of a hundred requests.
+    fn faulty(rule: impl Fn(Rule) -> Rule) -> Vec<u64> {
         let times = rule(Rule::new(None, "*", Fault::Reset)).times;
         (1..=100).filter(|number| times.has(*number)).collect()
     }
 
     #[test]
-    fn rules_are_about_the_times_that_they_name() {
-        assert_eq!(met(|rule| rule).len(), 100);
-        assert_eq!(met(|rule| rule.first(3)), [1, 2, 3]);
-        assert_eq!(met(|rule| rule.nth(3)), [3]);
-        assert_eq!(met(|rule| rule.sometimes(0, 7)), [0; 0]);
-        assert_eq!(met(|rule| rule.sometimes(100, 7)).len(), 100);
+    fn rule_selects_requests_by_number() {
+        assert_eq!(faulty(|rule| rule).len(), 100);
+        assert_eq!(faulty(|rule| rule.first(3)), [1, 2, 3]);
+        assert_eq!(faulty(|rule| rule.nth(3)), [3]);
+        assert_eq!(faulty(|rule| rule.sometimes(0, 7)), [0; 0]);
+        assert_eq!(faulty(|rule| rule.sometimes(100, 7)).len(), 100);
     }
 
     #[test]
-    fn chance_is_the_same_for_the_same_seed() {
-        let some = met(|rule| rule.sometimes(20, 1));
-        assert_eq!(some, met(|rule| rule.sometimes(20, 1)));
-        assert_ne!(some, met(|rule| rule.sometimes(20, 2)));
+    fn random_faults_are_deterministic() {
+        let some = faulty(|rule| rule.sometimes(20, 1));
+        assert_eq!(some, faulty(|rule| rule.sometimes(20, 1)));
+        assert_ne!(some, faulty(|rule| rule.sometimes(20, 2)));
         assert!((10..30).contains(&some.len()), "{some:?}");
     }
 }

@@ -1,21 +1,20 @@
-//! What was asked of the server.
+//! The journal of all requests.
 
 use tokio::sync::watch;
 
 use crate::call::{Call, Operation};
 use crate::pattern::Pattern;
 
-/// A request that has arrived.
+/// A received request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Its kind.
+    /// The operation.
     pub operation: Operation,
-    /// The bucket that it is about.
+    /// The bucket.
     pub bucket: String,
-    /// The name of the object that it is about, decoded; empty if it is about none.
+    /// The object's decoded name; empty for requests on no object.
     pub object: String,
-    /// The status that it was answered with. None as long as it has not been, and for good if its
-    /// connection was reset instead.
+    /// The status of the response; `None` before the response, and if the connection was reset.
     pub status: Option<u16>,
 }
 
@@ -26,11 +25,11 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Enters a request and gives its place.
-    pub(crate) fn enter(&self, call: &Call) -> usize {
-        let mut place = 0;
+    /// Records a request and returns its index.
+    pub(crate) fn record(&self, call: &Call) -> usize {
+        let mut index = 0;
         self.requests.send_modify(|requests| {
-            place = requests.len();
+            index = requests.len();
             requests.push(Request {
                 operation: call.operation,
                 bucket: call.bucket.clone(),
@@ -38,14 +37,14 @@ impl Journal {
                 status: None,
             });
         });
-        place
+        index
     }
 
-    /// Enters what the request at `place` is answered with.
-    pub(crate) fn answer(&self, place: usize, status: u16) {
+    /// Records the status of the response to the request at `index`.
+    pub(crate) fn record_status(&self, index: usize, status: u16) {
         self.requests.send_modify(|requests| {
-            // Its place was given by `enter`.
-            if let Some(request) = requests.get_mut(place) {
+            // The index comes from `record`.
+            if let Some(request) = requests.get_mut(index) {
                 request.status = Some(status);
             }
         });
@@ -59,17 +58,17 @@ impl Journal {
         count(&self.requests.borrow(), operation, objects)
     }
 
-    /// Returns when `wanted` such requests have arrived.
+    /// Waits until `wanted` matching requests have been received.
     pub(crate) async fn wait_for(&self, operation: Operation, objects: &Pattern, wanted: usize) {
         let mut requests = self.requests.subscribe();
         let arrived = requests.wait_for(|requests| count(requests, operation, objects) >= wanted);
-        // It fails only when the sender is gone, which is borrowed here.
+        // Waiting fails only if the sender is dropped, and it is borrowed here.
         drop(arrived.await);
     }
 }
 
 fn count(requests: &[Request], operation: Operation, objects: &Pattern) -> usize {
-    let meant =
+    let matches =
         |request: &&Request| request.operation == operation && objects.matches(&request.object);
-    requests.iter().filter(meant).count()
+    requests.iter().filter(matches).count()
 }

@@ -1,12 +1,17 @@
-//! Google Cloud Storage on loopback, for tests: its XML API, its credentials, and faults on request.
+//! A storage server with fault injection, for tests: the XML API of Google Cloud Storage on loopback.
 //!
-//! The emulators that there are don't serve the XML API whole, and none of them resets a connection
-//! when a test needs it. This server keeps everything in memory, listens on a port of its own, and
-//! goes when it is dropped. `tests/client/suite.rs` proves it by object_store's own suite.
+//! Its purpose is to test how a stage behaves when requests fail. A test injects faults into chosen requests: an
+//! error or a lost response after a write was carried out, a body that is truncated, altered, slow or reset, a
+//! response that never arrives. And a test counts requests, to prove that an operation is retried, is not retried,
+//! or costs no more requests than it should. Emulators of storage services offer neither, and don't implement
+//! the XML API completely.
 //!
-//! - [`StorageServer`]: start one, look into it, see what was asked of it.
-//! - [`Settings`]: its buckets, and who may use them.
-//! - [`Rule`]: a [`Fault`], and the requests that meet it.
+//! The server keeps all objects in memory, listens on a free port and stops when it is dropped.
+//! `tests/client/suite.rs` checks it by object_store's own test suite.
+//!
+//! - [`StorageServer`]: starts the server; inspects its objects and the requests so far.
+//! - [`Settings`]: buckets and credentials.
+//! - [`Rule`]: a [`Fault`] and the requests that it applies to.
 
 mod account;
 mod answer;

@@ -1,36 +1,36 @@
-//! A page of the names in a bucket.
+//! Selects a page of the object names in a bucket.
 
-/// What a list request asks for.
+/// The parameters of a list request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     pub(crate) prefix: String,
-    /// What ends the part of a name that is listed in place of all names with it.
+    /// The delimiter that groups names into common prefixes.
     pub(crate) delimiter: String,
-    /// Only what comes after this name.
+    /// The name after which the list starts.
     pub(crate) after: String,
-    /// Where the page before ended.
+    /// The last name of the previous page.
     pub(crate) continuation: Option<String>,
-    /// How many names and prefixes a page may have.
+    /// The maximum number of names and prefixes in a page.
     pub(crate) max_keys: usize,
 }
 
-/// A part of what is there, in the order of the names.
+/// A page of objects and common prefixes, sorted by name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page<T> {
     pub(crate) objects: Vec<(String, T)>,
     pub(crate) prefixes: Vec<String>,
-    /// Where the next page begins, if there is one.
+    /// The continuation of the next page, if there is one.
     pub(crate) next: Option<String>,
 }
 
-/// The page of `objects`, which are sorted by their names.
+/// Returns the requested page of `objects`, which must be sorted by name.
 pub(crate) fn page<'a, T>(
     objects: impl Iterator<Item = (&'a String, T)>,
     query: &Query,
 ) -> Page<T> {
     let mut page = Page { objects: Vec::new(), prefixes: Vec::new(), next: None };
     let mut last: Option<String> = None;
-    for (name, object) in objects.filter(|(name, _)| is_asked(name, query)) {
+    for (name, object) in objects.filter(|(name, _)| is_requested(name, query)) {
         let prefix = prefix(name, query);
         if let Some(prefix) = prefix
             && (page.prefixes.last().is_some_and(|last| last == prefix)
@@ -51,13 +51,13 @@ pub(crate) fn page<'a, T>(
     page
 }
 
-fn is_asked(name: &str, query: &Query) -> bool {
+fn is_requested(name: &str, query: &Query) -> bool {
     name.starts_with(&query.prefix)
         && (query.after.is_empty() || *name > *query.after)
         && query.continuation.as_deref().is_none_or(|last| name > last)
 }
 
-/// What is listed in place of `name`, if it has the delimiter behind the prefix that was asked for.
+/// Returns the common prefix that replaces `name` in the list, if it has the delimiter after the requested prefix.
 fn prefix<'a>(name: &'a str, query: &Query) -> Option<&'a str> {
     if query.delimiter.is_empty() {
         return None;
@@ -73,7 +73,7 @@ mod tests {
 
     const NAMES: &[&str] = &["a", "a/b", "a/c/d", "a/c/e", "a/f", "b", "b/a", "b/b", "c"];
 
-    /// All pages, each as its names and prefixes.
+    /// Returns all pages, each as text with its names and prefixes.
     fn pages(query: Query) -> Vec<String> {
         let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
         let mut query = query;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_a_delimiter_are_listed_as_one() {
+    fn names_with_a_delimiter_are_grouped() {
         assert_eq!(pages(query("", "", 100)), [NAMES.join(" ")]);
         assert_eq!(pages(query("", "/", 100)), ["a b c [a/] [b/]"]);
         assert_eq!(pages(query("a/", "/", 100)), ["a/b a/f [a/c/]"]);
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_full_and_lose_nothing() {
+    fn pages_are_full_and_complete() {
         assert_eq!(pages(query("", "", 3)), ["a a/b a/c/d", "a/c/e a/f b", "b/a b/b c"]);
         assert_eq!(pages(query("", "/", 2)), ["a [a/]", "b [b/]", "c"]);
         assert_eq!(pages(query("a/", "/", 1)), ["a/b", "[a/c/]", "a/f"]);
     }
 
     #[test]
-    fn a_name_to_start_after_is_not_listed() {
+    fn start_after_is_exclusive() {
         let after = |after: &str, delimiter: &str| {
             pages(Query { after: after.to_owned(), ..query("", delimiter, 100) })
         };

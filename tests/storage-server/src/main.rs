@@ -1,5 +1,5 @@
-//! Serves a bucket called `bucket` for tests of several programs: prints its URL, and ends when its
-//! standard input does.
+//! Serves a bucket called `bucket`, for tests of several programs. Prints the URL, and stops at the end of the
+//! standard input.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "who started it reads there where it is")]
+#[expect(clippy::print_stdout, reason = "the calling script reads the URL")]
 fn serve() -> std::io::Result<()> {
     let server = StorageServer::start(&Settings::new().with_bucket("bucket"))?;
     println!("{}", server.url());

@@ -11,7 +11,7 @@ use crate::content::Content;
 const METADATA_PREFIX: &str = "x-goog-meta-";
 const DEFAULT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// What of a request's headers stays with the object that it writes.
+/// The headers of a write request that are stored with the object.
 #[derive(Debug, Clone)]
 pub(crate) struct Attributes(HeaderMap);
 
@@ -43,15 +43,15 @@ impl Attributes {
 pub(crate) struct Object {
     pub(crate) content: Content,
     pub(crate) attributes: Attributes,
-    /// Larger than that of every write before, in this server.
+    /// The generation, larger than that of every earlier write.
     pub(crate) generation: u64,
     pub(crate) modified: SystemTime,
 }
 
 impl Object {
-    /// With its quotation marks.
+    /// Returns the ETag with its quotation marks.
     ///
-    /// It is made from the generation, since digests of GiBs are slow and no client may rely on one.
+    /// The ETag is the generation: digests of large objects are slow, and clients must not rely on them.
     pub(crate) fn etag(&self) -> String {
         format!("\"{:x}\"", self.generation)
     }

@@ -1,4 +1,4 @@
-/// Which names are meant: `*` stands for any text, also for none and over slashes.
+/// A pattern of names. `*` matches any text, including slashes and the empty text.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(String);
 
@@ -9,7 +9,7 @@ impl Pattern {
 
     pub(crate) fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
-        // There is always a first part.
+        // `split` always returns a first part.
         let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
             return false;
         };
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn star_matches_any_text() {
         for (pattern, yes, no) in [
             ("a/b", vec!["a/b"], vec!["a/bc", "xa/b", ""]),
             ("*", vec!["", "a", "a/b"], vec![]),

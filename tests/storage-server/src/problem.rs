@@ -1,6 +1,6 @@
 use hyper::StatusCode;
 
-/// Why a request isn't served, as Google Cloud Storage says it.
+/// The error of a request, as reported by Google Cloud Storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     AccessDenied,
@@ -9,14 +9,14 @@ pub(crate) enum Problem {
     InvalidArgument(String),
     InvalidPart,
     InvalidPartOrder,
-    /// The range begins behind the end of an object of this many bytes.
+    /// The range starts beyond the end of an object of this size.
     InvalidRange(u64),
     MalformedXml,
     MethodNotAllowed,
     NoSuchBucket,
     NoSuchKey,
     NoSuchUpload,
-    /// What the client has is still current. This is no error, but no object either.
+    /// The client's copy is current. This is a response without a body rather than an error.
     NotModified,
     PreconditionFailed,
 }
@@ -39,7 +39,7 @@ impl Problem {
         }
     }
 
-    /// The word for programs.
+    /// Returns the error code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDenied",
@@ -59,7 +59,7 @@ impl Problem {
         }
     }
 
-    /// The sentence for people.
+    /// Returns the error message.
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::AccessDenied => "Access denied.",

@@ -1,4 +1,4 @@
-//! Which part of an object a request asks for.
+//! Parses the range of an object that a request reads.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use hyper::header::RANGE;
 
 use crate::problem::Problem;
 
-/// The part that the headers ask for of an object of `len` bytes: `bytes=a-b`, `a-` or `-n`.
+/// Returns the requested range of an object of `len` bytes: `bytes=a-b`, `a-` or `-n`.
 ///
-/// No part, where they ask for none or in a form that isn't known; as HTTP has it, that is the whole.
-pub(crate) fn asked(headers: &HeaderMap, len: u64) -> Result<Option<Range<u64>>, Problem> {
+/// Returns `None` without a range or with an unknown form, which means the whole object.
+pub(crate) fn requested(headers: &HeaderMap, len: u64) -> Result<Option<Range<u64>>, Problem> {
     let header = headers.get(RANGE).and_then(|value| value.to_str().ok());
     let Some((first, last)) = header.and_then(parse) else { return Ok(None) };
     let range = match (first, last) {
@@ -22,7 +22,7 @@ pub(crate) fn asked(headers: &HeaderMap, len: u64) -> Result<Option<Range<u64>>,
     if range.is_empty() { Err(Problem::InvalidRange(len)) } else { Ok(Some(range)) }
 }
 
-/// The first and the last position, where they are written.
+/// Parses the first and the last position, each of which may be missing.
 fn parse(header: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| match text.trim() {
@@ -39,11 +39,11 @@ mod tests {
     use super::*;
 
     fn of_ten(range: &'static str) -> Result<Option<Range<u64>>, Problem> {
-        asked(&HeaderMap::from_iter([(RANGE, range.parse().unwrap())]), 10)
+        requested(&HeaderMap::from_iter([(RANGE, range.parse().unwrap())]), 10)
     }
 
     #[test]
-    fn ranges_are_cut_to_the_object() {
+    fn range_is_clipped_to_the_object() {
         for (header, range) in [
             ("bytes=2-4", 2..5),
             ("bytes=2-", 2..10),
@@ -56,17 +56,17 @@ mod tests {
     }
 
     #[test]
-    fn a_range_behind_the_end_is_refused() {
+    fn range_beyond_the_end_is_rejected() {
         for header in ["bytes=10-", "bytes=10-12", "bytes=-0"] {
             assert_eq!(of_ten(header), Err(Problem::InvalidRange(10)), "{header}");
         }
         let headers = HeaderMap::from_iter([(RANGE, "bytes=0-".parse().unwrap())]);
-        assert_eq!(asked(&headers, 0), Err(Problem::InvalidRange(0)));
+        assert_eq!(requested(&headers, 0), Err(Problem::InvalidRange(0)));
     }
 
     #[test]
-    fn what_is_no_range_asks_for_the_whole() {
-        assert_eq!(asked(&HeaderMap::new(), 10), Ok(None));
+    fn invalid_range_selects_the_whole() {
+        assert_eq!(requested(&HeaderMap::new(), 10), Ok(None));
         for header in ["lines=1-2", "bytes=4-2", "bytes=-", "bytes=a-b", "bytes=0-1,3-4"] {
             assert_eq!(of_ten(header), Ok(None), "{header}");
         }

@@ -36,7 +36,7 @@ impl Reply {
         self
     }
 
-    /// The response with `body`, which brings the content or less.
+    /// Converts the reply to a response with `body`, which has the content or, with a fault, less.
     pub(crate) fn into_response(self, body: ReplyBody) -> Response<ReplyBody> {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -57,9 +57,9 @@ impl From<Problem> for Reply {
         match problem {
             Problem::NotModified => return reply,
             Problem::InvalidRange(len) => {
-                // A text of digits is always a header's value.
-                let shown = HeaderValue::try_from(format!("bytes */{len}"));
-                reply.headers.extend(shown.ok().map(|shown| (CONTENT_RANGE, shown)));
+                // A text of ASCII characters is always a valid header value.
+                let range = HeaderValue::try_from(format!("bytes */{len}"));
+                reply.headers.extend(range.ok().map(|range| (CONTENT_RANGE, range)));
             }
             _ => {}
         }

@@ -20,9 +20,9 @@ use crate::pattern::Pattern;
 use crate::service::Service;
 use crate::settings::Settings;
 
-/// A server on loopback, from [`StorageServer::start`] until it is dropped.
+/// A storage server on loopback; stopped on drop.
 ///
-/// It has a thread of its own, so tests need no runtime to start it, and may block.
+/// The server runs on its own thread, so tests can start it without a runtime, and may block.
 pub struct StorageServer {
     address: SocketAddr,
     service: Arc<Service>,
@@ -31,11 +31,11 @@ pub struct StorageServer {
 }
 
 impl StorageServer {
-    /// Starts a server on a port that nobody uses.
+    /// Starts a server on a free port.
     ///
     /// # Errors
     ///
-    /// When the system gives no port or no thread.
+    /// Returns an error if no port or no thread is available.
     pub fn start(settings: &Settings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -56,7 +56,7 @@ impl StorageServer {
         };
         let thread =
             std::thread::Builder::new().name("storage-server".to_owned()).spawn(move || {
-                // Connections end with the runtime, in the middle of what they are doing.
+                // Open connections are closed with the runtime.
                 if let Err(error) = runtime.block_on(serve) {
                     panic!("cannot listen on {address}: {error}");
                 }
@@ -64,39 +64,37 @@ impl StorageServer {
         Ok(Self { address, service, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Its URL, without a slash at the end.
+    /// Returns the server's URL, without a trailing slash.
     pub fn url(&self) -> String {
         url(self.address)
     }
 
-    /// Its host and port: what a client takes for the metadata server in `GCE_METADATA_HOST`.
+    /// Returns the server's host and port, for a client's `GCE_METADATA_HOST`.
     pub fn host(&self) -> String {
         self.address.to_string()
     }
 
-    /// The key file of the service account, which sends a client here.
+    /// Returns the key file of the service account, which names this server as its endpoint.
     pub fn service_account(&self) -> String {
         account::file(&self.url())
     }
 
-    /// Ends all tokens that were given out so far.
+    /// Revokes all issued tokens.
     pub fn revoke_tokens(&self) {
         self.service.credentials.revoke();
     }
 
-    /// Lets requests meet a fault from now on. Of several rules about one request, the one that was
-    /// given first and whose turn it is decides.
+    /// Adds a rule. If several rules apply to a request, the first one wins.
     pub fn inject(&self, rule: Rule) {
         self.service.faults.add(rule);
     }
 
-    /// Forgets all rules. What a request has met already stays with it.
+    /// Removes all rules. A request in progress keeps its fault.
     pub fn clear_faults(&self) {
         self.service.faults.clear();
     }
 
-    /// What a client takes for the key of a service account, in JSON, which sends it here and lets it
-    /// use no credentials.
+    /// Returns a service account's key file that names this server as its endpoint and disables authentication.
     pub fn open_account(&self) -> String {
         serde_json::json!({
             "gcs_base_url": self.url(),
@@ -108,60 +106,59 @@ impl StorageServer {
         .to_string()
     }
 
-    /// The content of an object as it is now, if it is there.
+    /// Returns the content of an object, if it exists.
     pub fn object(&self, bucket: &str, name: &str) -> Option<Content> {
         let object = self.service.store().get(bucket, name, None).ok()?;
         Some(object.content.clone())
     }
 
-    /// Writes an object past the API, so that no request is counted: what a test finds there, or
-    /// somebody who may write to the bucket puts in place of something else.
+    /// Writes an object directly, without a counted request: to prepare a test, or to act as an attacker who can
+    /// write to the bucket.
     ///
     /// # Panics
     ///
-    /// When there is no such bucket, or no object can have this name.
+    /// Panics if the bucket doesn't exist or the name is invalid.
     pub fn put_object(&self, bucket: &str, name: &str, content: impl Into<Content>) {
-        let none = HeaderMap::new();
-        let attributes = Attributes::of(&none);
-        let written = self.service.store().put(bucket, name, &none, content.into(), attributes);
+        let headers = HeaderMap::new();
+        let attributes = Attributes::of(&headers);
+        let written = self.service.store().put(bucket, name, &headers, content.into(), attributes);
         if let Err(problem) = written {
             panic!("{bucket}/{name}: {}", problem.message());
         }
     }
 
-    /// Removes an object past the API. One that isn't there is no error.
+    /// Removes an object directly, without a counted request. A missing object is not an error.
     pub fn remove_object(&self, bucket: &str, name: &str) {
         drop(self.service.store().delete(bucket, name, &HeaderMap::new()));
     }
 
-    /// The names of the objects in a bucket; none if there is no such bucket.
+    /// Returns the names of the objects in a bucket; empty if the bucket doesn't exist.
     pub fn names(&self, bucket: &str) -> BTreeSet<String> {
         self.service.store().names(bucket).unwrap_or_default()
     }
 
-    /// Makes all objects older by `age`, as though the clock had moved.
+    /// Makes all objects older by `age`, as if that time had passed.
     pub fn age_objects(&self, age: Duration) {
         self.service.store().age(age);
     }
 
-    /// The names of the objects in a bucket whose uploads in parts were neither completed nor aborted,
-    /// once for each upload.
+    /// Returns the object names of open multipart uploads in a bucket, once for each upload.
     pub fn unfinished_uploads(&self, bucket: &str) -> Vec<String> {
         self.service.store().unfinished(bucket).unwrap_or_default()
     }
 
-    /// All requests so far, in the order in which they arrived.
+    /// Returns all requests so far, in order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.service.journal.requests()
     }
 
-    /// How many requests of this kind were made about objects whose names match, where `*` stands for
+    /// Returns the number of requests of this operation on objects whose names match `objects`, where `*` matches
     /// any text. The name is empty for lists.
     pub fn count(&self, operation: Operation, objects: &str) -> usize {
         self.service.journal.count(operation, &Pattern::new(objects))
     }
 
-    /// Returns when `wanted` requests of this kind have arrived, counted as by [`Self::count`].
+    /// Waits until [`count`](Self::count) reaches `wanted`.
     pub async fn wait_for(&self, operation: Operation, objects: &str, wanted: usize) {
         self.service.journal.wait_for(operation, &Pattern::new(objects), wanted).await;
     }
@@ -174,7 +171,7 @@ fn url(address: SocketAddr) -> String {
 impl Drop for StorageServer {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A thread that panicked has said why.
+        // A panic has been printed already.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }

@@ -1,4 +1,4 @@
-//! One request from its arrival to its response.
+//! Serves one request: journal, faults, authentication, reply.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::store::Store;
 
-/// What all connections and the test share.
+/// The state shared by all connections and the test.
 #[derive(Debug)]
 pub(crate) struct Service {
     store: Mutex<Store>,
@@ -36,13 +36,15 @@ impl Service {
     }
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        // A panic of one test must not hide what another thread finds.
+        // A poisoned lock would hide the first panic.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Serves a request.
+    ///
     /// # Errors
     ///
-    /// When the request's body cannot be read, or its connection is to be reset.
+    /// Returns an error if the request's body can't be read, or to reset the connection.
     pub(crate) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -50,8 +52,8 @@ impl Service {
     ) -> io::Result<Response<ReplyBody>> {
         let (head, body) = request.into_parts();
         let call = Call::of(&head);
-        let place = self.journal.enter(&call);
-        let fault = self.faults.meet(&call);
+        let index = self.journal.record(&call);
+        let fault = self.faults.next_fault(&call);
         match fault {
             Some(Fault::Reset) => return Err(reset.request()),
             Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
@@ -60,16 +62,16 @@ impl Service {
         let content = read(body).await.map_err(io::Error::other)?;
         let reply = match &fault {
             Some(Fault::Refuse(refusal)) => refusal.reply(),
-            Some(Fault::RefuseOnceDone(refusal)) => {
+            Some(Fault::RefuseAfterServing(refusal)) => {
                 self.reply(&call, &head.headers, content);
                 refusal.reply()
             }
             _ => self.reply(&call, &head.headers, content),
         };
-        if let Some(Fault::ResetOnceDone) = fault {
+        if let Some(Fault::ResetAfterServing) = fault {
             return Err(reset.request());
         }
-        self.journal.answer(place, reply.status.as_u16());
+        self.journal.record_status(index, reply.status.as_u16());
         let body = ReplyBody::new(&reply.content, fault.as_ref(), reset);
         Ok(reply.into_response(body))
     }
@@ -85,7 +87,7 @@ impl Service {
     fn answer(&self, call: &Call, headers: &HeaderMap, content: Content) -> Result<Reply, Problem> {
         let mut store = self.store();
         let bearer = self.credentials.bearer(headers)?;
-        // A bucket that isn't there is no secret.
+        // A missing bucket is reported as such, without authorization.
         if store.has_bucket(&call.bucket) {
             bearer.may_use(&call.bucket)?;
         }

@@ -5,11 +5,11 @@ use crate::account;
 use crate::credentials::{Buckets, Credentials};
 use crate::store::{Store, Versioning};
 
-/// What a server has, and who may use it.
+/// The buckets and the credentials of a server.
 ///
-/// Without tokens and a service account everybody may use everything. With any of them each request
-/// needs one, in `Authorization: Bearer TOKEN`: without it is answered with 401, and with 403 if it
-/// isn't for that bucket.
+/// Without tokens and without a service account, the server needs no authentication. Otherwise each request needs
+/// `Authorization: Bearer TOKEN`. Without a valid token the response is 401, and 403 if the token doesn't grant
+/// the bucket.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Settings {
@@ -20,7 +20,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// No bucket, open to everybody.
+    /// Creates settings without buckets and without authentication.
     pub fn new() -> Self {
         Self {
             buckets: Vec::new(),
@@ -30,34 +30,32 @@ impl Settings {
         }
     }
 
-    /// A bucket that forgets what is overwritten or deleted.
+    /// Adds a bucket without versioning.
     pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Versioning::Off));
         self
     }
 
-    /// A bucket that keeps each generation of its objects.
+    /// Adds a bucket with versioning, which keeps all generations of its objects.
     pub fn with_versioned_bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Versioning::On));
         self
     }
 
-    /// A token with which these buckets can be used.
+    /// Adds a token that grants these buckets.
     pub fn with_token(mut self, token: impl Into<String>, buckets: &[&str]) -> Self {
         self.tokens.insert(token.into(), names(buckets));
         self
     }
 
-    /// A service account that may use these buckets: by what
-    /// [`StorageServer::service_account`](crate::StorageServer::service_account) gives, and by the
-    /// tokens of the metadata server.
+    /// Adds a service account that may use these buckets. Clients use the key file of
+    /// [`StorageServer::service_account`](crate::StorageServer::service_account), or tokens of the metadata server.
     pub fn with_service_account(mut self, buckets: &[&str]) -> Self {
         self.account = Some(names(buckets));
         self
     }
 
-    /// How long the tokens work that the server gives out; an hour unless it is said. Zero gives
-    /// tokens that never work.
+    /// Sets the lifetime of issued tokens; an hour by default. Tokens with a lifetime of zero are never valid.
     pub fn with_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self

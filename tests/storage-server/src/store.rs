@@ -1,4 +1,4 @@
-//! What is stored: buckets, the generations of their objects, and unfinished uploads.
+//! The in-memory store: buckets, generations of objects, and open multipart uploads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::object::{Attributes, Object};
 use crate::problem::Problem;
 use crate::upload::Upload;
 
-/// The longest name of an object, in bytes.
-const LONGEST_NAME: usize = 1024;
+/// The maximum size of an object's name, in bytes.
+const MAX_NAME: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Store {
@@ -22,7 +22,7 @@ pub(crate) struct Store {
     generation: u64,
 }
 
-/// Whether a bucket keeps what is overwritten or deleted.
+/// The versioning of a bucket: whether it keeps overwritten and deleted objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Versioning {
     Off,
@@ -47,7 +47,7 @@ impl Store {
         self.buckets.contains_key(name)
     }
 
-    /// The object `name`: the newest, or the one of this generation.
+    /// Returns the object `name`, of the newest or of the given generation.
     pub(crate) fn get(
         &self,
         bucket: &str,
@@ -65,7 +65,7 @@ impl Store {
         found.cloned().ok_or(Problem::NoSuchKey)
     }
 
-    /// Writes the object `name` if the conditions in `headers` hold.
+    /// Writes the object `name` if the preconditions in `headers` hold.
     pub(crate) fn put(
         &mut self,
         bucket: &str,
@@ -74,7 +74,7 @@ impl Store {
         content: Content,
         attributes: Attributes,
     ) -> Result<Arc<Object>, Problem> {
-        if name.len() > LONGEST_NAME || name.contains(['\r', '\n']) {
+        if name.len() > MAX_NAME || name.contains(['\r', '\n']) {
             return Err(Problem::InvalidArgument("Invalid object name.".to_owned()));
         }
         let generation = self.next_generation();
@@ -87,7 +87,7 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes the object `name` if the conditions in `headers` hold.
+    /// Removes the object `name` if the preconditions in `headers` hold.
     pub(crate) fn delete(
         &mut self,
         bucket: &str,
@@ -101,7 +101,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes all live objects older.
+    /// Makes all live objects older by `age`.
     pub(crate) fn age(&mut self, age: Duration) {
         for object in self.buckets.values_mut().flat_map(|bucket| bucket.live.values_mut()) {
             Arc::make_mut(object).modified -= age;
@@ -113,7 +113,7 @@ impl Store {
         Ok(listing::page(live.map(|(name, object)| (name, Arc::clone(object))), query))
     }
 
-    /// Begins an upload in parts and gives its id.
+    /// Starts a multipart upload and returns its id.
     pub(crate) fn begin_upload(
         &mut self,
         bucket: &str,
@@ -126,7 +126,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Takes a part and gives its ETag.
+    /// Stores a part and returns its ETag.
     pub(crate) fn put_part(
         &mut self,
         bucket: &str,
@@ -140,7 +140,7 @@ impl Store {
         Ok(etag)
     }
 
-    /// Makes an object of the parts that `list` names by number and ETag.
+    /// Writes an object from the parts that `list` names by number and ETag.
     pub(crate) fn complete_upload(
         &mut self,
         bucket: &str,
@@ -157,7 +157,7 @@ impl Store {
         Ok(written)
     }
 
-    /// Forgets an upload and its parts.
+    /// Removes an upload and its parts.
     pub(crate) fn abort_upload(
         &mut self,
         bucket: &str,
@@ -169,12 +169,12 @@ impl Store {
         Ok(())
     }
 
-    /// The names of the objects whose uploads have neither been completed nor aborted.
+    /// Returns the object names of open multipart uploads.
     pub(crate) fn unfinished(&self, bucket: &str) -> Result<Vec<String>, Problem> {
         Ok(self.bucket(bucket)?.uploads.values().map(|upload| upload.object.clone()).collect())
     }
 
-    /// The names of the objects that are there.
+    /// Returns the names of all live objects.
     pub(crate) fn names(&self, bucket: &str) -> Result<BTreeSet<String>, Problem> {
         Ok(self.bucket(bucket)?.live.keys().cloned().collect())
     }
@@ -192,7 +192,7 @@ impl Store {
         self.buckets.get_mut(name).ok_or(Problem::NoSuchBucket)
     }
 
-    /// As Google's, a number of microseconds; but always another one.
+    /// Returns the time in microseconds, as Google does, but never the same number twice.
     fn next_generation(&mut self) -> u64 {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_micros()).unwrap_or_default();

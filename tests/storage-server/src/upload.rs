@@ -1,4 +1,4 @@
-//! Uploads in parts, until they are one object.
+//! Multipart uploads.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use crate::content::Content;
 use crate::object::Attributes;
 use crate::problem::Problem;
 
-/// How many parts an upload may have.
-const PARTS: u32 = 10_000;
+/// The maximum number of parts of an upload.
+const MAX_PARTS: u32 = 10_000;
 
-/// How many bytes each part but the last must have.
-const SMALLEST_PART: u64 = 5 << 20;
+/// The minimum size of every part but the last, in bytes.
+const MIN_PART_SIZE: u64 = 5 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -30,22 +30,22 @@ impl Upload {
         Self { object, attributes, parts: BTreeMap::new() }
     }
 
-    /// Takes a part, in place of an earlier one with its number.
+    /// Stores a part, and replaces an earlier one of the same number.
     pub(crate) fn put(
         &mut self,
         number: u32,
         etag: String,
         content: Content,
     ) -> Result<(), Problem> {
-        if !(1..=PARTS).contains(&number) {
-            let message = format!("Part number must be an integer between 1 and {PARTS}.");
+        if !(1..=MAX_PARTS).contains(&number) {
+            let message = format!("Part number must be an integer between 1 and {MAX_PARTS}.");
             return Err(Problem::InvalidArgument(message));
         }
         self.parts.insert(number, Part { etag, content });
         Ok(())
     }
 
-    /// The content of the parts that `list` names, each by number and ETag.
+    /// Joins the parts that `list` names by number and ETag.
     pub(crate) fn join(&self, list: &[(u32, String)]) -> Result<Content, Problem> {
         if list.is_empty() {
             return Err(Problem::MalformedXml);
@@ -57,7 +57,7 @@ impl Upload {
         for (position, (number, etag)) in (1..).zip(list) {
             let part = self.parts.get(number).filter(|part| part.etag == *etag);
             let content = &part.ok_or(Problem::InvalidPart)?.content;
-            if position < list.len() && content.len() < SMALLEST_PART {
+            if position < list.len() && content.len() < MIN_PART_SIZE {
                 return Err(Problem::EntityTooSmall);
             }
             pieces.extend_from_slice(content.pieces());
@@ -89,16 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_that_are_named_are_joined() {
+    fn listed_parts_are_joined() {
         let upload =
-            upload(&[(1, "old", 1), (3, "c", 7), (2, "b", SMALLEST_PART), (1, "a", SMALLEST_PART)]);
-        assert_eq!(join(&upload, &[(1, "a"), (2, "b"), (3, "c")]), Ok(2 * SMALLEST_PART + 7));
-        assert_eq!(join(&upload, &[(1, "a"), (3, "c")]), Ok(SMALLEST_PART + 7));
+            upload(&[(1, "old", 1), (3, "c", 7), (2, "b", MIN_PART_SIZE), (1, "a", MIN_PART_SIZE)]);
+        assert_eq!(join(&upload, &[(1, "a"), (2, "b"), (3, "c")]), Ok(2 * MIN_PART_SIZE + 7));
+        assert_eq!(join(&upload, &[(1, "a"), (3, "c")]), Ok(MIN_PART_SIZE + 7));
     }
 
     #[test]
-    fn a_wrong_list_is_refused() {
-        let upload = upload(&[(1, "a", SMALLEST_PART - 1), (2, "b", 1)]);
+    fn invalid_part_list_is_rejected() {
+        let upload = upload(&[(1, "a", MIN_PART_SIZE - 1), (2, "b", 1)]);
         for (list, problem) in [
             (&[][..], Problem::MalformedXml),
             (&[(2, "b"), (1, "a")], Problem::InvalidPartOrder),
@@ -112,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_numbered_from_1_to_10_000() {
-        let mut upload = upload(&[(1, "a", 1), (PARTS, "z", 1)]);
-        for number in [0, PARTS + 1] {
+    fn part_numbers_are_limited() {
+        let mut upload = upload(&[(1, "a", 1), (MAX_PARTS, "z", 1)]);
+        for number in [0, MAX_PARTS + 1] {
             upload.put(number, String::new(), Content::default()).unwrap_err();
         }
     }

@@ -92,17 +92,17 @@ struct CompletedPart {
     etag: String,
 }
 
-/// What is said of a problem.
+/// Returns the document of an error.
 pub(crate) fn error(problem: &Problem) -> String {
     refusal(problem.code(), problem.message())
 }
 
-/// The same with a word for programs and a sentence for people of one's own.
+/// Returns the document of an error with this code and message.
 pub(crate) fn refusal(code: &str, message: &str) -> String {
     document(&Error { code, message })
 }
 
-/// A page of a bucket's names.
+/// Returns the document of a page of object names.
 pub(crate) fn list(bucket: &str, query: &Query, page: &Page<Arc<Object>>) -> String {
     let contents = page.objects.iter().map(|(name, object)| Contents {
         key: name,
@@ -124,22 +124,22 @@ pub(crate) fn list(bucket: &str, query: &Query, page: &Page<Arc<Object>>) -> Str
     })
 }
 
-/// The id of an upload that has begun.
+/// Returns the document of a started multipart upload.
 pub(crate) fn begun(bucket: &str, key: &str, upload_id: &str) -> String {
     document(&InitiateMultipartUploadResult { bucket, key, upload_id })
 }
 
-/// What an upload has become.
+/// Returns the document of a completed multipart upload.
 pub(crate) fn completed(bucket: &str, key: &str, object: &Object) -> String {
     document(&CompleteMultipartUploadResult { bucket, key, etag: object.etag() })
 }
 
-/// What a copy has become.
+/// Returns the document of a copied object.
 pub(crate) fn copied(object: &Object) -> String {
     document(&CopyObjectResult { last_modified: time(object.modified), etag: object.etag() })
 }
 
-/// The numbers and ETags of the parts that an upload is to be completed of.
+/// Parses the numbers and ETags of the parts that complete an upload.
 pub(crate) fn parts(content: &Content) -> Result<Vec<(u32, String)>, Problem> {
     let document: CompleteMultipartUpload = quick_xml::de::from_reader(content.to_bytes().reader())
         .map_err(|_| Problem::MalformedXml)?;
@@ -147,7 +147,7 @@ pub(crate) fn parts(content: &Content) -> Result<Vec<(u32, String)>, Problem> {
 }
 
 fn document(value: &impl Serialize) -> String {
-    // It can only fail for what XML has no form for, such as a map without a name.
+    // Serialization only fails for values that XML can't express, such as a map without a name.
     let xml = quick_xml::se::to_string(value).unwrap_or_else(|error| format!("<!-- {error} -->"));
     format!("<?xml version='1.0' encoding='UTF-8'?>{xml}")
 }

@@ -1,7 +1,8 @@
-//! Lists and maps that are being read.
+//! The elements of a list and the entries of a map, for serde's visitors.
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 
+use super::attempts::decode_field;
 use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::key::name_of;
@@ -10,7 +11,7 @@ use super::key::name_of;
 pub(super) struct Elements<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     length: usize,
-    /// How many are still to come.
+    /// The number of elements not read yet.
     left: usize,
 }
 
@@ -20,7 +21,7 @@ impl<'a, 'de> Elements<'a, 'de> {
         Self { decoder, length, left: length }
     }
 
-    /// How many nobody asked for.
+    /// Returns the number of elements that the visitor has not read.
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.left
@@ -51,19 +52,26 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 pub(super) struct Entries<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
-    /// Whether each entry stands in a list of its own.
+    /// Whether each entry is a list of a key and a value.
     are_pairs: bool,
-    /// What begins with the last key.
+    /// The names of the fields, if the map is a structure.
+    names: &'static [&'static str],
+    /// The input from the last key on.
     key: &'de [u8],
 }
 
 impl<'a, 'de> Entries<'a, 'de> {
     #[inline]
-    pub(super) fn new(decoder: &'a mut Decoder<'de>, length: usize, are_pairs: bool) -> Self {
-        Self { decoder, left: length, are_pairs, key: &[] }
+    pub(super) fn new(
+        decoder: &'a mut Decoder<'de>,
+        length: usize,
+        are_pairs: bool,
+        names: &'static [&'static str],
+    ) -> Self {
+        Self { decoder, left: length, are_pairs, names, key: &[] }
     }
 
-    /// How many nobody asked for.
+    /// Returns the number of elements that the visitor has not read.
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.left
@@ -83,7 +91,10 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
             self.decoder.pair_head()?;
         }
         self.key = self.decoder.rest();
-        self.decoder.is_at_key();
+        if let Some(name) = self.decoder.take_spelled(self.names) {
+            return seed.deserialize(name.into_deserializer()).map(Some);
+        }
+        self.decoder.mark_key();
         match seed.deserialize(&mut *self.decoder) {
             Ok(key) => Ok(Some(key)),
             Err(error) => Err(error.at_name(name_of(self.key))),
@@ -92,7 +103,10 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let value = seed.deserialize(&mut *self.decoder);
+        let value = match self.decoder.lenience.is_record {
+            true => decode_field(self.decoder, seed),
+            false => seed.deserialize(&mut *self.decoder),
+        };
         value.map_err(|error| error.at_name(name_of(self.key)))
     }
 

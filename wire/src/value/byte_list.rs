@@ -1,11 +1,11 @@
-//! Bytes, where a list is asked for.
+//! Bytes as the elements of a list, for a type that requests a list.
 
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Result};
 
-/// The bytes that are still to come, as the elements of a list.
+/// The bytes not read yet, as the elements of a list.
 pub(super) struct ByteList<'de> {
     bytes: std::slice::Iter<'de, u8>,
     length: usize,
@@ -16,7 +16,7 @@ impl<'de> ByteList<'de> {
         Self { bytes: bytes.iter(), length: bytes.len() }
     }
 
-    /// How many nobody asked for.
+    /// Returns the number of bytes that the visitor has not read.
     pub(super) fn left(&self) -> usize {
         self.bytes.len()
     }
@@ -41,7 +41,6 @@ impl<'de> SeqAccess<'de> for ByteList<'de> {
     }
 }
 
-/// One of them.
 struct Byte(u8);
 
 impl<'de> Deserializer<'de> for Byte {

@@ -1,15 +1,15 @@
-//! Whether a value is a `u8`, asked of its own `Serialize`.
+//! Detection of `u8` values through their `Serialize` implementation.
 //!
-//! serde tells a list of `u8` from other lists only by its elements. This serializer takes a `u8`
-//! and refuses all else before anything is done with it, so that for an element type that is known
-//! at compile time nothing remains of the question.
+//! serde distinguishes a list of `u8` from other lists only by its elements. This serializer accepts a
+//! `u8` and rejects everything else immediately. So the compiler removes the check where the element
+//! type is known.
 
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 use serde::ser::{self, Impossible, Serializer};
 
-/// The byte that `value` is, if it is one: a `u8`, or a newtype of one.
+/// Returns the byte if `value` is a `u8` or a newtype of one.
 pub(super) fn as_byte<T: Serialize + ?Sized>(value: &T) -> Option<u8> {
     value.serialize(ByteProbe).ok()
 }
@@ -33,10 +33,10 @@ impl ser::Error for NotAByte {
     }
 }
 
-type Answer = Result<u8, NotAByte>;
+type ByteResult = Result<u8, NotAByte>;
 type Never = Impossible<u8, NotAByte>;
 
-macro_rules! refuse {
+macro_rules! reject {
     ($($method:ident($($argument:ty),*) -> $result:ty;)*) => {$(
         #[inline]
         fn $method(self, $(_: $argument),*) -> Result<$result, NotAByte> {
@@ -57,16 +57,20 @@ impl Serializer for ByteProbe {
     type SerializeStructVariant = Never;
 
     #[inline]
-    fn serialize_u8(self, byte: u8) -> Answer {
+    fn serialize_u8(self, byte: u8) -> ByteResult {
         Ok(byte)
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Answer {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> ByteResult {
         value.serialize(self)
     }
 
-    refuse! {
+    reject! {
         serialize_bool(bool) -> u8;
         serialize_i8(i8) -> u8;
         serialize_i16(i16) -> u8;
@@ -96,7 +100,7 @@ impl Serializer for ByteProbe {
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Answer {
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> ByteResult {
         Err(NotAByte)
     }
 
@@ -107,15 +111,15 @@ impl Serializer for ByteProbe {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Answer {
+    ) -> ByteResult {
         Err(NotAByte)
     }
 
-    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Answer {
+    fn collect_str<T: Display + ?Sized>(self, _: &T) -> ByteResult {
         Err(NotAByte)
     }
 
-    fn collect_seq<I>(self, _: I) -> Answer
+    fn collect_seq<I>(self, _: I) -> ByteResult
     where
         I: IntoIterator,
         I::Item: Serialize,
@@ -123,7 +127,7 @@ impl Serializer for ByteProbe {
         Err(NotAByte)
     }
 
-    fn collect_map<K, V, I>(self, _: I) -> Answer
+    fn collect_map<K, V, I>(self, _: I) -> ByteResult
     where
         K: Serialize,
         V: Serialize,

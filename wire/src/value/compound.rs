@@ -1,4 +1,4 @@
-//! Lists, maps and structures that are being written.
+//! The serializer of lists, maps and structures.
 
 use rmp::encode as write;
 use serde::Serialize;
@@ -9,28 +9,29 @@ use super::encode::{Encoder, check_length};
 use super::error::{Error, Result};
 use super::key::name_of;
 
-/// One that is open. Its head says how many elements were announced, and is written anew where that
-/// turns out to be wrong.
+/// An open list, map or structure. Its head has the announced number of elements, and is rewritten if
+/// the actual number differs.
 pub(super) struct Compound<'a> {
     encoder: &'a mut Encoder,
-    kind: Kind,
-    /// Where its head begins.
+    form: Form,
+    /// The offset of the head in the output.
     start: usize,
     announced: usize,
     count: usize,
-    /// Levels that end with it.
+    /// The number of nesting levels that end with this value.
     levels: usize,
-    /// Where the last key begins, and where it ends.
-    key: (usize, usize),
-    /// The variant whose content it is.
+    /// The range of the last key in the output.
+    key: std::ops::Range<usize>,
+    /// The variant that has this value as its content.
     variant: Option<&'static str>,
 }
 
+/// The MessagePack form of a compound value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A list of which nothing is written yet.
+enum Form {
+    /// A list without elements so far.
     Undecided,
-    /// A list of elements that were all bytes so far.
+    /// A list whose elements are all bytes so far.
     Bytes,
     Array,
     Map,
@@ -38,19 +39,19 @@ enum Kind {
 
 impl<'a> Compound<'a> {
     pub(super) fn list(encoder: &'a mut Encoder, length: Option<usize>) -> Result<Self> {
-        Self::open(encoder, Kind::Undecided, length.unwrap_or(0), 1)
+        Self::open(encoder, Form::Undecided, length.unwrap_or(0), 1)
     }
 
     #[inline]
     pub(super) fn tuple(encoder: &'a mut Encoder, length: usize, levels: usize) -> Result<Self> {
-        let mut tuple = Self::open(encoder, Kind::Array, length, levels)?;
+        let mut tuple = Self::open(encoder, Form::Array, length, levels)?;
         tuple.head(length)?;
         Ok(tuple)
     }
 
     #[inline]
     pub(super) fn map(encoder: &'a mut Encoder, length: usize, levels: usize) -> Result<Self> {
-        let mut map = Self::open(encoder, Kind::Map, length, levels)?;
+        let mut map = Self::open(encoder, Form::Map, length, levels)?;
         map.head(length)?;
         Ok(map)
     }
@@ -61,24 +62,25 @@ impl<'a> Compound<'a> {
     }
 
     #[inline]
-    fn open(encoder: &'a mut Encoder, kind: Kind, announced: usize, levels: usize) -> Result<Self> {
+    fn open(encoder: &'a mut Encoder, form: Form, announced: usize, levels: usize) -> Result<Self> {
         encoder.enter(levels)?;
         let start = encoder.len();
-        Ok(Self { encoder, kind, start, announced, count: 0, levels, key: (0, 0), variant: None })
+        Ok(Self { encoder, form, start, announced, count: 0, levels, key: 0..0, variant: None })
     }
 
     #[inline]
     fn head(&mut self, length: usize) -> Result<()> {
         let (length, out) = (check_length(length)?, &mut self.encoder.out);
-        let Ok(_) = match self.kind {
-            Kind::Map => write::write_map_len(out, length),
-            Kind::Bytes => write::write_bin_len(out, length),
-            Kind::Array | Kind::Undecided => write::write_array_len(out, length),
+        let Ok(_) = match self.form {
+            Form::Map => write::write_map_len(out, length),
+            Form::Bytes => write::write_bin_len(out, length),
+            Form::Array | Form::Undecided => write::write_array_len(out, length),
         };
         Ok(())
     }
 
-    /// Takes the bytes that `elements` gives behind `first`, and gives the element that isn't one.
+    /// Writes `first` and the bytes at the start of `elements`. Returns the first element that isn't a
+    /// byte.
     pub(super) fn bytes<I>(&mut self, first: u8, elements: &mut I) -> Option<I::Item>
     where
         I: Iterator,
@@ -105,7 +107,7 @@ impl<'a> Compound<'a> {
     }
 
     fn first_byte(&mut self, byte: u8) -> Result<()> {
-        self.kind = Kind::Bytes;
+        self.form = Form::Bytes;
         self.head(self.announced)?;
         self.byte(byte);
         Ok(())
@@ -119,9 +121,9 @@ impl<'a> Compound<'a> {
 
     #[inline]
     pub(super) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        if self.kind != Kind::Array {
+        if self.form != Form::Array {
             match as_byte(value) {
-                Some(byte) if self.kind == Kind::Bytes => {
+                Some(byte) if self.form == Form::Bytes => {
                     self.byte(byte);
                     return Ok(());
                 }
@@ -134,12 +136,12 @@ impl<'a> Compound<'a> {
         value.serialize(&mut *self.encoder).map_err(|error| self.within(error.at_index(index)))
     }
 
-    /// Writes what are no bytes after all as numbers.
+    /// Rewrites the bytes so far as an array of numbers.
     fn turn_into_array(&mut self) -> Result<()> {
         let out = self.encoder.out.as_mut_vec();
         let bytes = out.split_off(out.len() - self.count);
         out.truncate(self.start);
-        self.kind = Kind::Array;
+        self.form = Form::Array;
         self.head(self.announced)?;
         for byte in bytes {
             let Ok(_) = write::write_uint8(&mut self.encoder.out, byte);
@@ -164,7 +166,7 @@ impl<'a> Compound<'a> {
 
     #[inline]
     pub(super) fn finish(mut self) -> Result<()> {
-        if self.count != self.announced || self.kind == Kind::Undecided {
+        if self.count != self.announced || self.form == Form::Undecided {
             self.correct_head()?;
         }
         self.encoder.leave(self.levels);
@@ -173,7 +175,7 @@ impl<'a> Compound<'a> {
 
     #[cold]
     fn correct_head(&mut self) -> Result<()> {
-        if self.kind == Kind::Undecided {
+        if self.form == Form::Undecided {
             return self.head(0);
         }
         let end = self.encoder.len();
@@ -222,7 +224,7 @@ impl ser::SerializeMap for Compound<'_> {
         self.count += 1;
         let begin = self.encoder.len();
         key.serialize(&mut *self.encoder)?;
-        self.key = (begin, self.encoder.len());
+        self.key = begin..self.encoder.len();
         Ok(())
     }
 
@@ -230,8 +232,7 @@ impl ser::SerializeMap for Compound<'_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let result = value.serialize(&mut *self.encoder);
         result.map_err(|error| {
-            let (begin, end) = self.key;
-            let key = self.encoder.out.as_slice().get(begin..end);
+            let key = self.encoder.out.as_slice().get(self.key.clone());
             error.at_name(name_of(key.unwrap_or_default()))
         })
     }

@@ -1,93 +1,128 @@
-//! Bytes to a value: what there is to read, and what of it is open.
+//! The decoder: the remaining input, and limits on depth and claimed lengths.
 
 use serde::Deserialize;
 use serde::de::{self, Unexpected, Visitor};
 
 use super::access::{Elements, Entries};
+use super::attempts::Attempts;
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
-use super::lenience::{Lenience, TakenAs, is_number, not_in_json};
-use super::reading::Readings;
+use super::lenience::{Lenience, TakenAs, is_json_number, parse_non_json_float};
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP, split_value};
+use crate::spelling::is_spelling;
 
-/// The first value in `bytes`, and what follows it.
+/// Decodes the first value in `bytes`. Returns the value and the rest.
 pub(crate) fn decode_first<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
 ) -> std::result::Result<(T, &'de [u8]), WireError> {
-    let mut readings = Readings::of(bytes)?;
+    let mut attempts = Attempts::of(bytes)?;
     loop {
-        let mut decoder = readings.decoder();
+        let mut decoder = attempts.decoder();
         match T::deserialize(&mut decoder) {
-            Ok(value) => return Ok((value, readings.rest(&decoder)?)),
-            Err(error) => readings.failed(error, &decoder)?,
+            Ok(value) => return Ok((value, attempts.rest(&decoder)?)),
+            Err(error) => attempts.record_failure(error, &decoder)?,
         }
     }
 }
 
-/// What is still to be read.
+/// A decoder of values.
 ///
-/// A reader makes room for as many elements as a list says it has. So the lists that are open may not
-/// claim more elements together than there are bytes.
-pub(super) struct Decoder<'de> {
+/// Types allocate memory for the claimed length of a list. So the open lists together may not claim
+/// more elements than there are bytes.
+pub(crate) struct Decoder<'de> {
     rest: &'de [u8],
-    /// How many elements the lists and maps that are open claimed, and how many they may.
+    /// The number of elements claimed by the open lists and maps.
     claimed: u64,
-    most: u64,
-    /// How many levels may still be opened.
+    /// The maximum of `claimed`.
+    max_claimed: u64,
+    /// The number of levels that can still be opened.
     levels: usize,
-    /// How much was left where the last key began.
+    /// The remaining length of the input at the last key.
     key_at: usize,
-    /// How much was left where the last `Some` around nil began, and how many of those were taken.
+    /// The remaining length of the input at the last `Some` around nil, and the number of `Some` read there.
     some_at: (usize, u8),
     pub(super) lenience: Lenience<'de>,
+    /// Whether names of fields and variants are names of WIT, which Rust may spell differently.
+    has_wit_names: bool,
 }
 
 impl<'de> Decoder<'de> {
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
+    pub(crate) fn new(bytes: &'de [u8]) -> Self {
         Self {
             rest: bytes,
             claimed: 0,
-            // Each list that is open is itself an element of another.
-            most: (bytes.len() + MAX_DEPTH) as u64,
+            // Each open list is itself an element of another list.
+            max_claimed: (bytes.len() + MAX_DEPTH) as u64,
             levels: MAX_DEPTH,
             key_at: usize::MAX,
             some_at: (usize::MAX, 0),
             lenience: Lenience::default(),
+            has_wit_names: false,
         }
     }
 
+    /// Creates a decoder of a value of a WIT function.
+    pub(crate) fn of_wit(bytes: &'de [u8]) -> Self {
+        Self { has_wit_names: true, ..Self::new(bytes) }
+    }
+
+    /// Creates a decoder of other bytes, for a value inside this decoder's value.
+    #[cold]
+    pub(super) fn inner(&self, bytes: &'de [u8]) -> Self {
+        Self { levels: self.levels, ..Self::new(bytes) }
+    }
+
+    /// Reads a name of WIT. Returns the one of `names` that spells it, or `None`, reading nothing, if there is
+    /// none.
     #[inline]
-    pub(super) fn rest(&self) -> &'de [u8] {
+    pub(super) fn take_spelled(&mut self, names: &[&'static str]) -> Option<&'static str> {
+        if self.has_wit_names { self.find_spelled(names) } else { None }
+    }
+
+    #[cold]
+    fn find_spelled(&mut self, names: &[&'static str]) -> Option<&'static str> {
+        let before = self.rest;
+        let name = self.take_text().ok().flatten()?;
+        let exact = names.iter().find(|spelled| **spelled == name);
+        let found = exact.or_else(|| names.iter().find(|spelled| is_spelling(name, spelled)));
+        if found.is_none() {
+            self.rest = before;
+        }
+        found.copied()
+    }
+
+    #[inline]
+    pub(crate) fn rest(&self) -> &'de [u8] {
         self.rest
     }
 
     #[inline]
-    pub(super) fn advance_to(&mut self, rest: &'de [u8]) {
+    pub(crate) fn advance_to(&mut self, rest: &'de [u8]) {
         self.rest = rest;
     }
 
-    /// Says that a key comes next.
+    /// Marks the next value as a key.
     #[inline]
-    pub(super) fn is_at_key(&mut self) {
+    pub(super) fn mark_key(&mut self) {
         self.key_at = self.rest.len();
     }
 
-    /// Whether a key comes next.
+    /// Returns whether the next value is a key.
     #[inline]
     pub(super) fn is_key(&self) -> bool {
         self.key_at == self.rest.len()
     }
 
-    /// Takes one of the `Some` that begin here; says how many were taken before.
-    pub(super) fn take_some(&mut self) -> u8 {
+    /// Counts one more `Some` at the current position. Returns how many were counted before.
+    pub(super) fn count_some(&mut self) -> u8 {
         let here = self.rest.len();
         let before = if self.some_at.0 == here { self.some_at.1 } else { 0 };
         self.some_at = (here, before.saturating_add(1));
         before
     }
 
-    /// Passes the next value, whatever it is.
+    /// Skips the next value.
     pub(super) fn skip(&mut self) -> Result<()> {
         let (_, rest) = split_value(self.rest)?;
         self.rest = rest;
@@ -98,7 +133,7 @@ impl<'de> Decoder<'de> {
     fn enter(&mut self, claimed: u64) -> Result<()> {
         self.levels = self.levels.checked_sub(1).ok_or_else(too_deep)?;
         self.claimed += claimed;
-        if self.claimed > self.most { Err(claims_too_much()) } else { Ok(()) }
+        if self.claimed > self.max_claimed { Err(claims_too_much()) } else { Ok(()) }
     }
 
     #[inline]
@@ -107,37 +142,48 @@ impl<'de> Decoder<'de> {
         self.claimed -= claimed;
     }
 
-    /// The list of `length` elements that begins here.
+    /// Reads a list of `length` elements, whose head has been read.
     #[inline]
     pub(super) fn list<V: Visitor<'de>>(&mut self, length: usize, visitor: V) -> Result<V::Value> {
         let claimed = length as u64;
         self.enter(claimed)?;
         let mut elements = Elements::new(self, length);
         let value = visitor.visit_seq(&mut elements)?;
-        all_taken(length, elements.left())?;
+        check_all_read(length, elements.left())?;
         self.leave(claimed);
         Ok(value)
     }
 
-    /// The map of `length` entries that begins here.
+    /// Reads a map of `length` entries, whose head has been read.
     #[inline]
     pub(super) fn map<V: Visitor<'de>>(&mut self, length: usize, visitor: V) -> Result<V::Value> {
-        self.entries(length, false, visitor)
+        self.entries(length, false, &[], visitor)
     }
 
-    /// The map whose entries are the `length` elements of the list that begins here.
+    /// Reads a map of `length` entries with the names of fields, whose head has been read.
+    #[inline]
+    pub(super) fn fields<V: Visitor<'de>>(
+        &mut self,
+        length: usize,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.entries(length, false, names, visitor)
+    }
+
+    /// Reads a list of `length` pairs as a map.
     pub(super) fn map_of_pairs<V: Visitor<'de>>(
         &mut self,
         length: usize,
         visitor: V,
     ) -> Result<V::Value> {
         if self.lenience.is_text_argument {
-            // The map was printed so, and is no deeper than it was.
-            return self.entries(length, true, visitor);
+            // The pairs only represent the map's entries, so they don't count as a level.
+            return self.entries(length, true, &[], visitor);
         }
-        // The pairs nest, too.
+        // The pairs count as a level.
         self.enter(0)?;
-        let value = self.entries(length, true, visitor)?;
+        let value = self.entries(length, true, &[], visitor)?;
         self.leave(0);
         Ok(value)
     }
@@ -147,18 +193,19 @@ impl<'de> Decoder<'de> {
         &mut self,
         length: usize,
         are_pairs: bool,
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
         let claimed = 2 * length as u64;
         self.enter(claimed)?;
-        let mut entries = Entries::new(self, length, are_pairs);
+        let mut entries = Entries::new(self, length, are_pairs, names);
         let value = visitor.visit_map(&mut entries)?;
-        all_taken(length, entries.left())?;
+        check_all_read(length, entries.left())?;
         self.leave(claimed);
         Ok(value)
     }
 
-    /// The map with one entry that begins here, as `read` takes it.
+    /// Reads the one entry of a map by `read`.
     pub(super) fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.enter(2)?;
         let value = read(self)?;
@@ -166,7 +213,7 @@ impl<'de> Decoder<'de> {
         Ok(value)
     }
 
-    /// Reads the head of a list that holds a key and its value.
+    /// Reads the head of a pair: a list of a key and a value.
     pub(super) fn pair_head(&mut self) -> Result<()> {
         match self.head()? {
             Head::List(2) => Ok(()),
@@ -174,7 +221,7 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// A number, or the text of one where it is a key, as JSON has it.
+    /// Reads a number. A key may also be the text of a number, as in JSON.
     #[inline(never)]
     pub(super) fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         match self.take_int() {
@@ -183,7 +230,7 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// The same, of the numbers that only floats can be, too.
+    /// Reads a float: in a text argument also `NaN`, `inf`, `-inf` and 128-bit numbers.
     pub(super) fn float<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         if !self.lenience.is_text_argument {
             return self.number(visitor);
@@ -191,7 +238,9 @@ impl<'de> Decoder<'de> {
         self.take_text_argument(TakenAs::Float);
         let before = self.rest;
         match self.head()? {
-            Head::Text(text) if let Some(number) = not_in_json(text) => visitor.visit_f64(number),
+            Head::Text(text) if let Some(number) = parse_non_json_float(text) => {
+                visitor.visit_f64(number)
+            }
             Head::Wide(Wide::Unsigned(number)) => visitor.visit_f64(number as f64),
             Head::Wide(Wide::Signed(number)) => visitor.visit_f64(number as f64),
             _ => {
@@ -207,22 +256,22 @@ impl<'de> Decoder<'de> {
             Head::F32(number) => visitor.visit_f32(number),
             Head::F64(number) => visitor.visit_f64(number),
             Head::Wide(number) => visit_wide(number, visitor),
-            Head::Text(text) if is_key && let Some(number) = not_in_json(text) => {
+            Head::Text(text) if is_key && let Some(number) = parse_non_json_float(text) => {
                 visitor.visit_f64(number)
             }
-            Head::Text(text) if is_key && is_number(text) => visit_number_in(text, visitor),
+            Head::Text(text) if is_key && is_json_number(text) => visit_parsed(text, visitor),
             head => Err(de::Error::invalid_type(head.unexpected(), &visitor)),
         }
     }
 
-    /// A number of up to 128 bits, or the text of one where it is a key.
+    /// Reads a number of up to 128 bits. A key may also be the text of a number.
     pub(super) fn wide(&mut self, expected: &dyn de::Expected) -> Result<Wide> {
         let is_key = self.is_key();
         match self.head()? {
             Head::Wide(number) => Ok(number),
             Head::Int(Int::Unsigned(number)) => Ok(Wide::Unsigned(number.into())),
             Head::Int(Int::Negative(number)) => Ok(Wide::Signed(number.into())),
-            Head::Text(text) if is_key && is_number(text) => {
+            Head::Text(text) if is_key && is_json_number(text) => {
                 let number = text.parse().map(Wide::Unsigned);
                 let number = number.or_else(|_| text.parse().map(Wide::Signed));
                 number.map_err(|_| de::Error::invalid_type(Unexpected::Str(text), expected))
@@ -231,7 +280,7 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// A boolean, or the text of one where it is a key, as JSON has it.
+    /// Reads a boolean. A key may also be the text of a boolean, as in JSON.
     pub(super) fn boolean(&mut self, expected: &dyn de::Expected) -> Result<bool> {
         let is_key = self.is_key();
         match self.head()? {
@@ -243,7 +292,7 @@ impl<'de> Decoder<'de> {
     }
 }
 
-/// A number of 128 bits for who asked for fewer.
+/// Passes a 128-bit number to a visitor in the smallest type that holds it.
 fn visit_wide<'de, V: Visitor<'de>>(number: Wide, visitor: V) -> Result<V::Value> {
     let (small, large) = match number {
         Wide::Unsigned(number) => (u64::try_from(number).ok(), i64::try_from(number).ok()),
@@ -257,7 +306,7 @@ fn visit_wide<'de, V: Visitor<'de>>(number: Wide, visitor: V) -> Result<V::Value
     }
 }
 
-fn visit_number_in<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value> {
+fn visit_parsed<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value> {
     if let Ok(number) = text.parse() {
         visitor.visit_u64(number)
     } else if let Ok(number) = text.parse() {
@@ -274,12 +323,12 @@ fn visit_number_in<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Va
 }
 
 #[inline]
-pub(super) fn all_taken(length: usize, left: usize) -> Result<()> {
-    if left == 0 { Ok(()) } else { Err(not_all_taken(length, left)) }
+pub(super) fn check_all_read(length: usize, left: usize) -> Result<()> {
+    if left == 0 { Ok(()) } else { Err(not_all_read(length, left)) }
 }
 
 #[cold]
-fn not_all_taken(length: usize, left: usize) -> Error {
+fn not_all_read(length: usize, left: usize) -> Error {
     de::Error::invalid_length(length, &format!("{} elements", length - left).as_str())
 }
 

@@ -1,21 +1,22 @@
-//! How a [`Decoder`] answers what serde asks for.
+//! serde's [`Deserializer`] for a [`Decoder`].
 
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
 use super::RAW_JSON;
 use super::byte_list::ByteList;
+use super::byte_vec;
 use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::head::{Head, Int, Wide};
-use super::known;
-use super::lenience::{Simple, TakenAs, simple_in};
+use super::lenience::{Scalar, TakenAs, parse_scalar};
 use super::variant::Variant;
 use crate::encoded::ENCODED_VALUE;
 
-const NO_128_BITS: &str = ": serde keeps no number of 128 bits inside of an untagged, internally \
+const NO_128_BITS: &str = ": serde can't buffer a number of 128 bits in an untagged, internally \
                            tagged or flattened type; use 64 bits or text there";
 
-/// What a loop over a list of numbers holds are the forms that most numbers of this very type have.
+/// Implements methods for unsigned integers. Inlines only the type's own form and the one-byte form, which
+/// keeps loops over lists of numbers small.
 macro_rules! unsigned {
     ($($method:ident: $marker:literal $number:ty;)*) => {$(
         #[inline]
@@ -62,15 +63,14 @@ macro_rules! float {
 }
 
 impl<'de> Decoder<'de> {
-    /// The bytes of the next value, whatever it is.
+    /// Passes the encoding of the next value to `visitor`.
     fn encoded<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         let before = self.rest();
         self.skip()?;
         visitor.visit_borrowed_bytes(&before[..before.len() - self.rest().len()])
     }
 
-    /// The elements of what is no list, but may be bytes. It is apart because the identity of a type
-    /// takes long to find out for a tuple.
+    /// Reads bytes as a list. Not inlined, since the comparison of type identities is slow for tuples.
     #[inline(never)]
     fn bytes_as_list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         match self.head()? {
@@ -79,16 +79,16 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// The elements of `bytes`, as a list of numbers.
+    /// Passes `bytes` to `visitor` as a list of numbers.
     #[inline]
     fn byte_list<V: Visitor<'de>>(&mut self, bytes: &'de [u8], visitor: V) -> Result<V::Value> {
-        let visitor = match known::visit(bytes, visitor) {
+        let visitor = match byte_vec::visit(bytes, visitor) {
             Ok(value) => return Ok(value),
             Err(visitor) => visitor,
         };
         let mut list = ByteList::new(bytes);
         let value = visitor.visit_seq(&mut list)?;
-        super::decode::all_taken(bytes.len(), list.left())?;
+        super::decode::check_all_read(bytes.len(), list.left())?;
         Ok(value)
     }
 }
@@ -117,17 +117,17 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Head::Int(Int::Negative(number)) => visitor.visit_i64(number),
             Head::F32(number) => visitor.visit_f32(number),
             Head::F64(number) => visitor.visit_f64(number),
-            Head::Wide(Wide::Unsigned(number)) => explained(visitor.visit_u128(number)),
-            Head::Wide(Wide::Signed(number)) => explained(visitor.visit_i128(number)),
+            Head::Wide(Wide::Unsigned(number)) => explain_128_bits(visitor.visit_u128(number)),
+            Head::Wide(Wide::Signed(number)) => explain_128_bits(visitor.visit_i128(number)),
             Head::Text(text) if !self.lenience.texts_are_numbers => {
                 visitor.visit_borrowed_str(text)
             }
-            Head::Text(text) => match simple_in(text, is_key) {
+            Head::Text(text) => match parse_scalar(text, is_key) {
                 None => visitor.visit_borrowed_str(text),
-                Some(Simple::Bool(value)) => visitor.visit_bool(value),
-                Some(Simple::Unsigned(number)) => visitor.visit_u64(number),
-                Some(Simple::Negative(number)) => visitor.visit_i64(number),
-                Some(Simple::Float(number)) => visitor.visit_f64(number),
+                Some(Scalar::Bool(value)) => visitor.visit_bool(value),
+                Some(Scalar::Unsigned(number)) => visitor.visit_u64(number),
+                Some(Scalar::Negative(number)) => visitor.visit_i64(number),
+                Some(Scalar::Float(number)) => visitor.visit_f64(number),
             },
             Head::Bytes(bytes) => self.byte_list(bytes, visitor),
             Head::List(length) if self.lenience.pairs_are_maps && self.is_map_of_pairs(length) => {
@@ -240,7 +240,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.head()? {
             Head::Nil => {}
-            // A type of its own that is written as `Some(())` and asks for nothing.
+            // A type that serializes as `Some(())` and deserializes as `()`.
             Head::Some => self.skip()?,
             head => return mismatch(&head, &visitor),
         }
@@ -253,7 +253,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor: V,
     ) -> Result<V::Value> {
         match self.rest().first() {
-            // As others write it.
+            // Other encoders write an empty list or map.
             Some(0x80 | 0x90) => {
                 self.head()?;
                 visitor.visit_unit()
@@ -309,11 +309,11 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
         match self.head()? {
-            Head::Map(length) => self.map(length, visitor),
+            Head::Map(length) => self.fields(length, names, visitor),
             Head::List(length) => self.list(length, visitor),
             head => mismatch(&head, &visitor),
         }
@@ -326,15 +326,17 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor: V,
     ) -> Result<V::Value> {
         if self.lenience.is_text_argument {
-            self.take_variant(variants);
+            self.take_variant_text(variants);
         }
         let here = self.rest();
         match self.head()? {
             Head::Text(_) | Head::Int(Int::Unsigned(_)) => {
                 self.advance_to(here);
-                visitor.visit_enum(Variant::new(self, false))
+                visitor.visit_enum(Variant::new(self, false, variants))
             }
-            Head::Map(1) => self.entry(|decoder| visitor.visit_enum(Variant::new(decoder, true))),
+            Head::Map(1) => {
+                self.entry(|decoder| visitor.visit_enum(Variant::new(decoder, true, variants)))
+            }
             Head::Map(_) => Err(de::Error::invalid_type(
                 Unexpected::Map,
                 &"a variant: its name, or a map with one entry",
@@ -357,7 +359,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-fn explained<T>(result: Result<T>) -> Result<T> {
+fn explain_128_bits<T>(result: Result<T>) -> Result<T> {
     result.map_err(
         |error| if error.is_about_128_bits() { error.with_note(NO_128_BITS) } else { error },
     )

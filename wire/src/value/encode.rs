@@ -1,65 +1,65 @@
-//! A value to bytes.
+//! The encoder: serde's [`Serializer`] that writes MessagePack.
 
 use rmp::encode::{self as write, ByteBuf};
 use serde::Serialize;
 use serde::ser::Serializer;
 
 use super::byte_probe::as_byte;
+use super::byte_vec;
 use super::compound::Compound;
 use super::error::{Error, Result};
-use super::known;
 use super::tuple::Tuple;
 use super::{SIGNED, SOME, UNSIGNED};
 use crate::error::{Fault, WireError};
 use crate::shape::{MAX_DEPTH, TOO_DEEP};
 
-/// How many `Some` may be around each other on the way to a value, lists and the like between them or
-/// not. It bounds the stack, and leaves room for some in each level.
+/// The maximum number of nested `Some`, including those separated by lists, maps and structures. Bounds
+/// the stack.
 const MAX_SOMES: usize = 4 * MAX_DEPTH;
 
-/// What [`encode`] tells of a value that it wrote.
+/// Facts about an encoded value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Written {
-    /// Whether there is something in it that not every type can be read from: a 128-bit number.
-    pub(crate) is_unusual: bool,
+pub(crate) struct Encoded {
+    /// Whether the value has 128-bit numbers, which some types can't decode.
+    pub(crate) has_wide_numbers: bool,
 }
 
-/// Writes `value` behind what `bytes` holds; after an error they are as before.
+/// Appends the encoded `value` to `bytes`. On an error, `bytes` are unchanged.
 pub(crate) fn encode<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     value: &T,
-) -> std::result::Result<Written, WireError> {
+) -> std::result::Result<Encoded, WireError> {
     encode_to_depth(bytes, value, MAX_DEPTH)
 }
 
-/// [`encode`], for a value that may nest to another depth.
+/// Encodes like [`encode`], with a maximum depth of `levels`.
 pub(crate) fn encode_to_depth<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     value: &T,
     levels: usize,
-) -> std::result::Result<Written, WireError> {
+) -> std::result::Result<Encoded, WireError> {
     let before = bytes.len();
     let out = ByteBuf::from_vec(std::mem::take(bytes));
-    let mut encoder = Encoder { out, levels, somes: 0, is_unusual: false };
+    let mut encoder = Encoder { out, levels, somes: 0, has_wide_numbers: false };
     let written = value.serialize(&mut encoder);
     *bytes = encoder.out.into_vec();
     if let Err(error) = written {
         bytes.truncate(before);
         return Err(error.into());
     }
-    Ok(Written { is_unusual: encoder.is_unusual })
+    Ok(Encoded { has_wide_numbers: encoder.has_wide_numbers })
 }
 
 pub(super) struct Encoder {
     pub(super) out: ByteBuf,
-    /// How many lists, maps, structures and variants may still be opened.
+    /// The number of levels (lists, maps, structures, variants) that can still be opened.
     levels: usize,
     somes: usize,
-    is_unusual: bool,
+    has_wide_numbers: bool,
 }
 
 impl Encoder {
-    /// Opens `levels` more.
+    /// Opens `levels` levels.
     #[inline]
     pub(super) fn enter(&mut self, levels: usize) -> Result<()> {
         let left = self.levels.checked_sub(levels);
@@ -77,9 +77,8 @@ impl Encoder {
         self.levels
     }
 
-    /// Closes all that was opened since so many levels were left. Processors wait for what they
-    /// have just written when it is added to together with what stands beside it, as compilers do with
-    /// the levels and the length of `out`: so this doesn't add.
+    /// Resets the number of levels left. Assigns rather than adds: compilers combine an addition with
+    /// that to the length of `out` beside it, and the load then stalls on the preceding store.
     #[inline]
     pub(super) fn leave_to(&mut self, levels: usize) {
         self.levels = levels;
@@ -99,7 +98,7 @@ impl Encoder {
         self.out.as_slice().len()
     }
 
-    /// Puts the head that was written behind `end` into the place of that at `start`.
+    /// Replaces the head at `start` by the one that was written after `end`.
     pub(super) fn replace_head(&mut self, start: usize, end: usize) {
         let out = self.out.as_mut_vec();
         let old = match out[start] {
@@ -112,7 +111,7 @@ impl Encoder {
         out.splice(start..start + old, head);
     }
 
-    /// The head of a map with the one entry of a variant, and its key.
+    /// Writes the head of a map with one entry, and the variant's name as its key.
     fn variant_head(&mut self, variant: &'static str) -> Result<()> {
         let Ok(_) = write::write_map_len(&mut self.out, 1);
         self.text(variant)
@@ -126,13 +125,13 @@ impl Encoder {
     }
 
     fn wide(&mut self, type_: i8, number: [u8; 16]) -> Result<()> {
-        self.is_unusual = true;
+        self.has_wide_numbers = true;
         let Ok(_) = write::write_ext_meta(&mut self.out, 16, type_);
         self.out.as_mut_vec().extend_from_slice(&number);
         Ok(())
     }
 
-    /// Puts one more `Some` around the value that begins at `start`, where it is nil within.
+    /// Wraps the value at `start` in one more `Some`, if it is nil or already wrapped.
     fn mark_some(&mut self, start: usize) -> Result<()> {
         const EXT: u8 = 0xd4;
         let out = self.out.as_mut_vec();
@@ -154,29 +153,29 @@ impl Encoder {
 }
 
 fn too_many_somes() -> Error {
-    Error::new(Fault::Depth, "it nests too deep: too many `Some` are around each other")
+    Error::new(Fault::Depth, "it nests too deep: too many nested `Some`")
 }
 
-/// Lengths have 32 bits in MessagePack.
+/// Converts a length to 32 bits, the maximum in MessagePack.
 #[inline]
 pub(super) fn check_length(length: usize) -> Result<u32> {
     u32::try_from(length)
-        .map_err(|_| Error::new(Fault::Type, "it has more than 4 GiB or 4,294,967,295 elements"))
+        .map_err(|_| Error::new(Fault::Type, "the value exceeds 4 GiB or 4,294,967,295 elements"))
 }
 
 macro_rules! bytes {
-    ($($method:ident($number:ty) by $way:ident;)*) => {$(
+    ($($method:ident($number:ty) by $method_of_64_bits:ident;)*) => {$(
         #[inline]
         fn $method(self, number: $number) -> Result<()> {
-            self.$way(number.into())
+            self.$method_of_64_bits(number.into())
         }
     )*};
 }
 
-/// What a loop over a list of numbers holds are the two forms that most have: the shortest, and the longest
-/// of those that aren't negative.
+/// Implements methods for integers. Inlines only the shortest and the longest form of non-negative numbers,
+/// which keeps loops over lists of numbers small.
 macro_rules! numbers {
-    ($($method:ident($number:ty), [$marker:literal $($byte:ident)*] above $most:literal, by $way:ident;)*) => {$(
+    ($($method:ident($number:ty), [$marker:literal $($byte:ident)*] above $most:literal, by $method_of_64_bits:ident;)*) => {$(
         #[inline]
         fn $method(self, number: $number) -> Result<()> {
             if (0..0x80).contains(&number) {
@@ -185,7 +184,7 @@ macro_rules! numbers {
                 let [$($byte),*] = number.to_be_bytes();
                 self.put([$marker, $($byte),*])
             } else {
-                self.$way(number.into())
+                self.$method_of_64_bits(number.into())
             }
         }
     )*};
@@ -356,13 +355,13 @@ impl<'a> Serializer for &'a mut Encoder {
         Ok(Compound::map(self, length, 2)?.of_variant(variant))
     }
 
-    /// A whole list at once, so that bytes are written without a question for each.
+    /// Writes a whole list, so that bytes are copied at once.
     fn collect_seq<I>(self, elements: I) -> Result<()>
     where
         I: IntoIterator,
         I::Item: Serialize,
     {
-        if let Some(bytes) = known::bytes_of(&elements)
+        if let Some(bytes) = byte_vec::bytes_of(&elements)
             && !bytes.is_empty()
         {
             return self.serialize_bytes(bytes);

@@ -1,4 +1,4 @@
-//! What is wrong with a value, and where in it.
+//! The error of encoding or decoding a value, with the path to the problem.
 
 use std::fmt::{self, Display};
 
@@ -6,26 +6,26 @@ use serde::de::{self, Expected, Unexpected};
 use serde::ser;
 
 use crate::error::{Fault, WireError};
-use crate::shorten::shortened;
+use crate::shorten::shorten;
 
-/// How long a message and a path may be: both quote bytes that somebody else wrote.
+/// The maximum size of a message and of a path, in bytes. Both may quote untrusted bytes.
 const MAX_QUOTED: usize = 1 << 10;
 
-pub(super) type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// Why a value cannot be written or read. It is a pointer, so that results stay small.
+/// The error of encoding or decoding a value. Boxed, so that results stay small.
 #[derive(Debug)]
-pub(super) struct Error(Box<Inner>);
+pub(crate) struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     fault: Fault,
     message: String,
-    /// The innermost step first.
+    /// The path to the problem, the innermost step first.
     path: Vec<Step>,
 }
 
-/// A step from a value to one inside it.
+/// A step from a value to a value inside it.
 #[derive(Debug)]
 enum Step {
     Index(usize),
@@ -34,32 +34,32 @@ enum Step {
 
 impl Error {
     #[cold]
-    pub(super) fn new(fault: Fault, message: impl Into<String>) -> Self {
+    pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { fault, message: message.into(), path: Vec::new() }))
     }
 
     #[cold]
-    pub(super) fn malformed(message: impl Into<String>) -> Self {
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(Fault::Malformed, message)
     }
 
-    /// The error, as seen from the list in which the faulty value is the element `index`.
+    /// Prefixes the path with the index of a list's element.
     #[cold]
     #[must_use]
-    pub(super) fn at_index(mut self, index: usize) -> Self {
+    pub(crate) fn at_index(mut self, index: usize) -> Self {
         self.0.path.push(Step::Index(index));
         self
     }
 
-    /// The error, as seen from the structure or map in which the faulty value is called `name`.
+    /// Prefixes the path with the name of a field or a key.
     #[cold]
     #[must_use]
-    pub(super) fn at_name(mut self, name: impl Into<String>) -> Self {
+    pub(crate) fn at_name(mut self, name: impl Into<String>) -> Self {
         self.0.path.push(Step::Name(name.into()));
         self
     }
 
-    /// Adds a sentence to the message.
+    /// Appends `note` to the message.
     #[cold]
     #[must_use]
     pub(super) fn with_note(mut self, note: &str) -> Self {
@@ -67,11 +67,11 @@ impl Error {
         self
     }
 
-    pub(super) fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         self.0.fault
     }
 
-    /// Whether a visitor was given a 128-bit number and has no use for one. serde tells that by its text alone.
+    /// Returns whether a visitor rejected a 128-bit number. serde reports that only in the message.
     pub(super) fn is_about_128_bits(&self) -> bool {
         self.0.message.ends_with("` as u128") || self.0.message.ends_with("` as i128")
     }
@@ -89,13 +89,13 @@ impl Error {
     }
 }
 
-/// `at words[3].count: expected a string, found the number 5`.
+/// Writes the path and the message: `at words[3].count: expected a string, found the number 5`.
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.0.path.is_empty() {
-            write!(f, "at {}: ", shortened(self.path(), MAX_QUOTED))?;
+            write!(f, "at {}: ", shorten(self.path(), MAX_QUOTED))?;
         }
-        f.write_str(&shortened(self.0.message.clone(), MAX_QUOTED))
+        f.write_str(&shorten(self.0.message.clone(), MAX_QUOTED))
     }
 }
 
@@ -137,7 +137,7 @@ impl de::Error for Error {
     }
 }
 
-/// Says what was found in words that fit every language.
+/// Describes the found value in terms that fit every language.
 struct Found<'a>(Unexpected<'a>);
 
 impl Display for Found<'_> {

@@ -1,4 +1,4 @@
-//! What a value begins with: all of a simple one, the length of another.
+//! The head of a value: a whole scalar, or the length of a list or map.
 
 use rmp::Marker;
 use serde::de::{Unexpected, Visitor};
@@ -7,8 +7,8 @@ use super::decode::Decoder;
 use super::error::{Error, Result};
 use super::{SIGNED, SOME, UNSIGNED};
 
-/// The beginning of a value.
-pub(super) enum Head<'de> {
+/// The head of a value.
+pub(crate) enum Head<'de> {
     Nil,
     Bool(bool),
     Int(Int),
@@ -19,20 +19,20 @@ pub(super) enum Head<'de> {
     Bytes(&'de [u8]),
     List(usize),
     Map(usize),
-    /// `Some`; what it holds is still to be read.
+    /// `Some`, whose content follows.
     Some,
 }
 
 /// A whole number of up to 64 bits.
 #[derive(Clone, Copy)]
-pub(super) enum Int {
+pub(crate) enum Int {
     Unsigned(u64),
     Negative(i64),
 }
 
 /// A whole number of 128 bits.
 #[derive(Clone, Copy)]
-pub(super) enum Wide {
+pub(crate) enum Wide {
     Unsigned(u128),
     Signed(i128),
 }
@@ -55,7 +55,7 @@ impl Int {
 }
 
 impl Head<'_> {
-    /// What it is, for a message.
+    /// Describes the value for serde's errors.
     pub(super) fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Nil => Unexpected::Unit,
@@ -75,9 +75,9 @@ impl Head<'_> {
 }
 
 impl<'de> Decoder<'de> {
-    /// Reads a whole number of up to 64 bits, if there is one.
+    /// Reads a whole number of up to 64 bits, or returns `None` if the next value is something else.
     #[inline]
-    pub(super) fn take_int(&mut self) -> Option<Int> {
+    pub(crate) fn take_int(&mut self) -> Option<Int> {
         let (&first, rest) = self.rest().split_first()?;
         let (number, rest) = match first {
             0x00..=0x7f => (Int::Unsigned(first.into()), rest),
@@ -96,9 +96,9 @@ impl<'de> Decoder<'de> {
         Some(number)
     }
 
-    /// Reads text, if there is some.
+    /// Reads a text, or returns `None` if the next value is something else.
     #[inline]
-    pub(super) fn take_text(&mut self) -> Result<Option<&'de str>> {
+    pub(crate) fn take_text(&mut self) -> Result<Option<&'de str>> {
         let Some((&first, rest)) = self.rest().split_first() else {
             return Ok(None);
         };
@@ -116,9 +116,9 @@ impl<'de> Decoder<'de> {
         Ok(Some(text))
     }
 
-    /// Reads the number behind `marker`, if that is what comes next.
+    /// Reads the number after `marker`, or returns `None` if the next byte is another marker.
     #[inline(always)]
-    pub(super) fn take_marked<const N: usize, T>(
+    pub(crate) fn take_marked<const N: usize, T>(
         &mut self,
         marker: u8,
         read: impl FnOnce([u8; N]) -> T,
@@ -132,7 +132,7 @@ impl<'de> Decoder<'de> {
         Some(read(*number))
     }
 
-    /// Reads a number that is its own marker, if there is one.
+    /// Reads a number from 0 to 127, which is its own marker.
     #[inline(always)]
     pub(super) fn take_small(&mut self) -> Option<u8> {
         let (&first, rest) = self.rest().split_first()?;
@@ -143,9 +143,9 @@ impl<'de> Decoder<'de> {
         Some(first)
     }
 
-    /// Reads the length of a list, if there is one.
+    /// Reads the length of a list, or returns `None` if the next value is something else.
     #[inline]
-    pub(super) fn take_list(&mut self) -> Result<Option<usize>> {
+    pub(crate) fn take_list(&mut self) -> Result<Option<usize>> {
         match self.rest() {
             [first @ 0x90..=0x9f, rest @ ..] => {
                 let length = usize::from(first & 0x0f);
@@ -164,8 +164,8 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// Reads the beginning of whatever there is.
-    pub(super) fn head(&mut self) -> Result<Head<'de>> {
+    /// Reads the head of the next value.
+    pub(crate) fn head(&mut self) -> Result<Head<'de>> {
         if let Some(number) = self.take_int() {
             return Ok(Head::Int(number));
         }
@@ -191,7 +191,7 @@ impl<'de> Decoder<'de> {
             Marker::FixExt1 => return self.some(rest),
             Marker::FixExt16 => wide(rest)?,
             Marker::Reserved => {
-                return Err(Error::malformed("a byte that MessagePack doesn't use is in it"));
+                return Err(Error::malformed("it contains a byte that MessagePack doesn't use"));
             }
             Marker::FixExt2
             | Marker::FixExt4
@@ -199,20 +199,20 @@ impl<'de> Decoder<'de> {
             | Marker::Ext8
             | Marker::Ext16
             | Marker::Ext32 => return Err(unknown_extension()),
-            // A number that isn't whole.
+            // A truncated number.
             _ => return Err(ends_early()),
         };
         self.advance_to(rest);
         Ok(head)
     }
 
-    /// One of the `Some` around nil, or the nil where all are taken.
+    /// Reads one of the `Some` around nil, or the nil if all have been read.
     fn some(&mut self, rest: &'de [u8]) -> Result<Head<'de>> {
         let (&[type_, count], behind) = rest.split_first_chunk().ok_or_else(ends_early)?;
         if type_ as i8 != SOME {
             return Err(unknown_extension());
         }
-        if self.take_some() < count {
+        if self.count_some() < count {
             return Ok(Head::Some);
         }
         self.advance_to(behind);
@@ -225,10 +225,11 @@ fn ends_early() -> Error {
 }
 
 fn unknown_extension() -> Error {
-    Error::malformed("an extension type of MessagePack is in it that hype doesn't use")
+    Error::malformed("it contains a MessagePack extension type that hype doesn't use")
 }
 
-type Found<'de, T> = Result<(T, &'de [u8])>;
+/// A parsed part of the input, and the rest.
+type Parsed<'de, T> = Result<(T, &'de [u8])>;
 
 #[inline]
 fn unsigned<const N: usize, T: Into<u64>>(
@@ -249,7 +250,7 @@ fn signed<const N: usize, T: Into<i64>>(
 }
 
 #[inline]
-fn fixed<const N: usize, T>(rest: &[u8], read: impl FnOnce([u8; N]) -> T) -> Found<'_, T> {
+fn fixed<const N: usize, T>(rest: &[u8], read: impl FnOnce([u8; N]) -> T) -> Parsed<'_, T> {
     let (number, rest) = rest.split_first_chunk().ok_or_else(ends_early)?;
     Ok((read(*number), rest))
 }
@@ -258,12 +259,12 @@ fn fixed<const N: usize, T>(rest: &[u8], read: impl FnOnce([u8; N]) -> T) -> Fou
 fn length<const N: usize, T: TryInto<usize>>(
     rest: &[u8],
     read: fn([u8; N]) -> T,
-) -> Found<'_, usize> {
+) -> Parsed<'_, usize> {
     let (length, rest) = fixed(rest, read)?;
     Ok((length.try_into().map_err(|_| ends_early())?, rest))
 }
 
-fn bytes((length, rest): (usize, &[u8])) -> Found<'_, Head<'_>> {
+fn bytes((length, rest): (usize, &[u8])) -> Parsed<'_, Head<'_>> {
     let (bytes, rest) = rest.split_at_checked(length).ok_or_else(ends_early)?;
     Ok((Head::Bytes(bytes), rest))
 }
@@ -276,7 +277,7 @@ fn map((length, rest): (usize, &[u8])) -> (Head<'_>, &[u8]) {
     (Head::Map(length), rest)
 }
 
-fn wide(rest: &[u8]) -> Found<'_, Head<'_>> {
+fn wide(rest: &[u8]) -> Parsed<'_, Head<'_>> {
     let (&type_, rest) = rest.split_first().ok_or_else(ends_early)?;
     let (bytes, rest) = fixed(rest, |bytes| bytes)?;
     let number = match type_ as i8 {

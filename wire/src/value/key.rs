@@ -1,4 +1,4 @@
-//! Keys of maps, as they stand in a path.
+//! Keys of maps as text, for the paths in error messages.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -6,14 +6,14 @@ use serde::de::{Deserializer, Visitor};
 use super::decode::Decoder;
 use super::error::Result;
 
-/// What the key that `bytes` begin with is called in a path.
+/// Returns the key at the start of `bytes` as text.
 #[cold]
 pub(super) fn name_of(bytes: &[u8]) -> String {
     let name: Result<Name> = Name::deserialize(&mut Decoder::new(bytes));
     name.map_or_else(|_| "(a key)".to_owned(), |name| name.0)
 }
 
-/// A key that is text, a number or a boolean, as text.
+/// The text of a key that is a text, a number or a boolean.
 struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {

@@ -1,43 +1,45 @@
-//! What a person wrote is taken for what the type asks for.
+//! Lenient decoding of text arguments, which follows the type that the guest requests.
 
 use super::decode::Decoder;
 
-/// What the decoder of a text argument knows of it, and may take things for.
+/// The state of decoding a text argument, and the permitted interpretations.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Lenience<'de> {
-    /// Whether it is a text argument at all.
+    /// Whether the input is a text argument.
     pub(super) is_text_argument: bool,
-    /// The MessagePack of the text, until it takes the place of the value.
+    /// Whether the values of fields may be text arguments.
+    pub(super) is_record: bool,
+    /// The MessagePack of the text, until it replaces the value.
     pub(super) text: &'de [u8],
-    /// How much is left to read where the value begins.
+    /// The remaining length of the input at the start of the value.
     pub(super) text_at: usize,
-    /// Whether the text may be what is meant where anything fits.
+    /// Whether a type that accepts anything may get the text.
     pub(super) is_word: bool,
-    /// Why the text took the place of the value.
+    /// The role in which the text replaced the value.
     pub(super) taken_as: Option<TakenAs>,
-    /// Whether the text is taken where anything fits, though there is a value.
+    /// Whether a type that accepts anything gets the text instead of the JSON value.
     pub(super) prefers_text: bool,
-    /// Whether texts are numbers where anything fits.
+    /// Whether a type that accepts anything gets texts of numbers as numbers.
     pub(super) texts_are_numbers: bool,
-    /// Whether lists of pairs are maps where anything fits.
+    /// Whether a type that accepts anything gets lists of pairs as maps.
     pub(super) pairs_are_maps: bool,
 }
 
-/// What a text was asked to be.
+/// The role in which a text is decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum TakenAs {
-    /// Text, of whatever form a type wants.
+    /// A type that is read from text.
     Text,
     /// The name of a variant.
     Variant,
-    /// Anything.
+    /// A type that accepts anything.
     Anything,
-    /// A number that JSON doesn't have.
+    /// A number that JSON can't express.
     Float,
 }
 
-/// What a text is where anything fits, and numbers are texts.
-pub(super) enum Simple {
+/// A number or a boolean that is written as text.
+pub(super) enum Scalar {
     Bool(bool),
     Unsigned(u64),
     Negative(i64),
@@ -45,32 +47,35 @@ pub(super) enum Simple {
 }
 
 impl<'de> Decoder<'de> {
-    /// Puts the text in the place of the value, if that comes next and the text can be `wanted`.
+    /// Replaces the value by the text, if the value comes next and the text fits the role. Returns whether
+    /// it did.
     #[cold]
-    pub(super) fn take_text_argument(&mut self, wanted: TakenAs) -> bool {
-        let Lenience { text, text_at, is_word, .. } = self.lenience;
-        let fits = match wanted {
+    pub(super) fn take_text_argument(&mut self, role: TakenAs) -> bool {
+        let Lenience { text, text_at, is_word, prefers_text, .. } = self.lenience;
+        let fits = match role {
             TakenAs::Text => true,
-            TakenAs::Variant | TakenAs::Anything | TakenAs::Float => is_word,
+            TakenAs::Anything => is_word || prefers_text,
+            TakenAs::Variant | TakenAs::Float => is_word,
         };
         let takes = fits && !text.is_empty() && self.rest().len() == text_at;
         if takes {
             self.lenience.text = &[];
-            self.lenience.taken_as = Some(wanted);
+            self.lenience.taken_as = Some(role);
             self.advance_to(text);
         }
         takes
     }
 
-    /// The same for the name of one of `variants`, which may also look like other JSON: `true`, `1`.
+    /// Replaces the value by the text if the text names one of `variants`, even if it is JSON, such as
+    /// `true`.
     #[cold]
-    pub(super) fn take_variant(&mut self, variants: &[&str]) {
+    pub(super) fn take_variant_text(&mut self, variants: &[&str]) {
         let text = rmp::decode::read_str_from_slice(self.lenience.text);
         self.lenience.is_word |= text.is_ok_and(|(text, _)| variants.contains(&text));
         self.take_text_argument(TakenAs::Variant);
     }
 
-    /// Whether all of the list of `length` elements that begins here are lists of two.
+    /// Returns whether the next `length` values are all lists of two.
     #[cold]
     pub(super) fn is_map_of_pairs(&self, length: usize) -> bool {
         let mut rest = Decoder::new(self.rest());
@@ -80,28 +85,30 @@ impl<'de> Decoder<'de> {
     }
 }
 
-/// What `text` is where anything fits and texts are numbers; `is_key` says whether it is a key.
+/// Parses the text of a number that JSON can't express, or a key that is the text of a number or a
+/// boolean.
 #[cold]
-pub(super) fn simple_in(text: &str, is_key: bool) -> Option<Simple> {
-    if let Some(number) = not_in_json(text) {
-        return Some(Simple::Float(number));
+pub(super) fn parse_scalar(text: &str, is_key: bool) -> Option<Scalar> {
+    if let Some(number) = parse_non_json_float(text) {
+        return Some(Scalar::Float(number));
     }
     match text {
         _ if !is_key => None,
-        "true" => Some(Simple::Bool(true)),
-        "false" => Some(Simple::Bool(false)),
-        text if !is_number(text) => None,
+        "true" => Some(Scalar::Bool(true)),
+        "false" => Some(Scalar::Bool(false)),
+        text if !is_json_number(text) => None,
         text => {
-            let unsigned = || text.parse().ok().map(Simple::Unsigned);
-            let negative = || text.parse().ok().map(Simple::Negative);
-            let float = || text.parse().ok().map(Simple::Float);
+            let unsigned = || text.parse().ok().map(Scalar::Unsigned);
+            let negative = || text.parse().ok().map(Scalar::Negative);
+            let float = || text.parse().ok().map(Scalar::Float);
             unsigned().or_else(negative).or_else(float)
         }
     }
 }
 
-/// Whether a text that Rust reads as a number is one in JSON, too: one number has one text there.
-pub(super) fn is_number(text: &str) -> bool {
+/// Returns whether a text that Rust parses as a number starts like a number in JSON: with a digit, and
+/// without leading zeros.
+pub(super) fn is_json_number(text: &str) -> bool {
     match text.strip_prefix('-').unwrap_or(text).as_bytes() {
         [b'0', b'0'..=b'9', ..] => false,
         [first, ..] => first.is_ascii_digit(),
@@ -109,8 +116,8 @@ pub(super) fn is_number(text: &str) -> bool {
     }
 }
 
-/// The number that JSON has only a text for.
-pub(super) fn not_in_json(text: &str) -> Option<f64> {
+/// Parses a float that JSON can't express.
+pub(crate) fn parse_non_json_float(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
         "inf" => Some(f64::INFINITY),

@@ -1,25 +1,28 @@
-//! How values are written: serde's data model as MessagePack, so that each comes back unchanged.
+//! The encoding of serde's data model as MessagePack, such that each value decodes to an equal value.
 //!
-//! Readers and writers of other languages see ordinary MessagePack. What it has no form for stands
-//! in three extension types, each of the form `fixext`:
+//! Other languages see ordinary MessagePack, and three extension types, each encoded as `fixext`:
 //!
-//! | type | data | what it is |
+//! | type | data | meaning |
 //! |---|---|---|
-//! | [`SOME`] | 1 byte: how many | so many `Some` around what is else written as nil |
-//! | [`UNSIGNED`] | 16 bytes, the highest first | a `u128` |
-//! | [`SIGNED`] | 16 bytes, the highest first, two's complement | an `i128` |
+//! | [`SOME`] | 1 byte: a count | that many `Some` around a value that is encoded as nil |
+//! | [`UNSIGNED`] | 16 bytes, big-endian | a `u128` |
+//! | [`SIGNED`] | 16 bytes, big-endian, two's complement | an `i128` |
 //!
-//! - Structures are maps with named fields; variants are their name, or a map from it to their content.
-//! - `None`, `()` and unit structs are nil, and `Some` is what it holds unless that is nil. Newtypes
-//!   are what they hold.
-//! - Bytes and lists of `u8` are one thing, `bin`. serde's own buffer, in which it keeps the content of
-//!   untagged, tagged and flattened types, gets them as lists of numbers, since it takes bytes for text.
-//! - Both sides say that they are human-readable, as that buffer always does: types that ask, such as
-//!   `IpAddr`, are text everywhere.
+//! - Structures are maps with named fields. A variant is its name, or a map from its name to its
+//!   content.
+//! - `None`, `()` and unit structs are nil. `Some` is encoded as its content, unless that is nil.
+//!   Newtypes are encoded as their content.
+//! - Bytes and lists of `u8` have the same encoding, `bin`. serde buffers the content of untagged,
+//!   tagged and flattened types; there bytes are decoded as lists of numbers, since serde's buffer
+//!   would turn bytes into text.
+//! - Both sides report a human-readable format, since serde's buffer always does: types that depend on
+//!   it, such as `IpAddr`, are text everywhere.
 
 mod access;
+mod attempts;
 mod byte_list;
 mod byte_probe;
+mod byte_vec;
 mod compound;
 mod decode;
 mod deserializer;
@@ -27,15 +30,19 @@ mod encode;
 mod error;
 mod head;
 mod key;
-mod known;
 mod lenience;
 mod number;
-mod reading;
 mod tuple;
 mod variant;
 
-pub(crate) use decode::decode_first;
-pub(crate) use encode::{Written, encode, encode_to_depth};
+pub(crate) use decode::{Decoder, decode_first};
+pub(crate) use encode::{Encoded, encode, encode_to_depth};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use error::Error;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use head::{Head, Int, Wide};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use lenience::parse_non_json_float;
 
 /// The extension type of `Some` around nil.
 const SOME: i8 = 1;
@@ -46,6 +53,5 @@ const UNSIGNED: i8 = 2;
 /// The extension type of `i128`.
 const SIGNED: i8 = 3;
 
-/// The name by which `serde_json::value::RawValue` asks for text that it takes as it is. Only a
-/// reader that knows it can give a `RawValue` back.
+/// The newtype name by which `serde_json::value::RawValue` requests its JSON text.
 const RAW_JSON: &str = "$serde_json::private::RawValue";

@@ -1,11 +1,11 @@
-//! Numbers that are being written, each in its shortest form.
+//! The encoding of numbers in their shortest form.
 
 use super::encode::Encoder;
 use super::error::Result;
 
 impl Encoder {
-    /// Adds so many bytes at once. rmp adds a number's marker and its bytes one after the other, which
-    /// takes twice as long.
+    /// Appends `bytes` at once. rmp appends a number's marker and its bytes separately, which takes twice
+    /// as long.
     #[inline]
     pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<()> {
         self.out.as_mut_vec().extend_from_slice(&bytes);

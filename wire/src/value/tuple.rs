@@ -1,4 +1,4 @@
-//! Tuples that are being written. Lists have many of them, so that this does no more than it must.
+//! The serializer of tuples. Lists can have many of them, so it does the minimum of work.
 
 use serde::Serialize;
 use serde::ser;
@@ -10,9 +10,9 @@ pub(super) struct Tuple<'a> {
     encoder: &'a mut Encoder,
     announced: usize,
     count: usize,
-    /// Where its head begins.
+    /// The offset of the head in the output.
     start: usize,
-    /// How many levels could be opened before it was.
+    /// The number of levels left before this one was opened.
     levels: usize,
 }
 

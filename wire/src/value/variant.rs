@@ -1,8 +1,9 @@
-//! Variants that are being read: their name, or a map from it to their content.
+//! The deserializer of variants: a name, or a map from a name to the content.
 
 use serde::Deserialize;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Unexpected, VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Unexpected, VariantAccess,
+    Visitor,
 };
 
 use super::decode::Decoder;
@@ -12,17 +13,23 @@ use super::key::name_of;
 pub(super) struct Variant<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     has_content: bool,
-    /// What begins with its name.
+    /// The names of the variants.
+    names: &'static [&'static str],
+    /// The input from the name on.
     name: &'de [u8],
 }
 
 impl<'a, 'de> Variant<'a, 'de> {
-    pub(super) fn new(decoder: &'a mut Decoder<'de>, has_content: bool) -> Self {
+    pub(super) fn new(
+        decoder: &'a mut Decoder<'de>,
+        has_content: bool,
+        names: &'static [&'static str],
+    ) -> Self {
         let name = decoder.rest();
-        Self { decoder, has_content, name }
+        Self { decoder, has_content, names, name }
     }
 
-    /// Its content, as `read` takes it.
+    /// Reads the content by `read`.
     fn content<T>(self, read: impl FnOnce(&mut Decoder<'de>) -> Result<T>) -> Result<T> {
         if !self.has_content {
             return Err(de::Error::invalid_type(
@@ -39,7 +46,10 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
-        self.decoder.is_at_key();
+        if let Some(name) = self.decoder.take_spelled(self.names) {
+            return seed.deserialize(name.into_deserializer()).map(|variant| (variant, self));
+        }
+        self.decoder.mark_key();
         let variant = seed.deserialize(&mut *self.decoder)?;
         Ok((variant, self))
     }

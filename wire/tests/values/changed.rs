@@ -1,4 +1,4 @@
-//! What serde's derive changes in every format, and so here. docs/values.md lists it, in this order.
+//! Values that serde's derive changes in every format. docs/values.md lists them in this order.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -8,21 +8,21 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::examples::crossed;
+use crate::examples::round_trip;
 
-/// Checks what becomes of a value, here and in JSON.
-fn becomes<T>(value: T, other: T)
+/// Asserts that `value` decodes as `other`, with hype and with JSON.
+fn assert_becomes<T>(value: T, other: T)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
 {
     let json = serde_json::to_string(&value).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).unwrap(), other);
     assert_ne!(value, other);
-    assert_eq!(crossed(value), other);
+    assert_eq!(round_trip(value), other);
 }
 
 #[test]
-fn an_untagged_value_is_the_first_variant_that_fits() {
+fn untagged_value_decodes_as_first_matching_variant() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
     enum Number {
@@ -31,8 +31,8 @@ fn an_untagged_value_is_the_first_variant_that_fits() {
         Short(f32),
         Long(f64),
     }
-    becomes(Number::Large(5), Number::Small(5));
-    becomes(Number::Long(0.1), Number::Short(0.1));
+    assert_becomes(Number::Large(5), Number::Small(5));
+    assert_becomes(Number::Long(0.1), Number::Short(0.1));
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
@@ -40,18 +40,18 @@ fn an_untagged_value_is_the_first_variant_that_fits() {
         Name(String),
         Letter(char),
     }
-    becomes(Text::Letter('a'), Text::Name("a".into()));
+    assert_becomes(Text::Letter('a'), Text::Name("a".into()));
 }
 
 #[test]
-fn bytes_are_a_list_of_numbers_to_an_untagged_type() {
+fn untagged_type_decodes_bytes_as_numbers() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
     enum Data {
         Numbers(Vec<u64>),
         Blob(ByteBuf),
     }
-    becomes(Data::Blob(b"\x01\xff".to_vec().into()), Data::Numbers(vec![1, 255]));
+    assert_becomes(Data::Blob(b"\x01\xff".to_vec().into()), Data::Numbers(vec![1, 255]));
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
@@ -60,8 +60,8 @@ fn bytes_are_a_list_of_numbers_to_an_untagged_type() {
         Numbers(Vec<u64>),
     }
     let numbers = BytesFirst::Numbers(vec![1, 256]);
-    assert_eq!(crossed(numbers), BytesFirst::Numbers(vec![1, 256]));
-    becomes(BytesFirst::Numbers(vec![1, 255]), BytesFirst::Blob(vec![1, 255].into()));
+    assert_eq!(round_trip(numbers), BytesFirst::Numbers(vec![1, 256]));
+    assert_becomes(BytesFirst::Numbers(vec![1, 255]), BytesFirst::Blob(vec![1, 255].into()));
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -72,18 +72,21 @@ struct Flat<T> {
 }
 
 #[test]
-fn a_flattened_option_of_what_may_be_empty_is_some() {
-    becomes(Flat { id: 1, rest: None }, Flat { id: 1, rest: Some(BTreeMap::<String, u8>::new()) });
+fn flattened_none_of_empty_type_decodes_as_some() {
+    assert_becomes(
+        Flat { id: 1, rest: None },
+        Flat { id: 1, rest: Some(BTreeMap::<String, u8>::new()) },
+    );
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Extra {
         note: Option<String>,
     }
-    becomes(Flat { id: 1, rest: None }, Flat { id: 1, rest: Some(Extra { note: None }) });
+    assert_becomes(Flat { id: 1, rest: None }, Flat { id: 1, rest: Some(Extra { note: None }) });
 }
 
 #[test]
-fn a_flattened_option_that_cannot_be_read_is_none() {
+fn undecodable_flattened_option_is_none() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Account {
         name: String,
@@ -91,11 +94,11 @@ fn a_flattened_option_that_cannot_be_read_is_none() {
         password: String,
     }
     let account = Account { name: "a".into(), password: "b".into() };
-    becomes(Flat { id: 1, rest: Some(account) }, Flat { id: 1, rest: None });
+    assert_becomes(Flat { id: 1, rest: Some(account) }, Flat { id: 1, rest: None });
 }
 
 #[test]
-fn a_field_that_is_skipped_gets_its_default() {
+fn skipped_field_gets_its_default() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Cache {
         #[serde(skip)]
@@ -109,26 +112,26 @@ fn a_field_that_is_skipped_gets_its_default() {
         Some(1)
     }
     let cache = Cache { hits: 7, misses: 8, size: None };
-    becomes(cache, Cache { hits: 0, misses: 0, size: Some(1) });
+    assert_becomes(cache, Cache { hits: 0, misses: 0, size: Some(1) });
 }
 
 #[test]
-fn a_field_with_a_form_of_its_own_keeps_what_that_keeps() {
+fn custom_field_encoding_may_lose_precision() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Event {
         #[serde(with = "chrono::serde::ts_seconds")]
         at: chrono::DateTime<chrono::Utc>,
     }
     let at = |nanoseconds| chrono::DateTime::from_timestamp(1, nanoseconds).unwrap();
-    becomes(Event { at: at(999) }, Event { at: at(0) });
+    assert_becomes(Event { at: at(999) }, Event { at: at(0) });
 }
 
 #[test]
-fn what_is_shared_is_no_longer_shared() {
+fn shared_rc_is_duplicated() {
     #[derive(Serialize, Deserialize)]
     struct Shared(#[serde(with = "content")] Rc<u8>, #[serde(with = "content")] Rc<u8>);
 
-    /// As the feature `rc` of serde has it.
+    /// The encoding of serde's feature `rc`.
     mod content {
         use std::rc::Rc;
 
@@ -143,6 +146,6 @@ fn what_is_shared_is_no_longer_shared() {
         }
     }
     let one = Rc::new(1);
-    let Shared(first, second) = crossed(Shared(one.clone(), one));
+    let Shared(first, second) = round_trip(Shared(one.clone(), one));
     assert!(first == second && !Rc::ptr_eq(&first, &second));
 }

@@ -1,7 +1,7 @@
-//! A value of any type of serde's data model, known only when the test runs.
+//! A value whose type in serde's data model is chosen at run time.
 //!
-//! What derives make of a type goes by its `Serialize` and `Deserialize`. So one type that plays all
-//! others takes every place that a derive knows, and is compiled once for each.
+//! Derived code depends only on the `Serialize` and `Deserialize` of a field's type. So one dynamic type
+//! can stand for all types in every position, and each position is compiled once.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -38,18 +38,18 @@ pub(crate) enum Type {
     Tuple(Vec<Type>),
     Map(Box<Type>, Box<Type>),
     Struct(Box<Type>, Box<Type>),
-    /// An enum with a variant of each kind, whose content is this.
+    /// An enum with a variant of each kind and this content.
     Enum(Box<Type>),
 }
 
-/// A value of a type.
+/// A value of a [`Type`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Bool(bool),
-    /// Of every type of up to 64 bits, and `i128`.
+    /// An integer of up to 64 bits, or an `i128`.
     Int(i128),
     U128(u128),
-    /// By its bits, since there are many NaN.
+    /// The bits of a float, to compare NaN values.
     F32(u32),
     F64(u64),
     Char(char),
@@ -72,7 +72,7 @@ thread_local! {
     static CURRENT: RefCell<Type> = const { RefCell::new(Type::Unit) };
 }
 
-/// A value that knows its type; it is read as the current one.
+/// A value with its type. It is decoded as the thread's current type.
 #[derive(Debug, Clone)]
 pub(crate) struct Dynamic {
     pub(crate) type_: Type,
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Dynamic {
     }
 }
 
-/// Reads a value of a type.
+/// Deserializes a value of a type.
 #[derive(Clone, Copy)]
 struct Seed<'a>(&'a Type);
 
@@ -244,7 +244,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     }
 }
 
-/// A field or variant by its name or number.
+/// The index of a field or a variant.
 struct Name(usize);
 
 impl<'de> Deserialize<'de> for Name {

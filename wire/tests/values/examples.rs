@@ -1,4 +1,4 @@
-//! Types that people bring come back as they were.
+//! Common types of users decode to equal values.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -21,19 +21,21 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// What becomes of a value on its way.
-pub(crate) fn crossed<T: Serialize + DeserializeOwned + 'static>(value: T) -> T {
+/// Encodes and decodes a value.
+pub(crate) fn round_trip<T: Serialize + DeserializeOwned + 'static>(value: T) -> T {
     let bytes = codec::into_vec(value).unwrap();
     codec::from_vec(bytes).unwrap()
 }
 
-fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Clone + Debug + 'static>(value: T) {
-    assert_eq!(crossed(value.clone()), value);
-    assert_eq!(crossed(vec![Some(value.clone()), None]), [Some(value.clone()), None]);
-    assert_eq!(crossed(Tagged::It { it: value.clone() }), Tagged::It { it: value.clone() });
-    assert_eq!(crossed(Untagged::It { it: value.clone() }), Untagged::It { it: value.clone() });
+fn assert_round_trips<T: Serialize + DeserializeOwned + PartialEq + Clone + Debug + 'static>(
+    value: T,
+) {
+    assert_eq!(round_trip(value.clone()), value);
+    assert_eq!(round_trip(vec![Some(value.clone()), None]), [Some(value.clone()), None]);
+    assert_eq!(round_trip(Tagged::It { it: value.clone() }), Tagged::It { it: value.clone() });
+    assert_eq!(round_trip(Untagged::It { it: value.clone() }), Untagged::It { it: value.clone() });
     let rest = Some(Common { it: value });
-    assert_eq!(crossed(Flat { id: 1, rest: rest.clone() }), Flat { id: 1, rest });
+    assert_eq!(round_trip(Flat { id: 1, rest: rest.clone() }), Flat { id: 1, rest });
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,11 +63,11 @@ struct Flat<T> {
 }
 
 #[test]
-fn addresses() {
-    comes_back(IpAddr::from([10, 0, 0, 1]));
-    comes_back(Ipv6Addr::LOCALHOST);
-    comes_back("[::1]:80".parse::<SocketAddr>().unwrap());
-    comes_back(HashMap::from([(IpAddr::from([10, 0, 0, 1]), 1)]));
+fn addresses_round_trip() {
+    assert_round_trips(IpAddr::from([10, 0, 0, 1]));
+    assert_round_trips(Ipv6Addr::LOCALHOST);
+    assert_round_trips("[::1]:80".parse::<SocketAddr>().unwrap());
+    assert_round_trips(HashMap::from([(IpAddr::from([10, 0, 0, 1]), 1)]));
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
@@ -73,23 +75,23 @@ fn addresses() {
         Ip(IpAddr),
         Name(String),
     }
-    comes_back(vec![Host::Ip([127, 0, 0, 1].into()), Host::Name("localhost".into())]);
+    assert_round_trips(vec![Host::Ip([127, 0, 0, 1].into()), Host::Name("localhost".into())]);
 }
 
 #[test]
-fn times_and_identifiers() {
-    comes_back(Duration::new(u64::MAX, 999_999_999));
-    comes_back(SystemTime::UNIX_EPOCH + Duration::new(1 << 40, 1));
-    comes_back(uuid::Uuid::from_u128(0x1234 << 100));
-    comes_back(chrono::DateTime::from_timestamp(1 << 32, 123_456_789).unwrap());
-    comes_back(chrono::NaiveDate::from_ymd_opt(2024, 2, 29).unwrap());
-    comes_back(time::macros::datetime!(2024-02-29 23:59:59.123456789 +5:30));
-    comes_back(time::macros::date!(-9999 - 01 - 01));
-    comes_back(time::Duration::new(-5, -1));
+fn times_and_identifiers_round_trip() {
+    assert_round_trips(Duration::new(u64::MAX, 999_999_999));
+    assert_round_trips(SystemTime::UNIX_EPOCH + Duration::new(1 << 40, 1));
+    assert_round_trips(uuid::Uuid::from_u128(0x1234 << 100));
+    assert_round_trips(chrono::DateTime::from_timestamp(1 << 32, 123_456_789).unwrap());
+    assert_round_trips(chrono::NaiveDate::from_ymd_opt(2024, 2, 29).unwrap());
+    assert_round_trips(time::macros::datetime!(2024-02-29 23:59:59.123456789 +5:30));
+    assert_round_trips(time::macros::date!(-9999 - 01 - 01));
+    assert_round_trips(time::Duration::new(-5, -1));
 }
 
 #[test]
-fn maps_with_every_kind_of_key() {
+fn maps_with_every_kind_of_key_round_trip() {
     #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     struct Place {
         x: i8,
@@ -102,18 +104,18 @@ fn maps_with_every_kind_of_key() {
         Struct { name: String },
     }
     let keys = [Key::Unit, Key::Newtype(200), Key::Struct { name: "a".into() }];
-    comes_back(BTreeMap::from([(0_u8, 1), (255, 2)]));
-    comes_back(BTreeMap::from([(i64::MIN, 1), (i64::MAX, 2)]));
-    comes_back(BTreeMap::from([(false, 1), (true, 2)]));
-    comes_back(BTreeMap::from([('ß', 1)]));
-    comes_back(BTreeMap::from([((1_u8, "a".to_owned()), 1)]));
-    comes_back(BTreeMap::from([(None, 1), (Some(3_u8), 2)]));
-    comes_back(BTreeMap::from([(None, 1), (Some(None), 2), (Some(Some(3_u8)), 3)]));
-    comes_back(BTreeMap::from([((), 1)]));
-    comes_back(BTreeMap::from([(Place { x: 1, y: -1 }, 1)]));
-    comes_back(BTreeMap::from(keys.map(|key| (key, 1))));
-    comes_back(BTreeMap::from([(vec![1_u8, 2], 1), (vec![], 2)]));
-    assert_eq!(crossed(BTreeMap::from([(u128::MAX, 1)])), BTreeMap::from([(u128::MAX, 1)]));
+    assert_round_trips(BTreeMap::from([(0_u8, 1), (255, 2)]));
+    assert_round_trips(BTreeMap::from([(i64::MIN, 1), (i64::MAX, 2)]));
+    assert_round_trips(BTreeMap::from([(false, 1), (true, 2)]));
+    assert_round_trips(BTreeMap::from([('ß', 1)]));
+    assert_round_trips(BTreeMap::from([((1_u8, "a".to_owned()), 1)]));
+    assert_round_trips(BTreeMap::from([(None, 1), (Some(3_u8), 2)]));
+    assert_round_trips(BTreeMap::from([(None, 1), (Some(None), 2), (Some(Some(3_u8)), 3)]));
+    assert_round_trips(BTreeMap::from([((), 1)]));
+    assert_round_trips(BTreeMap::from([(Place { x: 1, y: -1 }, 1)]));
+    assert_round_trips(BTreeMap::from(keys.map(|key| (key, 1))));
+    assert_round_trips(BTreeMap::from([(vec![1_u8, 2], 1), (vec![], 2)]));
+    assert_eq!(round_trip(BTreeMap::from([(u128::MAX, 1)])), BTreeMap::from([(u128::MAX, 1)]));
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
     enum Size {
@@ -121,36 +123,36 @@ fn maps_with_every_kind_of_key() {
         Large,
     }
     let sizes: EnumMap<Size, u8> = enum_map! { Size::Small => 1, Size::Large => 200 };
-    comes_back(sizes);
+    assert_round_trips(sizes);
 }
 
 #[test]
-fn levels_of_some() {
-    comes_back(Some(None::<u8>));
-    comes_back(Some(Some(None::<u8>)));
-    comes_back(Some(()));
-    comes_back(None::<()>);
-    comes_back(vec![None, Some(None), Some(Some(None)), Some(Some(Some(())))]);
-    comes_back(Some(PhantomData::<u8>));
-    comes_back(Some(serde_json::Value::Null));
-    assert_eq!(crossed(Some(NonZeroU128::MIN)), Some(NonZeroU128::MIN));
+fn nested_options_round_trip() {
+    assert_round_trips(Some(None::<u8>));
+    assert_round_trips(Some(Some(None::<u8>)));
+    assert_round_trips(Some(()));
+    assert_round_trips(None::<()>);
+    assert_round_trips(vec![None, Some(None), Some(Some(None)), Some(Some(Some(())))]);
+    assert_round_trips(Some(PhantomData::<u8>));
+    assert_round_trips(Some(serde_json::Value::Null));
+    assert_eq!(round_trip(Some(NonZeroU128::MIN)), Some(NonZeroU128::MIN));
 }
 
 #[test]
-fn numbers() {
+fn numbers_round_trip() {
     for number in
         [0.0, -0.0, f64::MIN_POSITIVE, f64::INFINITY, f64::from_bits(0x7ff8_dead_beef_0001)]
     {
-        assert_eq!(crossed(number).to_bits(), number.to_bits());
-        assert_eq!(crossed(Tagged::It { it: number }).it().to_bits(), number.to_bits());
+        assert_eq!(round_trip(number).to_bits(), number.to_bits());
+        assert_eq!(round_trip(Tagged::It { it: number }).it().to_bits(), number.to_bits());
     }
     let nan = f32::from_bits(0xffc1_2345);
-    assert_eq!(crossed(nan).to_bits(), nan.to_bits());
-    assert_eq!(crossed(Tagged::It { it: nan }).it().to_bits(), nan.to_bits());
-    comes_back((i8::MIN, i16::MIN, i32::MIN, i64::MIN, u64::MAX, i64::MAX));
-    assert_eq!(crossed((u128::MAX, i128::MIN, 0_u128, -1_i128)), (u128::MAX, i128::MIN, 0, -1));
-    comes_back((NonZeroI64::MIN, Wrapping(250_u8), Saturating(-7_i8), Reverse(1)));
-    assert_eq!(crossed(AtomicI32::new(-5)).load(Ordering::Relaxed), -5);
+    assert_eq!(round_trip(nan).to_bits(), nan.to_bits());
+    assert_eq!(round_trip(Tagged::It { it: nan }).it().to_bits(), nan.to_bits());
+    assert_round_trips((i8::MIN, i16::MIN, i32::MIN, i64::MIN, u64::MAX, i64::MAX));
+    assert_eq!(round_trip((u128::MAX, i128::MIN, 0_u128, -1_i128)), (u128::MAX, i128::MIN, 0, -1));
+    assert_round_trips((NonZeroI64::MIN, Wrapping(250_u8), Saturating(-7_i8), Reverse(1)));
+    assert_eq!(round_trip(AtomicI32::new(-5)).load(Ordering::Relaxed), -5);
 }
 
 impl<T> Tagged<T> {
@@ -161,21 +163,21 @@ impl<T> Tagged<T> {
 }
 
 #[test]
-fn bytes_wherever_they_are() {
+fn bytes_in_every_position_round_trip() {
     for length in [0, 1, 31, 255, 256, 70_000] {
         let bytes: Vec<u8> = (0..length).map(|index| index as u8).collect();
-        comes_back(bytes.clone());
-        comes_back(ByteBuf::from(bytes.clone()));
-        comes_back(Bytes(bytes.clone()));
-        comes_back(bytes.clone().into_boxed_slice());
-        comes_back(VecDeque::from(bytes.clone()));
-        comes_back(BTreeMap::from([("key".to_owned(), bytes.clone())]));
-        comes_back(bytes.iter().map(|byte| Wrapping(*byte)).collect::<Vec<_>>());
+        assert_round_trips(bytes.clone());
+        assert_round_trips(ByteBuf::from(bytes.clone()));
+        assert_round_trips(Bytes(bytes.clone()));
+        assert_round_trips(bytes.clone().into_boxed_slice());
+        assert_round_trips(VecDeque::from(bytes.clone()));
+        assert_round_trips(BTreeMap::from([("key".to_owned(), bytes.clone())]));
+        assert_round_trips(bytes.iter().map(|byte| Wrapping(*byte)).collect::<Vec<_>>());
     }
-    comes_back([7_u8; 32]);
-    comes_back(vec![[1_u8, 255]; 3]);
-    comes_back(CString::new("hello").unwrap());
-    comes_back(BTreeSet::from([1_u8, 200]));
+    assert_round_trips([7_u8; 32]);
+    assert_round_trips(vec![[1_u8, 255]; 3]);
+    assert_round_trips(CString::new("hello").unwrap());
+    assert_round_trips(BTreeSet::from([1_u8, 200]));
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
@@ -183,7 +185,7 @@ fn bytes_wherever_they_are() {
         Text(String),
         Blob(ByteBuf),
     }
-    comes_back(vec![Note::Text("abc".into()), Note::Blob(b"abc".to_vec().into())]);
+    assert_round_trips(vec![Note::Text("abc".into()), Note::Blob(b"abc".to_vec().into())]);
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "type", content = "data")]
@@ -193,13 +195,13 @@ fn bytes_wherever_they_are() {
         List(Vec<u8>),
     }
     let bytes = b"\0\xff".to_vec();
-    comes_back(Packet::Buffer(bytes.clone().into()));
-    comes_back(Packet::Bytes(bytes.clone().into()));
-    comes_back(Packet::List(bytes));
+    assert_round_trips(Packet::Buffer(bytes.clone().into()));
+    assert_round_trips(Packet::Bytes(bytes.clone().into()));
+    assert_round_trips(Packet::List(bytes));
 }
 
 #[test]
-fn lists_that_begin_with_bytes() {
+fn lists_that_begin_with_bytes_round_trip() {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
     enum Answer {
@@ -210,37 +212,37 @@ fn lists_that_begin_with_bytes() {
     let grades = || vec![Answer::Grade(1); 40];
     let mut answers = grades();
     answers.extend([Answer::Number(-7), Answer::Text("none".into()), Answer::Grade(200)]);
-    comes_back(grades());
-    comes_back(answers);
+    assert_round_trips(grades());
+    assert_round_trips(answers);
 }
 
 #[test]
-fn what_std_has() {
-    comes_back(PathBuf::from("/usr/share"));
-    comes_back(Box::new(5));
-    comes_back(Cow::<str>::Owned("a".into()));
-    comes_back((1_u32..5, 1_u8..=5));
-    comes_back::<(Range<u64>, RangeInclusive<char>)>((0..u64::MAX, 'a'..='z'));
-    comes_back::<RangeFrom<i8>>(-1..);
-    comes_back(vec![Bound::Included(1), Bound::Excluded(2), Bound::Unbounded]);
-    comes_back(vec![Ok(1), Err("no".to_owned())]);
-    comes_back(HashSet::from(["a".to_owned(), String::new()]));
-    comes_back(LinkedList::from([1.5, -1.5]));
-    comes_back((Cell::new(1), RefCell::new("a".to_owned())));
-    assert_eq!(crossed(BinaryHeap::from([1, 3, 2])).into_sorted_vec(), [1, 2, 3]);
-    assert_eq!(crossed(Mutex::new(7)).into_inner().unwrap(), 7);
-    comes_back((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "twelve".to_owned()));
+fn std_types_round_trip() {
+    assert_round_trips(PathBuf::from("/usr/share"));
+    assert_round_trips(Box::new(5));
+    assert_round_trips(Cow::<str>::Owned("a".into()));
+    assert_round_trips((1_u32..5, 1_u8..=5));
+    assert_round_trips::<(Range<u64>, RangeInclusive<char>)>((0..u64::MAX, 'a'..='z'));
+    assert_round_trips::<RangeFrom<i8>>(-1..);
+    assert_round_trips(vec![Bound::Included(1), Bound::Excluded(2), Bound::Unbounded]);
+    assert_round_trips(vec![Ok(1), Err("no".to_owned())]);
+    assert_round_trips(HashSet::from(["a".to_owned(), String::new()]));
+    assert_round_trips(LinkedList::from([1.5, -1.5]));
+    assert_round_trips((Cell::new(1), RefCell::new("a".to_owned())));
+    assert_eq!(round_trip(BinaryHeap::from([1, 3, 2])).into_sorted_vec(), [1, 2, 3]);
+    assert_eq!(round_trip(Mutex::new(7)).into_inner().unwrap(), 7);
+    assert_round_trips((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "twelve".to_owned()));
 }
 
 #[test]
-fn json_within_a_value() {
+fn json_in_a_value_round_trips() {
     let json = r#"{"a":[1,-1,1.5,null,true,"x",[200,3]],"b":{"c":18446744073709551615}}"#;
-    comes_back::<serde_json::Value>(serde_json::from_str(json).unwrap());
+    assert_round_trips::<serde_json::Value>(serde_json::from_str(json).unwrap());
     let raw = Raw(json.to_owned());
-    assert_eq!(crossed(Common { it: raw.clone() }), Common { it: raw });
+    assert_eq!(round_trip(Common { it: raw.clone() }), Common { it: raw });
 }
 
-/// Text that is JSON, as `serde_json::value::RawValue` is written and asks for it.
+/// JSON text, serialized and deserialized like `serde_json::value::RawValue`.
 #[derive(Debug, Clone, PartialEq)]
 struct Raw(String);
 
@@ -276,7 +278,7 @@ impl<'de> Deserialize<'de> for Raw {
 }
 
 #[test]
-fn fields_that_are_renamed_skipped_or_have_a_default() {
+fn renamed_skipped_and_default_fields_round_trip() {
     #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Settings {
@@ -286,6 +288,6 @@ fn fields_that_are_renamed_skipped_or_have_a_default() {
         #[serde(rename = "type")]
         kind: u8,
     }
-    comes_back(Settings::default());
-    comes_back(Settings { user_name: "a".into(), note: Some(None), kind: 2 });
+    assert_round_trips(Settings::default());
+    assert_round_trips(Settings { user_name: "a".into(), note: Some(None), kind: 2 });
 }

@@ -1,4 +1,4 @@
-//! What other writers of MessagePack write is read, and what is no value is told apart.
+//! Decoding of MessagePack from other encoders, and of malformed input.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -24,7 +24,7 @@ enum Shape {
 }
 
 #[test]
-fn forms_that_others_choose() {
+fn encodings_of_other_writers_decode() {
     assert_eq!(read::<u8>(&[0xcf, 0, 0, 0, 0, 0, 0, 0, 5]), 5);
     assert_eq!(read::<u64>(&[0xd3, 0, 0, 0, 0, 0, 0, 0, 5]), 5);
     assert_eq!(read::<i64>(&[0xd0, 0xff]), -1);
@@ -44,7 +44,7 @@ fn forms_that_others_choose() {
 }
 
 #[test]
-fn numbers_and_booleans_as_keys_may_be_text() {
+fn number_and_boolean_keys_decode_from_text() {
     fn keys<K: DeserializeOwned + Eq + std::hash::Hash + Debug>(text: &str, key: K) {
         let bytes = codec::to_vec(&BTreeMap::from([(text, 1)])).unwrap();
         assert_eq!(read::<HashMap<K, u8>>(&bytes), HashMap::from([(key, 1)]));
@@ -56,7 +56,7 @@ fn numbers_and_booleans_as_keys_may_be_text() {
     keys("-7", -7_i128);
     keys("true", true);
     keys("5", Some(5_u8));
-    // A number that is no key is none.
+    // Outside of keys the text of a number is not a number.
     let error = codec::from_slice::<u8>(b"\xa15").unwrap_err();
     assert_eq!(error.to_string(), "expected u8, found the string \"5\"");
     let error = codec::from_slice::<HashMap<(u8, u8), u8>>(b"\x81\x92\xa15\x01\x01").unwrap_err();
@@ -64,7 +64,7 @@ fn numbers_and_booleans_as_keys_may_be_text() {
 }
 
 #[test]
-fn a_map_may_be_a_list_of_its_entries() {
+fn map_decodes_from_a_list_of_pairs() {
     let pairs = [0x92, 0x92, 0x91, 1, 2, 0x92, 0x91, 3, 4];
     assert_eq!(read::<BTreeMap<Vec<u8>, u8>>(&pairs), BTreeMap::from([(vec![1], 2), (vec![3], 4)]));
     let error = codec::from_slice::<BTreeMap<u8, u8>>(&[0x91, 5]).unwrap_err();
@@ -72,14 +72,14 @@ fn a_map_may_be_a_list_of_its_entries() {
 }
 
 #[test]
-fn lists_have_as_many_elements_as_are_asked_for() {
+fn list_length_must_match_the_type() {
     assert!(codec::from_slice::<(u8, u8)>(&[0x93, 1, 2, 3]).is_err());
     assert!(codec::from_slice::<(u8, u8)>(&[0x91, 1]).is_err());
     assert!(codec::from_slice::<[u8; 2]>(&[0xc4, 3, 1, 2, 3]).is_err());
 }
 
 #[test]
-fn faults_are_told_apart() {
+fn type_depth_and_syntax_faults_are_distinguished() {
     let fault = |bytes: &[u8]| codec::from_slice::<Vec<Vec<String>>>(bytes).unwrap_err().fault();
     assert_eq!(fault(&[5]), Fault::Type);
     assert_eq!(fault(&[0x91, 0x91, 5]), Fault::Type);
@@ -95,8 +95,8 @@ fn faults_are_told_apart() {
 }
 
 #[test]
-fn wrong_lengths_are_corrected() {
-    /// A list that announces another number of elements than it has, as JSON doesn't mind.
+fn encoder_corrects_announced_lengths() {
+    /// A list that announces a wrong number of elements, which JSON ignores.
     struct Announced(usize, usize);
     impl Serialize for Announced {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -106,7 +106,7 @@ fn wrong_lengths_are_corrected() {
             list.end()
         }
     }
-    /// The same as a tuple.
+    /// A tuple that announces a wrong number of elements.
     struct Tuple(usize, usize);
     impl Serialize for Tuple {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -116,7 +116,7 @@ fn wrong_lengths_are_corrected() {
             tuple.end()
         }
     }
-    /// The same as a map.
+    /// A map that announces a wrong number of entries.
     struct Map(usize, usize);
     impl Serialize for Map {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

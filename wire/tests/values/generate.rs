@@ -1,8 +1,8 @@
-//! Values of every type, the odd ones among them.
+//! Random types, and random values of them, edge cases included.
 
 use crate::dynamic::{Type, Value};
 
-/// All simple types.
+/// All types without other types inside.
 pub(crate) const SIMPLE: [Type; 18] = [
     Type::Bool,
     Type::I8,
@@ -24,7 +24,7 @@ pub(crate) const SIMPLE: [Type; 18] = [
     Type::UnitStruct,
 ];
 
-/// Numbers that look random and are the same in each run: xorshift64*.
+/// A deterministic random number generator: xorshift64*.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -43,7 +43,7 @@ impl Random {
         choices[self.below(choices.len())].clone()
     }
 
-    /// A type of at most so many levels.
+    /// Returns a random type of at most `levels` levels.
     pub(crate) fn type_(&mut self, levels: usize) -> Type {
         if levels == 0 {
             return self.one_of(&SIMPLE);

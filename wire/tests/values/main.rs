@@ -1,4 +1,4 @@
-//! Values come back as they were, or are refused where they are written.
+//! Every value decodes to an equal value, or is rejected by the encoder.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,18 +9,18 @@ mod foreign;
 mod generate;
 mod numbers;
 mod positions;
-mod refused;
+mod rejected;
 
 use std::collections::BTreeMap;
 
 use crate::dynamic::{Dynamic, Type, set_current};
 use crate::generate::{Random, SIMPLE, constructed};
-use crate::positions::{POSITIONS, Seen};
+use crate::positions::{Outcome, POSITIONS};
 
-/// How many values of each type are tried.
+/// The number of values of each type.
 const VALUES: usize = 6;
 
-/// How many random types are tried beside those of one and two levels.
+/// The number of random types, in addition to all types of one and two levels.
 const TYPES: usize = 300;
 
 fn types() -> Vec<Type> {
@@ -35,15 +35,15 @@ fn types() -> Vec<Type> {
     types
 }
 
-/// Whether serde itself has no way to read or write this in this place.
-fn is_refused_by_serde(place: &str, type_: &Type) -> bool {
-    let is_buffered = ["tagged", "flattened"].iter().any(|word| place.contains(word));
+/// Returns whether serde itself can't encode or decode a type in this position.
+fn is_unsupported_by_serde(position: &str, type_: &Type) -> bool {
+    let is_buffered = ["tagged", "flattened"].iter().any(|word| position.contains(word));
     let has_128_bits = format!("{type_:?}").contains("128");
-    is_buffered && (has_128_bits || place.ends_with("itself"))
+    is_buffered && (has_128_bits || position.ends_with("itself"))
 }
 
 #[test]
-fn every_value_in_every_place_comes_back_or_is_refused() {
+fn every_value_round_trips_in_every_position() {
     let mut random = Random(2);
     let mut wrong = BTreeMap::new();
     let mut equal = BTreeMap::new();
@@ -51,16 +51,17 @@ fn every_value_in_every_place_comes_back_or_is_refused() {
         set_current(&type_);
         for _ in 0..VALUES {
             let it = Dynamic { value: random.value(&type_), type_: type_.clone() };
-            for (place, check) in POSITIONS {
-                let (ours, json) = check(&it);
-                match ours {
-                    Seen::Equal => *equal.entry(*place).or_insert(0) += 1,
-                    Seen::Refused if json != Seen::Equal && is_refused_by_serde(place, &type_) => {}
-                    _ => _ = wrong.entry((*place, ours, json)).or_insert(it.clone()),
+            for (position, round_trip) in POSITIONS {
+                let (hype, json) = round_trip(&it);
+                match hype {
+                    Outcome::Equal => *equal.entry(*position).or_insert(0) += 1,
+                    Outcome::Rejected
+                        if json != Outcome::Equal && is_unsupported_by_serde(position, &type_) => {}
+                    _ => _ = wrong.entry((*position, hype, json)).or_insert(it.clone()),
                 }
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(POSITIONS.iter().all(|(place, _)| equal[place] > 100), "{equal:?}");
+    assert!(POSITIONS.iter().all(|(position, _)| equal[position] > 100), "{equal:?}");
 }

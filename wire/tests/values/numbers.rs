@@ -1,4 +1,4 @@
-//! Whole numbers are written in their shortest form, and read in every form, whatever their type.
+//! Whole numbers of every type are encoded in their shortest form and decoded from every form.
 
 use std::fmt::Debug;
 
@@ -6,13 +6,13 @@ use hype_wire::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Numbers around all places where the form changes.
-fn around_the_limits() -> impl Iterator<Item = i128> {
+/// Numbers around every bound at which the encoding changes.
+fn boundary_numbers() -> impl Iterator<Item = i128> {
     let powers = (0..=64).map(|bits| 1_i128 << bits);
     powers.flat_map(|power| [power - 1, power, power + 1]).flat_map(|number| [number, -number])
 }
 
-/// The shortest form of `number`, as rmp writes it.
+/// The shortest encoding of `number` by rmp.
 fn shortest(number: i128) -> Vec<u8> {
     let mut bytes = Vec::new();
     match u64::try_from(number) {
@@ -22,8 +22,8 @@ fn shortest(number: i128) -> Vec<u8> {
     bytes
 }
 
-fn each_is_short<T: TryFrom<i128> + Serialize + Copy>() {
-    for number in around_the_limits() {
+fn assert_shortest<T: TryFrom<i128> + Serialize + Copy>() {
+    for number in boundary_numbers() {
         if let Ok(value) = T::try_from(number) {
             assert_eq!(codec::to_vec(&value).unwrap(), shortest(number), "{number}");
         }
@@ -31,18 +31,18 @@ fn each_is_short<T: TryFrom<i128> + Serialize + Copy>() {
 }
 
 #[test]
-fn writer_uses_the_shortest_form() {
-    each_is_short::<u8>();
-    each_is_short::<u16>();
-    each_is_short::<u32>();
-    each_is_short::<u64>();
-    each_is_short::<i8>();
-    each_is_short::<i16>();
-    each_is_short::<i32>();
-    each_is_short::<i64>();
+fn encoder_uses_the_shortest_form() {
+    assert_shortest::<u8>();
+    assert_shortest::<u16>();
+    assert_shortest::<u32>();
+    assert_shortest::<u64>();
+    assert_shortest::<i8>();
+    assert_shortest::<i16>();
+    assert_shortest::<i32>();
+    assert_shortest::<i64>();
 }
 
-/// All forms that MessagePack has for `number`.
+/// All encodings of `number` in MessagePack.
 fn forms(number: i8) -> Vec<Vec<u8>> {
     let signed = i64::from(number).to_be_bytes();
     let markers: &[u8] = if number < 0 { &[0xd0] } else { &[0xcc, 0xd0] };
@@ -54,10 +54,10 @@ fn forms(number: i8) -> Vec<Vec<u8>> {
     forms.chain([signed[7..].to_vec()]).collect()
 }
 
-fn each_is_read<T: TryFrom<i8> + DeserializeOwned + PartialEq + Debug + Copy>(number: i8) {
+fn assert_decodes<T: TryFrom<i8> + DeserializeOwned + PartialEq + Debug + Copy>(number: i8) {
     let expected = T::try_from(number).ok().unwrap();
     for form in forms(number) {
-        // What follows shows that as much was read as there is.
+        // The next elements prove that the decoder consumes the whole form.
         let bytes = [&[0x93][..], &form, &form, &[7]].concat();
         let read = codec::from_slice::<(T, T, u8)>(&bytes);
         assert_eq!(read.unwrap(), (expected, expected, 7), "{form:x?}");
@@ -65,15 +65,15 @@ fn each_is_read<T: TryFrom<i8> + DeserializeOwned + PartialEq + Debug + Copy>(nu
 }
 
 #[test]
-fn reader_takes_every_form() {
-    each_is_read::<u8>(5);
-    each_is_read::<u16>(5);
-    each_is_read::<u32>(5);
-    each_is_read::<u64>(5);
+fn decoder_accepts_every_form() {
+    assert_decodes::<u8>(5);
+    assert_decodes::<u16>(5);
+    assert_decodes::<u32>(5);
+    assert_decodes::<u64>(5);
     for number in [5, -5] {
-        each_is_read::<i8>(number);
-        each_is_read::<i16>(number);
-        each_is_read::<i32>(number);
-        each_is_read::<i64>(number);
+        assert_decodes::<i8>(number);
+        assert_decodes::<i16>(number);
+        assert_decodes::<i32>(number);
+        assert_decodes::<i64>(number);
     }
 }

@@ -1,4 +1,4 @@
-//! Every place that a derive knows for a value.
+//! Every position of a value in a type that derives serde's traits.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -8,25 +8,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::dynamic::Dynamic;
 
-/// What hype and JSON make of a value in a place.
+/// The outcome of a round trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Seen {
-    /// It came back as it was.
+pub(crate) enum Outcome {
+    /// The decoded value is equal.
     Equal,
-    /// It was refused where it was written.
-    Refused,
-    /// It came back as another.
+    /// The encoder rejected the value.
+    Rejected,
+    /// The decoded value differs.
     Changed,
 }
 
-/// Puts a value into a place and reads that again, with hype and with JSON.
-pub(crate) type Position = fn(&Dynamic) -> (Seen, Seen);
+/// Encodes and decodes a value in a position, with hype and with JSON.
+pub(crate) type Position = fn(&Dynamic) -> (Outcome, Outcome);
 
 macro_rules! positions {
     ($($name:literal: $make:expr;)*) => {
         &[$(($name, |it: &Dynamic| {
             let make: fn(Dynamic) -> _ = $make;
-            seen($name, || make(it.clone()))
+            round_trip($name, || make(it.clone()))
         })),*]
     };
 }
@@ -62,27 +62,24 @@ pub(crate) const POSITIONS: &[(&str, Position)] = positions! {
     "tagged in untagged": |it| Outer::Inside(Internal::Struct { it, after: 3 });
 };
 
-fn seen<T>(name: &str, make: impl Fn() -> T) -> (Seen, Seen)
+fn round_trip<T>(name: &str, make: impl Fn() -> T) -> (Outcome, Outcome)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
 {
-    let written = hype_wire::codec::into_vec(make());
-    let ours = match written {
+    let outcome_of = |value: T| if value == make() { Outcome::Equal } else { Outcome::Changed };
+    let hype = match hype_wire::codec::into_vec(make()) {
         Err(error) => {
             assert!(error.to_string().len() > 10, "{name}: {error}");
-            Seen::Refused
+            Outcome::Rejected
         }
         Ok(bytes) => match hype_wire::codec::from_vec::<T>(bytes.clone()) {
-            Ok(value) if value == make() => Seen::Equal,
-            Ok(_) => Seen::Changed,
-            Err(error) => panic!("{name}: cannot be read: {error}: {:?} as {bytes:x?}", make()),
+            Ok(value) => outcome_of(value),
+            Err(error) => panic!("{name}: cannot decode: {error}: {:?} as {bytes:x?}", make()),
         },
     };
-    let json = serde_json::to_string(&make()).ok();
-    let json = json.and_then(|json| serde_json::from_str::<T>(&json).ok());
-    let theirs = json
-        .map_or(Seen::Refused, |value| if value == make() { Seen::Equal } else { Seen::Changed });
-    (ours, theirs)
+    let decoded_json =
+        serde_json::to_string(&make()).ok().and_then(|json| serde_json::from_str::<T>(&json).ok());
+    (hype, decoded_json.map_or(Outcome::Rejected, outcome_of))
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

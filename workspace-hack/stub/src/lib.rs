@@ -1,1 +1,1 @@
-//! Empty: the package of this name in hype's workspace has dependencies alone.
+//! An empty crate. The package of the same name in hype's workspace has only dependencies.

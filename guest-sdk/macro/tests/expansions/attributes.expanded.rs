@@ -32,6 +32,12 @@ impl old {
         ],
         result: "()",
     };
+    /// The handle of `old`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    const HANDLE: ::hype::FunctionHandle<((u8,),), ()> = ::hype::__internal::handle(
+        &Self::__RECORD,
+    );
     #[deprecated]
     #[expect(unused_variables, reason = "for later")]
     #[tracing::instrument]

@@ -30,6 +30,13 @@ impl read {
         ],
         result: "io::Result<Vec<u8>>",
     };
+    /// The handle of `read`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    pub(crate) const HANDLE: ::hype::FunctionHandle<
+        (String,),
+        <io::Result<Vec<u8>> as ::hype::__internal::Fallible>::Value,
+    > = ::hype::__internal::handle(&Self::__RECORD);
     pub(crate) fn call(path: String) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
@@ -79,6 +86,13 @@ impl try_it {
         parameters: &[],
         result: "Outcome<()>",
     };
+    /// The handle of `try_it`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    const HANDLE: ::hype::FunctionHandle<
+        (),
+        <Outcome<()> as ::hype::__internal::Fallible>::Value,
+    > = ::hype::__internal::handle(&Self::__RECORD);
     fn call() -> Outcome<()> {
         Ok(())
     }
@@ -135,6 +149,12 @@ impl play {
         ],
         result: "Result",
     };
+    /// The handle of `play`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    const HANDLE: ::hype::FunctionHandle<(Game,), Result> = ::hype::__internal::handle(
+        &Self::__RECORD,
+    );
     fn call(game: Game) -> Result {
         Result::Draw
     }

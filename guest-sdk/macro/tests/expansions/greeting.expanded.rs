@@ -39,6 +39,12 @@ impl example {
         ],
         result: "String",
     };
+    /// The handle of `example`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    pub const HANDLE: ::hype::FunctionHandle<(String, u32), String> = ::hype::__internal::handle(
+        &Self::__RECORD,
+    );
     /// Greets.
     ///
     /// # Examples

@@ -37,6 +37,16 @@ impl parse {
         ],
         result: "Result<u8, std::num::ParseIntError>",
     };
+    /// The handle of `parse`, for calls with values of other calls.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(dead_code, clippy::type_complexity)]
+    pub const HANDLE: framework::hype::FunctionHandle<
+        (String,),
+        <Result<
+            u8,
+            std::num::ParseIntError,
+        > as framework::hype::__internal::Fallible>::Value,
+    > = framework::hype::__internal::handle(&Self::__RECORD);
     pub fn call(text: String) -> Result<u8, std::num::ParseIntError> {
         text.parse()
     }

@@ -1,4 +1,4 @@
-//! hype under a path of the user's.
+//! hype under a custom path.
 
 #[hype::function(crate = framework::hype)]
 pub fn parse(text: String) -> Result<u8, std::num::ParseIntError> {

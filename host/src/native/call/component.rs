@@ -1,21 +1,39 @@
-//! A component: its bytes, its digest, and the functions that it says it has.
+//! Components: their bytes, digests and functions.
 
+mod docs;
+mod exports;
+mod function;
+mod into_function;
+mod program;
+mod read;
 mod sections;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use hype_wire::{Blob, Digest, Function, FunctionRecord, codec};
-use serde::de::DeserializeOwned;
+use hype_wire::wit::WitFunction;
+use hype_wire::{Blob, Digest, Function, FunctionRecord};
 
-use crate::call::arguments::Arguments;
-use crate::call::closure::Closure;
+pub use crate::call::component::function::ComponentFunction;
+pub use crate::call::component::into_function::IntoComponentFunction;
+
+use crate::call::component::exports::ComponentTypes;
+use crate::call::component::read::{read, size_problem};
 use crate::call::component::sections::Sections;
 use crate::error::{Error, Result};
 
-/// A WebAssembly component with functions that can run elsewhere. Cloning is cheap.
+/// A WebAssembly component with functions that closures call. Cloning is cheap.
+///
+/// ```no_run
+/// let component = hype::Component::open("target/hype/greet.wasm")?;
+/// for function in component.functions() {
+///     println!("{function}");
+/// }
+/// let closure: hype::Closure<String> = component.function("greet")?.bind(("Ada",));
+/// # hype::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct Component(Arc<Inner>);
 
@@ -24,45 +42,74 @@ struct Inner {
     bytes: Bytes,
     digest: Digest,
     sections: Sections,
+    /// The types of imports and exports, or the reason why they can't be read.
+    types: OnceLock<std::result::Result<ComponentTypes, String>>,
 }
 
 impl Component {
-    /// The component in the file at `path`.
+    /// Reads the component in the file at `path`.
+    ///
+    /// ```
+    /// let error = hype::Component::open("/no/such/x.wasm").unwrap_err();
+    /// assert_eq!(error.to_string(), "cannot read the component /no/such/x.wasm");
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it can't be read or isn't a component.
+    /// [`Input`](crate::ErrorKind::Input) when the file can't be read or isn't a component.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = read(path).map_err(|error| {
             Error::input(format!("cannot read the component {}", path.display())).because(error)
         })?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         Self::new(name, bytes)
     }
 
-    /// The component in `bytes`, called `name` in messages.
+    /// Reads the component in `bytes`. Messages call it `name`.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert!(hype::Component::new("script.wasm", &b"#!/bin/sh"[..]).is_err());
+    /// # hype::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it isn't a component.
+    /// [`Input`](crate::ErrorKind::Input) when `bytes` isn't a component.
     pub fn new(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self> {
         let (name, bytes) = (name.into(), bytes.into());
+        if let Some(problem) = size_problem(bytes.len() as u64) {
+            return Err(Error::input(format!("{name} {problem}")));
+        }
         let sections = Sections::of(&name, &bytes)?;
-        Ok(Self(Arc::new(Inner { digest: Digest::of(&bytes), name, bytes, sections })))
+        let digest = Digest::of(&bytes);
+        Ok(Self(Arc::new(Inner { digest, name, bytes, sections, types: OnceLock::new() })))
     }
 
-    /// What it is called in messages: `wordcount.wasm`.
+    /// Returns the component's name in messages: `wordcount.wasm`.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert_eq!(component.name(), "empty.wasm");
+    /// # hype::Result::Ok(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its bytes.
+    /// Returns the component's bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.0.bytes
     }
 
-    /// The digest of its bytes.
+    /// Returns the BLAKE3 digest of the component's bytes, which names it in the stage.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert_eq!(component.digest(), hype::stage::Digest::of(component.bytes()));
+    /// # hype::Result::Ok(())
+    /// ```
     pub fn digest(&self) -> Digest {
         self.0.digest
     }
@@ -71,62 +118,135 @@ impl Component {
         Blob { digest: self.digest(), size: self.bytes().len() as u64 }
     }
 
-    /// The functions that it says it has, in the order of its sources. Components that weren't written
-    /// with hype's SDK say nothing.
+    /// Returns the functions that the component lists, in the order of its sources. A component that wasn't written
+    /// with hype's SDK lists none.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert!(component.functions().is_empty());
+    /// # hype::Result::Ok(())
+    /// ```
     pub fn functions(&self) -> &[Function] {
         &self.0.sections.functions
     }
 
-    /// The names of what it needs of where it runs, sorted: `wasi:cli/environment@0.2.6`.
+    /// Returns the sorted names of the component's imports: `wasi:cli/environment@0.2.6`.
     pub fn imports(&self) -> &[String] {
         &self.0.sections.imports
     }
 
-    /// The names of what it gives: `spotify:hype/closure@0.1.0`.
+    /// Returns the names of the component's exports: `spotify:hype/closure@0.1.0`.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert!(component.imports().is_empty() && component.exports().is_empty());
+    /// # hype::Result::Ok(())
+    /// ```
     pub fn exports(&self) -> &[String] {
         &self.0.sections.exports
     }
 
-    /// Its function called `name`, or `PACKAGE::NAME` where packages share a name.
+    /// Returns the functions that the component exports with WIT types, in the order of its exports.
+    ///
+    /// The component's types are read when they are needed first.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert_eq!(component.wit_functions()?.len(), 0);
+    /// # hype::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it says that it has no such function.
+    /// [`Input`](crate::ErrorKind::Input) when the component is invalid.
+    pub fn wit_functions(&self) -> Result<&[Arc<WitFunction>]> {
+        self.types().map(|types| types.functions.as_slice())
+    }
+
+    /// Returns the names of the imports that need no implementation: types, and interfaces without functions.
+    pub(crate) fn type_imports(&self) -> Result<&[String]> {
+        self.types().map(|types| types.type_imports.as_slice())
+    }
+
+    fn types(&self) -> Result<&ComponentTypes> {
+        let read = || exports::read(self.bytes()).map_err(|error| error.to_string());
+        self.0.types.get_or_init(read).as_ref().map_err(|problem| {
+            Error::input(format!("{} is not valid", self.name())).because(problem.clone())
+        })
+    }
+
+    /// Returns the function called `name`: a closure, or an exported function with WIT types.
+    ///
+    /// A closure may also be called `PACKAGE::NAME`. A function of an interface is called
+    /// `acme:text/stats@1.2.0.top`, or without the version, or just `top`, if only one function has that name.
+    /// A component that lists and exports no functions accepts any name.
+    ///
+    /// ```
+    /// let component = hype::Component::new("empty.wasm", &b"\0asm\x0d\0\x01\0"[..])?;
+    /// assert_eq!(component.function("greet")?.name(), "greet");
+    /// # hype::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when the component has no such function or several, or when hype can't call
+    /// it: an async function, or one with resources, streams or futures.
     pub fn function(&self, name: &str) -> Result<ComponentFunction> {
         let named =
             |function: &&Function| function.name == name || function.qualified_name() == name;
-        let mut found = self.functions().iter().filter(named);
-        let signature = match (found.next(), found.next()) {
-            (Some(one), Some(other)) => {
-                return Err(Error::input(format!(
-                    "{} has two functions `{name}`: write {} or {}",
-                    self.name(),
-                    one.qualified_name(),
-                    other.qualified_name()
-                )));
+        let found: Vec<_> = self.functions().iter().filter(named).collect();
+        match *found {
+            [only] => return Ok(self.closure(name, Some(only))),
+            [] => {}
+            _ => return Err(self.ambiguous(name, found.iter().map(|it| it.qualified_name()))),
+        }
+        let exported = self.wit_functions()?;
+        // A function of the world has no longer name, unlike one of an interface.
+        let full = |function: &&Arc<WitFunction>| function.reference().to_string() == name;
+        if let Some(function) = exported.iter().find(full) {
+            return self.exported(function);
+        }
+        let found: Vec<_> = exported.iter().filter(|function| function.is_called(name)).collect();
+        match *found {
+            [only] => self.exported(only),
+            [] if self.functions().is_empty() && (exported.is_empty() || self.has_closures()) => {
+                Ok(self.closure(name, None))
             }
-            (None, _) if !self.functions().is_empty() => {
-                return Err(Error::input(format!(
-                    "{} has no function `{name}`; it has: {}",
-                    self.name(),
-                    self.names()
-                )));
-            }
-            (signature, _) => signature.cloned(),
-        };
-        Ok(ComponentFunction { component: self.clone(), name: name.to_owned(), signature })
+            [] => Err(Error::input(format!(
+                "{} has no function `{name}`; it has: {}",
+                self.name(),
+                self.names()
+            ))),
+            _ => Err(self.ambiguous(name, found.iter().map(|it| it.reference().to_string()))),
+        }
     }
 
-    /// Its function, if it has just one.
+    /// Returns the component's only closure. A component that lists no closures has instead an only function with WIT
+    /// types; functions that hype can't call don't count.
+    ///
+    /// ```no_run
+    /// let component = hype::Component::open("target/hype/greet.wasm")?;
+    /// let closure: hype::Closure<String> = component.only_function()?.bind(("Ada",));
+    /// # hype::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it has none or several.
+    /// [`Input`](crate::ErrorKind::Input) when it has none or several, or when hype can't call its only function.
     pub fn only_function(&self) -> Result<ComponentFunction> {
-        match self.functions() {
-            [only] => self.function(&only.qualified_name()),
-            [] => Err(Error::input(format!(
-                "{} doesn't say which functions it has: name one with Component::function",
+        if let [only] = self.functions() {
+            return self.function(&only.qualified_name());
+        }
+        let exported = self.wit_functions()?;
+        let mut callable = exported.iter().filter(|function| function.refusal.is_none());
+        let only_callable = match (callable.next(), callable.next(), exported) {
+            (Some(only), None, _) | (None, None, [only]) => Some(only),
+            _ => None,
+        };
+        match (self.functions(), exported, only_callable) {
+            ([], _, Some(only)) if !self.has_closures() => self.exported(only),
+            ([], [], _) => Err(Error::input(format!(
+                "{} doesn't list its functions: name one with Component::function",
                 self.name()
             ))),
             _ => Err(Error::input(format!(
@@ -137,7 +257,41 @@ impl Component {
         }
     }
 
-    /// The function that a program was compiled against.
+    fn closure(&self, name: &str, signature: Option<&Function>) -> ComponentFunction {
+        let (component, signature) = (self.clone(), signature.cloned());
+        ComponentFunction {
+            component,
+            name: name.to_owned(),
+            signature,
+            wit: None,
+            is_program: false,
+        }
+    }
+
+    pub(crate) fn exported(&self, function: &Arc<WitFunction>) -> Result<ComponentFunction> {
+        let name = function.reference().to_string();
+        if let Some(reason) = &function.refusal {
+            return Err(Error::input(format!(
+                "`{name}` of {} can't be called: {reason}",
+                self.name()
+            )));
+        }
+        let (component, wit) = (self.clone(), Some(Arc::clone(function)));
+        Ok(ComponentFunction { component, name, signature: None, wit, is_program: false })
+    }
+
+    /// Returns whether the component exports the interface of closures.
+    fn has_closures(&self) -> bool {
+        self.exports().iter().any(|export| export.starts_with(exports::CLOSURES))
+    }
+
+    fn ambiguous(&self, name: &str, candidates: impl Iterator<Item = String>) -> Error {
+        let candidates: Vec<_> = candidates.collect();
+        let candidates = candidates.join(" or ");
+        Error::input(format!("{} has several functions `{name}`: write {candidates}", self.name()))
+    }
+
+    /// Returns the function that a program was compiled against, if its signature is unchanged.
     pub(crate) fn function_of(&self, record: &FunctionRecord<'_>) -> Result<ComponentFunction> {
         let wanted = Function::from(record);
         let found = self
@@ -154,11 +308,7 @@ impl Component {
                 format!("{} has `{found}`, and the program calls `{wanted}`", self.name())
             }
             Some(found) => {
-                return Ok(ComponentFunction {
-                    component: self.clone(),
-                    name: found.qualified_name(),
-                    signature: Some(found.clone()),
-                });
+                return Ok(self.closure(&found.qualified_name(), Some(found)));
             }
         };
         Err(Error::input(problem).hint(format!(
@@ -168,9 +318,10 @@ impl Component {
     }
 
     fn names(&self) -> String {
-        let names: Vec<_> =
-            self.functions().iter().map(|function| function.name.as_str()).collect();
-        names.join(", ")
+        let closures = self.functions().iter().map(|function| function.name.clone());
+        let exported = self.wit_functions().unwrap_or_default().iter();
+        let exported = exported.map(|function| function.reference().to_string());
+        closures.chain(exported).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -180,129 +331,12 @@ impl fmt::Debug for Component {
     }
 }
 
-/// A function of a component.
-#[derive(Debug, Clone)]
-pub struct ComponentFunction {
-    component: Component,
-    name: String,
-    signature: Option<Function>,
-}
-
-impl ComponentFunction {
-    /// The component that has it.
-    pub fn component(&self) -> &Component {
-        &self.component
-    }
-
-    /// The name by which the component knows it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What the component says of it, if it does.
-    pub fn signature(&self) -> Option<&Function> {
-        self.signature.as_ref()
-    }
-
-    /// It with `arguments`, a tuple, bound; `T` is the type of its value.
-    pub fn bind<T: DeserializeOwned + 'static>(self, arguments: impl Arguments) -> Closure<T> {
-        let bytes = arguments.to_message_pack();
-        Closure::of_component(self, bytes)
-    }
-
-    /// Makes sure that `arguments`, a MessagePack array, has one element for each parameter.
-    pub(crate) fn check_count(&self, arguments: &[u8]) -> Result<()> {
-        let Some(signature) = &self.signature else {
-            return Ok(());
-        };
-        let (given, _) = codec::split_array_head(arguments)?;
-        let wanted = signature.parameters.len();
-        if given as usize == wanted {
-            return Ok(());
-        }
-        Err(Error::input(format!(
-            "`{signature}` takes {wanted} {}, and {given} {} given",
-            if wanted == 1 { "argument" } else { "arguments" },
-            if given == 1 { "was" } else { "were" },
-        )))
-    }
-}
-
-/// What [`submit`](crate::submit) takes as a component: a path, bytes, a [`Component`] with one
-/// function, or one function of a component.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a component",
-    note = "give a path, bytes, a `hype::Component` with exactly one function, or \
-            `Component::open(\"x.wasm\")?.function(\"name\")?`"
-)]
-pub trait IntoComponentFunction {
-    /// The function to call.
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when there is no component or not just one function.
-    fn into_component_function(self) -> Result<ComponentFunction>;
-}
-
-impl IntoComponentFunction for ComponentFunction {
-    fn into_component_function(self) -> Result<ComponentFunction> {
-        Ok(self)
-    }
-}
-
-impl IntoComponentFunction for Result<ComponentFunction> {
-    fn into_component_function(self) -> Result<ComponentFunction> {
-        self
-    }
-}
-
-impl IntoComponentFunction for Component {
-    fn into_component_function(self) -> Result<ComponentFunction> {
-        self.only_function()
-    }
-}
-
-impl IntoComponentFunction for &Component {
-    fn into_component_function(self) -> Result<ComponentFunction> {
-        self.only_function()
-    }
-}
-
-macro_rules! from_path {
-    ($($path:ty),*) => {$(
-        impl IntoComponentFunction for $path {
-            fn into_component_function(self) -> Result<ComponentFunction> {
-                Component::open(self)?.only_function()
-            }
-        }
-    )*};
-}
-
-from_path!(&str, String, &Path, PathBuf, &PathBuf);
-
-macro_rules! from_bytes {
-    ($($bytes:ty => $convert:expr),*) => {$(
-        impl IntoComponentFunction for $bytes {
-            fn into_component_function(self) -> Result<ComponentFunction> {
-                let convert: fn($bytes) -> Bytes = $convert;
-                Component::new("the component", convert(self))?.only_function()
-            }
-        }
-    )*};
-}
-
-from_bytes!(
-    Vec<u8> => Bytes::from,
-    Bytes => |bytes| bytes,
-    &[u8] => Bytes::copy_from_slice
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_component_says_what_it_is() {
+    fn file_that_is_no_component_is_rejected() {
         let module = b"\0asm\x01\0\0\0".to_vec();
         let error = Component::new("x.wasm", module).unwrap_err();
         assert_eq!(error.to_string(), "x.wasm is a WebAssembly module, not yet a component");
@@ -313,10 +347,10 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_component_takes_any_name() {
+    fn component_without_function_list_accepts_any_name() {
         let component = Component::new("x.wasm", &b"\0asm\x0d\0\x01\0"[..]).unwrap();
         assert_eq!(component.function("greet").unwrap().name(), "greet");
         let error = component.only_function().unwrap_err();
-        assert!(error.to_string().contains("doesn't say which functions"), "{error}");
+        assert!(error.to_string().contains("doesn't list its functions"), "{error}");
     }
 }

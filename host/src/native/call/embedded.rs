@@ -1,4 +1,4 @@
-//! The components inside this program, where `cargo hype build --embed` built it.
+//! Components that `cargo hype build --embed` put inside this program.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,17 +7,17 @@ use bytes::Bytes;
 use crate::call::component::Component;
 use crate::error::Result;
 
-/// A package, and the bytes of its component.
+/// The name of a package, and the bytes of its component.
 type Embedded = (&'static str, &'static [u8]);
 
 static EMBEDDED: Mutex<&[Embedded]> = Mutex::new(&[]);
 
-/// What `hype::embed!` does: these are the components inside this program.
+/// Registers the components inside this program; called by the code that `hype::embed!` generates.
 pub fn embed(components: &'static [Embedded]) {
     *EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner) = components;
 }
 
-/// The component of `package`, if it is inside this program.
+/// Returns the component of `package`, if it is inside this program.
 pub(crate) fn component_of(package: &str) -> Result<Option<Component>> {
     let embedded = *EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner);
     let found = embedded.iter().find(|(name, _)| *name == package);

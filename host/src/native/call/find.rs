@@ -1,4 +1,4 @@
-//! How a program finds the component of a package whose functions it calls.
+//! Search for the component of a package whose functions the program calls.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -10,13 +10,14 @@ use crate::call::component::Component;
 use crate::call::embedded;
 use crate::error::{Error, Result};
 
-/// The variable that names a directory with components.
+/// The environment variable that names a directory with components.
 const COMPONENT_DIR: &str = "HYPE_COMPONENT_DIR";
 
-/// Files of which cargo puts at least one into a target directory.
-const CARGOS: [&str; 2] = [".rustc_info.json", "CACHEDIR.TAG"];
+/// Files that mark a target directory. Cargo creates at least one of them.
+const TARGET_MARKERS: [&str; 2] = [".rustc_info.json", "CACHEDIR.TAG"];
 
-/// The component of `package`. A program finds each once, and then keeps to it.
+/// Returns the component of `package`. The program searches for it once, and then uses the same component until it
+/// ends.
 pub(crate) fn component_of(package: &str) -> Result<Component> {
     static FOUND: LazyLock<Mutex<HashMap<String, Component>>> = LazyLock::new(Mutex::default);
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,10 +42,12 @@ pub(crate) fn component_of(package: &str) -> Result<Component> {
 }
 
 fn search(package: &str, directory: Option<OsString>, executable: &Path) -> Result<Component> {
-    let places = places(package, directory, executable);
-    let Some(place) = places.iter().find(|place| place.path.exists()) else {
-        let tried: String =
-            places.iter().map(|place| format!("\n   {}", place.path.display())).collect();
+    let candidates = candidates(package, directory, executable);
+    let Some(found) = candidates.iter().find(|candidate| candidate.path.exists()) else {
+        let tried: String = candidates
+            .iter()
+            .map(|candidate| format!("\n   {}", candidate.path.display()))
+            .collect();
         return Err(Error::input(format!(
             "the component of package {package} isn't there; tried:{tried}"
         ))
@@ -53,31 +56,35 @@ fn search(package: &str, directory: Option<OsString>, executable: &Path) -> Resu
              directory: cargo hype build --embed"
         )));
     };
-    if place.built_here {
-        check_fresh(package, &place.path)?;
+    if found.is_in_target {
+        check_fresh(package, &found.path)?;
     }
-    Component::open(&place.path)
+    Component::open(&found.path)
 }
 
-struct Place {
+/// A path at which a component may be.
+struct Candidate {
     path: PathBuf,
-    /// It is where `cargo hype build` puts components, beside a list of what it made them of.
-    built_here: bool,
+    /// Whether the path is in the output directory of `cargo hype build`, which also has a list of each component's
+    /// sources.
+    is_in_target: bool,
 }
 
-fn places(package: &str, directory: Option<OsString>, executable: &Path) -> Vec<Place> {
+/// Returns the candidates, in the order in which they are tried.
+fn candidates(package: &str, directory: Option<OsString>, executable: &Path) -> Vec<Candidate> {
     let file = format!("{package}.wasm");
-    let place = |directory: &Path, built_here| Place { path: directory.join(&file), built_here };
-    let named = directory.map(|directory| place(Path::new(&directory), false));
-    let beside = executable.parent().map(|directory| place(directory, false));
-    let target = executable
+    let candidate =
+        |directory: &Path, is_in_target| Candidate { path: directory.join(&file), is_in_target };
+    let named = directory.map(|directory| candidate(Path::new(&directory), false));
+    let beside_executable = executable.parent().map(|directory| candidate(directory, false));
+    let in_target = executable
         .ancestors()
-        .find(|ancestor| CARGOS.iter().any(|file| ancestor.join(file).exists()))
-        .map(|target| place(&target.join("hype"), true));
-    named.into_iter().chain(beside).chain(target).collect()
+        .find(|ancestor| TARGET_MARKERS.iter().any(|file| ancestor.join(file).exists()))
+        .map(|target| candidate(&target.join("hype"), true));
+    named.into_iter().chain(beside_executable).chain(in_target).collect()
 }
 
-/// A component that is older than a source that it was made of would run yesterday's function.
+/// Rejects a component that is older than one of its sources, since its functions may be outdated.
 fn check_fresh(package: &str, component: &Path) -> Result<()> {
     let Ok(sources) = std::fs::read_to_string(component.with_extension("sources")) else {
         return Ok(());
@@ -116,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_lists_what_was_tried() {
+    fn missing_component_error_lists_tried_paths() {
         let (root, executable) = target();
         let error = search("greet", Some("/named".into()), &executable).unwrap_err().to_string();
         let root = root.path().display();
@@ -130,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_named_directory_comes_first() {
+    fn named_directory_takes_precedence() {
         let (root, executable) = target();
         let named = tempfile::tempdir().unwrap();
         for directory in [named.path(), &root.path().join("target/hype")] {
@@ -142,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_older_than_its_sources_is_refused() {
+    fn component_older_than_its_sources_is_rejected() {
         let (root, executable) = target();
         let (source, component) =
             (root.path().join("lib.rs"), root.path().join("target/hype/greet.wasm"));

@@ -1,4 +1,4 @@
-//! The thread on which a submitter's runs proceed, and what they made is removed.
+//! The background thread of a submitter. It drives the submitter's runs and removes their leftovers.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -13,33 +13,33 @@ use tokio_util::task::TaskTracker;
 use crate::cleanup::pending::{self, Pending, SubmitterId};
 use crate::cleanup::remaining;
 
-/// How long the drop of a submitter waits for what is still to be removed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the drop of a submitter waits for unfinished removals.
+pub(crate) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A thread with a runtime. Dropping it waits for what is pending, stops the runs, and waits for the removals.
+/// A thread with a runtime. Dropping it waits for pending work, stops the runs, and waits for the removals.
 pub(crate) struct Background {
     worker: Worker,
     stop: watch::Sender<bool>,
-    /// Told once nothing is pending any more, and once more when all is removed.
+    /// Receives one message when no work is pending any more, and a second one when everything is removed.
     stopped: Mutex<mpsc::Receiver<()>>,
 }
 
-/// A way to have something done on the thread.
+/// A handle that runs work on the thread.
 #[derive(Clone)]
 pub(crate) struct Worker {
     handle: Handle,
-    /// What drives runs.
+    /// The tasks that drive runs.
     drivers: TaskTracker,
-    /// Tells the drivers to stop.
+    /// Cancelled to stop the drivers.
     stop_drivers: CancellationToken,
     removals: TaskTracker,
-    /// How many of them are not done.
-    undone: watch::Sender<usize>,
+    /// The number of unfinished removals.
+    unfinished: watch::Sender<usize>,
     pub(crate) submitter: SubmitterId,
 }
 
-/// Counts a removal until it is done or dropped.
-struct Undone(watch::Sender<usize>);
+/// Counts a removal as unfinished until this guard is dropped.
+struct UnfinishedGuard(watch::Sender<usize>);
 
 impl Background {
     /// Starts the thread.
@@ -50,31 +50,31 @@ impl Background {
             drivers: TaskTracker::new(),
             stop_drivers: CancellationToken::new(),
             removals: TaskTracker::new(),
-            undone: watch::Sender::new(0),
+            unfinished: watch::Sender::new(0),
             submitter: SubmitterId::new(),
         };
-        let (stop, mut told_to_stop) = watch::channel(false);
-        let (tell_stopped, stopped) = mpsc::channel();
-        let working = worker.clone();
+        let (stop, mut stopping) = watch::channel(false);
+        let (stopped_sender, stopped) = mpsc::channel();
+        let thread_worker = worker.clone();
         std::thread::Builder::new().name("hype-background".into()).spawn(move || {
             runtime.block_on(async {
-                // An error says that the submitter is gone, which is the same.
-                let _ = told_to_stop.wait_for(|stop| *stop).await;
-                pending::wait_for_all(Some(working.submitter)).await;
-                // Nobody may be waiting any more.
-                let _ = tell_stopped.send(());
-                working.stop_drivers().await;
-                working.removals.close();
-                working.removals.wait().await;
+                // An error means that the submitter is gone, which has the same effect.
+                let _ = stopping.wait_for(|stop| *stop).await;
+                pending::wait_for_all(Some(thread_worker.submitter)).await;
+                // The receiver may be gone.
+                let _ = stopped_sender.send(());
+                thread_worker.stop_drivers().await;
+                thread_worker.removals.close();
+                thread_worker.removals.wait().await;
             });
             drop(runtime);
-            // Nobody may be waiting any more.
-            let _ = tell_stopped.send(());
+            // The receiver may be gone.
+            let _ = stopped_sender.send(());
         })?;
         Ok(Self { worker, stop, stopped: Mutex::new(stopped) })
     }
 
-    /// Has `future` done on the thread, at the longest until the submitter goes.
+    /// Runs `future` on the thread until it ends or the submitter is dropped.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let Worker { handle, drivers, stop_drivers, .. } = &self.worker;
         let stopped = stop_drivers.clone().cancelled_owned();
@@ -94,45 +94,45 @@ impl Background {
 }
 
 impl Worker {
-    /// Has something removed on the thread.
+    /// Runs a removal on the thread.
     pub(crate) fn remove<T: Send + 'static>(
         &self,
         removal: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let undone = Undone::new(&self.undone);
+        let guard = UnfinishedGuard::new(&self.unfinished);
         let removal = async move {
-            let _undone = undone;
+            let _guard = guard;
             removal.await
         };
         self.removals.spawn_on(removal, &self.handle)
     }
 
-    /// Has something done that the end of the submitter waits for, however long that takes, unless the program is told
-    /// to end; `what` completes the sentence "waiting ..".
+    /// Runs `work` on the thread. The end of the submitter waits for it without a timeout, unless the program receives
+    /// a signal to end. `what` completes the message "waiting ..".
     pub(crate) fn finish(&self, what: String, work: impl Future<Output = ()> + Send + 'static) {
         let pending = Pending::begin(self.submitter, what);
         let work = async move {
             let _pending = pending;
             tokio::select! {
                 () = work => {}
-                () = pending::given_up() => {}
+                () = pending::cancelled() => {}
             }
         };
         drop(self.removals.spawn_on(work, &self.handle));
     }
 
-    /// Waits until nothing is pending, and says what it waits for.
-    pub(crate) async fn nothing_pending(&self) {
+    /// Waits until no work is pending, and logs what it waits for.
+    pub(crate) async fn wait_for_pending(&self) {
         pending::wait_for_all(Some(self.submitter)).await;
     }
 
-    /// Waits until nothing is being removed.
-    pub(crate) async fn nothing_to_remove(&self) {
-        // An error would say that this worker is gone.
-        let _ = self.undone.subscribe().wait_for(|undone| *undone == 0).await;
+    /// Waits until all removals are finished.
+    pub(crate) async fn wait_for_removals(&self) {
+        // An error would mean that this worker is gone.
+        let _ = self.unfinished.subscribe().wait_for(|unfinished| *unfinished == 0).await;
     }
 
-    /// Stops what drives runs, and waits until it holds nothing any more.
+    /// Stops the tasks that drive runs, and waits until they have dropped everything that they hold.
     pub(crate) async fn stop_drivers(&self) {
         self.stop_drivers.cancel();
         self.drivers.close();
@@ -140,16 +140,16 @@ impl Worker {
     }
 }
 
-impl Undone {
+impl UnfinishedGuard {
     fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|undone| *undone += 1);
+        count.send_modify(|unfinished| *unfinished += 1);
         Self(count.clone())
     }
 }
 
-impl Drop for Undone {
+impl Drop for UnfinishedGuard {
     fn drop(&mut self) {
-        self.0.send_modify(|undone| *undone -= 1);
+        self.0.send_modify(|unfinished| *unfinished -= 1);
     }
 }
 
@@ -157,12 +157,12 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         let stopped = self.stopped.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // What is pending takes its time, and is told.
+        // Pending work has no timeout; the thread logs what it waits for.
         let _ = stopped.recv();
-        if stopped.recv_timeout(PATIENCE).is_err() {
+        if stopped.recv_timeout(REMOVAL_TIMEOUT).is_err() {
             let left = remaining::names(Some(self.worker.submitter));
             tracing::warn!(
-                "gave up after {PATIENCE:?} on what was still being removed; left behind: {left}"
+                "gave up after {REMOVAL_TIMEOUT:?} on what was still being removed; left behind: {left}"
             );
         }
     }

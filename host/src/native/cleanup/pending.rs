@@ -1,5 +1,5 @@
-//! Work that the end of a submitter or of the program waits for: runs that are being detached, and what is left of
-//! runs whose former owner may still be there.
+//! Pending work, for which the end of a submitter or of the program waits: detaching runs, and removing leftovers of
+//! attached runs whose owner may still exist.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The submitter that some work belongs to.
+/// The number of a submitter in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubmitterId(u64);
 
-/// What is under way, in the order in which it began.
-static UNDER_WAY: LazyLock<watch::Sender<BTreeMap<u64, (SubmitterId, String)>>> =
+/// All pending work with its description, in the order in which it began.
+static PENDING: LazyLock<watch::Sender<BTreeMap<u64, (SubmitterId, String)>>> =
     LazyLock::new(watch::Sender::default);
 
-/// Cancelled once the program is told to end.
-static TOLD_TO_END: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+/// Cancelled when the program receives a signal to end.
+static CANCELLED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
-/// Numbers that are given once.
+/// The next unused number of a submitter or a piece of work.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl SubmitterId {
@@ -28,54 +28,55 @@ impl SubmitterId {
     }
 }
 
-/// Some work that is under way until this is dropped.
+/// A guard of pending work, which ends when the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Pending(u64);
 
 impl Pending {
-    /// Begins work of `submitter`; `what` completes the sentence "waiting ..".
+    /// Begins work of `submitter`. `what` completes the message "waiting ..".
     pub(crate) fn begin(submitter: SubmitterId, what: String) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        UNDER_WAY.send_modify(|all| drop(all.insert(number, (submitter, what))));
+        PENDING.send_modify(|all| drop(all.insert(number, (submitter, what))));
         Self(number)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        UNDER_WAY.send_modify(|all| drop(all.remove(&self.0)));
+        PENDING.send_modify(|all| drop(all.remove(&self.0)));
     }
 }
 
-/// Says that the program is told to end, so that nothing of it is waited for any more.
-pub(crate) fn give_up() {
-    TOLD_TO_END.cancel();
+/// Cancels all pending work and all waiting for it, because the program received a signal to end.
+pub(crate) fn cancel() {
+    CANCELLED.cancel();
 }
 
-/// Waits until the program is told to end.
-pub(crate) async fn given_up() {
-    TOLD_TO_END.cancelled().await;
+/// Waits until pending work is cancelled.
+pub(crate) async fn cancelled() {
+    CANCELLED.cancelled().await;
 }
 
-/// Waits until nothing of `submitter`, or of any if none is named, is under way, and says what it waits for. Returns
-/// at once when the program is told to end.
+/// Waits until `submitter` has no pending work, or no submitter if it is `None`, and logs what it waits for. Returns
+/// immediately when pending work is cancelled.
 pub(crate) async fn wait_for_all(submitter: Option<SubmitterId>) {
-    let mut under_way = UNDER_WAY.subscribe();
-    let is_of = |it: &SubmitterId| submitter.is_none_or(|submitter| submitter == *it);
-    let waits: Vec<String> = {
-        let all = under_way.borrow_and_update();
-        all.values().filter(|(its, _)| is_of(its)).map(|(_, what)| what.clone()).collect()
+    let mut pending = PENDING.subscribe();
+    let is_included = |owner: &SubmitterId| submitter.is_none_or(|submitter| submitter == *owner);
+    let descriptions: Vec<String> = {
+        let all = pending.borrow_and_update();
+        let included = all.values().filter(|(owner, _)| is_included(owner));
+        included.map(|(_, what)| what.clone()).collect()
     };
-    if TOLD_TO_END.is_cancelled() {
+    if CANCELLED.is_cancelled() {
         return;
     }
-    for what in waits {
+    for what in descriptions {
         tracing::info!("waiting {what}");
     }
     tokio::select! {
-        // An error can't be: the sender is never dropped.
-        _ = under_way.wait_for(|all| !all.values().any(|(its, _)| is_of(its))) => {}
-        () = given_up() => {}
+        // It returns no error, since the sender is never dropped.
+        _ = pending.wait_for(|all| !all.values().any(|(owner, _)| is_included(owner))) => {}
+        () = cancelled() => {}
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_of_other_submitters_is_not_waited_for() {
+    async fn wait_for_all_ignores_other_submitters() {
         let (one, other) = (SubmitterId::new(), SubmitterId::new());
         let work = Pending::begin(one, "for one".into());
         wait_for_all(Some(other)).await;

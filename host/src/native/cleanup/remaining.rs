@@ -1,4 +1,4 @@
-//! The names of what this process made outside of itself and has not removed yet.
+//! Names of leftovers: objects outside this process that it has registered for removal and not removed yet.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cleanup::pending::SubmitterId;
 
-/// All of it, by numbers that are given once.
+/// The submitter and the name of each leftover, by unique numbers.
 static REMAINING: Mutex<BTreeMap<u64, (SubmitterId, String)>> = Mutex::new(BTreeMap::new());
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// A thing that remains until this is dropped.
+/// A guard of one leftover, which counts as removed when the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Remaining(u64);
 
@@ -33,11 +33,12 @@ impl Drop for Remaining {
     }
 }
 
-/// What remains of `submitter`, or of any if none is named, each name once: `pod a, claim b`.
+/// Returns the names of the leftovers of `submitter`, or of all submitters if it is `None`, without duplicates:
+/// `pod a, claim b`.
 pub(crate) fn names(submitter: Option<SubmitterId>) -> String {
     let mut names = Vec::new();
-    for (its, what) in remaining().values() {
-        if submitter.is_none_or(|submitter| submitter == *its) && !names.contains(what) {
+    for (owner, what) in remaining().values() {
+        if submitter.is_none_or(|submitter| submitter == *owner) && !names.contains(what) {
             names.push(what.clone());
         }
     }
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_remains_is_named_once_and_until_it_is_removed() {
+    fn names_are_unique_and_disappear_on_removal() {
         let (one, other) = (SubmitterId::new(), SubmitterId::new());
         let [pod, again, claim] = [(one, "pod a"), (one, "pod a"), (one, "claim b")]
             .map(|(submitter, what)| Remaining::new(submitter, what.to_owned()));

@@ -1,4 +1,4 @@
-//! Directories that a closure sees: those of a machine, and volumes that outlive a closure.
+//! Mounts of host directories and of volumes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,15 @@ use crate::environment::sharing::Sharing;
 use crate::error::{Error, Result};
 
 /// The prefix of the names of transient volumes.
-pub(crate) const TRANSIENT: &str = "hype-volume";
+pub(crate) const TRANSIENT_PREFIX: &str = "hype-volume";
 
-/// A place in the guest, what stands there, and what may be done with it.
+/// A mount: its source, its path in the guest, and its access mode. [`HostDirectory`] and [`VolumeRequest`] create it.
+///
+/// ```
+/// let mount = hype::HostDirectory::new("models").mount_read_only("/models");
+/// let env = hype::RunEnvironment::new().with_mount(mount.clone());
+/// assert_eq!(env.mounts(), [mount]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
     pub(crate) source: Source,
@@ -29,42 +35,60 @@ impl VolumeMount {
     }
 }
 
-/// What a mount shows.
+/// The source of a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Directory(PathBuf),
     Volume(VolumeRequest),
 }
 
-/// A directory of the machine that the closure runs on.
+/// A directory of the machine on which the closure runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostDirectory(PathBuf);
 
 impl HostDirectory {
-    /// The directory at `path`; a relative path counts from this program's working directory.
+    /// Names the directory at `path`. A relative path is resolved against this program's working directory.
+    ///
+    /// ```
+    /// let directory = hype::HostDirectory::new("models");
+    /// assert_ne!(directory.mount_read_only("/models"), directory.mount_read_write("/models"));
+    /// ```
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self(path.as_ref().to_owned())
     }
 
-    /// Shows it at `path`, absolute, for reading.
+    /// Mounts the directory at the absolute path `path` of the guest, for reading.
+    ///
+    /// ```
+    /// let mount = hype::HostDirectory::new("models").mount_read_only("/models");
+    /// let env = hype::RunEnvironment::new().with_mount(mount);
+    /// assert_eq!(format!("{env:?}"), r#"RunEnvironment { mounts: ["/models:ro"] }"#);
+    /// ```
     pub fn mount_read_only(&self, path: impl Into<String>) -> VolumeMount {
         mount(Source::Directory(self.0.clone()), path, Access::ReadOnly)
     }
 
-    /// Shows it at `path`, absolute, for reading and writing.
+    /// Mounts the directory at the absolute path `path` of the guest, for reading and writing.
+    ///
+    /// ```
+    /// let mount = hype::HostDirectory::new("results").mount_read_write("/results");
+    /// let env = hype::RunEnvironment::new().with_mount(mount);
+    /// assert_eq!(format!("{env:?}"), r#"RunEnvironment { mounts: ["/results"] }"#);
+    /// ```
     pub fn mount_read_write(&self, path: impl Into<String>) -> VolumeMount {
         mount(Source::Directory(self.0.clone()), path, Access::ReadWrite)
     }
 }
 
-/// A volume that a runner is asked for: its storage class, its size, and how long it lives.
+/// A request for a volume: its storage class, its size and its lifetime. The runner creates the volume when it is first
+/// used.
 ///
-/// Clones are the same volume.
+/// Clones request the same volume.
 #[derive(Clone, PartialEq, Eq)]
-pub struct VolumeRequest(Arc<Request>);
+pub struct VolumeRequest(Arc<VolumeSpec>);
 
 #[derive(Clone, PartialEq, Eq)]
-struct Request {
+struct VolumeSpec {
     name: String,
     storage_class: String,
     size: String,
@@ -74,15 +98,25 @@ struct Request {
 }
 
 impl VolumeRequest {
-    /// A volume of this storage class and size, in Kubernetes' notation (`"10Gi"`), that is made
-    /// when it is first used and goes when the submitter closes.
+    /// Requests a new volume of this storage class and size, in Kubernetes' notation (`"10Gi"`). It is created when it
+    /// is first used, and removed when the submitter closes.
+    ///
+    /// ```
+    /// let scratch = hype::VolumeRequest::transient("standard", "10Gi");
+    /// assert!(scratch.is_transient() && scratch.name().starts_with("hype-volume-"));
+    /// ```
     pub fn transient(storage_class: impl Into<String>, size: impl Into<String>) -> Self {
-        let name = crate::names::unique_name(TRANSIENT);
+        let name = crate::names::unique_name(TRANSIENT_PREFIX);
         Self::new(name, storage_class, size, true)
     }
 
-    /// The volume called `name`, which is made if absent and stays until somebody removes it. One
-    /// that has another class or size is an error.
+    /// Requests the volume called `name`. It is created if it doesn't exist, and kept until a user removes it. An
+    /// existing volume of another class or size is an error.
+    ///
+    /// ```
+    /// let scores = hype::VolumeRequest::persistent("scores", "standard", "10Gi");
+    /// assert_eq!((scores.name(), scores.storage_class(), scores.size()), ("scores", "standard", "10Gi"));
+    /// ```
     pub fn persistent(
         name: impl Into<String>,
         storage_class: impl Into<String>,
@@ -98,7 +132,7 @@ impl VolumeRequest {
         is_transient: bool,
     ) -> Self {
         let (storage_class, size) = (storage_class.into(), size.into());
-        Self(Arc::new(Request {
+        Self(Arc::new(VolumeSpec {
             name,
             storage_class,
             size,
@@ -108,55 +142,70 @@ impl VolumeRequest {
         }))
     }
 
-    /// The same volume with what `change` makes of its sharing.
+    /// Returns the request after `change` has changed its sharing.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn change_sharing(&self, change: impl FnOnce(&mut Sharing)) -> Self {
-        let mut request = Request::clone(&self.0);
-        change(&mut request.sharing);
-        Self(Arc::new(request))
+        let mut spec = VolumeSpec::clone(&self.0);
+        change(&mut spec.sharing);
+        Self(Arc::new(spec))
     }
 
-    /// How it is shared on a cluster.
+    /// Returns the sharing of the volume in a cluster.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn sharing(&self) -> &Sharing {
         &self.0.sharing
     }
 
-    /// Its name; a transient volume's is made up.
+    /// Returns the volume's name, which is generated for a transient volume.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its storage class.
+    /// Returns the storage class.
     pub fn storage_class(&self) -> &str {
         &self.0.storage_class
     }
 
-    /// Its size, in Kubernetes' notation.
+    /// Returns the size, in Kubernetes' notation.
     pub fn size(&self) -> &str {
         &self.0.size
     }
 
-    /// Whether it goes when the submitter closes.
+    /// Returns whether the volume is removed when the submitter closes.
     pub fn is_transient(&self) -> bool {
         self.0.is_transient
     }
 
-    /// Shows it at `path`, absolute, for reading.
+    /// Mounts the volume at the absolute path `path` of the guest, for reading.
+    ///
+    /// ```
+    /// let scores = hype::VolumeRequest::persistent("scores", "standard", "10Gi");
+    /// let env = hype::RunEnvironment::new().with_mount(scores.mount_read_only("/scores"));
+    /// assert_eq!(env.mounts().len(), 1);
+    /// ```
     pub fn mount_read_only(&self, path: impl Into<String>) -> VolumeMount {
         mount(Source::Volume(self.clone()), path, Access::ReadOnly)
     }
 
-    /// Shows it at `path`, absolute, for reading and writing.
+    /// Mounts the volume at the absolute path `path` of the guest, for reading and writing.
+    ///
+    /// ```
+    /// let scores = hype::VolumeRequest::persistent("scores", "standard", "10Gi");
+    /// assert_ne!(scores.mount_read_write("/scores"), scores.mount_read_only("/scores"));
+    /// ```
     pub fn mount_read_write(&self, path: impl Into<String>) -> VolumeMount {
         mount(Source::Volume(self.clone()), path, Access::ReadWrite)
     }
 }
 
-/// What runners ask of it.
+/// Checks for runners.
 #[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
 impl VolumeRequest {
-    /// Makes sure that its name can be a directory's, a Docker volume's and a claim's on a cluster.
+    /// Checks that the name is valid for a directory, a Docker volume and a claim in a cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when it isn't.
     pub(crate) fn check_name(&self) -> Result<()> {
         let name = self.name();
         let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -188,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_volumes_name_is_no_path() {
+    fn check_name_rejects_paths_and_invalid_names() {
         for name in ["", "..", "a/b", "A", "-a", &"a".repeat(64)] {
             let request = VolumeRequest::persistent(name, "ssd", "1Gi");
             let error = request.check_name().unwrap_err().to_string();

@@ -1,18 +1,18 @@
-//! A Pod of the user's own, written as YAML, from which the Pod of a run begins.
+//! The user's YAML of a Pod, which the Pods of runs are based on.
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// The container that `hype-run` runs in.
+/// The name of the container in which `hype-run` runs.
 pub(crate) const CONTAINER: &str = "hype-run";
 
-/// Reads a Pod, and makes sure that a closure can run in it.
+/// Reads a Pod, and checks that a closure can run in it.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when it can't.
+/// [`Input`](crate::ErrorKind::Input) when the YAML isn't a Pod, has an unknown field, or no closure can run in it.
 pub(crate) fn read(yaml: &str) -> Result<Pod> {
     let malformed = |error: String| Error::input("the YAML is no Pod").because(error);
     let written: Value =
@@ -20,7 +20,7 @@ pub(crate) fn read(yaml: &str) -> Result<Pod> {
     let pod: Pod =
         serde_json::from_value(written.clone()).map_err(|error| malformed(error.to_string()))?;
     let understood = serde_json::to_value(&pod).map_err(|error| malformed(error.to_string()))?;
-    if let Some(path) = lost(&written, &understood, "") {
+    if let Some(path) = find_unknown_field(&written, &understood, "") {
         return Err(Error::input(format!("`{path}` is no field of a Pod that hype knows"))
             .hint("is it misspelt, or indented too far or too little?"));
     }
@@ -28,7 +28,7 @@ pub(crate) fn read(yaml: &str) -> Result<Pod> {
     Ok(pod)
 }
 
-/// The container that `hype-run` runs in.
+/// Returns the container in which `hype-run` runs.
 pub(crate) fn container(pod: &Pod) -> Option<&Container> {
     pod.spec.as_ref()?.containers.iter().find(|container| container.name == CONTAINER)
 }
@@ -68,21 +68,21 @@ fn set_elsewhere(field: &str) -> Error {
     Error::input(format!("the container `{CONTAINER}` has the field `{field}`, which hype sets"))
 }
 
-/// The path of a field that is `written` and was not understood. What is empty needn't be.
-fn lost(written: &Value, understood: &Value, path: &str) -> Option<String> {
+/// Returns the path of the first non-empty field of `written` that is missing in `understood`.
+fn find_unknown_field(written: &Value, understood: &Value, path: &str) -> Option<String> {
     match (written, understood) {
         (Value::Object(written), understood) => written.iter().find_map(|(name, value)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             match understood.get(name) {
                 None if is_empty(value) => None,
                 None => Some(path),
-                Some(understood) => lost(value, understood, &path),
+                Some(understood) => find_unknown_field(value, understood, &path),
             }
         }),
         (Value::Array(written), Value::Array(understood)) => {
-            let both = written.iter().zip(understood).enumerate();
-            both.into_iter()
-                .find_map(|(index, (one, other))| lost(one, other, &format!("{path}[{index}]")))
+            written.iter().zip(understood).enumerate().find_map(|(index, (written, understood))| {
+                find_unknown_field(written, understood, &format!("{path}[{index}]"))
+            })
         }
         _ => None,
     }
@@ -104,8 +104,8 @@ mod tests {
     const MINIMAL: &str = "spec: {containers: [{name: hype-run}]}";
 
     #[test]
-    fn the_ancestors_example_is_read() {
-        let pod = read(include_str!("../runner/kubernetes/tests/ancestor.yaml")).unwrap();
+    fn read_accepts_valid_pods() {
+        let pod = read(include_str!("../runner/kubernetes/tests/java_version.yaml")).unwrap();
         let container = container(&pod).unwrap();
         assert_eq!(container.image_pull_policy.as_deref(), Some("Always"));
         assert_eq!(container.env.as_ref().unwrap()[0].value.as_deref(), Some("my-env-value"));
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn what_no_closure_can_run_in_is_refused() {
-        for (yaml, told, hint) in [
+    fn read_rejects_pods_without_a_usable_container() {
+        for (yaml, message, hint) in [
             ("kind: [", "the YAML is no Pod", ""),
             ("kind: Deployment\napiVersion: apps/v1", "the YAML is no Pod", ""),
             ("spec: {containers: []}", "no container called `hype-run`", "name: hype-run"),
@@ -152,7 +152,7 @@ mod tests {
             ),
         ] {
             let report = read(yaml).unwrap_err().report();
-            assert!(report.contains(told) && report.contains(hint), "{yaml}: {report}");
+            assert!(report.contains(message) && report.contains(hint), "{yaml}: {report}");
         }
     }
 }

@@ -1,17 +1,17 @@
-//! How a volume is shared by Pods of a cluster: what its claim asks for, and who reads it.
+//! Sharing of a volume between the Pods of a cluster.
 
 use crate::environment::mount::VolumeRequest;
 
-/// How a claim may be mounted, as Kubernetes calls it.
+/// An access mode of a volume's claim, named as in Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessMode {
-    /// By the Pods of one node, for reading and writing.
+    /// Pods of one node may read and write.
     ReadWriteOnce,
-    /// By the Pods of many nodes, for reading.
+    /// Pods of many nodes may read.
     ReadOnlyMany,
-    /// By the Pods of many nodes, for reading and writing.
+    /// Pods of many nodes may read and write.
     ReadWriteMany,
-    /// By one Pod.
+    /// One Pod may read and write.
     ReadWriteOncePod,
 }
 
@@ -26,51 +26,64 @@ impl AccessMode {
     }
 }
 
-/// How closures that only read a volume come to it, when there are many.
+/// The method by which many closures that only read a volume access it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Readers {
-    /// They run on one node, that of whoever else uses the volume. Every disk can do that.
+    /// All Pods that use the volume run on the same node. Every storage class supports this.
     #[default]
     SameNode,
-    /// They read a copy, made by the storage class each time that the volume was written to, which
-    /// many nodes can mount. It goes when the submitter does.
+    /// Readers mount a copy, which the storage class creates after each change of the volume and which many nodes can
+    /// mount. The copy is removed with the submitter.
     Clone,
-    /// They mount it on any node: its class has `ReadWriteMany` or `ReadOnlyMany`.
+    /// Readers mount the volume itself on any node: its storage class supports `ReadWriteMany` or `ReadOnlyMany`.
     Shared,
 }
 
-/// What a volume's claim asks for, besides class and size.
+/// The settings of a volume's claim besides its storage class and size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sharing {
-    /// None for what suits its readers.
+    /// The requested access modes; empty for the default of `readers`.
     pub(crate) access_modes: Vec<AccessMode>,
     pub(crate) readers: Readers,
 }
 
 impl Sharing {
-    /// The claim's access modes, as Kubernetes calls them.
+    /// Returns the names of the claim's access modes.
     pub(crate) fn modes(&self) -> Vec<String> {
-        let suited = match self.readers {
+        let default = match self.readers {
             Readers::Shared => [AccessMode::ReadWriteMany],
-            // Some drivers refuse a claim that asks for a second one besides.
+            // Some drivers reject a claim with two modes.
             Readers::SameNode | Readers::Clone => [AccessMode::ReadWriteOnce],
         };
-        let modes = if self.access_modes.is_empty() { &suited[..] } else { &self.access_modes };
+        let modes = if self.access_modes.is_empty() { &default[..] } else { &self.access_modes };
         modes.iter().map(|mode| mode.name().to_owned()).collect()
     }
 }
 
-/// What counts on a cluster alone.
+/// Settings that only Kubernetes uses.
 impl VolumeRequest {
-    /// With these access modes of its claim, rather than `ReadWriteOnce`, or `ReadWriteMany` where
-    /// readers [share](Readers::Shared) it.
+    /// Sets the access modes of the volume's claim. The default is `ReadWriteOnce`, or `ReadWriteMany` with
+    /// [`Readers::Shared`].
+    ///
+    /// ```
+    /// use hype::kubernetes::AccessMode;
+    ///
+    /// let scores = hype::VolumeRequest::persistent("scores", "nfs", "10Gi")
+    ///     .with_access_modes([AccessMode::ReadWriteMany]);
+    /// ```
     #[must_use]
     pub fn with_access_modes(&self, modes: impl IntoIterator<Item = AccessMode>) -> Self {
         let modes = modes.into_iter().collect();
         self.change_sharing(|sharing| sharing.access_modes = modes)
     }
 
-    /// With closures that only read it coming to it so.
+    /// Sets the method by which many closures that only read the volume access it.
+    ///
+    /// ```
+    /// use hype::kubernetes::Readers;
+    ///
+    /// let models = hype::VolumeRequest::persistent("models", "ssd", "50Gi").readers(Readers::Clone);
+    /// ```
     #[must_use]
     pub fn readers(&self, readers: Readers) -> Self {
         self.change_sharing(|sharing| sharing.readers = readers)

@@ -1,4 +1,4 @@
-//! The submitter and the environment that a program uses where it names none.
+//! The default submitter and environment of a program or a scope.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -12,26 +12,37 @@ use crate::program::chosen;
 use crate::run::submitter::Submitter;
 
 impl Submitter {
-    /// The submitter that is used where a program names none (see
-    /// [`set_default`](crate::set_default)).
+    /// Returns the submitter in scope, see [`set_default`](crate::set_default).
+    ///
+    /// ```no_run
+    /// # #[hype::function]
+    /// # fn example(arg: String) -> String { arg }
+    /// # async fn run() -> hype::Result<()> {
+    /// let submitter = hype::Submitter::ambient()?;
+    /// let run = submitter.spawn(example("hello".into()), &hype::RunEnvironment::new());
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     ///
-    /// When `HYPE_SUBMITTER`, `HYPE_STAGING` or `hype.toml` name something that can't be had.
+    /// [`Input`](crate::ErrorKind::Input) or [`Runner`](crate::ErrorKind::Runner) when the submitter or the stage that
+    /// `HYPE_SUBMITTER`, `HYPE_STAGING` or `hype.toml` name is not available.
     pub fn ambient() -> Result<Self> {
         current().map(|(submitter, _)| submitter)
     }
 }
 
-type Pair = (Submitter, RunEnvironment);
+type Defaults = (Submitter, RunEnvironment);
 
-static DEFAULT: RwLock<Option<Pair>> = RwLock::new(None);
+static DEFAULT: RwLock<Option<Defaults>> = RwLock::new(None);
 
 tokio::task_local! {
-    static SCOPE: Pair;
+    static SCOPE: Defaults;
 }
 
-/// Runs a function of a component with `arguments`, a tuple, by the submitter in scope.
+/// Calls a function of a component with `arguments`, a tuple, by the submitter in scope, and returns its value.
 ///
 /// `component` is a path, bytes, a [`Component`](crate::Component) with exactly one function, or
 /// `Component::open("x.wasm")?.function("greet")?`. `T` is the type of the value.
@@ -46,8 +57,7 @@ tokio::task_local! {
 ///
 /// # Errors
 ///
-/// As [`Submitter::submit`], and [`Input`](crate::ErrorKind::Input) when there is no such
-/// component.
+/// The errors of [`Submitter::submit`], and [`Input`](crate::ErrorKind::Input) when the component doesn't exist.
 pub async fn submit<T: DeserializeOwned + 'static>(
     component: impl IntoComponentFunction,
     arguments: impl Arguments,
@@ -58,35 +68,58 @@ pub async fn submit<T: DeserializeOwned + 'static>(
     submitter.submit(closure, env).await
 }
 
-/// Makes `submitter` and `env` those that the whole program uses where it names none.
+/// Sets the default submitter and environment of the program, which awaited closures and [`submit`] use.
 ///
-/// Without this, and outside any [`scope`], the variables `HYPE_SUBMITTER` and `HYPE_STAGING`
-/// choose, then the nearest `hype.toml`, and else closures run in this process.
+/// Without this call, and outside any [`scope`], the variables `HYPE_SUBMITTER` and `HYPE_STAGING` select the
+/// submitter, or else the nearest `hype.toml`. Without either, closures run in this process.
 ///
-/// The program's default goes when [`main`](crate::main) ends, and removes then what it made. In a
-/// program without that attribute, [close](Submitter::close) a clone of `submitter` at the end.
+/// The default submitter is closed when [`main`](crate::main) ends. In a program without that attribute,
+/// [close](Submitter::close) a clone of `submitter` at the end.
+///
+/// ```no_run
+/// # #[hype::function]
+/// # fn example(arg: String) -> String { arg }
+/// #[hype::main]
+/// async fn main() -> hype::Result<()> {
+///     let submitter = hype::Submitter::ambient()?.with_strict_results();
+///     hype::set_default(submitter, hype::RunEnvironment::new().with_env("LOG", "info"));
+///     println!("{}", example("hello".into()).await?);
+///     Ok(())
+/// }
+/// ```
 pub fn set_default(submitter: Submitter, env: RunEnvironment) {
     *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some((submitter, env));
 }
 
-/// Makes `submitter` and `env` those that `future` uses where it names none.
+/// Runs `future` with `submitter` and `env` as its default submitter and environment.
+///
+/// ```no_run
+/// # #[hype::function]
+/// # fn example(arg: String) -> String { arg }
+/// # async fn run(submitter: hype::Submitter) -> hype::Result<()> {
+/// let env = hype::RunEnvironment::new().with_memory(2 << 30);
+/// let greeting = hype::scope(submitter, env, async { example("hello".into()).await }).await?;
+/// # Ok(())
+/// # }
+/// # fn main() {}
+/// ```
 pub async fn scope<F: Future>(submitter: Submitter, env: RunEnvironment, future: F) -> F::Output {
     SCOPE.scope((submitter, env), future).await
 }
 
-/// Lets go of the program's default, and so waits until its submitter has removed what it made.
+/// Drops the default of the program, and thereby waits until its submitter has removed everything that it created.
 pub(crate) fn forget_default() {
     let default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner).take();
     drop(default);
 }
 
-/// What is in scope here.
-pub(crate) fn current() -> Result<Pair> {
-    if let Ok(pair) = SCOPE.try_with(Pair::clone) {
-        return Ok(pair);
+/// Returns the submitter and the environment in scope.
+pub(crate) fn current() -> Result<Defaults> {
+    if let Ok(defaults) = SCOPE.try_with(Defaults::clone) {
+        return Ok(defaults);
     }
-    if let Some(pair) = &*DEFAULT.read().unwrap_or_else(PoisonError::into_inner) {
-        return Ok(pair.clone());
+    if let Some(defaults) = &*DEFAULT.read().unwrap_or_else(PoisonError::into_inner) {
+        return Ok(defaults.clone());
     }
     let mut default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner);
     if default.is_none() {

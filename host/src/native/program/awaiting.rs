@@ -1,4 +1,4 @@
-//! Closures that are awaited run by the submitter in scope.
+//! Awaiting of closures, which runs them by the submitter in scope.
 
 use std::future::IntoFuture;
 
@@ -11,13 +11,24 @@ use crate::error::Result;
 use crate::program::ambient;
 
 impl<T> Closure<T> {
-    /// Returns the closure to be awaited in `env`.
+    /// Sets the environment in which the awaited closure runs. The submitter is the one in scope.
+    ///
+    /// ```no_run
+    /// # #[hype::function]
+    /// # fn example(arg: String) -> String { arg }
+    /// # async fn run() -> hype::Result<()> {
+    /// let env = hype::RunEnvironment::new().with_env("LOG", "debug");
+    /// let greeting = example("hello".into()).in_env(&env).await?;
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub fn in_env(self, env: &RunEnvironment) -> InEnvironment<T> {
         InEnvironment { closure: self, env: env.clone() }
     }
 }
 
-/// A closure and the environment that it will run in, to be awaited.
+/// A closure with its environment, to be awaited. [`Closure::in_env`] returns it.
 #[must_use = "a closure does nothing until it is awaited"]
 #[derive(Debug, Clone)]
 pub struct InEnvironment<T> {

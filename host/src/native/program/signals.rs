@@ -1,4 +1,4 @@
-//! What tells a program to end: Ctrl-C, and SIGTERM, by which containers are ended.
+//! Signals that end a program: SIGINT from Ctrl-C, and SIGTERM, which stops containers.
 
 use hype_wire::exit_status::INTERRUPTED;
 #[cfg(unix)]
@@ -6,7 +6,7 @@ use hype_wire::exit_status::TERMINATED;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that this program is sent, from now on.
+/// The signals that this program receives.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: Signal,
@@ -15,8 +15,9 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals, inside a runtime; they don't end this program by themselves any more.
-    pub(crate) fn take() -> std::io::Result<Self> {
+    /// Registers handlers of the signals, so that the signals don't end this process any more. Must be called inside a
+    /// runtime.
+    pub(crate) fn register() -> std::io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             interrupt: signal(SignalKind::interrupt())?,
@@ -25,7 +26,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next, and gives the exit status that goes with it.
+    /// Waits for the next signal, and returns its exit status.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
@@ -34,11 +35,11 @@ impl Signals {
         }
     }
 
-    /// Waits for the next, and gives the exit status that goes with it.
+    /// Waits for the next signal, and returns its exit status.
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) -> u8 {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Nobody can tell.
+            // Signals cannot be received.
             std::future::pending::<()>().await;
         }
         INTERRUPTED

@@ -1,4 +1,4 @@
-//! Progress as lines at the bottom of a terminal: one for uploads, one for each compilation, pull and run.
+//! Progress bars: lines at the bottom of a terminal, one for all uploads, and one for each compilation, pull and run.
 
 use std::io::Stderr;
 use std::io::Write;
@@ -11,20 +11,21 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::progress::display::Display;
-use crate::progress::fields::{Fields, is_told};
-use crate::progress::fitting::fitted;
+use crate::progress::fields::{Fields, is_reported};
+use crate::progress::fit::fit;
 use crate::progress::{STEP, UPLOADED};
 
-/// Draws what spans of hype tell, and writes its events above.
+/// A layer that draws hype's spans as bars and writes its events above them.
 #[derive(Debug)]
 pub(crate) struct Bars<W = Stderr>(Arc<Display<W>>);
 
-/// What a span stands for.
-enum Doing {
+/// The activity that a span stands for.
+enum SpanActivity {
     Uploading,
     Compiling,
     Pulling { image: String },
     Running { closure: String, name: String },
+    Mapping,
 }
 
 impl<W> Bars<W> {
@@ -39,7 +40,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        is_told(metadata, Level::DEBUG)
+        is_reported(metadata, Level::DEBUG)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -49,31 +50,36 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let doing = match attributes.metadata().name() {
+        let activity = match attributes.metadata().name() {
             "upload" => {
                 let (files, bytes) = (fields.number("files"), fields.number("bytes"));
-                self.0.change(|going| going.start_upload(files, bytes));
-                Doing::Uploading
+                self.0.change(|activities| activities.start_upload(files, bytes));
+                SpanActivity::Uploading
             }
             "compile" => {
                 let (component, platform) = (fields.text("component"), fields.text("platform"));
                 let text = format!("compiling {component} for {platform}");
-                self.0.change(|going| going.step(id, text));
-                Doing::Compiling
+                self.0.change(|activities| activities.set_step(id, text));
+                SpanActivity::Compiling
             }
             "pull" => {
                 let image = fields.text("image").to_owned();
-                self.0.change(|going| going.step(id, format!("pulling {image}")));
-                Doing::Pulling { image }
+                self.0.change(|activities| activities.set_step(id, format!("pulling {image}")));
+                SpanActivity::Pulling { image }
             }
-            "run" => Doing::Running {
+            "map" => {
+                let (function, items) = (fields.text("function"), fields.number("items"));
+                self.0.change(|activities| activities.start_map(id, function, items));
+                SpanActivity::Mapping
+            }
+            "run" => SpanActivity::Running {
                 closure: fields.text("closure").to_owned(),
                 name: fields.text("run").to_owned(),
             },
             _ => return,
         };
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(doing);
+            span.extensions_mut().insert(activity);
         }
     }
 
@@ -84,15 +90,25 @@ where
         let mut fields = Fields::default();
         values.record(&mut fields);
         match span.extensions_mut().get_mut() {
-            Some(Doing::Running { closure, name }) => match fields.number("attempt") {
-                // A run that somebody attached to has its name a little later.
+            Some(SpanActivity::Running { closure, name }) => match fields.number("attempt") {
+                // The closure's name of an attached run is recorded after the span began.
                 0 => fields.text("closure").clone_into(closure),
-                attempt => self.0.change(|going| going.attempt(id, closure, name, attempt)),
+                attempt => {
+                    self.0.change(|activities| activities.set_attempt(id, closure, name, attempt))
+                }
             },
-            Some(Doing::Pulling { image }) => {
+            Some(SpanActivity::Pulling { image }) => {
                 let text = format!("pulling {image}: {}", fields.text("layers"));
-                self.0.change(|going| going.step(id, text));
+                self.0.change(|activities| activities.set_step(id, text));
             }
+            Some(SpanActivity::Mapping) => self.0.change(|activities| {
+                activities.change_map(id, |counts| {
+                    // Each number is recorded alone.
+                    counts.done = fields.present("done").unwrap_or(counts.done);
+                    counts.failed = fields.present("failed").unwrap_or(counts.failed);
+                    counts.running = fields.present("running").unwrap_or(counts.running);
+                });
+            }),
             _ => {}
         }
     }
@@ -102,11 +118,11 @@ where
         let mut fields = Fields::default();
         if metadata.target() == UPLOADED {
             event.record(&mut fields);
-            self.0.change(|going| going.upload(fields.number("bytes")));
+            self.0.change(|activities| activities.upload(fields.number("bytes")));
         } else if metadata.target() != STEP && *metadata.level() <= Level::INFO {
             event.record(&mut fields);
             let text = format!("hype: {}", fields.text("message"));
-            let fitted = fitted(&text, *metadata.level(), self.0.columns());
+            let fitted = fit(&text, *metadata.level(), self.0.columns());
             self.0.write(&format!("{fitted}\n"));
         }
     }
@@ -115,10 +131,15 @@ where
         let Some(span) = context.span(&id) else {
             return;
         };
-        match span.extensions_mut().remove::<Doing>() {
-            Some(Doing::Uploading) => self.0.end(|going| going.end_upload()),
-            Some(Doing::Compiling | Doing::Pulling { .. } | Doing::Running { .. }) => {
-                self.0.end(|going| going.end(&id));
+        match span.extensions_mut().remove::<SpanActivity>() {
+            Some(SpanActivity::Uploading) => self.0.end(|activities| activities.end_upload()),
+            Some(
+                SpanActivity::Compiling
+                | SpanActivity::Pulling { .. }
+                | SpanActivity::Running { .. }
+                | SpanActivity::Mapping,
+            ) => {
+                self.0.end(|activities| activities.end(&id));
             }
             None => {}
         }

@@ -1,4 +1,4 @@
-//! The one terminal of this program, on which what goes on is drawn while it goes on.
+//! The display: bars of running activities on the terminal of this program.
 
 use std::io::{self, Stderr, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,25 +6,25 @@ use std::time::Instant;
 
 use console::Term;
 
-use super::going::{Going, TICK};
+use super::activity::{Activities, TICK};
 use super::screen::{Screen, Size};
 
-/// What goes on, and the terminal that shows it.
+/// The running activities, and the screen that displays them.
 pub(crate) struct Display<W = Stderr> {
     /// Locked before the screen.
-    going: Mutex<Going>,
-    /// Told when something begins or ends.
+    activities: Mutex<Activities>,
+    /// Notified when an activity begins, changes or ends.
     changed: Condvar,
     screen: Mutex<Screen<W>>,
     size: Box<dyn Fn() -> Size + Send + Sync>,
 }
 
 impl Display {
-    /// The display on the standard error.
+    /// Starts the display on the standard error, and a thread that draws it.
     ///
     /// # Errors
     ///
-    /// When no thread can be started that draws it.
+    /// The error of the system when the thread can't be started.
     pub(crate) fn start() -> io::Result<Arc<Self>> {
         let terminal = Term::stderr();
         let size = move || {
@@ -41,81 +41,85 @@ impl Display {
 impl<W: Write> Display<W> {
     pub(super) fn new(out: W, size: impl Fn() -> Size + Send + Sync + 'static) -> Self {
         Self {
-            going: Mutex::default(),
+            activities: Mutex::default(),
             changed: Condvar::new(),
             screen: Mutex::new(Screen::new(out)),
             size: Box::new(size),
         }
     }
 
-    /// Draws while something goes on, for as long as the program runs.
+    /// Draws at each tick while there are activities. It never returns.
     fn draw(&self) {
-        let mut going = self.going();
+        let mut activities = self.activities();
         loop {
-            going = wait(self.changed.wait_while(going, |going| going.is_idle()));
-            self.show(&going, Instant::now());
-            let ticked = self.changed.wait_timeout_while(going, TICK, |going| !going.is_idle());
-            going = wait(ticked.map(|(going, _)| going).map_err(|error| {
-                let (going, _) = error.into_inner();
-                PoisonError::new(going)
+            activities =
+                unpoison(self.changed.wait_while(activities, |activities| activities.is_idle()));
+            self.show(&activities, Instant::now());
+            let ticked = self
+                .changed
+                .wait_timeout_while(activities, TICK, |activities| !activities.is_idle());
+            activities = unpoison(ticked.map(|(activities, _)| activities).map_err(|error| {
+                let (activities, _) = error.into_inner();
+                PoisonError::new(activities)
             }));
         }
     }
 
-    /// Changes what goes on, which is drawn at the next tick.
-    pub(super) fn change(&self, change: impl FnOnce(&mut Going)) {
-        change(&mut self.going());
+    /// Changes the activities. The change is drawn at the next tick.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Activities)) {
+        change(&mut self.activities());
         self.changed.notify_one();
     }
 
-    /// Ends something that went on. It isn't shown any more afterwards.
-    pub(super) fn end(&self, end: impl FnOnce(&mut Going)) {
-        let mut going = self.going();
-        end(&mut going);
+    /// Ends an activity and erases its line immediately.
+    pub(super) fn end(&self, end: impl FnOnce(&mut Activities)) {
+        let mut activities = self.activities();
+        end(&mut activities);
         if self.screen().is_showing() {
-            self.show(&going, Instant::now());
+            self.show(&activities, Instant::now());
         }
-        drop(going);
+        drop(activities);
         self.changed.notify_one();
     }
 
-    fn show(&self, going: &Going, now: Instant) {
+    fn show(&self, activities: &Activities, now: Instant) {
         let size = (self.size)();
-        self.screen().show(going.lines(now, size.columns), size);
+        self.screen().show(activities.lines(now, size.columns), size);
     }
 
-    /// How many columns the terminal has now.
+    /// Returns the number of columns of the terminal.
     pub(super) fn columns(&self) -> usize {
         (self.size)().columns
     }
 
-    /// Writes `text`, which ends a line, above what is drawn.
+    /// Writes `text`, which must end with a line feed, above the bars.
     pub(crate) fn write(&self, text: &str) {
         self.screen().write(text);
     }
 
-    /// Takes away what is drawn, unless it is just being drawn.
+    /// Erases the bars, unless another thread is drawing them.
     pub(crate) fn try_clear(&self) {
         if let Ok(mut screen) = self.screen.try_lock() {
             screen.clear();
         }
     }
 
-    /// Takes away what is drawn, for good.
+    /// Erases the bars permanently.
     pub(crate) fn close(&self) {
         self.screen().close();
     }
 
-    fn going(&self) -> MutexGuard<'_, Going> {
-        wait(self.going.lock())
+    fn activities(&self) -> MutexGuard<'_, Activities> {
+        unpoison(self.activities.lock())
     }
 
     fn screen(&self) -> MutexGuard<'_, Screen<W>> {
-        wait(self.screen.lock())
+        unpoison(self.screen.lock())
     }
 }
 
-fn wait<T>(locked: Result<T, PoisonError<T>>) -> T {
+/// Returns the guard of a lock, even if another thread panicked while it held the lock.
+fn unpoison<T>(locked: Result<T, PoisonError<T>>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -134,24 +138,23 @@ mod tests {
     use tracing_subscriber::registry::Registry;
 
     use super::super::bars::Bars;
-    use super::super::terminal_of_tests::Terminal;
+    use super::super::test_terminal::Terminal;
     use super::*;
 
-    /// As a person sees two runs on a terminal of 80 columns, while the program prints.
     #[test]
-    fn runs_and_lines_share_a_terminal_of_80_columns() {
+    fn progress_and_output_share_a_terminal_of_80_columns() {
         let size = Size { rows: 12, columns: 80 };
         let mut terminal = Terminal::new(size);
         let display = Arc::new(Display::new(terminal.clone(), move || size));
         let show = |seconds| {
             let later = Instant::now() + Duration::from_secs(seconds);
-            display.show(&display.going(), later);
+            display.show(&display.activities(), later);
         };
         let layer = Bars::new(Arc::clone(&display));
         tracing::subscriber::with_default(Registry::default().with(layer), || {
             let run = |name: &str| {
                 let span = tracing::info_span!(target: "hype::test", "run", closure = "of", run = name, attempt = Empty);
-                // As of a run that somebody attaches to.
+                // The name of an attached run's closure is recorded later.
                 span.record("closure", "train");
                 span.record("attempt", 1);
                 span

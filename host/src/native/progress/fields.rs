@@ -1,8 +1,9 @@
-//! The fields of events and spans, as text.
+//! Fields of events and spans, as text without characters that a terminal acts on.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use hype_wire::printable;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
@@ -11,28 +12,33 @@ use tracing::{Level, Metadata};
 pub(crate) struct Fields(BTreeMap<&'static str, String>);
 
 impl Fields {
-    /// The field called `name`; nothing if there is none.
+    /// Returns the field called `name`, or an empty text if it doesn't exist.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// The same as a number.
+    /// Returns the field called `name` as a number, or 0 if it doesn't exist or isn't a number.
     pub(crate) fn number(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap_or_default()
+        self.present(name).unwrap_or_default()
+    }
+
+    /// Returns the field called `name` as a number, if it exists and is a number.
+    pub(crate) fn present(&self, name: &str) -> Option<u64> {
+        self.text(name).parse().ok()
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name(), format!("{value:?}"));
+        self.0.insert(field.name(), printable(&format!("{value:?}")).into_owned());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), value.to_owned());
+        self.0.insert(field.name(), printable(value).into_owned());
     }
 }
 
-/// Whether hype tells it, at `level` or above.
-pub(crate) fn is_told(metadata: &Metadata<'_>, level: Level) -> bool {
+/// Returns whether an event or span belongs to hype and has at least the importance of `level`.
+pub(crate) fn is_reported(metadata: &Metadata<'_>, level: Level) -> bool {
     *metadata.level() <= level && metadata.target().starts_with("hype")
 }

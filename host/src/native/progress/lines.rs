@@ -1,18 +1,18 @@
-//! Progress as lines, for what is read later or elsewhere.
+//! Progress as plain lines, for output that isn't a terminal.
 
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::progress::fields::{Fields, is_told};
+use crate::progress::fields::{Fields, is_reported};
 use crate::progress::terminal;
 
-/// Writes events of hype from this level on, a line each.
+/// A layer that writes hype's events from this level on, one line each.
 pub(crate) struct Lines(pub(crate) Level);
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        is_told(metadata, self.0)
+        is_reported(metadata, self.0)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -20,13 +20,8 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        say(event);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        terminal::write(&format!("hype: {}\n", fields.text("message")));
     }
-}
-
-/// Writes the message of `event`.
-pub(crate) fn say(event: &Event<'_>) {
-    let mut fields = Fields::default();
-    event.record(&mut fields);
-    terminal::say(&format!("hype: {}\n", fields.text("message")));
 }

@@ -1,8 +1,8 @@
-//! Lines at the bottom of a terminal, which everything else that is written scrolls above.
+//! Status lines at the bottom of a terminal. All other output scrolls above them.
 //!
-//! A program writes to its terminal whenever it likes, and nobody tells us. So the lines aren't drawn where the cursor
-//! is: the terminal is told to scroll the rows above them alone (DECSTBM), they are drawn at their rows, and the cursor is
-//! put back to where it was.
+//! The program may write to its terminal at any time, without this module's knowledge. So the status lines are not
+//! drawn at the cursor: the scrolling region of the terminal is set to the rows above them (DECSTBM), they are drawn at
+//! fixed rows, and the cursor is restored.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -14,9 +14,9 @@ pub(crate) struct Size {
     pub(crate) columns: usize,
 }
 
-/// What stands at the bottom.
+/// The lines that are drawn, and the size of the terminal at that time.
 #[derive(Debug)]
-struct Shown {
+struct DrawnLines {
     size: Size,
     lines: Vec<String>,
 }
@@ -25,14 +25,14 @@ struct Shown {
 #[derive(Debug)]
 pub(crate) struct Screen<W> {
     out: W,
-    shown: Option<Shown>,
+    drawn: Option<DrawnLines>,
     is_closed: bool,
 }
 
-/// Puts the cursor down so that it scrolls at the bottom, and keeps its column. A line feed would go to the first
+/// Moves the cursor down by a row, keeps its column, and scrolls at the bottom. A line feed would move to the first
 /// column.
 const DOWN: &str = "\x0b";
-/// Keeps where the cursor is and how it writes, and writes plainly.
+/// Saves the cursor's position and attributes, and resets the attributes.
 const SAVE: &str = "\x1b7\x1b[0m";
 const RESTORE: &str = "\x1b8";
 const SCROLL_ALL: &str = "\x1b[r";
@@ -41,44 +41,44 @@ const ERASE_LINE: &str = "\x1b[2K";
 
 impl<W: Write> Screen<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out, shown: None, is_closed: false }
+        Self { out, drawn: None, is_closed: false }
     }
 
-    /// Shows `lines`, each of which fits, on a terminal that has this `size` now. They get half of it at the most.
+    /// Draws `lines`, each of which must fit, on a terminal of this `size`. At most half of the rows are used.
     pub(crate) fn show(&mut self, mut lines: Vec<String>, size: Size) {
         lines.truncate(size.rows / 2);
         if self.is_closed || lines.is_empty() {
             return self.clear();
         }
         let mut text = String::new();
-        let before = match &self.shown {
-            Some(shown) if shown.size != size => {
-                // The terminal has moved them, and scrolls all of its rows again.
-                text.push_str(&erased());
+        let previous_count = match &self.drawn {
+            Some(drawn) if drawn.size != size => {
+                // The terminal has moved the lines and reset the scrolling region.
+                text.push_str(&erase_sequence());
                 0
             }
-            Some(shown) if shown.lines == lines => return,
-            Some(shown) => shown.lines.len(),
+            Some(drawn) if drawn.lines == lines => return,
+            Some(drawn) => drawn.lines.len(),
             None => 0,
         };
-        text.push_str(&drawn(&lines, before, size));
+        text.push_str(&draw_sequence(&lines, previous_count, size));
         self.write(&text);
-        self.shown = Some(Shown { size, lines });
+        self.drawn = Some(DrawnLines { size, lines });
     }
 
-    /// Whether there are lines at the bottom.
+    /// Returns whether lines are drawn.
     pub(crate) fn is_showing(&self) -> bool {
-        self.shown.is_some()
+        self.drawn.is_some()
     }
 
-    /// Takes the lines away.
+    /// Erases the lines.
     pub(crate) fn clear(&mut self) {
-        if self.shown.take().is_some() {
-            self.write(&erased());
+        if self.drawn.take().is_some() {
+            self.write(&erase_sequence());
         }
     }
 
-    /// Takes the lines away for good.
+    /// Erases the lines permanently.
     pub(crate) fn close(&mut self) {
         self.clear();
         self.is_closed = true;
@@ -86,33 +86,33 @@ impl<W: Write> Screen<W> {
 
     /// Writes `text` above the lines.
     pub(crate) fn write(&mut self, text: &str) {
-        // What nobody can read is no reason to stop.
+        // A closed standard error must not stop the program.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 
-/// What takes away all below the cursor, which is above the lines.
-fn erased() -> String {
+/// Returns the sequence that erases everything below the cursor, which is above the lines.
+fn erase_sequence() -> String {
     format!("{SAVE}{SCROLL_ALL}{RESTORE}{ERASE_BELOW}")
 }
 
-/// What draws `lines` where so many lines were `before`.
-fn drawn(lines: &[String], before: usize, size: Size) -> String {
+/// Returns the sequence that draws `lines` in place of `previous_count` lines.
+fn draw_sequence(lines: &[String], previous_count: usize, size: Size) -> String {
     let (count, rows) = (lines.len(), size.rows);
     let mut text = String::new();
-    if let Some(more @ 1..) = count.checked_sub(before) {
-        // Room for more, where the cursor is near the bottom.
+    if let Some(more @ 1..) = count.checked_sub(previous_count) {
+        // Scroll to free the rows, if the cursor is near the bottom.
         text.push_str(&DOWN.repeat(more));
         text.push_str(&format!("\x1b[{more}A"));
     }
     text.push_str(SAVE);
-    if count != before {
+    if count != previous_count {
         text.push_str(&format!("\x1b[1;{}r", rows - count));
     }
-    let all = count.max(before);
+    let all = count.max(previous_count);
     let lines = std::iter::repeat_n("", all - count).chain(lines.iter().map(String::as_str));
     for (row, line) in (rows - all + 1..).zip(lines) {
-        // Writing to a string is no error.
+        // Writing to a string cannot fail.
         let _ = write!(text, "\x1b[{row};1H{ERASE_LINE}{line}");
     }
     text + RESTORE
@@ -120,7 +120,7 @@ fn drawn(lines: &[String], before: usize, size: Size) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::terminal_of_tests::Terminal;
+    use super::super::test_terminal::Terminal;
     use super::*;
 
     const SIZE: Size = Size { rows: 6, columns: 20 };
@@ -139,9 +139,8 @@ mod tests {
         texts.iter().map(|text| text.to_string()).collect()
     }
 
-    /// What a program prints between two looks at what goes on stays as it was printed, and nothing else does.
     #[test]
-    fn what_a_program_prints_stays_and_the_lines_go() {
+    fn program_output_is_kept_and_progress_lines_are_erased() {
         for before in 0..8 {
             for (one, other) in [(1, 3), (3, 1), (2, 2)] {
                 let mut screen = Screen::of(SIZE);
@@ -165,17 +164,17 @@ mod tests {
                 print(&mut screen, 2);
                 screen.clear();
                 print(&mut screen, 1);
-                let (rows, told) = (screen.rows(), format!("{before}, {one}, {other}"));
-                // What was above has been scrolled away.
-                assert!(rows.len() >= SIZE.rows - 3, "{told}: {rows:?}");
-                assert!(expected.ends_with(&rows), "{told}: {rows:?}");
+                let (rows, case) = (screen.rows(), format!("{before}, {one}, {other}"));
+                // The first lines have scrolled out of the screen.
+                assert!(rows.len() >= SIZE.rows - 3, "{case}: {rows:?}");
+                assert!(expected.ends_with(&rows), "{case}: {rows:?}");
             }
         }
     }
 
-    /// The cursor stays where a question ends.
+    /// The cursor is restored, for example at the end of a prompt.
     #[test]
-    fn a_line_that_is_begun_goes_on() {
+    fn unfinished_output_line_continues_after_drawing() {
         for before in [0, 5] {
             let mut screen = Screen::of(SIZE);
             screen.write(&"line\n".repeat(before));
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_are_at_the_bottom_of_a_terminal_of_another_size_too() {
+    fn progress_lines_move_to_the_bottom_after_resize() {
         let mut screen = Screen::of(SIZE);
         screen.write("line\n");
         screen.show(lines(&["bar one", "bar two"]), SIZE);
@@ -197,17 +196,17 @@ mod tests {
             let size = Size { rows, columns };
             screen.out.resize(size);
             screen.show(lines(&["bar one", "bar two"]), size);
-            let shown = screen.rows();
-            assert!(shown.ends_with(&lines(&["bar one", "bar two"])), "{shown:?}");
-            let bars = shown.iter().filter(|row| row.starts_with("bar")).count();
-            assert_eq!((shown.len(), bars, shown[0].as_str()), (rows, 2, "line"));
+            let visible = screen.rows();
+            assert!(visible.ends_with(&lines(&["bar one", "bar two"])), "{visible:?}");
+            let bars = visible.iter().filter(|row| row.starts_with("bar")).count();
+            assert_eq!((visible.len(), bars, visible[0].as_str()), (rows, 2, "line"));
         }
         screen.clear();
         assert_eq!(screen.rows(), ["line"]);
     }
 
     #[test]
-    fn half_of_a_small_terminal_stays_for_the_program() {
+    fn progress_lines_take_at_most_half_of_the_terminal() {
         let mut screen = Screen::of(SIZE);
         screen.show(vec!["bar".to_owned(); 10], SIZE);
         assert_eq!(screen.rows().iter().filter(|row| *row == "bar").count(), 3);
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_shown_once_it_is_closed() {
+    fn closed_screen_draws_no_progress_lines() {
         let mut screen = Screen::of(SIZE);
         screen.show(lines(&["bar"]), SIZE);
         screen.close();

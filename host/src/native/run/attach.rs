@@ -1,15 +1,15 @@
-//! Runs that another handle began, here or in another process: waited for through the stage.
+//! Attachments: handles that wait, through the stage, for runs that another handle started.
 //!
-//! Whoever attached to a run removes nothing of it until its value or failure is decoded, or it is asked to cancel the
-//! run. Nothing of it stands in a list of what is to be removed, so that every other end of it leaves the run as it is.
+//! An attachment removes nothing of a run until its value or failure is decoded, or the run is cancelled. Nothing of
+//! the run is in a cleanup list, so that the run is unchanged after every other end of the attachment.
 
-mod remains;
-mod shown;
+mod location;
+mod output;
+mod removal;
 #[cfg(test)]
 #[cfg(feature = "local")]
 mod tests;
-mod watched;
-mod whereabouts;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,53 +17,56 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hype_stage::StageErrorKind;
-use hype_wire::{RunManifest, WireError, names};
+use hype_wire::{RunManifest, names};
 use tokio::sync::{Mutex, OnceCell, watch};
 
-use self::whereabouts::Whereabouts;
-use crate::cleanup::owned::Owned;
+use self::location::StartLocation;
+use crate::call::closure::Call;
+use crate::cleanup::list::CleanupList;
 use crate::error::{Error, Result};
-use crate::run::driver::Core;
-use crate::run::known;
-use crate::run::lease::{self, Lease, Watch};
+use crate::names::new_run_id;
+use crate::run::driven;
+use crate::run::driver::Dispatcher;
+use crate::run::lease::{self, Lease, LeaseWatch};
 use crate::run::log::Log;
+use crate::run::resources::RunResources;
 use crate::run::run_objects::RunObjects;
 use crate::run::status::Status;
 
-/// A run that another handle began. Clones are one.
+/// A handle's attachment to a run that another handle started. Clones share one state.
 #[derive(Clone)]
 pub(crate) struct Attachment(Arc<Inner>);
 
 struct Inner {
-    core: Arc<Core>,
+    dispatcher: Arc<Dispatcher>,
     id: String,
-    /// Ours, once nobody else has one.
+    /// The lease that this attachment writes once the owner's lease has expired.
     lease: Lease,
     objects: RunObjects,
-    /// What goes with the handle, which is nothing of the run's.
-    owned: Owned,
+    /// The cleanup list of the handle, which contains nothing of the run.
+    cleanup: CleanupList,
     status: watch::Sender<Status>,
     is_strict: bool,
     log: Log,
-    owners_lease: Mutex<Watch>,
-    whereabouts: OnceCell<Whereabouts>,
-    /// Whether its owner left it to us, or is gone.
-    is_ours: AtomicBool,
-    /// Whether somebody got an end of it, or cancelled it.
+    owner_lease: Mutex<LeaseWatch>,
+    location: OnceCell<StartLocation>,
+    /// Whether the run has no other owner: it is detached, or its owner is gone.
+    is_owned: AtomicBool,
+    /// Whether the run needs no further attachment: its end was returned, or it was cancelled.
     is_over: Arc<AtomicBool>,
 }
 
-/// What the stage says of a run when somebody attaches to it.
-enum Found {
-    /// It is being staged, or may be.
-    NoManifest,
-    Manifest(Box<std::result::Result<RunManifest, WireError>>),
+/// The manifest of a run in the stage.
+enum StagedManifest {
+    /// There is none, or not yet.
+    Missing,
+    Present(Box<Result<RunManifest>>),
 }
 
-impl Found {
-    /// The function's name, for a person.
+impl StagedManifest {
+    /// Returns the function's name for messages, if the manifest can be read.
     fn function(&self) -> Option<String> {
-        let Self::Manifest(manifest) = self else { return None };
+        let Self::Present(manifest) = self else { return None };
         let manifest = manifest.as_ref().as_ref().ok()?;
         Some(manifest.call.function.plain_name().to_owned())
     }
@@ -71,31 +74,31 @@ impl Found {
 
 impl Attachment {
     pub(crate) fn new(
-        core: Arc<Core>,
+        dispatcher: Arc<Dispatcher>,
         id: &str,
-        (lease, objects): (Lease, RunObjects),
-        (owned, status, log): (Owned, watch::Sender<Status>, Log),
+        resources: RunResources,
         is_strict: bool,
     ) -> Self {
-        let owners_lease = Mutex::new(Watch::new(Instant::now(), core.lease_term));
-        let (is_over, reached) = (Arc::new(AtomicBool::new(false)), status.subscribe());
+        let RunResources { log, cleanup, status, lease, objects } = resources;
+        let owner_lease = Mutex::new(LeaseWatch::new(Instant::now(), dispatcher.lease_term));
+        let (is_over, last_status) = (Arc::new(AtomicBool::new(false)), status.subscribe());
         let attachment = Self(Arc::new(Inner {
-            core,
+            dispatcher,
             id: id.to_owned(),
             lease,
             objects,
-            owned: owned.clone(),
+            cleanup: cleanup.clone(),
             status,
             is_strict,
             log,
-            owners_lease,
-            whereabouts: OnceCell::new(),
-            is_ours: AtomicBool::new(false),
+            owner_lease,
+            location: OnceCell::new(),
+            is_owned: AtomicBool::new(false),
             is_over: Arc::clone(&is_over),
         }));
         let id = id.to_owned();
-        owned.enter_action(async move {
-            if *reached.borrow() != Status::Staging && !is_over.load(Ordering::Relaxed) {
+        cleanup.register_action(async move {
+            if *last_status.borrow() != Status::Staging && !is_over.load(Ordering::Relaxed) {
                 tracing::info!(
                     "{id} stays as it is: submitter.attach::<T>(\"{id}\") waits for it again"
                 );
@@ -105,14 +108,23 @@ impl Attachment {
         attachment
     }
 
-    /// The MessagePack of the value, once it is there.
+    /// Creates an attachment that only cancels the run.
+    pub(crate) fn to_cancel(dispatcher: Arc<Dispatcher>, run_id: &str) -> Self {
+        // Nothing is written for an invalid id, which the cancel reports.
+        let id = run_id.parse().unwrap_or_else(|_| new_run_id());
+        let resources = RunResources::new(&dispatcher, &id, Call::unknown().function());
+        resources.log.end();
+        Self::new(dispatcher, run_id, resources, false)
+    }
+
+    /// Waits for the outcome, and returns the MessagePack of the value.
     pub(crate) async fn collect(&self) -> Result<Bytes> {
         let collected = self.0.collect().await;
         self.0.status.send_replace(Status::Ended);
         if let Err(error) = &collected
             && error.failure().is_none()
         {
-            // The error says all that there is to say.
+            // The error has a hint about the next attachment, so that the message of the cleanup list is redundant.
             self.0.is_over.store(true, Ordering::Relaxed);
         }
         collected
@@ -124,71 +136,83 @@ impl Inner {
         let id = &self.id;
         if !names::is_run_id(id) {
             return Err(Error::input(format!("`{id}` cannot be a run's name"))
-                .hint("Run::id gives it: hype-run- and ten letters and digits"));
+                .hint("Run::id returns it: hype-run- and ten letters and digits"));
         }
-        let found = self.staged().await?;
+        let manifest = self.wait_until_staged().await?;
         self.status.send_replace(Status::Running(1));
-        let function = found.as_ref().and_then(Found::function);
-        self.tell(function.as_deref());
-        if let Some(found) = found {
-            // It is told once.
-            let _ = self.whereabouts.set(self.located(found));
+        let function = manifest.as_ref().and_then(StagedManifest::function);
+        self.report_attached(function.as_deref());
+        if let Some(manifest) = manifest {
+            // This is the only call that sets it before `location()` does.
+            let _ = self.location.set(self.locate(manifest));
         }
         let outcome = self.with_output(self.outcome()).await?;
         let function = match function {
             Some(function) => function,
-            None => self.function().await,
+            None => self.find_function().await,
         };
-        self.core.conclude(&function, outcome).await.map_err(|error| match error.failure() {
+        self.dispatcher.conclude(&function, outcome).await.map_err(|error| match error.failure() {
             Some(_) => error,
-            None => self.left(error),
+            None => self.with_attach_hint(error),
         })
     }
 
-    /// The name of the function, which the manifest or the lease has, for a message.
-    async fn function(&self) -> String {
-        // What can't be read now names nothing.
-        if let Some(function) = self.manifest().await.ok().as_ref().and_then(Found::function) {
+    /// Returns the name of the function for messages, from the manifest or the lease. If neither can be read, returns
+    /// the run's name.
+    async fn find_function(&self) -> String {
+        let manifest = self.manifest().await.ok();
+        if let Some(function) = manifest.as_ref().and_then(StagedManifest::function) {
             return function;
         }
-        let lease = lease::find(&self.core.stage, &self.id).await.ok().flatten();
+        let lease = lease::find(&self.dispatcher.stage, &self.id).await.ok().flatten();
         lease.map_or_else(|| self.id.clone(), |lease| lease.function)
     }
 
     async fn find(&self, name: &str, at_most: u64) -> Result<Option<Bytes>> {
-        match self.core.stage.get(name, at_most).await {
+        match self.dispatcher.stage.get(name, at_most).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == StageErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.left(error.into())),
+            Err(error) => Err(self.with_attach_hint(error.into())),
         }
     }
 
-    async fn manifest(&self) -> Result<Found> {
+    async fn manifest(&self) -> Result<StagedManifest> {
         let found = self.find(&names::manifest(&self.id), RunManifest::MAX_SIZE).await?;
         Ok(match found {
-            Some(bytes) => Found::Manifest(Box::new(RunManifest::from_bytes(&bytes))),
-            None => Found::NoManifest,
+            Some(bytes) => StagedManifest::Present(Box::new(self.decode_manifest(&bytes))),
+            None => StagedManifest::Missing,
         })
     }
 
-    /// `error`, which leaves the run as it was.
-    fn left(&self, error: Error) -> Error {
+    /// Decodes the run's manifest, and rejects that of another run.
+    fn decode_manifest(&self, bytes: &[u8]) -> Result<RunManifest> {
+        let manifest = RunManifest::from_bytes(bytes)?;
+        if *manifest.run_id == *self.id {
+            return Ok(manifest);
+        }
+        let (id, other) = (&self.id, &manifest.run_id);
+        Err(Error::input(format!("the manifest of {id} in the stage is of another run, `{other}`")))
+    }
+
+    /// Appends the hint that the run is unchanged, so that another attachment is possible.
+    fn with_attach_hint(&self, error: Error) -> Error {
         let id = &self.id;
-        error.hint_also(format!(
+        error.append_hint(format!(
             "the run is as it was: submitter.attach::<T>(\"{id}\") waits for it again"
         ))
     }
 
-    fn none(&self) -> Error {
-        let Self { id, core, .. } = self;
-        Error::input(format!("there is no run {id} in {}", core.stage.url())).hint(
+    /// Returns the error of a run that doesn't exist.
+    fn not_existing(&self) -> Error {
+        let Self { id, dispatcher, .. } = self;
+        Error::input(format!("there is no run {id} in {}", dispatcher.stage.url())).hint(
             "its value may have been collected, which can be done once, or it was cancelled, or its program ended \
              before it was staged",
         )
     }
 
-    /// Whether a handle of this process drives the run.
+    /// Returns whether a handle of this process drives the run.
     fn is_driven_here(&self) -> bool {
-        known::find(&self.id).is_some()
+        driven::find(&self.id).is_some()
     }
 }

@@ -1,59 +1,60 @@
-//! How a run comes to go on without the program that began it, and why it could not.
+//! Detaching of runs, so that they continue without the program that started them.
 
 use std::fmt;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::mount::VolumeRequest;
 use crate::error::Error;
-use crate::run::driver::Fate;
-use crate::run::handover::{Handover, Need};
+use crate::run::driver::HandleState;
+use crate::run::handover::{Handover, HandoverState};
 use crate::run::lease::Lease;
 
-/// What it takes to detach a run.
+/// The parts of a run that are needed to detach it.
 #[derive(Clone)]
 pub(crate) struct Detaching {
     pub(crate) run_id: String,
     pub(crate) handover: Handover,
     pub(crate) lease: Lease,
-    /// Whether runs go on when this program is gone.
+    /// Whether runs of the runner continue after this program ends.
     pub(crate) outlives_program: bool,
-    /// Where runs run, for messages.
+    /// The description of the runner's place in messages: `in Docker`.
     pub(crate) place: String,
 }
 
-/// Whether a run was detached. An error without a reason says that the run has ended with one.
-type Detached = Result<(), Option<Error>>;
+/// The result of detaching. `Err(None)` means that the run has ended with an error, which its driver returns.
+type DetachResult = Result<(), Option<Error>>;
 
-/// Begins to detach a run, on the submitter's thread. Whoever gives the receiver up leaves the run to that.
-pub(crate) fn begin(
-    owned: &Owned,
+/// Starts detaching a run on the submitter's thread. It continues even if the receiver is dropped; if it fails then,
+/// the run is cancelled.
+pub(crate) fn start(
+    cleanup: &CleanupList,
     detaching: &Detaching,
-    fate: watch::Sender<Fate>,
+    handle_state: watch::Sender<HandleState>,
     abort: AbortHandle,
-) -> oneshot::Receiver<Detached> {
+) -> oneshot::Receiver<DetachResult> {
     let Detaching { run_id, outlives_program, place, .. } = detaching;
-    let (tell, told) = oneshot::channel();
+    let (result_sender, result) = oneshot::channel();
     if !outlives_program {
         tracing::warn!(
             "{run_id} runs {place} and ends with it, though it is detached; Submitter::docker() and \
              Submitter::kubernetes() run what outlives a program"
         );
         let notice = format!("{run_id} was detached, and ends with this program");
-        owned.enter_action(async move {
+        cleanup.register_action(async move {
             tracing::warn!("{notice}");
             Ok(())
         });
-        // Known before this returns, so that an attachment that follows at once removes the run.
+        // Marked before this function returns, so that an attachment right after it removes the run.
         detaching.lease.mark_detached();
-        fate.send_replace(Fate::Detached);
-        // The receiver is there.
-        let _ = tell.send(Ok(()));
+        handle_state.send_replace(HandleState::Detached);
+        // The receiver exists.
+        let _ = result_sender.send(Ok(()));
         let (what, lease) =
             (format!("until the stage knows that {run_id} is detached"), detaching.lease.clone());
-        owned.finish(what, async move {
+        cleanup.finish(what, async move {
             if let Err(error) = lease.detach().await {
                 tracing::warn!(
                     "the stage does not know that a run is detached: {}",
@@ -61,53 +62,70 @@ pub(crate) fn begin(
                 );
             }
         });
-        return told;
+        return result;
     }
     let what =
         format!("until {run_id}, which is being detached, goes on {place} without this program");
-    let (kept, detaching) = (owned.clone(), detaching.clone());
-    owned.finish(what, async move {
-        let detached = detaching.wait_and_tell().await;
+    let (run_cleanup, detaching) = (cleanup.clone(), detaching.clone());
+    cleanup.finish(what, async move {
+        let detached = detaching.hand_over().await;
         if detached.is_ok() {
-            kept.leave();
-            fate.send_replace(Fate::Detached);
+            run_cleanup.abandon();
+            handle_state.send_replace(HandleState::Detached);
         }
-        // Nobody may be waiting any more.
-        if let Err(Err(error)) = tell.send(detached) {
+        // A failed send means that the receiver was dropped.
+        if let Err(Err(error)) = result_sender.send(detached) {
             let error = error.map(|error| error.report()).unwrap_or_default();
             tracing::warn!("{} could not be detached, and is cancelled: {error}", detaching.run_id);
             abort.abort();
         }
     });
-    told
+    result
 }
 
 impl Detaching {
-    async fn wait_and_tell(&self) -> Detached {
-        match self.handover.finished().await {
-            Need::Program | Need::Failed => Err(None),
-            Need::Nothing | Need::Collecting => self.lease.detach().await.map_err(|error| {
-                let hint = "the run goes on, and is not detached: DetachError::into_run has it";
-                Some(Error::stage(format!("{} cannot be detached", self.run_id), error).hint(hint))
-            }),
+    /// Waits until the run doesn't need this program any more, and records in the stage that it is detached.
+    async fn hand_over(&self) -> DetachResult {
+        match self.handover.wait().await {
+            HandoverState::NeedsProgram | HandoverState::Failed => Err(None),
+            HandoverState::HandedOver | HandoverState::Collectable => {
+                self.lease.detach().await.map_err(|error| {
+                    let hint = "the run continues, and is not detached: DetachError::into_run \
+                                returns it";
+                    let message = format!("{} cannot be detached", self.run_id);
+                    Some(Error::stage(message, error).hint(hint))
+                })
+            }
         }
     }
 }
 
-/// Why a run could not be detached, and the run, which is as it was. As an [`Error`] it lets go of the run,
-/// which cancels it.
+/// The error of a run that could not be detached. It contains the run, which is unchanged. Converting it into an
+/// [`Error`] drops the run, which cancels it.
+///
+/// ```
+/// async fn detach_or_wait(run: hype::Run<String>) -> hype::Result<String> {
+///     match run.detach().await {
+///         Ok(id) => Ok(format!("detached {id}")),
+///         Err(refused) => {
+///             eprintln!("{}", refused.error());
+///             refused.into_run().wait().await
+///         }
+///     }
+/// }
+/// ```
 pub struct DetachError<R> {
     error: Error,
     run: Box<R>,
 }
 
 impl DetachError<()> {
-    /// Whoever lets a run go on by itself must not take away a volume that it uses.
+    /// Returns the error of a run that uses a transient volume, which would be removed with the submitter.
     pub(crate) fn of_transient_volume(volume: &VolumeRequest) -> Error {
         let name = volume.name();
         let what = format!("a run on the transient volume {name} cannot be detached");
         Error::input(what)
-            .because("the volume goes when its submitter closes, and the run would lose it")
+            .because("the volume is removed when its submitter closes, while the run needs it")
             .hint("use VolumeRequest::persistent, or wait for the run")
     }
 }
@@ -117,12 +135,12 @@ impl<R> DetachError<R> {
         Self { error, run: Box::new(run) }
     }
 
-    /// What is wrong.
+    /// Returns the error.
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The run, as it was.
+    /// Returns the run, which is unchanged.
     pub fn into_run(self) -> R {
         *self.run
     }

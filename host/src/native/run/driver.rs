@@ -1,96 +1,140 @@
-//! What drives a run: from staging, over its attempts, to the value.
+//! The driver of runs: staging, attempts with retries, and the outcome.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_stage::{Stage, StageError};
-use hype_wire::{Code, End, FailureKind, Outcome, Payload, RunKey, Statistics};
+use futures::future::BoxFuture;
+use hype_stage::Stage;
+use hype_wire::{Code, End, FailureKind, Outcome, RunId, RunKey, Statistics};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::call::closure::Call;
 use crate::call::component::ComponentFunction;
-use crate::call::value;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
+use crate::configuration::Key;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::progress::STEP;
-use crate::run::handover::{Handover, Need};
+use crate::run::chained::{Previous, RunValue, take_value};
+use crate::run::handover::{Handover, HandoverState};
 use crate::run::keys;
 use crate::run::lease::Lease;
 use crate::run::log::Log;
-use crate::run::log_rest;
+use crate::run::log_backfill;
+use crate::run::measured::Measured;
+use crate::run::outcome::{outcome_by_key, outcome_by_line};
 use crate::run::registry::Registry;
 use crate::run::run_objects::RunObjects;
 use crate::run::status::Status;
-use crate::run::vouched::{outcome_by_key, outcome_by_line};
-use crate::runner::{Attempt, Description, Plan, PlanRequest, Runner, StageSecret, Voucher};
+use crate::runner::{Attempt, Completion, Description, Plan, PlanRequest, Runner, StageSecret};
 use crate::staging::upload::Uploads;
-use crate::staging::{Ingredients, StagedRun};
+use crate::staging::{RunArguments, RunSpec, StagedRun};
 
-/// What all runs of a submitter share.
-pub(crate) struct Core {
+/// The state that all runs of a submitter share. It drives them.
+pub(crate) struct Dispatcher {
     pub(crate) stage: Stage,
     pub(crate) runner: Box<dyn Runner>,
     pub(crate) description: Description,
     pub(crate) uploads: Uploads,
-    /// How long an owner of a run that doesn't renew its lease may still be there.
+    /// The time after which a lease that its owner doesn't renew expires.
     pub(crate) lease_term: Duration,
-    /// What outlives single runs.
-    pub(crate) owned: Owned,
+    /// The submitter's cleanup list, for everything that outlives single runs.
+    pub(crate) cleanup: CleanupList,
     pub(crate) registry: Arc<Registry>,
 }
 
-/// A run that somebody wants.
-pub(crate) struct Order {
-    pub(crate) id: String,
+/// The state of a run in progress, which its driver owns.
+pub(crate) struct RunState {
+    pub(crate) id: RunId,
     pub(crate) call: Call,
     pub(crate) env: RunEnvironment,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) log: Log,
-    pub(crate) owned: Owned,
+    pub(crate) cleanup: CleanupList,
     pub(crate) lease: Lease,
     pub(crate) objects: RunObjects,
-    /// What the runner reaches the stage with.
+    /// The secret with which the runner accesses the stage.
     pub(crate) stage_secret: Option<StageSecret>,
-    pub(crate) fate: watch::Receiver<Fate>,
+    pub(crate) handle_state: watch::Receiver<HandleState>,
     pub(crate) handover: Handover,
     /// Cancelled when another handle cancels the run.
     pub(crate) cancel: CancellationToken,
+    pub(crate) measured: Measured,
+    /// The run whose value is the first argument, until the arguments are staged.
+    pub(crate) previous: Option<Previous>,
+    /// True if `previous` has failed, so that nothing of this run was staged.
+    pub(crate) lacks_argument: bool,
 }
 
-/// What whoever has the handle of a run decided.
+/// Ends the log of a detached run that goes on without this driver. The cleanup list of any other run ends its log once
+/// the run's process has stopped.
+impl Drop for RunState {
+    fn drop(&mut self) {
+        if self.cleanup.is_abandoned() {
+            self.log.end();
+        }
+    }
+}
+
+/// A run to be staged.
+pub(crate) struct StagingRequest<'a> {
+    pub(crate) function: &'a ComponentFunction,
+    pub(crate) arguments: RunArguments,
+    /// The time after which the compilation of the component is stopped.
+    pub(crate) compile_timeout: Option<Duration>,
+}
+
+/// A run that its runner has planned, and whose objects are in the stage.
+pub(crate) struct PlannedRun {
+    pub(crate) run: StagedRun,
+    pub(crate) plan: Plan,
+    pub(crate) key: RunKey,
+}
+
+/// The state of a run's handle, which decides whether the run is removed at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Undecided,
-    /// The value is wanted, and nothing else of the run.
-    Wanted,
-    /// All of it stays for somebody else.
+pub(crate) enum HandleState {
+    /// The handle exists, and the program has not decided yet.
+    Held,
+    /// The program waits for the value. The run is removed afterwards.
+    Awaited,
+    /// The value is the argument of another run, whose program waits for that one. The run is removed afterwards.
+    Chained,
+    /// The run is detached. It is kept for programs that attach to it.
     Detached,
 }
 
-impl Core {
-    /// Brings what is ordered to its end, and waits until somebody has decided about it. Unless it is detached, all
-    /// that it made goes with `order`, without anybody waiting for that.
-    pub(crate) async fn drive(&self, order: &mut Order) -> Result<Bytes> {
-        let lease = order.lease.clone();
+impl Dispatcher {
+    /// Drives a run to its end, and then waits until its handle is awaited, detached or dropped. Unless the run is
+    /// detached, everything that it created is removed in the background when `run` is dropped.
+    pub(crate) async fn drive(&self, run: &mut RunState) -> Result<RunValue> {
+        let lease = run.lease.clone();
         let driven = async {
-            let cancel = order.cancel.clone();
+            let cancel = run.cancel.clone();
             let result = tokio::select! {
-                result = self.value(order) => result,
-                () = cancel.cancelled() => Err(Error::lost(&order.id, "another handle cancelled it")),
+                result = self.value(run) => result,
+                () = cancel.cancelled() => Err(Error::lost(&run.id, "another handle cancelled it")),
             };
-            order.status.send_replace(Status::Ended);
-            order.log.end();
-            let is_settled = result.as_ref().err().is_none_or(|error| error.failure().is_some());
-            order.handover.change(if is_settled { Need::Collecting } else { Need::Failed });
-            // An error says that the handle is gone, and with it all that is to be removed.
-            let mut fate = order.fate.clone();
-            let _ = fate.wait_for(|fate| *fate != Fate::Undecided).await;
-            if *order.fate.borrow() == Fate::Detached {
-                self.leave(order, &result, is_settled).await;
+            run.status.send_replace(Status::Ended);
+            run.log.end();
+            let has_outcome = |error: &Error| error.failure().is_some() && !run.lacks_argument;
+            let is_settled = result.as_ref().err().is_none_or(has_outcome);
+            run.handover.set(if is_settled {
+                HandoverState::Collectable
+            } else {
+                HandoverState::Failed
+            });
+            // An error means that the handle was dropped, so that the run is removed.
+            let mut handle_state = run.handle_state.clone();
+            let _ = handle_state.wait_for(|state| *state != HandleState::Held).await;
+            if *run.handle_state.borrow() == HandleState::Detached {
+                self.keep_detached(run, &result, is_settled).await;
+            } else {
+                // The removal itself begins when `run` is dropped, and the value doesn't wait for it.
+                run.objects.announce_removal();
             }
             result
         };
@@ -100,9 +144,10 @@ impl Core {
         }
     }
 
-    /// Leaves what a detached run left to whoever attaches to it. Where nothing is left to wait for, all of it goes.
-    async fn leave(&self, order: &Order, result: &Result<Bytes>, is_settled: bool) {
-        let id = &order.id;
+    /// Keeps a detached run that has ended for programs that attach to it. A run that was lost in this process is
+    /// removed instead.
+    async fn keep_detached(&self, run: &RunState, result: &Result<RunValue>, is_settled: bool) {
+        let id = &run.id;
         if let (false, Err(error)) = (is_settled, result) {
             if self.description.outlives_program {
                 tracing::warn!(
@@ -110,69 +155,121 @@ impl Core {
                     error.report()
                 );
             } else {
-                // Its list of what is to be removed is still there.
+                // Its cleanup list is not abandoned, and so removes it.
                 tracing::warn!("the detached run {id} was lost: {}", error.report());
                 return;
             }
         }
-        order.owned.leave();
-        if let Err(error) = order.lease.detach().await {
+        run.cleanup.abandon();
+        if let Err(error) = run.lease.detach().await {
             tracing::warn!("the stage does not know that {id} is detached: {}", error.report());
         }
     }
 
-    /// Makes the run's objects in the stage go with it.
-    fn own_run(&self, order: &Order) {
-        let (objects, withdrawn) = (order.objects.clone(), order.objects.clone());
-        let what = format!("run {} in {}", order.id, self.stage.url());
-        order.owned.enter(&what, async move { objects.remove().await });
-        // So that a runner process that is told to stop knows that nobody wants its outcome.
-        order.owned.enter_first(what, async move { withdrawn.withdraw().await });
+    /// Registers the removal of the run's objects in the stage.
+    pub(crate) fn register_objects(&self, run: &RunState) {
+        let (objects, manifest) = (run.objects.clone(), run.objects.clone());
+        let what = format!("run {} in {}", run.id, self.stage.url());
+        run.cleanup.register(&what, async move { objects.remove().await });
+        // The manifest is removed first, so that a runner process that is stopped later knows that its outcome is not
+        // needed.
+        run.cleanup.register_first(what, async move { manifest.withdraw().await });
     }
 
-    /// The MessagePack of the value.
-    async fn value(&self, order: &mut Order) -> Result<Bytes> {
-        order.env.check()?;
-        let function = order.call.component_function()?;
-        let arguments = order.call.take_arguments()?;
-        let order = &*order;
-        let Order { id, call, env, .. } = order;
-        env.powers().compare_with(function.component())?;
-        // Before anything is waited for, since the lease may be written meanwhile.
-        self.own_run(order);
+    /// Stages and runs a run with its retries, and returns its value.
+    async fn value(&self, run: &mut RunState) -> Result<RunValue> {
+        run.env.check()?;
+        let mut previous = run.previous.take();
+        let (function, own_arguments) = match &previous {
+            None => (run.call.component_function()?, run.call.take_arguments()?),
+            Some(previous) => (previous.open().component_function()?, Bytes::new()),
+        };
+        self.prepare(run, &function).await?;
+        let arguments = match &mut previous {
+            None => RunArguments::Whole(own_arguments),
+            Some(previous) => {
+                let arguments = previous.arguments().await;
+                run.lacks_argument = arguments.is_err();
+                arguments?
+            }
+        };
+        let run = &*run;
+        let compile_timeout = run.env.timeout();
+        let request = StagingRequest { function: &function, arguments, compile_timeout };
+        let staged = take_value(previous, self.stage_run(run, request)).await?;
+        let location = &self.description.location;
+        tracing::info!(target: STEP, "running `{}` {location}", run.call.function());
+        self.with_retries(run, &staged, |number| {
+            let attempt = self.new_attempt(run, &function, &staged, number);
+            Box::pin(self.run_attempt(run, attempt, &staged.run))
+        })
+        .await
+    }
+
+    /// Checks the grants of a run, and registers its removal, before anything of it is written.
+    pub(crate) async fn prepare(&self, run: &RunState, function: &ComponentFunction) -> Result<()> {
+        run.env.powers().compare_with(function.component())?;
+        run.lease.add_to_index(function.component().name()).await;
+        // Registered before a long wait, since the lease may be written from then on.
+        self.register_objects(run);
+        Ok(())
+    }
+
+    /// Plans and stages a run that is [prepared](Self::prepare).
+    pub(crate) async fn stage_run(
+        &self,
+        run: &RunState,
+        request: StagingRequest<'_>,
+    ) -> Result<PlannedRun> {
+        let RunState { id, call, env, .. } = run;
+        let StagingRequest { function, arguments, compile_timeout } = request;
         let image = call.image().or(env.image());
         let request = PlanRequest { stage_url: self.stage.url(), env, image };
         let plan = self.runner.plan(request).await?;
-        let mounts = self.runner.mounts(env, &self.owned).await?;
-        let key = keys::make(&self.registry, id)?;
-        let ingredients = Ingredients {
+        let mounts = self.runner.mounts(env, &self.cleanup).await?;
+        let key = keys::create(&self.registry, id)?;
+        let spec = RunSpec {
             run_id: id,
-            function: &function,
+            function,
             arguments,
             env,
             mounts,
-            place: plan.place.clone(),
+            place: plan.run_location.clone(),
             #[cfg(feature = "local")]
             platform: plan.platform.clone(),
+            #[cfg(feature = "local")]
+            compile_timeout,
         };
-        let staged = StagedRun::begin(&self.stage, ingredients).await?;
-        order.lease.mark_staged().await;
+        #[cfg(not(feature = "local"))]
+        let _ = compile_timeout;
+        let staged = StagedRun::begin(&self.stage, spec).await?;
+        run.lease.mark_staged(plan.run_location.as_deref()).await;
         staged.put_blobs(&self.stage, &self.uploads).await?;
         let image = plan.image.as_deref();
-        let shown = image.map_or_else(|| env.clone(), |image| env.with_image(image));
-        tracing::info!(target: STEP, "submitting {} to {shown:?}", staged.manifest_url);
-        tracing::info!(target: STEP, "running `{}` {}", call.function(), self.description.place);
+        let actual_env = image.map_or_else(|| env.clone(), |image| env.with_image(image));
+        tracing::info!(target: STEP, "submitting {} to {actual_env:?}", staged.manifest_url);
+        Ok(PlannedRun { run: staged, plan, key })
+    }
+
+    /// Calls `attempt` with the number of each attempt, until one succeeds or there are no retries left.
+    pub(crate) async fn with_retries<'a, T>(
+        &'a self,
+        run: &RunState,
+        staged: &PlannedRun,
+        attempt: impl Fn(u32) -> BoxFuture<'a, Result<T>> + Send + Sync,
+    ) -> Result<T> {
+        let RunState { id, env, .. } = run;
         let (mut number, mut retries, mut restaged) = (1, 0, false);
         loop {
-            order.status.send_replace(Status::Running(number));
-            order.handover.change(Need::Program);
+            run.status.send_replace(Status::Running(number));
+            run.handover.set(HandoverState::NeedsProgram);
             Span::current().record("attempt", number);
-            match self.attempt(order, &function, &staged, &plan, (number, &key)).await {
+            match attempt(number).await {
                 Err(error) if error.misses_object() && !restaged => {
                     tracing::warn!(
                         "{id} is staged again, since a collection came between: {error}"
                     );
-                    staged.put_blobs(&self.stage, &self.uploads).await?;
+                    staged.run.put_blobs(&self.stage, &self.uploads).await?;
                     restaged = true;
                 }
                 Err(error) if error.is_infrastructure() && retries < env.retries() => {
@@ -189,20 +286,18 @@ impl Core {
         }
     }
 
-    async fn attempt(
+    pub(crate) fn new_attempt(
         &self,
-        order: &Order,
+        run: &RunState,
         function: &ComponentFunction,
-        staged: &StagedRun,
-        plan: &Plan,
-        (number, key): (u32, &RunKey),
-    ) -> Result<Bytes> {
-        let Order { id, call, env, .. } = order;
-        let started = Instant::now();
-        let attempt = Attempt {
-            run_id: id.clone(),
+        planned: &PlannedRun,
+        number: u32,
+    ) -> Attempt {
+        let PlannedRun { run: staged, plan, key } = planned;
+        Attempt {
+            run_id: run.id.to_string(),
             number,
-            function: call.function().to_owned(),
+            function: run.call.function().to_owned(),
             component: function.component().name().to_owned(),
             stage_url: self.stage.url().to_owned(),
             manifest_url: staged.manifest_url.clone(),
@@ -210,26 +305,40 @@ impl Core {
             manifest: Some(Arc::clone(&staged.manifest)),
             key: key.clone(),
             image: plan.image.clone(),
-            env: env.clone(),
-            stage_secret: order.stage_secret.clone(),
+            env: run.env.clone(),
+            stage_secret: run.stage_secret.clone(),
             disk: staged.disk,
-            log: order.log.clone(),
-            owned: order.owned.clone(),
-            handover: order.handover.clone(),
-        };
-        let (name, outcome) = match self.runner.run(attempt).await? {
-            Voucher::Line(line) => outcome_by_line(&self.stage, id, &line).await?,
-            Voucher::Stopped(line, why) => {
-                let (name, outcome) = outcome_by_line(&self.stage, id, &line).await?;
-                (name, because(outcome, why))
-            }
-            Voucher::Key => outcome_by_key(&self.stage, id, number, key).await?,
-        };
-        if let Some(cut) = order.log.take_cut() {
-            log_rest::write(&self.stage, &outcome, &order.log, cut).await;
+            log: run.log.clone(),
+            cleanup: run.cleanup.clone(),
+            handover: run.handover.clone(),
         }
+    }
+
+    /// Runs one attempt, verifies its outcome, and returns the value.
+    async fn run_attempt(
+        &self,
+        run: &RunState,
+        attempt: Attempt,
+        staged: &StagedRun,
+    ) -> Result<RunValue> {
+        let RunState { id, call, .. } = run;
+        let (number, key, started) = (attempt.number, attempt.key.clone(), Instant::now());
+        let image = attempt.image.clone();
+        run.measured.begin();
+        let (name, outcome) = match self.runner.run(attempt).await? {
+            Completion::Line(line) => outcome_by_line(&self.stage, id, number, &line).await?,
+            Completion::Interrupted(line, reason) => {
+                let (name, outcome) = outcome_by_line(&self.stage, id, number, &line).await?;
+                (name, with_interruption_reason(outcome, reason))
+            }
+            Completion::Sealed => outcome_by_key(&self.stage, id, number, &key).await?,
+        };
+        if let Some(present) = run.log.take_truncation() {
+            log_backfill::backfill(&self.stage, &outcome, &run.log, present).await;
+        }
+        run.measured.end(&outcome.statistics);
         if number == 1 {
-            order.objects.are_known(&staged.objects, &name, &outcome);
+            run.objects.record_objects(&staged.objects, &name, &outcome);
         }
         let ending = match &outcome.end {
             End::Value(_) => "a value".to_owned(),
@@ -238,57 +347,46 @@ impl Core {
         let took = started.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(
             "{id} ended with {ending} after {took:.1} ms: {}",
-            told(&outcome.statistics)
+            format_statistics(&outcome.statistics)
         );
-        self.conclude(call.function(), outcome).await
-    }
-
-    /// The MessagePack of the value in `outcome`, or the failure of `function`.
-    pub(crate) async fn conclude(&self, function: &str, outcome: Outcome) -> Result<Bytes> {
-        match outcome.end {
-            End::Value(payload) => read_value(&self.stage, payload).await,
-            End::Failure(failure) => Err(Error::failed(function, failure)),
+        let is_chained = *run.handle_state.borrow() == HandleState::Chained;
+        if let End::Value(payload) = &outcome.end
+            && let Some(value) = RunValue::staged(payload).filter(|_| is_chained)
+        {
+            return Ok(value);
         }
+        let concluded = self.conclude(call.function(), outcome).await.map(RunValue::Read);
+        concluded.map_err(|error| match image {
+            Some(image) if error.is_incompatible() => error.concerning_value(Key::Image, &image),
+            _ => error,
+        })
     }
 }
 
-/// An interruption says why there was one.
-fn because(mut outcome: Outcome, why: String) -> Outcome {
+/// Adds the reason of an interruption to the causes of its failure.
+fn with_interruption_reason(mut outcome: Outcome, reason: String) -> Outcome {
     if let End::Failure(failure) = &mut outcome.end
         && failure.kind == FailureKind::Interrupted
     {
-        failure.causes.push(why);
+        failure.causes.push(reason);
     }
     outcome
 }
 
-/// How long to wait after this attempt: 1 s, then twice as long each time, up to a minute.
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_secs(1 << (attempt - 1).min(6)).min(Duration::from_secs(60))
+/// Returns the exponential backoff before a retry, counted from 1: 1 s, doubled for each retry, up to a minute.
+pub(crate) fn backoff(retry: u32) -> Duration {
+    Duration::from_secs(1 << (retry - 1).min(6)).min(Duration::from_secs(60))
 }
 
-async fn read_value(stage: &Stage, payload: Payload) -> Result<Bytes> {
-    match payload {
-        Payload::Inline(bytes) => Ok(Bytes::from(bytes.0)),
-        Payload::Staged { name, blob } if blob.size <= Payload::MAX_SIZE => {
-            stage.get_blob_at(&name, &blob).await.map_err(value::missing)
-        }
-        Payload::Staged { name, blob } => {
-            let url = stage.url_of(&name);
-            Err(StageError::too_large(&url, blob.size, Payload::MAX_SIZE).into())
-        }
-    }
-}
-
-fn told(statistics: &Statistics) -> String {
+fn format_statistics(statistics: &Statistics) -> String {
     let ms = |us: u64| us as f64 / 1000.0;
     let Statistics { fetch_us, compile_us, start_us, run_us, peak_memory, code, .. } = statistics;
-    let made = match code {
+    let code_step = match code {
         Code::Compiled => "compile",
         _ => "load",
     };
     format!(
-        "fetch {:.1} ms, {made} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
+        "fetch {:.1} ms, {code_step} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
         ms(*fetch_us),
         ms(*compile_us),
         ms(*start_us),
@@ -302,8 +400,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_come_further_and_further_apart() {
-        let delays: Vec<_> = (1..=8).map(|attempt| backoff(attempt).as_secs()).collect();
+    fn backoff_doubles_up_to_a_minute() {
+        let delays: Vec<_> = (1..=8).map(|retry| backoff(retry).as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 }

@@ -1,135 +1,196 @@
-//! One execution of a closure, in the hands of whoever started it or attached to it.
+//! Handles of runs.
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::call::value;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::mount::VolumeRequest;
 use crate::error::{Error, Result};
 use crate::run::attach::Attachment;
+use crate::run::chained::RunValue;
 use crate::run::detach::{self, DetachError, Detaching};
-use crate::run::driver::Fate;
+use crate::run::driver::HandleState;
 use crate::run::log::{Log, LogLine};
+use crate::run::measured::Measured;
 use crate::run::status::Status;
 use crate::run::submitter::Submitter;
 
-/// A run that goes on by itself until its value is waited for.
+/// A handle of one execution of a closure, which continues in the background. [`Submitter::spawn`] and
+/// [`Submitter::attach`] return it.
 ///
-/// Dropping it cancels the run, unless it was [detached](Self::detach) or [attached to](Submitter::attach).
+/// Dropping the handle cancels the run, unless the run was [detached](Self::detach) or the handle is
+/// [attached](Submitter::attach) to it.
+///
+/// ```no_run
+/// # async fn example(submitter: hype::Submitter, closure: hype::Closure<String>) -> hype::Result<()> {
+/// let run = submitter.spawn(closure, &hype::RunEnvironment::new());
+/// println!("{} is {:?}", run.id(), run.status());
+/// println!("{}", run.wait().await?);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a run cancels it"]
 pub struct Run<T> {
-    parts: Parts,
-    /// It goes after the list of what is to be removed, since with it goes who removes it.
+    parts: RunParts,
+    /// Dropped after the cleanup list in `parts`, since it keeps the submitter's thread alive, which runs the removals.
     driver: Driver,
     value: PhantomData<fn() -> T>,
 }
 
-/// The task that drives a run; it stops when this is dropped. The submitter outlives it.
+/// The task that drives a run, which is stopped on drop, and its submitter.
 struct Driver {
     abort: Option<AbortHandle>,
-    _submitter: Submitter,
+    submitter: Submitter,
 }
 
-/// What the submitter and the task that drives the run make of it.
-pub(crate) struct Parts {
+/// The parts of a handle.
+pub(crate) struct RunParts {
     pub(crate) id: String,
     pub(crate) function: String,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) log: Log,
-    pub(crate) ended: oneshot::Receiver<Result<Bytes>>,
+    pub(crate) ended: oneshot::Receiver<Result<RunValue>>,
     pub(crate) abort: AbortHandle,
-    pub(crate) fate: watch::Sender<Fate>,
-    pub(crate) custody: Custody,
+    pub(crate) state: watch::Sender<HandleState>,
+    pub(crate) measured: Measured,
+    pub(crate) ownership: Ownership,
 }
 
-/// Whose the run is.
-pub(crate) enum Custody {
-    /// This handle's, with what it takes to detach it.
-    Held {
-        owned: Owned,
+/// The ownership of a run.
+pub(crate) enum Ownership {
+    /// This handle started the run.
+    Owned {
+        cleanup: CleanupList,
         detaching: Detaching,
-        /// A volume that goes with the submitter.
+        /// A mounted volume that is removed with the submitter.
         transient_volume: Option<VolumeRequest>,
+        /// Whether the run's value has a WIT type.
+        has_wit_types: bool,
     },
-    /// Another's, who may be gone.
+    /// Another handle started the run; its program may be gone.
     Attached(Attachment),
 }
 
 impl<T> Run<T> {
-    pub(crate) fn new(parts: Parts, submitter: Submitter) -> Self {
-        let driver = Driver { abort: Some(parts.abort.clone()), _submitter: submitter };
+    pub(crate) fn new(parts: RunParts, submitter: Submitter) -> Self {
+        let driver = Driver { abort: Some(parts.abort.clone()), submitter };
         Self { parts, driver, value: PhantomData }
     }
 
-    /// The run's name, by which another process can [attach](Submitter::attach) to it.
+    /// Splits the handle, without cancelling the run.
+    pub(crate) fn into_parts(self) -> (RunParts, Submitter) {
+        let Self { parts, mut driver, .. } = self;
+        driver.abort = None;
+        (parts, driver.submitter.clone())
+    }
+
+    /// Returns the run's name, by which another process can [attach](Submitter::attach) to it.
+    ///
+    /// ```
+    /// fn name(run: &hype::Run<String>) -> String {
+    ///     run.id().to_owned()
+    /// }
+    /// ```
     pub fn id(&self) -> &str {
         &self.parts.id
     }
 
-    /// How far it is.
+    /// Returns the step that the run has reached.
+    ///
+    /// ```
+    /// fn is_over(run: &hype::Run<String>) -> bool {
+    ///     run.status() == hype::run::Status::Ended
+    /// }
+    /// ```
     pub fn status(&self) -> Status {
         *self.parts.status.borrow()
     }
 
-    /// What the closure writes to its standard output and error, line by line: first what it wrote
-    /// so far, then each line as it comes, until the run ends.
+    /// Returns a stream of the lines that the closure writes to its standard output and error: first those that it has
+    /// written, then new lines until the run ends. Of a long log only the last 10,000 lines, or 16 MiB, are kept.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    ///
+    /// async fn print(run: &hype::Run<String>) {
+    ///     let mut lines = run.logs();
+    ///     while let Some(line) = lines.next().await {
+    ///         println!("{:?}: {}", line.stream, line.text);
+    ///     }
+    /// }
+    /// ```
     pub fn logs(&self) -> impl Stream<Item = LogLine> + Send + Unpin + use<T> {
         Box::pin(self.parts.log.follow())
     }
 
-    /// Stops the run and removes what it made, that of a run that was [attached to](Submitter::attach), too.
+    /// Stops the run, and removes everything that it created. A handle that is [attached](Submitter::attach) to the run
+    /// can cancel it, too.
+    ///
+    /// ```
+    /// async fn stop(run: hype::Run<String>) -> hype::Result<()> {
+    ///     run.cancel().await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When something of it could not be removed, or it runs inside another process.
+    /// The error of the first failed removal, or [`Input`](crate::ErrorKind::Input) when the run runs inside another
+    /// process.
     pub async fn cancel(mut self) -> Result<()> {
         self.driver.stop();
-        // The task lets go of what it holds before this channel closes.
+        // The task drops everything that it holds before this channel closes.
         let _ = (&mut self.parts.ended).await;
-        match &self.parts.custody {
-            Custody::Held { owned, .. } => owned.remove().await,
-            Custody::Attached(attachment) => attachment.cancel().await,
+        match &self.parts.ownership {
+            Ownership::Owned { cleanup, .. } => cleanup.remove().await,
+            Ownership::Attached(attachment) => attachment.cancel().await,
         }
     }
 
-    /// Lets the run go on without this handle, and gives its name once the run needs this program no more: what it
-    /// takes is in the stage, and its container or Pod is there and started. What the run leaves stays in the stage
-    /// until somebody [attaches](Submitter::attach) to it.
+    /// Detaches the run, so that it continues without this program. Returns its name once it is staged and its
+    /// container or Pod has started. The outcome is kept in the stage until a program [attaches](Submitter::attach) to
+    /// the run.
     ///
-    /// The run is being detached from this call on, even if the future is dropped:
-    /// [`Submitter::close`], the drop of the submitter and the end of [`main`](crate::main) wait for it. A program
-    /// that is told to end before removes the run.
+    /// Detaching starts with this call and continues even if the future is dropped: [`Submitter::close`], the drop of
+    /// the submitter and the end of [`main`](crate::main) wait for it. A program that receives a signal to end before
+    /// that removes the run.
     ///
-    /// A run in this process ends with it. There the name comes at once, with a warning.
-    /// An attempt that ends early is followed by another only while this program is there.
+    /// A run in this process can't outlive it: the name is returned immediately, and a warning is logged. Retries need
+    /// this program, too: a detached attempt that is lost after its end is not retried.
+    ///
+    /// ```
+    /// async fn detach(run: hype::Run<String>) -> hype::Result<String> {
+    ///     Ok(run.detach().await?)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the run couldn't be staged or started, when the stage can't be told that it is detached, or when it uses a
-    /// [transient volume](VolumeRequest::transient), which goes with its submitter. The error has the run, which is as
-    /// it was.
+    /// The error of staging or starting the run, [`Stage`](crate::ErrorKind::Stage) when the stage can't record that
+    /// the run is detached, or [`Input`](crate::ErrorKind::Input) when it uses a [transient
+    /// volume](VolumeRequest::transient). The error contains the run, which is unchanged.
     pub fn detach(
         mut self,
     ) -> impl Future<Output = std::result::Result<String, DetachError<Self>>> + Send + 'static
     where
         T: 'static,
     {
-        let begun = match &self.parts.custody {
-            // It is nobody's in this process.
-            Custody::Attached(_) => Ok(None),
-            Custody::Held { transient_volume: Some(volume), .. } => {
+        let begun = match &self.parts.ownership {
+            // This process doesn't own it.
+            Ownership::Attached(_) => Ok(None),
+            Ownership::Owned { transient_volume: Some(volume), .. } => {
                 Err(DetachError::of_transient_volume(volume))
             }
-            Custody::Held { owned, detaching, transient_volume: None } => {
-                let (fate, abort) = (self.parts.fate.clone(), self.parts.abort.clone());
-                Ok(Some(detach::begin(owned, detaching, fate, abort)))
+            Ownership::Owned { cleanup, detaching, transient_volume: None, .. } => {
+                let (state, abort) = (self.parts.state.clone(), self.parts.abort.clone());
+                Ok(Some(detach::start(cleanup, detaching, state, abort)))
             }
         };
         if matches!(begun, Ok(Some(_))) {
@@ -145,64 +206,91 @@ impl<T> Run<T> {
                 Ok(Ok(())) => return Ok(self.parts.id.clone()),
                 Ok(Err(Some(error))) => error,
                 Ok(Err(None)) => self.take_failure().await,
-                Err(_) => Error::lost(&self.parts.id, "the program was told to end"),
+                Err(_) => Error::lost(&self.parts.id, "the program received a signal to end"),
             };
             self.driver.abort = Some(self.parts.abort.clone());
             Err(DetachError::new(error, self))
         }
     }
 
-    /// The error of a run that has ended with one. Who waits for the run is told it, too.
+    /// Returns the measurements of a run that this handle started.
+    pub(crate) fn measured(&self) -> Measured {
+        self.parts.measured.clone()
+    }
+
+    /// Waits for the encoded value of a run that this handle started.
+    pub(crate) async fn into_bytes(mut self) -> Result<Bytes> {
+        self.parts.state.send_replace(HandleState::Awaited);
+        std::future::poll_fn(|context| self.poll_ended(context)).await
+    }
+
+    /// Returns the encoded value of a run that this handle started, once. It must not be called again after that.
+    pub(crate) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes>> {
+        let ended = ready!(self.parts.ended.poll_unpin(context));
+        let id = &self.parts.id;
+        let value = ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver panicked")));
+        Poll::Ready(value.and_then(|value| value.into_bytes(id)))
+    }
+
+    /// Returns the error of a run that has ended with one. A later [`wait`](Self::wait) returns it, too.
     async fn take_failure(&mut self) -> Error {
-        self.parts.fate.send_replace(Fate::Wanted);
+        self.parts.state.send_replace(HandleState::Awaited);
         let ended = (&mut self.parts.ended).await;
         let error = match ended {
             Ok(Err(error)) => error,
-            _ => Error::lost(&self.parts.id, "its driver broke down"),
+            _ => Error::lost(&self.parts.id, "its driver panicked"),
         };
-        let (send, ended) = oneshot::channel();
-        // The receiver is there.
-        let _ = send.send(Err(error.again()));
+        let (sender, ended) = oneshot::channel();
+        // The receiver exists.
+        let _ = sender.send(Err(error.duplicate()));
         self.parts.ended = ended;
         error
     }
 }
 
 impl<T: DeserializeOwned + 'static> Run<T> {
-    /// Waits for the value. Dropping the future cancels the run, unless it was
-    /// [attached to](Submitter::attach): that one stays as it was.
+    /// Waits for the value, and returns it. Dropping the future cancels the run, unless the handle is
+    /// [attached](Submitter::attach) to it.
+    ///
+    /// ```
+    /// async fn value(run: hype::Run<String>) -> hype::Result<String> {
+    ///     run.wait().await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`Submitter::submit`].
+    /// The errors of [`Submitter::submit`].
     pub async fn wait(mut self) -> Result<T> {
-        self.parts.fate.send_replace(Fate::Wanted);
+        self.parts.state.send_replace(HandleState::Awaited);
         let ended = (&mut self.parts.ended).await;
         let id = &self.parts.id;
-        let bytes = match ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver broke down"))) {
+        let ended = ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver panicked")));
+        let bytes = match ended.and_then(|value| value.into_bytes(id)) {
             Ok(bytes) => bytes,
             Err(error) => {
-                if let (Custody::Attached(attachment), Some(_)) =
-                    (&self.parts.custody, error.failure())
+                if let (Ownership::Attached(attachment), Some(_)) =
+                    (&self.parts.ownership, error.failure())
                 {
                     attachment.settle().await;
                 }
                 return Err(error);
             }
         };
-        if let Custody::Attached(attachment) = &self.parts.custody {
-            // Once more below, since a value may be one that can't be kept while others are waited for.
-            self.decoded(bytes.clone())?;
+        if let Ownership::Attached(attachment) = &self.parts.ownership {
+            // The value is decoded again below, since it may not be `Send` and so cannot be held across the await.
+            self.decode(bytes.clone())?;
             attachment.settle().await;
         }
-        self.decoded(bytes)
+        self.decode(bytes)
     }
 
-    fn decoded(&self, bytes: Bytes) -> Result<T> {
-        let Parts { id, function, .. } = &self.parts;
-        match &self.parts.custody {
-            Custody::Held { .. } => value::decode(function, bytes),
-            Custody::Attached(_) => value::decode_attached(id, bytes),
+    fn decode(&self, bytes: Bytes) -> Result<T> {
+        let RunParts { id, function, .. } = &self.parts;
+        match &self.parts.ownership {
+            Ownership::Owned { has_wit_types: true, .. } => value::decode_wit(function, bytes),
+            Ownership::Owned { .. } => value::decode(function, bytes),
+            Ownership::Attached(_) => value::decode_attached(id, bytes),
         }
     }
 }

@@ -1,47 +1,48 @@
-//! Whether a run still needs the program that began it.
+//! Handover of a run from the program that started it to its runner.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// By this a runner says that an attempt goes on without the program that began it. Clones are one.
+/// The handover of a run: a runner calls [`done`](Self::done) once the attempt continues without the program that
+/// started it. Clones share one state.
 #[derive(Debug, Clone)]
-pub struct Handover(Arc<watch::Sender<Need>>);
+pub struct Handover(Arc<watch::Sender<HandoverState>>);
 
-/// What a run needs of the program that began it.
+/// The dependency of a run on the program that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It is being staged, or handed to the runner.
-    Program,
-    /// The runner has all that it takes.
-    Nothing,
-    /// It has ended, and there is an outcome.
-    Collecting,
-    /// It has ended without an outcome.
+pub(crate) enum HandoverState {
+    /// The run is being staged or started, and ends with the program.
+    NeedsProgram,
+    /// The attempt continues without the program.
+    HandedOver,
+    /// The run has ended, and its outcome can be collected.
+    Collectable,
+    /// The run has ended without an outcome.
     Failed,
 }
 
 impl Handover {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Need::Program)))
+        Self(Arc::new(watch::Sender::new(HandoverState::NeedsProgram)))
     }
 
-    /// Says that the attempt goes on even if this process is killed now.
+    /// Reports that the attempt continues even if this process is killed now.
     pub fn done(&self) {
-        self.change(Need::Nothing);
+        self.set(HandoverState::HandedOver);
     }
 
-    pub(crate) fn change(&self, need: Need) {
-        self.0.send_replace(need);
+    pub(crate) fn set(&self, state: HandoverState) {
+        self.0.send_replace(state);
     }
 
-    /// What the run needs once it needs no more than to be collected, or has failed.
-    pub(crate) async fn finished(&self) -> Need {
-        let mut need = self.0.subscribe();
-        match need.wait_for(|need| *need != Need::Program).await {
-            Ok(need) => *need,
-            // It can't be: the sender is ours.
-            Err(_) => Need::Failed,
+    /// Waits until the run doesn't need the program any more, and returns the state.
+    pub(crate) async fn wait(&self) -> HandoverState {
+        let mut state = self.0.subscribe();
+        match state.wait_for(|state| *state != HandoverState::NeedsProgram).await {
+            Ok(state) => *state,
+            // Unreachable, since `self` has the sender.
+            Err(_) => HandoverState::Failed,
         }
     }
 }

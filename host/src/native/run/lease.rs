@@ -1,8 +1,7 @@
-//! Leases: by them others know that somebody takes care of a run.
+//! Leases of runs, by which other programs know that a run has an owner.
 //!
-//! The owner of a run renews its lease while it drives the run. The first is written only once the
-//! run has lasted a few seconds, so that most runs cost no request; until then the run's age alone
-//! says that it isn't abandoned.
+//! The owner of a run renews its lease while it drives the run. It writes the lease only after the run has lasted a few
+//! seconds, so that most runs need no request for it. Until then, the run's age shows that it isn't orphaned.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,31 +11,40 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hype_stage::{Stage, StageErrorKind};
-use hype_wire::{Lease as Record, names};
+use hype_wire::{Lease as Record, LiveRun, RunId, names};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::names::unique_name;
 
-/// How long an owner that doesn't renew its lease may still be there.
+/// The time after which a lease that its owner doesn't renew expires.
 pub(crate) const TERM: Duration = Duration::from_secs(60);
 
-/// How long a run lasts, at the least, that has a lease at all.
-pub(crate) const FIRST_AFTER: Duration = Duration::from_secs(5);
+/// The age of a run at which its lease is first written.
+const FIRST_LEASE_DELAY: Duration = Duration::from_secs(5);
 
-/// How this process calls itself.
+/// The time that a new run may take to write its first lease, beyond [`FIRST_LEASE_DELAY`].
+const FIRST_LEASE_TOLERANCE: Duration = Duration::from_secs(2);
+
+/// Returns the age at which a run of an existing owner has a lease. `term` is the term of leases.
+pub(crate) fn first_lease_timeout(term: Duration) -> Duration {
+    let interval = term / 3;
+    FIRST_LEASE_DELAY.min(interval) + FIRST_LEASE_TOLERANCE.min(interval)
+}
+
+/// The unique name of this process.
 static OWNER: LazyLock<String> = LazyLock::new(|| unique_name("hype-owner"));
 
-/// How this process calls itself, as the owner of runs.
+/// Returns the unique name of this process as the owner of runs.
 pub(crate) fn owner() -> &'static str {
     OWNER.as_str()
 }
 
-/// The lease of one run, as its owner has it. Clones are one lease.
+/// The lease of one run, as its owner writes it. Clones share one lease.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease(Arc<Inner>);
 
-/// The same without keeping it.
+/// A weak reference to a lease.
 #[derive(Debug)]
 pub(crate) struct WeakLease(Weak<Inner>);
 
@@ -46,10 +54,14 @@ struct Inner {
     is_detached: AtomicBool,
     state: Mutex<State>,
     term: Duration,
-    when_released: OnceLock<Release>,
+    /// The start of the run, if this handle started it.
+    started: Instant,
+    /// The component's name, once it is known.
+    component: OnceLock<String>,
+    on_release: OnceLock<Release>,
 }
 
-/// Does something when it is dropped.
+/// A callback that is called on drop.
 struct Release(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Drop for Release {
@@ -69,54 +81,67 @@ impl fmt::Debug for Release {
 #[derive(Debug)]
 struct State {
     record: Record,
-    /// Whether it must not be written any more, since the run's objects go.
+    /// Whether the lease must not be written any more, since the run's objects are being removed.
     is_closed: bool,
-    /// Whether the run was staged. If its manifest is missing then, somebody has collected the run.
+    /// Whether the run's manifest was staged. If the manifest is missing later, the run was removed.
     is_staged: bool,
+    /// The run's entry in the index of live runs; `None` for a handle that didn't start the run.
+    entry: Option<LiveRun>,
+    /// Whether the current `entry` is in the stage.
+    is_entry_written: bool,
 }
 
 impl Lease {
-    pub(crate) fn new(stage: &Stage, run_id: &str, function: &str, term: Duration) -> Self {
-        let record = Record::new(run_id, function, OWNER.as_str(), term);
-        let state = Mutex::new(State { record, is_closed: false, is_staged: false });
+    pub(crate) fn new(stage: &Stage, run_id: &RunId, function: &str, term: Duration) -> Self {
+        let record = Record::new(run_id.clone(), function, OWNER.as_str(), term);
+        let state = Mutex::new(State {
+            record,
+            is_closed: false,
+            is_staged: false,
+            entry: None,
+            is_entry_written: false,
+        });
         let is_detached = AtomicBool::new(false);
         Self(Arc::new(Inner {
             stage: stage.clone(),
             is_detached,
             state,
             term,
-            when_released: OnceLock::new(),
+            started: Instant::now(),
+            component: OnceLock::new(),
+            on_release: OnceLock::new(),
         }))
     }
 
-    /// Calls `release` once nothing holds the lease any more. Only the first call counts.
-    pub(crate) fn when_released(&self, release: impl FnOnce() + Send + Sync + 'static) {
-        self.0.when_released.get_or_init(|| Release(Some(Box::new(release))));
+    /// Sets a callback for the drop of the last clone. Only the first call has an effect.
+    pub(crate) fn on_release(&self, release: impl FnOnce() + Send + Sync + 'static) {
+        self.0.on_release.get_or_init(|| Release(Some(Box::new(release))));
     }
 
-    /// Renews it for ever, in time.
+    /// Renews the lease periodically, before it expires. It never returns.
     pub(crate) async fn keep(&self) -> Infallible {
-        tokio::time::sleep(FIRST_AFTER.min(self.pause())).await;
+        tokio::time::sleep(FIRST_LEASE_DELAY.min(self.renewal_interval())).await;
         loop {
             self.renew().await;
-            tokio::time::sleep(self.pause()).await;
+            tokio::time::sleep(self.renewal_interval()).await;
         }
     }
 
-    /// How long to wait before it is renewed.
-    pub(crate) fn pause(&self) -> Duration {
+    /// Returns the time between two renewals.
+    pub(crate) fn renewal_interval(&self) -> Duration {
         self.0.term / 3
     }
 
-    /// Renews it now, unless it is a detached run's whose objects somebody has removed. What fails is told, since the
-    /// next renewal may succeed.
+    /// Renews the lease now, unless the run is detached and its objects were removed. An error is logged only, since
+    /// the next renewal may succeed.
     pub(crate) async fn renew(&self) {
         if let Err(error) = self.write(|_| true).await {
             tracing::warn!("a lease could not be renewed: {}", error.report());
         }
     }
 
-    /// Renews it for whoever attached to a run whose lease was `found`: a run that was detached stays detached.
+    /// Takes over a run whose owner is gone and whose lease was `found`: renews the lease for an attached handle. A
+    /// detached run remains detached.
     pub(crate) async fn take_over(&self, found: Option<&Record>) {
         if let Some(found) = found {
             let mut state = self.0.state.lock().await;
@@ -127,11 +152,11 @@ impl Lease {
         self.renew().await;
     }
 
-    /// Leaves the run to whoever collects it, and tells others so.
+    /// Marks the run as detached, in this process and in the stage.
     ///
     /// # Errors
     ///
-    /// When others could not be told. Then nothing has changed.
+    /// The error of writing the lease. The run is not marked as detached then.
     pub(crate) async fn detach(&self) -> Result<()> {
         self.0.is_detached.store(true, Ordering::Relaxed);
         let written = self.write(|record| !std::mem::replace(&mut record.detached, true)).await;
@@ -142,12 +167,36 @@ impl Lease {
         written
     }
 
-    /// Notes that the run's manifest is in the stage.
-    pub(crate) async fn mark_staged(&self) {
-        self.0.state.lock().await.is_staged = true;
+    /// Adds the run, which calls a function of `component`, to the index of live runs, as soon as the lease is written.
+    pub(crate) async fn add_to_index(&self, component: &str) {
+        self.0.component.get_or_init(|| component.to_owned());
+        let mut state = self.0.state.lock().await;
+        let Record { run_id, function, .. } = &state.record;
+        state.entry = Some(LiveRun::new(run_id.clone(), function, component));
     }
 
-    /// Marks the run as detached for this process, before [`Self::detach`] tells the stage.
+    /// Records that the run's manifest is in the stage, and the location that it names.
+    pub(crate) async fn mark_staged(&self, run_location: Option<&str>) {
+        let mut state = self.0.state.lock().await;
+        state.is_staged = true;
+        if let Some(entry) = &mut state.entry {
+            entry.place = run_location.map(str::to_owned);
+            state.is_entry_written = false;
+        }
+    }
+
+    /// Returns the component's name, once it is known.
+    #[cfg(unix)]
+    pub(crate) fn component(&self) -> Option<&str> {
+        self.0.component.get().map(String::as_str)
+    }
+
+    /// Returns the time since the start of the run.
+    pub(crate) fn age(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Marks the run as detached in this process, before [`detach`](Self::detach) writes the stage.
     pub(crate) fn mark_detached(&self) {
         self.0.is_detached.store(true, Ordering::Relaxed);
     }
@@ -160,18 +209,17 @@ impl Lease {
         WeakLease(Arc::downgrade(&self.0))
     }
 
-    /// Makes sure that it is not written any more, and says whether it ever was.
+    /// Waits for a running write and prevents later ones. Returns whether the lease was ever written.
     pub(crate) async fn close(&self) -> bool {
         let mut state = self.0.state.lock().await;
         state.is_closed = true;
         state.record.renewals > 0
     }
 
-    /// Writes it as `change` leaves it, if that says so.
+    /// Changes the lease, and writes it if `change` returns true.
     async fn write(&self, change: impl FnOnce(&mut Record) -> bool + Send + 'static) -> Result<()> {
         let lease = self.clone();
-        // In a task of its own, since a write that was begun may come to its end though its future
-        // is dropped; `close` waits for it.
+        // In a separate task, so that dropping this future doesn't interrupt the write. `close` waits for it.
         let written = tokio::spawn(async move {
             let Inner { stage, state, .. } = &*lease.0;
             let mut state = state.lock().await;
@@ -182,16 +230,33 @@ impl Lease {
             let (name, manifest) =
                 (names::lease(&state.record.run_id), names::manifest(&state.record.run_id));
             stage.put(&name, Bytes::from(state.record.to_bytes()?)).await?;
-            // Whoever collected a detached run removed its lease, too, and must find none later.
+            // The next renewal tries again. A run without an entry is only not listed.
+            if let Err(error) = state.write_entry(stage, lease.age()).await {
+                let run_id = &state.record.run_id;
+                tracing::warn!("cargo hype ps does not list {run_id}: {}", error.report());
+            }
+            // A detached run may have been collected concurrently, together with its lease. Don't leave a new one
+            // behind.
             if state.is_staged && state.record.detached && !stage.has(&manifest).await? {
                 state.is_closed = true;
-                stage.remove(&[name]).await?;
+                stage.remove(&[name, names::live(&state.record.run_id)]).await?;
             }
             Ok(())
         });
-        written
-            .await
-            .unwrap_or_else(|error| Err(Error::runner("writing a lease broke down", error)))
+        written.await.unwrap_or_else(|error| Err(Error::runner("writing a lease panicked", error)))
+    }
+}
+
+impl State {
+    /// Writes the entry in the index of live runs, if it has changed.
+    async fn write_entry(&mut self, stage: &Stage, age: Duration) -> Result<()> {
+        let Some(entry) = self.entry.as_mut().filter(|_| !self.is_entry_written) else {
+            return Ok(());
+        };
+        entry.set_age(age);
+        stage.put(&names::live(&entry.run_id), Bytes::from(entry.to_bytes()?)).await?;
+        self.is_entry_written = true;
+        Ok(())
     }
 }
 
@@ -201,7 +266,7 @@ impl WeakLease {
     }
 }
 
-/// The lease that stands in `stage`, if any does.
+/// Reads the lease of a run, if there is one in `stage`.
 pub(crate) async fn find(stage: &Stage, run_id: &str) -> Result<Option<Record>> {
     match stage.get(&names::lease(run_id), Record::MAX_SIZE).await {
         Ok(bytes) => Ok(Some(Record::from_bytes(&bytes)?)),
@@ -210,26 +275,26 @@ pub(crate) async fn find(stage: &Stage, run_id: &str) -> Result<Option<Record>> 
     }
 }
 
-/// Another's lease, watched from outside.
+/// A watch of another owner's lease. It compares no clocks: a lease has expired if it is unchanged for its term.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct LeaseWatch {
     last: Option<(String, u64)>,
     since: Instant,
     term: Duration,
 }
 
-impl Watch {
-    /// Watches from `now` on; where there is no lease, it may take `term` until there is.
+impl LeaseWatch {
+    /// Starts watching at `now`. A missing lease may appear within `term`.
     pub(crate) fn new(now: Instant, term: Duration) -> Self {
         Self { last: None, since: now, term }
     }
 
-    /// Takes what stands there `now`, and says whether its owner is gone.
-    pub(crate) fn is_lapsed(&mut self, found: Option<&Record>, now: Instant) -> bool {
+    /// Records the lease that was found at `now`, and returns whether it has expired, so that its owner is gone.
+    pub(crate) fn update(&mut self, found: Option<&Record>, now: Instant) -> bool {
         if let Some(lease) = found {
-            let seen = Some((lease.owner.clone(), lease.renewals));
-            if seen != self.last {
-                (self.last, self.since, self.term) = (seen, now, lease.term());
+            let version = Some((lease.owner.clone(), lease.renewals));
+            if version != self.last {
+                (self.last, self.since, self.term) = (version, now, lease.term());
             }
         }
         now.duration_since(self.since) >= self.term
@@ -241,29 +306,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_that_renews_nothing_for_a_term_is_gone() {
+    fn unchanged_lease_expires_after_its_term() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut lease = Record::new("r-1", "train", "somebody", Duration::from_secs(10));
-        let mut watch = Watch::new(start, Duration::from_secs(60));
-        assert!(!watch.is_lapsed(None, at(59)));
-        assert!(!watch.is_lapsed(Some(&lease), at(61)));
-        assert!(!watch.is_lapsed(Some(&lease), at(70)));
+        let mut lease =
+            Record::new("r-1".parse().unwrap(), "train", "somebody", Duration::from_secs(10));
+        let mut watch = LeaseWatch::new(start, Duration::from_secs(60));
+        assert!(!watch.update(None, at(59)));
+        assert!(!watch.update(Some(&lease), at(61)));
+        assert!(!watch.update(Some(&lease), at(70)));
         lease.renewals += 1;
-        assert!(!watch.is_lapsed(Some(&lease), at(71)));
-        assert!(!watch.is_lapsed(Some(&lease), at(80)));
-        assert!(watch.is_lapsed(Some(&lease), at(81)));
+        assert!(!watch.update(Some(&lease), at(71)));
+        assert!(!watch.update(Some(&lease), at(80)));
+        assert!(watch.update(Some(&lease), at(81)));
         lease.owner = "another".into();
-        assert!(!watch.is_lapsed(Some(&lease), at(90)));
-        assert!(Watch::new(start, Duration::from_secs(60)).is_lapsed(None, at(60)));
+        assert!(!watch.update(Some(&lease), at(90)));
+        assert!(LeaseWatch::new(start, Duration::from_secs(60)).update(None, at(60)));
     }
 
     #[tokio::test]
-    async fn a_closed_lease_is_not_written() {
+    async fn closed_lease_is_not_written() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
-        let lease = Lease::new(&stage, "r-1", "train", TERM);
+        let lease = Lease::new(&stage, &"r-1".parse().unwrap(), "train", TERM);
         assert_eq!(find(&stage, "r-1").await.unwrap(), None);
         lease.renew().await;
         lease.detach().await.unwrap();
@@ -276,12 +342,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_detached_run_that_was_collected_gets_no_lease_again() {
+    async fn entry_in_the_index_lives_as_long_as_the_lease() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::in_directory(directory.path()).unwrap();
+        let entry = async || {
+            let read = stage.get(&names::live("r-1"), LiveRun::MAX_SIZE).await.ok()?;
+            Some(LiveRun::from_bytes(&read).unwrap())
+        };
+        let lease = Lease::new(&stage, &"r-1".parse().unwrap(), "train", TERM);
+        lease.add_to_index("models.wasm").await;
+        assert_eq!(entry().await, None);
+        lease.renew().await;
+        let of_staging = entry().await.unwrap();
+        assert_eq!((of_staging.component.as_str(), of_staging.place), ("models.wasm", None));
+        lease.mark_staged(Some("kubernetes:team")).await;
+        lease.renew().await;
+        assert_eq!(entry().await.unwrap().place.as_deref(), Some("kubernetes:team"));
+        lease.close().await;
+        stage.remove_run("r-1").await.unwrap();
+        assert_eq!(entry().await, None);
+    }
+
+    #[tokio::test]
+    async fn collected_detached_run_gets_no_new_lease() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
-        let lease = Lease::new(&stage, "r-1", "train", TERM);
-        lease.mark_staged().await;
+        let lease = Lease::new(&stage, &"r-1".parse().unwrap(), "train", TERM);
+        lease.mark_staged(None).await;
         lease.detach().await.unwrap();
         stage.remove_run("r-1").await.unwrap();
         lease.renew().await;
@@ -289,10 +377,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_detached_before_it_is_staged_keeps_its_lease() {
+    async fn run_detached_before_staging_keeps_its_lease() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
-        let lease = Lease::new(&stage, "r-1", "train", TERM);
+        let lease = Lease::new(&stage, &"r-1".parse().unwrap(), "train", TERM);
         lease.detach().await.unwrap();
         lease.renew().await;
         let found = find(&stage, "r-1").await.unwrap().unwrap();
@@ -300,13 +388,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_takes_a_detached_run_over_keeps_it_detached() {
+    async fn taken_over_run_remains_detached() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         stage.put(&names::manifest("r-1"), Bytes::new()).await.unwrap();
-        Lease::new(&stage, "r-1", "train", TERM).detach().await.unwrap();
+        Lease::new(&stage, &"r-1".parse().unwrap(), "train", TERM).detach().await.unwrap();
         let found = find(&stage, "r-1").await.unwrap();
-        let lease = Lease::new(&stage, "r-1", "unknown", TERM);
+        let lease = Lease::new(&stage, &"r-1".parse().unwrap(), "unknown", TERM);
         lease.take_over(found.as_ref()).await;
         lease.renew().await;
         let found = find(&stage, "r-1").await.unwrap().unwrap();

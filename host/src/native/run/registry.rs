@@ -1,7 +1,7 @@
-//! The live runs and their keys of one submitter, each dropped by its run's name.
+//! Registries of runs: each submitter has one, with its live runs, their keys, and the runs that it removed.
 //!
-//! A program may have several submitters, and one may attach to a run of another. So there is a list
-//! of all registries, which is as long as there are submitters.
+//! A program may have several submitters, and one may attach to a run of another. So a global list contains the
+//! registries of all submitters.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,15 +12,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::run::lease::WeakLease;
+use crate::run::log::Log;
 use crate::run::status::Status;
 
-/// The number of removed runs that a registry remembers.
-const REMEMBERED: usize = 10_000;
+/// The maximum number of removed runs that a registry remembers. After that, it forgets all of them.
+const MAX_REMOVED: usize = 10_000;
 
 static REGISTRIES: Mutex<Vec<Weak<Registry>>> = Mutex::new(Vec::new());
 
-/// A run that a submitter drives.
-pub(crate) struct KnownRun {
+/// A run that a submitter of this process drives.
+pub(crate) struct DrivenRun {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only control sockets report it"))]
+    pub(crate) function: String,
+    pub(crate) log: Log,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) lease: WeakLease,
     pub(crate) cancel: CancellationToken,
@@ -29,13 +33,13 @@ pub(crate) struct KnownRun {
 /// The registry of one submitter.
 #[derive(Default)]
 pub(crate) struct Registry {
-    runs: Mutex<HashMap<String, KnownRun>>,
+    runs: Mutex<HashMap<String, DrivenRun>>,
     keys: Mutex<HashMap<String, RunKey>>,
     removed: Mutex<HashSet<String>>,
 }
 
 impl Registry {
-    /// Returns a new registry, which [`all`] returns from now on.
+    /// Creates a registry and adds it to the global list.
     pub(crate) fn register() -> Arc<Self> {
         let registry = Arc::new(Self::default());
         let mut registries = lock(&REGISTRIES);
@@ -44,26 +48,26 @@ impl Registry {
         registry
     }
 
-    /// Returns the runs that this submitter drives, by their names.
-    pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<String, KnownRun>> {
+    /// Locks and returns the runs that this submitter drives, by their ids.
+    pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<String, DrivenRun>> {
         lock(&self.runs)
     }
 
-    /// Returns the keys of runs whose values may still be asked for, by the runs' names.
+    /// Locks and returns the keys of runs whose values are not collected yet, by the runs' ids.
     pub(crate) fn keys(&self) -> MutexGuard<'_, HashMap<String, RunKey>> {
         lock(&self.keys)
     }
 
-    /// Remembers that the objects of a run are being removed.
+    /// Records that this submitter removes, or has removed, the staged objects of a run.
     pub(crate) fn remember_removed(&self, run_id: &str) {
         let mut removed = lock(&self.removed);
-        if removed.len() >= REMEMBERED {
+        if removed.len() >= MAX_REMOVED {
             removed.clear();
         }
         removed.insert(run_id.to_owned());
     }
 
-    /// Returns whether this submitter removed the objects of a run.
+    /// Returns whether this submitter removes, or has removed, the staged objects of a run.
     pub(crate) fn has_removed(&self, run_id: &str) -> bool {
         lock(&self.removed).contains(run_id)
     }

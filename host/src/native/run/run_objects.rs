@@ -1,18 +1,19 @@
-//! What a run has in the stage, and how that goes again.
+//! Objects of a run in the stage, and their removal.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hype_stage::Stage;
-use hype_wire::{End, Outcome, Payload, names};
+use hype_wire::{Outcome, names};
 
 use crate::error::Result;
 use crate::run::keys;
 use crate::run::lease::Lease;
 use crate::run::registry::Registry;
 
-/// The objects of one run. Clones are one list.
+/// The objects of one run. Clones share one list.
 ///
-/// As long as it isn't certain what there is, the stage is asked.
+/// Until [`record_objects`](Self::record_objects) is called, the names are unknown and a removal lists the stage.
 #[derive(Debug, Clone)]
 pub(crate) struct RunObjects {
     run_id: String,
@@ -20,6 +21,10 @@ pub(crate) struct RunObjects {
     lease: Lease,
     registry: Arc<Registry>,
     names: Arc<Mutex<Option<Vec<String>>>>,
+    /// Whether they remain in the stage, since the run was detached from this program.
+    is_kept: Arc<AtomicBool>,
+    /// They remain, too, while this is true.
+    keeper: Arc<OnceLock<Arc<AtomicBool>>>,
 }
 
 impl RunObjects {
@@ -35,38 +40,72 @@ impl RunObjects {
             lease: lease.clone(),
             registry: Arc::clone(registry),
             names: Arc::default(),
+            is_kept: Arc::default(),
+            keeper: Arc::default(),
         }
     }
 
-    /// Takes what the submitter `staged` and the outcome called `name` for all that there is, the
-    /// first attempt having ended with it.
-    pub(crate) fn are_known(&self, staged: &[String], name: &str, outcome: &Outcome) {
-        let mut known = staged.to_vec();
-        known.push(name.to_owned());
-        if let End::Value(Payload::Staged { name, .. }) = &outcome.end {
-            known.push(name.clone());
+    /// Records the names of all objects of a run that ended with its first attempt: those of `staged`, and the
+    /// `outcome` called `name` with its value and log. The names of these follow from the run and its attempt, never from
+    /// the outcome's own text.
+    pub(crate) fn record_objects(&self, staged: &[String], name: &str, outcome: &Outcome) {
+        let mut objects = staged.to_vec();
+        objects.push(name.to_owned());
+        if outcome.staged_result().is_some() {
+            objects.push(names::result(&self.run_id, outcome.attempt));
         }
         if outcome.log.is_some() {
-            known.push(names::log(&self.run_id, outcome.attempt));
+            objects.push(names::log(&self.run_id, outcome.attempt));
         }
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(objects);
     }
 
-    /// Takes the manifest away from a run that may still go on, so that whoever runs it knows that nobody wants its
-    /// outcome any more.
+    /// Lets all objects remain in the stage.
+    pub(crate) fn keep(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets all objects remain in the stage while `keeper` is true. Only the first call has an effect.
+    pub(crate) fn keep_while(&self, keeper: Arc<AtomicBool>) {
+        self.keeper.get_or_init(|| keeper);
+    }
+
+    /// Ends what [`keep_while`](Self::keep_while) began.
+    pub(crate) fn release(&self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether all objects remain in the stage.
+    pub(crate) fn are_kept(&self) -> bool {
+        let by_keeper = self.keeper.get().is_some_and(|keeper| keeper.load(Ordering::Relaxed));
+        by_keeper || self.is_kept.load(Ordering::Relaxed)
+    }
+
+    /// Removes the manifest of a run that may still be running. Its runner process then knows that the outcome is not
+    /// needed any more.
     pub(crate) async fn withdraw(&self) -> Result<()> {
-        if self.names.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            // It has ended.
+        let has_ended = self.names.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if has_ended || self.are_kept() {
             return Ok(());
         }
         Ok(self.stage.remove(&[names::manifest(&self.run_id)]).await?)
     }
 
-    /// Removes all of them, and forgets the run's key, which is of no more use.
-    pub(crate) async fn remove(&self) -> Result<()> {
+    /// Announces to this process that the run is being removed, so that it doesn't attach to it any more.
+    pub(crate) fn announce_removal(&self) {
         keys::forget(&self.run_id);
         self.registry.remember_removed(&self.run_id);
+    }
+
+    /// Removes all objects and the run's key.
+    pub(crate) async fn remove(&self) -> Result<()> {
         let has_lease = self.lease.close().await;
+        if self.are_kept() {
+            return Ok(());
+        }
+        self.announce_removal();
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match names.filter(|_| !has_lease) {
             Some(names) => Ok(self.stage.remove(&names).await?),

@@ -1,48 +1,77 @@
-//! Takes closures, gives values.
+//! Submitters, which run closures and return their values.
 
+#[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
+mod open;
 mod spawn;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use hype_stage::{Collected, Removal, Stage};
+use hype_stage::{CollectMode, CollectReport, Stage};
 use serde::de::DeserializeOwned;
 
 use crate::call::closure::Closure;
 use crate::cleanup::background::Background;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
+use crate::configuration::Configuration;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::run::driver::Core;
+use crate::map::staged::keys;
+use crate::run::control;
+use crate::run::driver::Dispatcher;
+use crate::run::key_store::KeyStore;
 use crate::run::lease;
 use crate::run::registry::Registry;
-use crate::runner::{Runner, StageSecret};
+use crate::runner::{CollectedLeftovers, Runner, StageSecret};
 use crate::staging::upload::Uploads;
 
-/// Takes closures and gives values: a stage, and a runner. Cloning is cheap.
+/// Runs closures by a [`Runner`], through a [`Stage`], and returns their values. Cloning is cheap.
 ///
-/// What it makes outside this process it removes, at the latest when its last clone goes, which
-/// waits for that up to 10 seconds; [`close`](Self::close) does it in time and tells of errors.
+/// A submitter removes everything that it creates outside this process, at the latest when its last clone is dropped.
+/// The drop waits for that for up to 10 seconds. [`close`](Self::close) waits without a timeout and returns errors.
+///
+/// ```no_run
+/// # #[hype::function]
+/// # fn example(arg: String) -> String { arg }
+/// # async fn run() -> hype::Result<()> {
+/// let submitter = hype::Submitter::ambient()?;
+/// let env = hype::RunEnvironment::new();
+/// println!("{}", submitter.submit(example("hello".into()), &env).await?);
+/// submitter.close().await
+/// # }
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 pub struct Submitter {
     inner: Arc<Inner>,
     is_strict: bool,
     stage_secret: Option<StageSecret>,
+    /// The settings that chose this submitter; `None` if the program did.
+    configuration: Option<Arc<Configuration>>,
 }
 
 struct Inner {
-    core: Arc<Core>,
-    /// It goes last: it is what removes what the runs and the core made.
+    dispatcher: Arc<Dispatcher>,
+    /// Whether the socket for other processes of this user is being served.
+    is_served: Once,
+    /// Dropped last, since its thread removes everything that runs and the dispatcher created.
     background: Background,
 }
 
 impl Submitter {
-    /// A submitter of these two parts.
+    /// Creates a submitter with this stage and runner.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "local")] {
+    /// let stage = hype::Stage::open("file:///tmp/stage").unwrap();
+    /// let submitter = hype::Submitter::new(stage, hype::LocalRunner::new().unwrap()).unwrap();
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when there is no thread left.
+    /// [`Runner`](crate::ErrorKind::Runner) when no thread can be started.
     pub fn new(stage: Stage, runner: impl Runner) -> Result<Self> {
         Self::with_lease_term(stage, runner, lease::TERM)
     }
@@ -52,173 +81,203 @@ impl Submitter {
         runner: impl Runner,
         lease_term: Duration,
     ) -> Result<Self> {
-        let background = Background::start()
-            .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
-        let owned = Owned::of_submitter(&background);
-        let core = Arc::new(Core {
-            stage,
-            description: runner.description(),
-            runner: Box::new(runner),
-            uploads: Uploads::default(),
-            lease_term,
-            owned,
-            registry: Registry::register(),
-        });
-        let inner = Arc::new(Inner { core, background });
-        Ok(Self { inner, is_strict: false, stage_secret: None })
+        Self::with_boxed_runner(stage, Box::new(runner), lease_term)
     }
 
-    /// Changes the term of leases, before anything is submitted.
+    pub(crate) fn with_boxed_runner(
+        stage: Stage,
+        runner: Box<dyn Runner>,
+        lease_term: Duration,
+    ) -> Result<Self> {
+        let background = Background::start()
+            .map_err(|error| Error::runner("cannot start a thread for runs", error))?;
+        let cleanup = CleanupList::of_submitter(&background);
+        let dispatcher = Arc::new(Dispatcher {
+            stage,
+            description: runner.description(),
+            runner,
+            uploads: Uploads::default(),
+            lease_term,
+            cleanup,
+            registry: Registry::register(),
+        });
+        let inner = Arc::new(Inner { dispatcher, is_served: Once::new(), background });
+        Ok(Self { inner, is_strict: false, stage_secret: None, configuration: None })
+    }
+
+    /// Sets the configuration that chose this submitter, which errors of runs name.
+    pub(crate) fn with_configuration(mut self, configuration: Configuration) -> Self {
+        self.configuration = Some(Arc::new(configuration));
+        self
+    }
+
+    pub(crate) fn runner(&self) -> &dyn Runner {
+        &*self.inner.dispatcher.runner
+    }
+
+    /// Returns where runs are, for messages: "in Docker".
+    pub(crate) fn location(&self) -> &str {
+        &self.inner.dispatcher.description.location
+    }
+
+    /// Changes the term of leases. It must be called before the first submission.
     pub(crate) fn set_lease_term(&mut self, lease_term: Duration) -> Result<()> {
-        let inner = Arc::get_mut(&mut self.inner);
-        let core = inner.and_then(|inner| Arc::get_mut(&mut inner.core));
-        core.ok_or_else(|| Error::input("the submitter is in use"))?.lease_term = lease_term;
+        let dispatcher = Arc::get_mut(&mut self.inner)
+            .and_then(|inner| Arc::get_mut(&mut inner.dispatcher))
+            .ok_or_else(|| Error::input("the submitter is in use"))?;
+        dispatcher.lease_term = lease_term;
         Ok(())
     }
 
-    /// Runs closures in this process, through a stage in the user's cache directory, or where that
-    /// cannot be written to, in a directory of this user among the temporary files.
+    /// Collects garbage in the stage: removes orphaned runs that are older than `age`, which must be at least
+    /// [`MIN_COLLECT_AGE`](crate::stage::MIN_COLLECT_AGE), and blobs that no run needs. Detached runs are kept. Other
+    /// programs may submit at the same time. The keys that this user has of removed maps are deleted, too.
+    ///
+    /// ```no_run
+    /// # async fn run(submitter: hype::Submitter) -> hype::Result<()> {
+    /// use hype::stage::CollectMode;
+    /// use std::time::Duration;
+    ///
+    /// let week = Duration::from_secs(7 * 24 * 60 * 60);
+    /// let report = submitter.collect(week, CollectMode::DryRun).await?;
+    /// println!("{report:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When neither can be had, or this machine can't run WebAssembly.
-    #[cfg(feature = "local")]
-    pub fn local() -> Result<Self> {
-        Self::local_in(Stage::in_directory(&crate::staging::local_stage::directory()?)?)
+    /// [`Stage`](crate::ErrorKind::Stage) when the stage can't be listed, read or written.
+    pub async fn collect(&self, age: Duration, mode: CollectMode) -> Result<CollectReport> {
+        let mut report = self.stage().collect(age, mode).await?;
+        if mode == CollectMode::Delete {
+            let (of_user, url) = (KeyStore::of_user(), self.stage().url());
+            let failures = keys::delete_of_removed(&of_user, url, &report.runs).await;
+            report.failures.extend(failures);
+        }
+        Ok(report)
     }
 
-    /// Runs closures in this process, through the stage at a URL, such as `file:///directory` or,
-    /// with the feature of its provider, `gs://bucket/prefix`. A directory is made if absent.
+    /// Rejects unverified outcomes instead of logging a warning.
     ///
-    /// # Errors
+    /// An attacker who can write to the stage could forge an outcome. The outcomes of runs that this program started
+    /// are verified by their runner, those of attached runs by the run's key, if the runner or this process still has
+    /// it.
     ///
-    /// When there can be no such stage, or this machine can't run WebAssembly.
-    #[cfg(feature = "local")]
-    pub fn local_with(staging: &str) -> Result<Self> {
-        Self::local_in(Stage::open_or_make(staging)?)
-    }
-
-    #[cfg(feature = "local")]
-    fn local_in(stage: Stage) -> Result<Self> {
-        Self::new(stage, crate::runner::LocalRunner::new()?)
-    }
-
-    /// Runs closures in containers of the Docker daemon that the `docker` command would use, through
-    /// the same stage as [`local`](Self::local), which the containers are shown.
-    ///
-    /// # Errors
-    ///
-    /// When there is no directory for a stage, or variables and files say of no daemon that can be
-    /// used.
-    #[cfg(feature = "docker")]
-    pub fn docker() -> Result<Self> {
-        let stage = Stage::in_directory(&crate::staging::local_stage::directory()?)?;
-        Self::new(stage, crate::runner::DockerRunner::new()?)
-    }
-
-    /// The same through the stage at a URL, such as `gs://bucket/prefix`; see
-    /// [`with_stage_secret`](Self::with_stage_secret).
-    ///
-    /// # Errors
-    ///
-    /// When there can be no such stage, or variables and files say of no daemon that can be used.
-    #[cfg(feature = "docker")]
-    pub fn docker_with(staging: &str) -> Result<Self> {
-        Self::new(Stage::open_or_make(staging)?, crate::runner::DockerRunner::new()?)
-    }
-
-    /// Runs closures in Pods of the cluster that `kubectl` would use, through the stage that
-    /// `HYPE_STAGING` or `hype.toml` name.
-    ///
-    /// # Errors
-    ///
-    /// When they name none, or there can be no such stage.
-    #[cfg(feature = "kubernetes")]
-    pub fn kubernetes() -> Result<Self> {
-        Self::kubernetes_with(&crate::configuration::Configuration::here()?.bucket()?)
-    }
-
-    /// The same through the stage at a URL, such as `gs://bucket/prefix`. For another context or
-    /// namespace give [`new`](Self::new) a [`KubernetesRunner`](crate::KubernetesRunner).
-    ///
-    /// # Errors
-    ///
-    /// When there can be no such stage.
-    #[cfg(feature = "kubernetes")]
-    pub fn kubernetes_with(staging: &str) -> Result<Self> {
-        Self::new(Stage::open_or_make(staging)?, crate::runner::KubernetesRunner::new()?)
-    }
-
-    /// Runs closures in Pods of a cluster of Google's, through the stage at a URL such as
-    /// `gs://bucket/prefix`; see [`KubernetesRunner::gke`](crate::KubernetesRunner::gke).
-    ///
-    /// # Errors
-    ///
-    /// As there, and when there can be no such stage.
-    #[cfg(all(feature = "kubernetes", feature = "gcs"))]
-    pub async fn gke(project: &str, location: &str, cluster: &str, staging: &str) -> Result<Self> {
-        let runner = crate::KubernetesRunner::gke(project, location, cluster).await?;
-        Self::new(Stage::open_or_make(staging)?, runner)
-    }
-
-    /// Removes the runs that are older than `age` (at least [`LEAST_AGE`](crate::stage::LEAST_AGE)) and
-    /// were not detached, and the blobs that no run needs any more, while others may go on
-    /// submitting.
-    ///
-    /// # Errors
-    ///
-    /// [`Stage`](crate::ErrorKind::Stage) when it can't be listed, read or written.
-    pub async fn collect(&self, age: Duration, removal: Removal) -> Result<Collected> {
-        Ok(self.stage().collect(age, removal).await?)
-    }
-
-    /// Refuses outcomes that nobody vouches for, rather than to warn of them.
-    ///
-    /// Whoever can write to the stage could have written an outcome. Those of the runs that this
-    /// program drives are vouched for by their runner, and those that it attaches to by the run's
-    /// key, where the runner or this process still has it.
+    /// ```no_run
+    /// # async fn run() -> hype::Result<()> {
+    /// let submitter = hype::Submitter::ambient()?.with_strict_results();
+    /// let score = submitter.attach::<f64>("hype-run-tizxijbai4").wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_strict_results(mut self) -> Self {
         self.is_strict = true;
         self
     }
 
-    /// Lets `hype-run` reach the stage with the secret called `name`, whose files stand at the absolute
-    /// path `path` for it alone: closures see neither them nor variables that name them. A file
-    /// `key.json` in it is a key of Google's.
+    /// Sets the secret with which `hype-run` accesses the stage. Its files are mounted at the absolute path `path`, and
+    /// hidden from closures together with the variables that name them. A file `key.json` in it is a Google service
+    /// account key.
     ///
-    /// That is for runs in containers. Those in this process reach the stage as this process does.
+    /// Only runs in containers use it. Runs in this process use the credentials of this process.
+    ///
+    /// ```no_run
+    /// let submitter = hype::Submitter::ambient()?.with_stage_secret("stage-key", "/secrets/stage");
+    /// # hype::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn with_stage_secret(mut self, name: impl Into<String>, path: impl Into<String>) -> Self {
         self.stage_secret = Some(StageSecret { name: name.into(), path: path.into() });
         self
     }
 
-    /// Removes what submitters that are gone left with the runner, such as containers and volumes,
-    /// once it has expired, and gives the names of it. What belongs to runs that [`collect`](Self::collect) keeps stays.
+    /// Removes expired leftovers of other submitters outside the stage: containers or Pods, volumes, and on this machine
+    /// the sockets and keys of this user's processes. Returns what it removed, what it kept and why, and what failed: a
+    /// failure stops only the removal that it concerns. Leftovers of runs that [`collect`](Self::collect) keeps are not
+    /// removed.
+    ///
+    /// ```no_run
+    /// # async fn run(submitter: hype::Submitter) -> hype::Result<()> {
+    /// use hype::stage::CollectMode;
+    ///
+    /// let leftovers = submitter.collect_leftovers(CollectMode::DryRun).await?;
+    /// for name in leftovers.removed {
+    ///     println!("would remove {name}");
+    /// }
+    /// for kept in leftovers.kept {
+    ///     println!("would keep {}, since {}", kept.name, kept.reason);
+    /// }
+    /// for error in leftovers.failures {
+    ///     println!("{}", error.report());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed,
-    /// [`Stage`](crate::ErrorKind::Stage) when the stage can't be listed or read.
-    pub async fn collect_leftovers(&self, removal: Removal) -> Result<Vec<String>> {
-        let kept = self.stage().kept_runs().await?;
-        self.inner.core.runner.collect(removal, &kept).await
+    /// [`Runner`](crate::ErrorKind::Runner) when the submitter's thread has ended.
+    pub async fn collect_leftovers(&self, mode: CollectMode) -> Result<CollectedLeftovers> {
+        let mut collected =
+            self.on_thread(async move { Ok(control::collect_sockets(mode).await) }).await?;
+        // Without the stage, no run is known to be an orphan.
+        match self.stage().kept_runs().await {
+            Ok(kept) => {
+                collected.record(self.inner.dispatcher.runner.collect(mode, &kept).await);
+            }
+            Err(error) => collected.failures.push(error.into()),
+        }
+        collected.record(keys::collect(KeyStore::of_user(), self.stage(), mode).await);
+        Ok(collected)
     }
 
-    /// What artefacts and results go through.
+    /// Returns the stage.
+    ///
+    /// ```no_run
+    /// println!("{}", hype::Submitter::ambient()?.stage().url());
+    /// # hype::Result::Ok(())
+    /// ```
     pub fn stage(&self) -> &Stage {
-        &self.inner.core.stage
+        &self.inner.dispatcher.stage
     }
 
-    /// Runs `closure` in `env` and gives its value. Dropping the future cancels the run.
+    pub(crate) fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.inner.dispatcher
+    }
+
+    /// Waits until everything that ended runs created is removed.
+    pub(crate) async fn wait_for_removals(&self) {
+        self.inner.background.worker().wait_for_removals().await;
+    }
+
+    /// Runs `work` on the submitter's thread until it ends or the submitter is dropped.
+    pub(crate) fn spawn_on_thread(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.background.spawn(work);
+    }
+
+    /// Runs `closure` in `env`, and returns its value. Dropping the future cancels the run.
     ///
-    /// The future borrows nothing, so that many can be spawned or joined.
+    /// The future borrows nothing, so that many futures can be spawned or joined.
+    ///
+    /// ```no_run
+    /// # #[hype::function]
+    /// # fn example(arg: String) -> String { arg }
+    /// # async fn run(submitter: hype::Submitter) -> hype::Result<()> {
+    /// let env = hype::RunEnvironment::new().with_retries(3);
+    /// let greeting = submitter.submit(example("hello".into()), &env).await?;
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::kind`] says who can do something about it, [`Error::failure`] how the closure
-    /// ended.
+    /// [`Failed`](crate::ErrorKind::Failed) when the closure ends without a value, [`Lost`](crate::ErrorKind::Lost)
+    /// when the run ends without an outcome, [`Input`](crate::ErrorKind::Input) when the component, the arguments or
+    /// the environment are invalid, [`Stage`](crate::ErrorKind::Stage) or [`Runner`](crate::ErrorKind::Runner) when one
+    /// of them fails.
     pub fn submit<T: DeserializeOwned + 'static>(
         &self,
         closure: Closure<T>,
@@ -228,33 +287,40 @@ impl Submitter {
         async move { submitter.spawn(closure, &env).wait().await }
     }
 
-    /// Removes what this submitter made outside this process and still has, such as transient
-    /// volumes, and waits until nothing is there any more of the runs that have ended, and until those that are being
-    /// [detached](crate::Run::detach) need this program no more.
+    /// Removes everything that this submitter created outside this process, such as transient volumes. Waits until the
+    /// objects of ended runs are removed, and until runs that are being [detached](crate::Run::detach) don't need this
+    /// program any more.
+    ///
+    /// ```no_run
+    /// # async fn run(submitter: hype::Submitter) -> hype::Result<()> {
+    /// submitter.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When something of the submitter's own could not be removed.
+    /// The error of the first failed removal of an object of the submitter. Failed removals of runs are logged.
     pub async fn close(self) -> Result<()> {
         let worker = self.inner.background.worker();
-        worker.nothing_pending().await;
-        worker.nothing_to_remove().await;
-        self.inner.core.owned.remove().await
+        worker.wait_for_pending().await;
+        worker.wait_for_removals().await;
+        self.inner.dispatcher.cleanup.remove().await
     }
 }
 
 impl fmt::Debug for Submitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Core { stage, description, .. } = &*self.inner.core;
-        write!(f, "Submitter({}, {})", description.place, stage.url())
+        let Dispatcher { stage, description, .. } = &*self.inner.dispatcher;
+        write!(f, "Submitter({}, {})", description.location, stage.url())
     }
 }
 
-/// [`Submitter::new`] with another term of leases, for tests of what happens when one runs out.
+/// Creates a submitter with another term of leases, for tests of expired leases.
 ///
 /// # Errors
 ///
-/// As there.
+/// The errors of [`Submitter::new`].
 pub fn submitter_with_lease_term(
     stage: Stage,
     runner: impl Runner,
@@ -269,15 +335,15 @@ mod tests {
     use crate::run::handle::Run;
 
     #[test]
-    fn handles_go_anywhere() {
-        fn anywhere<T: Clone + Send + Sync + 'static>() {}
-        fn spawned<T: Send + 'static>(_: T) {}
-        anywhere::<Closure<std::rc::Rc<()>>>();
-        anywhere::<Submitter>();
-        anywhere::<RunEnvironment>();
-        spawned::<Option<Run<std::rc::Rc<()>>>>(None);
+    fn handles_are_send_and_static() {
+        fn assert_shareable<T: Clone + Send + Sync + 'static>() {}
+        fn assert_send<T: Send + 'static>(_: T) {}
+        assert_shareable::<Closure<std::rc::Rc<()>>>();
+        assert_shareable::<Submitter>();
+        assert_shareable::<RunEnvironment>();
+        assert_send::<Option<Run<std::rc::Rc<()>>>>(None);
         let _submit = |submitter: Submitter, closure: Closure<String>, env: &RunEnvironment| {
-            spawned(submitter.submit(closure, env));
+            assert_send(submitter.submit(closure, env));
         };
     }
 }

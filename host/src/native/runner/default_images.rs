@@ -1,29 +1,29 @@
-//! The image of a container where neither closure nor environment names one.
+//! The default container images, for runs whose closure and environment name none.
 
 use crate::environment::RunEnvironment;
 
-/// The image that the user chose, or those of this very version.
+/// The image that the user configured, or hype's own images of this version.
 #[derive(Debug, Clone)]
 pub(crate) struct DefaultImages {
     plain: String,
-    /// There are no commands in the plain one of ours.
+    /// An image with commands, which hype's plain image lacks.
     with_commands: String,
 }
 
 impl DefaultImages {
-    /// The one that the user chose, if they did.
-    pub(crate) fn new(chosen: Option<String>) -> Self {
+    /// Creates the defaults; `configured` replaces both of them.
+    pub(crate) fn new(configured: Option<&str>) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let or_else = |ours| chosen.clone().unwrap_or(ours);
+        let chosen_or = |ours| configured.map_or(ours, str::to_owned);
         Self {
-            plain: or_else(format!("spotify/hype:{version}")),
-            with_commands: or_else(format!("spotify/hype:{version}-debian")),
+            plain: chosen_or(format!("spotify/hype:{version}")),
+            with_commands: chosen_or(format!("spotify/hype:{version}-debian")),
         }
     }
 
-    /// That for `env`, where `named` isn't another.
-    pub(crate) fn image<'a>(&'a self, named: Option<&'a str>, env: &RunEnvironment) -> &'a str {
-        named.unwrap_or(match env.commands() {
+    /// Returns `requested`, else the default image for `env`.
+    pub(crate) fn image<'a>(&'a self, requested: Option<&'a str>, env: &RunEnvironment) -> &'a str {
+        requested.unwrap_or(match env.commands() {
             [] => &self.plain,
             _ => &self.with_commands,
         })
@@ -35,14 +35,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_have_an_image_with_commands_in_it() {
+    fn granted_commands_select_the_debian_image() {
         let plain = RunEnvironment::new();
         let commands = plain.allow_command("uname");
         let ours = DefaultImages::new(None);
         assert_eq!(ours.image(None, &plain), "spotify/hype:0.1.0");
         assert_eq!(ours.image(None, &commands), "spotify/hype:0.1.0-debian");
-        let chosen = DefaultImages::new(Some("a/b:1".into()));
-        assert_eq!(chosen.image(None, &commands), "a/b:1");
-        assert_eq!(chosen.image(Some("c"), &commands), "c");
+        let configured = DefaultImages::new(Some("a/b:1"));
+        assert_eq!(configured.image(None, &commands), "a/b:1");
+        assert_eq!(configured.image(Some("c"), &commands), "c");
     }
 }

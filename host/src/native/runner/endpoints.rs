@@ -1,12 +1,11 @@
-//! The variables by which a provider's clients find its service, for `hype-run` elsewhere to find the
-//! same.
+//! The variables that lead clients of a storage provider to its service, forwarded to `hype-run` in containers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hype_stage::Provider;
 
-/// What this process says of where a stage's provider is; none of it is a key.
+/// The endpoint variables and settings of this process for the provider of a stage, without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     endpoints: BTreeMap<&'static str, String>,
@@ -14,28 +13,27 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// That for the stage at `url`, where this process has these variables; none where `url` is no
-    /// provider's.
+    /// Collects the variables for the stage at `url`; `None` if the URL belongs to no provider.
     pub(crate) fn of(url: &str, variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let provider = Provider::of(url)?;
         let endpoints = provider.endpoints(&variable);
         Some(Self { endpoints, settings: provider.settings(variable) })
     }
 
-    /// The variable that names this very machine, and its value.
+    /// Returns the variable that names a loopback address, with its value.
     pub(crate) fn on_loopback(&self) -> Option<(&'static str, &str)> {
         let mut endpoints = self.endpoints.iter().map(|(name, value)| (*name, value.as_str()));
         endpoints.find(|(_, value)| is_loopback(value))
     }
 
-    /// All of them.
+    /// Returns all variables.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let all = self.endpoints.iter().chain(&self.settings);
         all.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 }
 
-/// Whether `endpoint`, a URL or a host with a port, is this very machine.
+/// Returns whether `endpoint`, a URL or `HOST:PORT`, is a loopback address.
 pub(crate) fn is_loopback(endpoint: &str) -> bool {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();

@@ -1,19 +1,35 @@
-//! The mounts of a runner whose processes are on this machine: volumes and secrets are directories.
+//! Mounts for runners whose processes are on this machine: volumes and secrets are directories.
 
 use std::path::PathBuf;
 
-use hype_stage::Removal;
+use hype_stage::CollectMode;
 
-use super::secrets::{Secrets, shown};
+use super::CollectedLeftovers;
+use super::mount::host_mount;
+use super::secrets::Secrets;
 use super::volumes::Volumes;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::environment::mount::{Source, VolumeMount};
 use crate::error::{Error, Result};
 use hype_wire::{Access, Mount};
 
-/// Directories of this machine that stand for volumes and secrets, for a runner whose processes are on this
-/// machine.
+/// Volumes and secrets as directories, for a runner whose processes are on this machine.
+///
+/// ```
+/// use hype::Result;
+/// use hype::RunEnvironment;
+/// use hype::runner::{CleanupList, HostMounts, Mount};
+///
+/// /// Implements `Runner::mounts`.
+/// fn mounts(host: &HostMounts, env: &RunEnvironment, cleanup: &CleanupList) -> Result<Vec<Mount>> {
+///     host.mounts(env, cleanup)
+/// }
+///
+/// let mut host = HostMounts::of_user("MyRunner");
+/// host.set_volumes("/var/tmp/volumes");
+/// host.set_secrets("/etc/hype/secrets");
+/// ```
 #[derive(Debug)]
 pub struct HostMounts {
     volumes: Option<Volumes>,
@@ -23,9 +39,9 @@ pub struct HostMounts {
 }
 
 impl HostMounts {
-    /// Returns the directories of this user: volumes below `hype/volumes` of the user's data, secrets below
-    /// `hype/secrets` of the user's configuration. `runner` is the name of the runner's type, whose
-    /// `with_volumes` and `with_secrets` messages advise.
+    /// Returns the default directories of this user: volumes in `hype/volumes` of the user's data directory, secrets in
+    /// `hype/secrets` of the user's configuration directory. Hints name the methods `with_volumes` and `with_secrets`
+    /// of the type `runner`.
     pub fn of_user(runner: &'static str) -> Self {
         let volumes = dirs::data_local_dir()
             .map(|directory| Volumes::new(directory.join("hype").join("volumes")));
@@ -33,47 +49,49 @@ impl HostMounts {
         Self { volumes, secrets, runner }
     }
 
-    /// Keeps volumes below `directory`.
+    /// Sets the directory of volumes.
     pub fn set_volumes(&mut self, directory: impl Into<PathBuf>) {
         self.volumes = Some(Volumes::new(directory.into()));
     }
 
-    /// Looks for secrets below `directory`: the files of the secret `gcp-key` are in `gcp-key` there.
+    /// Sets the directory of secrets: the files of the secret `gcp-key` are in its subdirectory `gcp-key`.
     pub fn set_secrets(&mut self, directory: impl Into<PathBuf>) {
         self.secrets.set_directory(directory.into());
     }
 
-    /// Returns the mounts of `env`, with their volumes made. Registers transient volumes with `owned`, the
-    /// submitter's.
+    /// Creates the volumes of `env` and returns all its mounts. Registers transient volumes with `cleanup`, the
+    /// submitter's list.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when one of them can't be had.
-    pub fn mounts(&self, env: &RunEnvironment, owned: &Owned) -> Result<Vec<Mount>> {
-        let mounts = env.mounts().iter().map(|mount| self.mount(mount, owned));
+    /// [`Input`](crate::ErrorKind::Input) if a secret or directory is missing, or a volume exists with another class or
+    /// size.
+    pub fn mounts(&self, env: &RunEnvironment, cleanup: &CleanupList) -> Result<Vec<Mount>> {
+        let mounts = env.mounts().iter().map(|mount| self.mount(mount, cleanup));
         let secrets = env.secrets().iter().map(|(path, name)| self.secret(name, path));
         mounts.chain(secrets).collect()
     }
 
-    /// Removes transient volumes whose programs are gone, killed for example, and returns their names.
+    /// Garbage-collects the transient volumes of programs that ended without cleanup.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when they can't be listed or removed.
-    pub fn collect(&self, removal: Removal) -> Result<Vec<String>> {
-        self.volumes.as_ref().map_or_else(|| Ok(Vec::new()), |volumes| volumes.collect(removal))
+    /// [`Runner`](crate::ErrorKind::Runner) if volumes can't be listed.
+    pub fn collect(&self, mode: CollectMode) -> Result<CollectedLeftovers> {
+        let none = || Ok(CollectedLeftovers::default());
+        self.volumes.as_ref().map_or_else(none, |volumes| volumes.collect(mode))
     }
 
-    fn mount(&self, mount: &VolumeMount, owned: &Owned) -> Result<Mount> {
+    fn mount(&self, mount: &VolumeMount, cleanup: &CleanupList) -> Result<Mount> {
         let directory = match &mount.source {
             Source::Directory(directory) => directory.clone(),
-            Source::Volume(request) => self.volumes()?.directory(request, owned)?,
+            Source::Volume(request) => self.volumes()?.directory(request, cleanup)?,
         };
-        shown(&directory, &mount.path, mount.access)
+        host_mount(&directory, &mount.path, mount.access)
     }
 
     fn secret(&self, name: &str, path: &str) -> Result<Mount> {
-        shown(&self.secrets.directory(name, path)?, path, Access::ReadOnly)
+        host_mount(&self.secrets.directory(name, path)?, path, Access::ReadOnly)
     }
 
     fn volumes(&self) -> Result<&Volumes> {

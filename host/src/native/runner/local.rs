@@ -1,33 +1,64 @@
-//! Runs closures in this process, by the same function that `hype-run` calls in a container.
+//! Runs closures in this process, through the function that the `hype-run` command calls, too.
 
-use std::collections::{BTreeSet, HashMap};
+mod items;
+mod running;
+mod threads;
+mod worker_program;
+
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use hype_run::{CancellationToken, Executor, Output, Request, Stream, Variables};
-use hype_stage::Removal;
+use hype_run::{
+    CancellationToken, CommandIsolation, CommandRoom, Executor, GuestOutput, NoNamespaces,
+    Platform, RunRequest, Stream, Target, Variables,
+};
+use hype_stage::CollectMode;
 use hype_wire::Mount;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
+use self::running::AllRunning;
+use self::threads::Threads;
 use super::host_mounts::HostMounts;
-use super::{Attempt, Description, Plan, PlanRequest, Proof, Runner, Voucher, is_driven_here};
+use super::{
+    Attempt, CollectedLeftovers, Completion, Description, FoundProcesses, ItemRunner, LogMode,
+    Plan, PlanRequest, Proof, Runner, is_driven_here, local_check, local_leftovers,
+};
 use crate::blocking_task::blocking;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
+use crate::doctor::Reporter;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::run::log::{Log, LogStream};
+use crate::staging::compiler::compiler;
 
-/// How many closures run at once for each core; some of them wait.
+/// The maximum number of concurrent closures for each core. It is above 1 since closures may wait for I/O.
 const PER_CORE: usize = 8;
 
-/// Runs closures in this process, each in a sandbox of its own. Cloning is cheap.
+/// The variable that keeps closures in this process instead of worker processes, if its value is 0.
+const WORKERS_VARIABLE: &str = "HYPE_LOCAL_WORKERS";
+
+/// Runs closures in this process, each in its own sandbox. Cloning is cheap.
 ///
-/// What a closure writes to its standard output and error goes to this program's standard error,
-/// line by line.
+/// On Linux, closures run in worker processes, which are this program, started again and taken over before `main`. They
+/// end with the last clone of the runner. The variable `HYPE_WORKER` names another program for them, such as `hype-run`, which
+/// serves programs that have loaded hype in a library. This process makes the HTTP requests of closures.
+/// Closures with grants for commands run in this process itself, as do all closures where worker processes can't start, or if the variable `HYPE_LOCAL_WORKERS` is 0.
+///
+/// The output of a closure goes to this program's standard error, line by line.
+///
+/// ```
+/// # fn main() -> hype::Result<()> {
+/// use hype::{LocalRunner, Stage, Submitter};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let directory = directory.path();
+/// let submitter = Submitter::new(Stage::in_directory(directory)?, LocalRunner::new()?)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct LocalRunner(Arc<Inner>);
 
@@ -35,120 +66,162 @@ pub struct LocalRunner(Arc<Inner>);
 struct Inner {
     executor: Executor,
     threads: Threads,
+    /// The number of processor cores.
+    cores: usize,
+    /// The maximum number of concurrent closures.
+    slots: usize,
     mounts: HostMounts,
-    running: Mutex<HashMap<String, Running>>,
-}
-
-/// A closure that runs here.
-#[derive(Debug)]
-struct Running {
-    stop: AbortHandle,
-    /// Closed when the closure is gone, by whatever way.
-    here: watch::Receiver<()>,
+    is_unconfined: bool,
+    running: AllRunning,
 }
 
 impl LocalRunner {
-    /// A runner that has compiled nothing yet.
+    /// Creates a runner with an empty cache of compiled components.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when the machine has no threads left.
+    /// [`Runner`](crate::ErrorKind::Runner) if no threads can be started. [`Input`](crate::ErrorKind::Input) if `HYPE_WORKER`
+    /// names no file.
     pub fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let slots = cores * PER_CORE;
+        let executor = executor(slots)?.with_compiler(compiler().clone());
+        let threads = Threads::start(slots)
+            .map_err(|error| Error::runner("cannot start threads for closures", error))?;
         Ok(Self(Arc::new(Inner {
-            executor: Executor::pooled(cores * PER_CORE),
-            threads: Threads::start()
-                .map_err(|error| Error::runner("cannot start threads for closures", error))?,
+            executor,
+            threads,
+            cores,
+            slots,
             mounts: HostMounts::of_user("LocalRunner"),
-            running: Mutex::default(),
+            is_unconfined: false,
+            running: AllRunning::default(),
         })))
     }
 
-    /// The same with volumes as directories below `directory`, rather than below `hype/volumes` of
-    /// the user's data.
+    /// Sets the directory of volumes. The default is `hype/volumes` in the user's data directory, on Linux
+    /// `~/.local/share`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
+    /// [`Input`](crate::ErrorKind::Input) if a clone of this runner exists.
+    ///
+    /// ```
+    /// # fn main() -> hype::Result<()> {
+    /// let runner = hype::LocalRunner::new()?.with_volumes("/var/tmp/volumes")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_volumes(self, directory: impl Into<PathBuf>) -> Result<Self> {
         self.change(|inner| inner.mounts.set_volumes(directory))
     }
 
-    /// The same with secrets as directories below `directory`, rather than below `hype/secrets` of
-    /// the user's configuration: the files of the secret `gcp-key` are in `gcp-key` there.
+    /// Sets the directory of secrets: the files of the secret `gcp-key` are in its subdirectory `gcp-key`. The default
+    /// is `hype/secrets` in the user's configuration directory, on Linux `~/.config`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
+    /// [`Input`](crate::ErrorKind::Input) if a clone of this runner exists.
+    ///
+    /// ```
+    /// # fn main() -> hype::Result<()> {
+    /// let runner = hype::LocalRunner::new()?.with_secrets("/etc/hype/secrets")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_secrets(self, directory: impl Into<PathBuf>) -> Result<Self> {
         self.change(|inner| inner.mounts.set_secrets(directory))
     }
 
+    /// Runs the commands that environments grant without a room of namespaces, for machines where users may make none:
+    /// a command then reads what this user may read, reaches other processes of this user, and may leave processes
+    /// behind. Its system calls, memory and open files stay restricted, and where the kernel has Landlock, so do the
+    /// directories that it writes to.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
+    pub fn with_unconfined_commands(self) -> Result<Self> {
+        let mut inner = self.into_inner()?;
+        inner.executor = inner.executor.with_commands(CommandIsolation::Unconfined);
+        inner.is_unconfined = true;
+        Ok(Self(Arc::new(inner)))
+    }
+
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
-        let mut inner = Arc::into_inner(self.0)
-            .ok_or_else(|| Error::input("a local runner cannot be changed while it is in use"))?;
+        let mut inner = self.into_inner()?;
         change(&mut inner);
         Ok(Self(Arc::new(inner)))
+    }
+
+    fn into_inner(self) -> Result<Inner> {
+        Arc::into_inner(self.0)
+            .ok_or_else(|| Error::input("a local runner cannot be changed while it is in use"))
     }
 }
 
 impl Runner for LocalRunner {
     fn description(&self) -> Description {
-        Description { place: "in this process".to_owned(), outlives_program: false }
+        Description { location: "in this process".to_owned(), outlives_program: false }
     }
 
-    fn plan<'a>(&'a self, _: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
-        Box::pin(ready(Ok(Plan::on_this_machine())))
+    fn check<'a>(&'a self, reporter: &'a Reporter) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            let room = tokio::task::spawn_blocking(CommandRoom::of_this_machine).await;
+            if let Ok(room) = room {
+                local_check::check_room(room, self.0.is_unconfined, reporter);
+            }
+            local_check::check_workers(self.0.worker_refusal().await, reporter);
+        })
+    }
+
+    fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
+        Box::pin(async move {
+            let powers = request.env.powers().to_wire()?;
+            let inner = Arc::clone(&self.0);
+            // The first plan starts what workers need. Their connections belong to the runtime of the closures.
+            let kind =
+                self.0.threads.get()?.spawn(async move { inner.executor.code_kind(&powers).await });
+            let kind = within(request.env.timeout(), kind).await;
+            // Code of this kind runs everywhere. A start that takes too long goes on for later runs.
+            let kind = kind.and_then(std::result::Result::ok).unwrap_or_default();
+            let platform = Platform::here().map(|platform| Target { platform, kind }.to_string());
+            Ok(Plan { platform, ..Plan::on_this_machine() })
+        })
     }
 
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
-        owned: &'a Owned,
+        cleanup: &'a CleanupList,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        let mounts = check_commands(env).and_then(|()| self.0.mounts.mounts(env, owned));
+        let checked = if self.0.is_unconfined { Ok(()) } else { check_commands(env) };
+        let mounts = checked.and_then(|()| self.0.mounts.mounts(env, cleanup));
         Box::pin(ready(mounts))
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Completion>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let threads = inner.threads.0.as_ref().ok_or_else(|| {
-                Error::runner("the local runner is shut down", "its threads are gone")
-            })?;
-            let Attempt { run_id, log, owned, .. } = attempt;
-            let request = Request {
-                manifest_url: attempt.manifest_url,
-                digest: Some(attempt.manifest_digest),
-                manifest: attempt.manifest,
-                key: Some(attempt.key),
-                attempt: attempt.number,
-                variables: Variables::none(),
-                interrupt: CancellationToken::new(),
-            };
-            let (inside, here) = watch::channel(());
-            let closure = run(Arc::clone(&inner), run_id.clone(), request, log);
-            let running = threads.spawn(async move {
-                let _inside = inside;
-                closure.await
-            });
-            inner.enter(&run_id, Running { stop: running.abort_handle(), here });
-            let (known, id) = (Arc::clone(&inner), run_id.clone());
-            owned.enter("the closure in this process", async move {
-                known.stop(&id).await;
-                Ok(())
-            });
-            let ended = running.await;
-            inner.forget(&run_id);
-            ended.map_err(|error| match error.is_cancelled() {
-                true => Error::lost(&run_id, "somebody stopped it"),
-                false => Error::runner("the local runner broke down", error),
-            })?
+            let Attempt { run_id, log, cleanup, .. } = &attempt;
+            let request = request(&attempt);
+            let interrupt = request.interrupt.clone();
+            let closure = run(Arc::clone(&inner), run_id.clone(), request, log.clone());
+            inner.start(run_id, cleanup, interrupt, |_| closure).await
         })
     }
 
-    fn looks_in(&self, _: &str) -> bool {
+    fn items(&self) -> Option<&dyn ItemRunner> {
+        Some(self)
+    }
+
+    fn add_search_location(&self, _: &str, _: &str) -> bool {
         false
+    }
+
+    /// Accepts every location: this runner removes only runs inside this process.
+    fn check_removable<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
@@ -163,7 +236,12 @@ impl Runner for LocalRunner {
         Box::pin(ready(Ok(None)))
     }
 
-    fn follow(&self, _: &str, _: Log) -> BoxFuture<'static, ()> {
+    /// Returns none: the submitter that drives a run lists it.
+    fn processes<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>> {
+        Box::pin(ready(Ok(FoundProcesses::default())))
+    }
+
+    fn copy_log(&self, _: &str, _: u32, _: Log, _: LogMode) -> BoxFuture<'static, ()> {
         Box::pin(ready(()))
     }
 
@@ -172,8 +250,8 @@ impl Runner for LocalRunner {
         Box::pin(async move {
             inner.stop(&run_id).await;
             match is_orphan {
-                // Nothing tells which volumes were its owner's, but those of all who are gone may go.
-                true => inner.collect(Removal::Real).await.map(drop),
+                // Volumes don't name their submitter, so this removes those of all ended submitters.
+                true => inner.collect_volumes(CollectMode::Delete).await?.check(),
                 false => Ok(()),
             }
         })
@@ -181,85 +259,114 @@ impl Runner for LocalRunner {
 
     fn collect<'a>(
         &'a self,
-        removal: Removal,
+        mode: CollectMode,
         _kept: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(Arc::clone(&self.0).collect(removal))
+    ) -> BoxFuture<'a, Result<CollectedLeftovers>> {
+        let volumes = Arc::clone(&self.0).collect_volumes(mode);
+        Box::pin(async move {
+            let mut collected = blocking(move || Ok(local_leftovers::collect(mode))).await?;
+            collected.record(volumes.await);
+            Ok(collected)
+        })
     }
 }
 
-/// Checks that this machine can run the commands that `env` grants, if it grants any.
+/// Checks that this machine can run the commands that `env` grants.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when it can't: the user may make no namespaces, for example.
+/// [`Input`](crate::ErrorKind::Input) if `env` grants commands and this machine can't run them, for example since the
+/// user may not create namespaces.
+///
+/// ```
+/// # fn main() -> hype::Result<()> {
+/// hype::runner::check_commands(&hype::RunEnvironment::new())?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn check_commands(env: &RunEnvironment) -> Result<()> {
     if env.commands().is_empty() {
         return Ok(());
     }
-    hype_run::check_namespaces().map_err(|error| {
-        Error::input("this machine cannot run a closure's commands")
-            .because(error)
-            .hint("run the closure in a container: Submitter::docker()")
-    })
+    hype_run::check_namespaces().map_err(no_commands)
 }
 
-async fn run(inner: Arc<Inner>, run_id: String, request: Request, log: Log) -> Result<Voucher> {
-    let output = Output::new(move |stream, bytes| match stream {
-        Stream::Stdout => log.write(LogStream::Stdout, bytes),
-        Stream::Stderr => log.write(LogStream::Stderr, bytes),
+/// Returns the error of a machine that has no room for commands.
+pub(super) fn no_commands(refusal: NoNamespaces) -> Error {
+    Error::input("this machine cannot run a closure's commands").because(refusal).hint(
+        "let this program make user namespaces (docs/closures.md has a profile for AppArmor), run the \
+         closure in a container (Submitter::docker()), or run its commands without a room \
+         (LocalRunner::with_unconfined_commands())",
+    )
+}
+
+/// Returns the request of an attempt in this process.
+fn request(attempt: &Attempt) -> RunRequest {
+    RunRequest {
+        manifest_url: attempt.manifest_url.clone(),
+        digest: Some(attempt.manifest_digest),
+        manifest: attempt.manifest.clone(),
+        key: Some(attempt.key.clone()),
+        attempt: attempt.number,
+        variables: Variables::none(),
+        interrupt: CancellationToken::new(),
+    }
+}
+
+/// Waits for `work`, at most for `timeout`.
+async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+async fn run(
+    inner: Arc<Inner>,
+    run_id: String,
+    request: RunRequest,
+    log: Log,
+) -> Result<Completion> {
+    let output = GuestOutput::new(move |stream, bytes| match stream {
+        Stream::Stdout => log.write_exactly(LogStream::Stdout, bytes),
+        Stream::Stderr => log.write_exactly(LogStream::Stderr, bytes),
     });
     let finished = hype_run::run(&inner.executor, &request, output)
         .await
         .map_err(|error| Error::lost(&run_id, error))?;
-    Ok(Voucher::Line(finished.line))
+    Ok(Completion::Line(finished.line))
+}
+
+fn executor(slots: usize) -> Result<Executor> {
+    if !has_workers() {
+        return Ok(Executor::pooled(slots));
+    }
+    let executor = Executor::in_workers(slots);
+    Ok(match worker_program::configured()? {
+        Some(program) => executor.with_worker_program(program),
+        None => executor,
+    })
+}
+
+/// Returns whether closures may run in worker processes.
+fn has_workers() -> bool {
+    std::env::var_os(WORKERS_VARIABLE).is_none_or(|value| value != "0")
 }
 
 impl Inner {
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, run_id: &str, running: Running) {
-        self.running().insert(run_id.to_owned(), running);
-    }
-
-    fn forget(&self, run_id: &str) {
-        self.running().remove(run_id);
-    }
-
-    /// Stops the closure of a run, if it is here, and waits until it is gone.
-    async fn stop(&self, run_id: &str) {
-        let Some(Running { stop, mut here }) = self.running().remove(run_id) else { return };
-        stop.abort();
-        // Nobody sends anything: an error says that it is gone.
-        let _ = here.changed().await;
-    }
-
-    /// Removes the transient volumes whose owners are gone, and returns their names.
-    async fn collect(self: Arc<Self>, removal: Removal) -> Result<Vec<String>> {
-        blocking(move || self.mounts.collect(removal)).await
-    }
-}
-
-/// A runtime that may be dropped anywhere, inside another runtime too.
-#[derive(Debug)]
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn start() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("hype-local")
-            .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+    /// Returns the reason why all closures run in this process, if so.
+    async fn worker_refusal(self: &Arc<Self>) -> Option<String> {
+        if !has_workers() {
+            return Some(format!("{WORKERS_VARIABLE} is 0"));
         }
+        let inner = Arc::clone(self);
+        let threads = self.threads.get().ok()?;
+        let refusal = threads.spawn(async move { inner.executor.worker_refusal().await });
+        refusal.await.ok().flatten()
+    }
+
+    /// Garbage-collects the transient volumes of ended submitters.
+    async fn collect_volumes(self: Arc<Self>, mode: CollectMode) -> Result<CollectedLeftovers> {
+        blocking(move || self.mounts.collect(mode)).await
     }
 }

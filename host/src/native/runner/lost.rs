@@ -1,4 +1,4 @@
-//! The errors of runs that left no outcome: why, and what they wrote last.
+//! The errors of runs that wrote no outcome: the reason, and the last lines of their output.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,27 +7,26 @@ use hype_wire::{Failure, FailureKind};
 
 use crate::error::Error;
 
-/// That the run `run_id` was lost for this reason, after it wrote these lines.
-pub(crate) fn lost(run_id: &str, reason: String, said: &[String]) -> Error {
-    let said = (!said.is_empty()).then(|| Said(said.to_vec()));
-    Error::lost(run_id, Reason { reason, said })
+/// Returns the error of the lost run `run_id`, with the reason and the last lines of its output.
+pub(crate) fn lost(run_id: &str, reason: String, last_lines: &[String]) -> Error {
+    let last_lines = (!last_lines.is_empty()).then(|| LastLines(last_lines.to_vec()));
+    Error::lost(run_id, Reason { reason, last_lines })
 }
 
-/// That a run's container used up its memory, as `message` says. That is the function's own doing, so that the run is not
-/// tried again.
-pub(crate) fn out_of_memory(message: String, said: &[String]) -> Error {
-    let said = (!said.is_empty()).then(|| Said(said.to_vec()).to_string());
-    let causes = said.into_iter().collect();
+/// Returns the error of a run whose container ran out of memory. The function caused it, so the run is not retried.
+pub(crate) fn out_of_memory(message: String, last_lines: &[String]) -> Error {
+    let last_lines = (!last_lines.is_empty()).then(|| LastLines(last_lines.to_vec()).to_string());
+    let causes = last_lines.into_iter().collect();
     let failure = Failure { causes, ..Failure::new(FailureKind::Memory, message) };
-    // The message names what ran, so that the function's name isn't needed.
+    // The message names the container, so the function's name isn't needed.
     Error::failed("", failure)
 }
 
-/// Why a run was lost, and what it said last.
+/// The reason for the loss of a run, with the last lines of its output as the cause.
 #[derive(Debug)]
 struct Reason {
     reason: String,
-    said: Option<Said>,
+    last_lines: Option<LastLines>,
 }
 
 impl fmt::Display for Reason {
@@ -38,18 +37,18 @@ impl fmt::Display for Reason {
 
 impl StdError for Reason {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.said.as_ref().map(|said| said as _)
+        self.last_lines.as_ref().map(|last_lines| last_lines as _)
     }
 }
 
 #[derive(Debug)]
-struct Said(Vec<String>);
+struct LastLines(Vec<String>);
 
-impl fmt::Display for Said {
+impl fmt::Display for LastLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("its last lines:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n      {line}"))
     }
 }
 
-impl StdError for Said {}
+impl StdError for LastLines {}

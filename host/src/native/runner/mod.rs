@@ -1,5 +1,10 @@
-//! Runners: how and where `hype-run` is started. Also the parts of which another runner is built.
+//! Runners: how and where `hype-run` is started. Also the building blocks of a custom runner.
 
+mod attempt;
+pub(crate) mod collected;
+mod completion;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod create_resource;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod default_images;
 #[cfg(feature = "docker")]
@@ -10,16 +15,23 @@ mod endpoints;
 mod host_mounts;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
-mod labels;
+pub(crate) mod labels;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "local")]
+mod local_check;
+#[cfg(feature = "local")]
+mod local_leftovers;
 mod lost;
-#[cfg(any(feature = "docker", feature = "kubernetes"))]
-mod make;
+#[cfg(any(feature = "local", feature = "docker", feature = "kubernetes"))]
+pub(crate) mod mount;
+pub(crate) mod namespace;
+mod plan;
 mod process;
+mod process_info;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 mod quantity;
-pub(crate) mod run_place;
+pub(crate) mod run_location;
 #[cfg(any(feature = "local", feature = "docker"))]
 mod secrets;
 mod verdict;
@@ -34,245 +46,285 @@ pub(crate) use default_images::DefaultImages;
 pub use docker::DockerRunner;
 #[cfg(feature = "local")]
 pub use host_mounts::HostMounts;
+#[cfg(feature = "local")]
+pub use hype_run::CommandRoom;
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{Graces, KubernetesRunner};
+pub use kubernetes::{KubernetesRunner, PodTimeouts};
 #[cfg(feature = "local")]
 pub use local::{LocalRunner, check_commands};
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hype_stage::Removal;
+use hype_stage::CollectMode;
 pub use hype_wire::{Access, Mount, RunKey, TerminationLine};
-use hype_wire::{Digest, RunManifest};
 
 pub use hype_wire::launch;
 
+pub use self::attempt::{Attempt, StageSecret};
+pub use self::collected::{CollectedLeftovers, KeptLeftover};
+pub use self::completion::{Completion, Proof, is_driven_here};
+pub use self::plan::{Description, Plan, PlanRequest};
 pub use self::process::Process;
+pub use self::process_info::{FoundProcesses, LogMode, ProcessInfo, ProcessPhase, SearchFailure};
 pub use self::verdict::{Advice, ProcessEnd, ProcessExit, Subject};
-pub use crate::cleanup::owned::Owned;
+pub use crate::cleanup::list::CleanupList;
+pub use crate::map::items::{Item, Items};
 pub use crate::run::handover::Handover;
 pub use crate::run::log::Log;
 
+use crate::doctor::Reporter;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::run::keys;
-use crate::run::known;
 
-/// One try at a run. All else stands in the manifest.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Attempt {
-    /// The run's name.
-    pub run_id: String,
-    /// Which try it is, counted from 1.
-    pub number: u32,
-    /// The function's name, for a person.
-    pub function: String,
-    /// The component's name, for a person.
-    pub component: String,
-    /// The URL of the stage.
-    pub stage_url: String,
-    /// The URL of the manifest.
-    pub manifest_url: String,
-    /// The manifest's digest, to be handed to the runner process by a way that is trusted.
-    pub manifest_digest: Digest,
-    /// The manifest itself, its job and its call, for a runner in this process; without it, the runner reads the
-    /// one in the stage.
-    pub manifest: Option<Arc<RunManifest>>,
-    /// The container image of the [`Plan`].
-    pub image: Option<String>,
-    /// The environment.
-    pub env: RunEnvironment,
-    /// What the runner process seals its outcome with. It goes to that process by a way that is
-    /// trusted and that the closure can't look at.
-    pub key: RunKey,
-    /// A secret for the runner process alone, by which it reaches the stage.
-    pub stage_secret: Option<StageSecret>,
-    /// How many bytes of staged files the runner process writes to its disk.
-    pub disk: u64,
-    /// Where the closure's output goes.
-    pub log: Log,
-    /// What the run makes outside this process; the runner enters what it makes for it, before. What
-    /// it starts must not hold this: it is removed when the last handle goes.
-    pub owned: Owned,
-    /// By this a runner whose runs [outlive the program](Description::outlives_program) says that this attempt does from
-    /// now on.
-    pub handover: Handover,
-}
+/// Runs the items of maps, many by one process.
+///
+/// Each worker of the runner takes items by [`Items::next_batch`] until there are none, runs them in instances and
+/// sandboxes of their own, and reports their ends by [`Item::finish`].
+pub trait ItemRunner: Send + Sync {
+    /// Prepares the job in the manifest of `attempt`, and runs `items` until there are none. Dropping the future cancels
+    /// them. The manifest's call has no arguments and is not made.
+    ///
+    /// # Errors
+    ///
+    /// If the job can't be prepared. A failure of one item is no error.
+    fn run_items(&self, attempt: Attempt, items: Items) -> BoxFuture<'static, Result<()>>;
 
-/// A secret that the runner process reaches the stage with, and that the closure doesn't see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageSecret {
-    /// Its name.
-    pub name: String,
-    /// Where the runner process finds its files, an absolute path.
-    pub path: String,
-}
-
-/// Who vouches for the outcome of an attempt that came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Voucher {
-    /// The line that the runner process left, read where nobody else could write it.
-    Line(TerminationLine),
-    /// The run's key: the runner process says that it left an outcome, which must be sealed with it.
-    Key,
-    /// The line of a runner process that was being stopped, for this reason: if the outcome says that
-    /// it was interrupted, that is why.
-    Stopped(TerminationLine, String),
-}
-
-/// A runner in words and facts that never change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// Where it runs things, for messages: `in this process`.
-    pub place: String,
-    /// Whether its runs go on when the process that began them is gone. If so, [`Runner::run`] says by
-    /// [`Attempt::handover`] from when on that is.
-    pub outlives_program: bool,
-}
-
-/// A run that a runner plans, before anything is made or uploaded for it.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct PlanRequest<'a> {
-    /// The URL of the stage.
-    pub stage_url: &'a str,
-    /// The environment.
-    pub env: &'a RunEnvironment,
-    /// The container image that the closure names, or else the environment.
-    pub image: Option<&'a str>,
-}
-
-/// How a runner will run something.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// The container image; `None` where there are no images.
-    pub image: Option<String>,
-    /// The platform whose machine code is wanted, as `hype-run` names it; `None` where `hype-run`
-    /// compiles for itself.
-    pub platform: Option<String>,
-    /// The place that the manifest names for attaching programs, which hand it to
-    /// [`Runner::looks_in`]; `None` for runs inside this process, which end with it.
-    pub place: Option<String>,
-}
-
-impl Plan {
-    /// Returns the plan of a run on this very machine, without an image and in no place that outlives this
-    /// process.
-    #[cfg(feature = "local")]
-    pub fn on_this_machine() -> Self {
-        let platform = hype_run::Platform::here().map(|platform| platform.name().to_owned());
-        Self { platform, ..Self::default() }
+    /// Returns whether items in `env` can share a process. Where they can't, each item is a run. The default is `true`.
+    fn can_share_process(&self, env: &RunEnvironment) -> bool {
+        let _ = env;
+        true
     }
-}
 
-/// What vouches for an outcome that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// The run's key, with which the outcome must be sealed.
-    Key(RunKey),
-    /// The line of the runner process, which has the outcome's digest.
-    Line(TerminationLine),
-}
-
-impl Proof {
-    /// Returns the key of a run that a submitter of this process began.
-    pub fn of_this_process(run_id: &str) -> Option<Self> {
-        keys::find(run_id).map(Self::Key)
+    /// Returns whether another program can run items of a [staged map](crate::map::Map::staged): with the manifest of an
+    /// attempt, and for a runner with images with the image, requests, directories, persistent volumes and secrets of its
+    /// environment. The default is `false`.
+    fn can_run_staged_items(&self) -> bool {
+        false
     }
-}
-
-/// Returns whether a submitter of this process drives the run.
-pub fn is_driven_here(run_id: &str) -> bool {
-    known::find(run_id).is_some()
 }
 
 /// Starts `hype-run` on a manifest somewhere and waits for its end.
 ///
-/// A runner that starts processes builds each from its attempt by [`Process::of`] and judges its end by
+/// A runner that starts processes builds each [`Process`] by [`Process::of`] and maps its end to a result by
 /// [`Subject::judge`].
+///
+/// A runner that wraps another one forwards all methods:
+///
+/// ```
+/// use std::collections::BTreeSet;
+///
+/// use futures::future::BoxFuture;
+/// use hype::doctor::Reporter;
+/// use hype::runner::{
+///     Attempt, CleanupList, CollectedLeftovers, Completion, Description, FoundProcesses, ItemRunner, Log, LogMode, Mount, Plan,
+///     PlanRequest, Proof, Runner,
+/// };
+/// use hype::stage::CollectMode;
+/// use hype::{Error, LocalRunner, Result, RunEnvironment};
+///
+/// /// Prints each attempt before it starts.
+/// #[derive(Debug)]
+/// struct PrintingRunner(LocalRunner);
+///
+/// impl Runner for PrintingRunner {
+///     fn description(&self) -> Description {
+///         self.0.description()
+///     }
+///
+///     fn check<'a>(&'a self, reporter: &'a Reporter) -> BoxFuture<'a, ()> {
+///         self.0.check(reporter)
+///     }
+///
+///     fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
+///         self.0.plan(request)
+///     }
+///
+///     fn mounts<'a>(
+///         &'a self,
+///         env: &'a RunEnvironment,
+///         cleanup: &'a CleanupList,
+///     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
+///         self.0.mounts(env, cleanup)
+///     }
+///
+///     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Completion>> {
+///         println!("attempt {} at {}", attempt.number, attempt.function);
+///         self.0.run(attempt)
+///     }
+///
+///     fn items(&self) -> Option<&dyn ItemRunner> {
+///         self.0.items()
+///     }
+///
+///     fn add_search_location(&self, run_id: &str, run_location: &str) -> bool {
+///         self.0.add_search_location(run_id, run_location)
+///     }
+///
+///     fn check_removable<'a>(&'a self, run_location: &'a str) -> BoxFuture<'a, Result<()>> {
+///         self.0.check_removable(run_location)
+///     }
+///
+///     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
+///         self.0.is_alive(run_id)
+///     }
+///
+///     fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
+///         self.0.proof(run_id)
+///     }
+///
+///     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
+///         self.0.failure(run_id)
+///     }
+///
+///     fn processes<'a>(&'a self, run_id: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>> {
+///         self.0.processes(run_id)
+///     }
+///
+///     fn copy_log(&self, run_id: &str, attempt: u32, log: Log, mode: LogMode) -> BoxFuture<'static, ()> {
+///         self.0.copy_log(run_id, attempt, log, mode)
+///     }
+///
+///     fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
+///         self.0.remove(run_id, is_orphan)
+///     }
+///
+///     fn collect<'a>(
+///         &'a self,
+///         mode: CollectMode,
+///         kept: &'a BTreeSet<String>,
+///     ) -> BoxFuture<'a, Result<CollectedLeftovers>> {
+///         self.0.collect(mode, kept)
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let runner = PrintingRunner(LocalRunner::new()?);
+/// assert_eq!(runner.description().location, "in this process");
+/// # Ok(())
+/// # }
+/// ```
 pub trait Runner: std::fmt::Debug + Send + Sync + 'static {
-    /// Describes the runner.
+    /// Returns the constant properties of the runner.
     fn description(&self) -> Description;
 
-    /// Plans a run.
+    /// Checks what the runner needs beyond the stage, such as a server, rights and an image, and reports each result. By
+    /// default there is nothing to check.
+    fn check<'a>(&'a self, _reporter: &'a Reporter) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Plans a run: rejects what can't work, and chooses image and platform.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when what runs could not reach the stage,
-    /// [`Runner`](crate::ErrorKind::Runner) when a server that must be asked can't be reached.
+    /// [`Input`](crate::ErrorKind::Input) if the process could not reach the stage;
+    /// [`Runner`](crate::ErrorKind::Runner) if a required server is unreachable.
     fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>>;
 
-    /// Returns the mounts of `env` as `hype-run` will find them. Registers what is made for them and
-    /// outlives the run with `owned`, the submitter's.
+    /// Creates the volumes of `env` and returns all its mounts as `hype-run` will find them. Registers volumes that
+    /// outlive the run with `cleanup`, the submitter's list.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when one of them can't be had here.
+    /// [`Input`](crate::ErrorKind::Input) if a mount isn't available with this runner.
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
-        owned: &'a Owned,
+        cleanup: &'a CleanupList,
     ) -> BoxFuture<'a, Result<Vec<Mount>>>;
 
-    /// Runs `attempt` to its end and returns what vouches for its outcome. Dropping the future stops the
-    /// run.
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Voucher>>;
-
-    /// Looks for runs in this place from now on, too, and returns whether it can. An attaching program found
-    /// the place in the stage, and whoever can write there could have named it: what is found there may be
-    /// waited for and removed, and vouches for nothing.
-    fn looks_in(&self, place: &str) -> bool;
-
-    /// Returns whether something of this run, begun here or by another process, is still there and may leave
-    /// an outcome.
+    /// Runs `attempt` to its end and returns what proves its outcome. Dropping the future cancels the run.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    /// [`Lost`](crate::ErrorKind::Lost) if the process ended without an outcome; [`Subject::judge`] returns it.
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Completion>>;
+
+    /// Returns this runner as one that runs the items of maps; `None` by default. Without it, each item of a map is a run.
+    fn items(&self) -> Option<&dyn ItemRunner> {
+        None
+    }
+
+    /// Adds `run_location` to the locations that this runner searches for the run `run_id`, and for no other run.
+    /// Returns whether the runner can search it.
+    ///
+    /// `run_location` is the [`Plan::run_location`] that the run's manifest records. It is untrusted, since everyone
+    /// who can write to the stage can change it: the runner may wait for the run if it finds it there, but must neither
+    /// return a [`Proof`] from there, nor remove anything there, unless this program named the location, too.
+    fn add_search_location(&self, run_id: &str, run_location: &str) -> bool;
+
+    /// Checks that this program named `run_location`, so that [`remove`](Self::remove) removes runs there.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if only a manifest in the stage names it; the hint says how to name it.
+    fn check_removable<'a>(&'a self, run_location: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Returns whether a process of this run still exists and may write an outcome. This or another process may
+    /// have started the run.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) if that is unknown now, for example while a server is unreachable.
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>>;
 
-    /// Returns what vouches for the outcome of this run, begun here or by another process; `None` when nobody
-    /// has it any more.
+    /// Returns what proves the outcome of this run; `None` if no proof exists any more. This or another process may
+    /// have started the run.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    /// [`Runner`](crate::ErrorKind::Runner) if that is unknown now, for example while a server is unreachable.
     fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>>;
 
-    /// Returns why this run, begun here or by another process, left no outcome, where what it ran in tells;
-    /// `None` where nothing of that is there.
+    /// Returns the reason why this run wrote no outcome, from the state of its container or process; `None` if that
+    /// no longer exists. This or another process may have started the run.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when that can't be told now.
+    /// [`Runner`](crate::ErrorKind::Runner) if that is unknown now, for example while a server is unreachable.
     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>>;
 
-    /// Writes to `log` what this run, begun by another process, writes, from its beginning to its end. When
-    /// that ends or is dropped, [`Log::mark_truncated`] tells how much it was. A runner that can't writes
-    /// nothing.
-    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()>;
-
-    /// Stops what is left of a run outside the stage and removes it: of one that was detached, whose owner is
-    /// gone, or that somebody cancels. Of an orphan, whose owner is gone, transient volumes go, too, that no
-    /// other of that owner's runs uses. What isn't there is no error.
+    /// Returns the processes of all runs in the locations that this program named, or those of one run, then with their
+    /// [events](ProcessInfo::events). This or other processes may have started the runs, with any stage. A runner whose
+    /// runs end with their program returns none: that program lists them.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it is there and can't be removed.
+    /// [`Runner`](crate::ErrorKind::Runner) if no processes can be listed. If only some locations can't be searched,
+    /// they are in [`FoundProcesses::failures`].
+    fn processes<'a>(&'a self, run_id: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>>;
+
+    /// Copies the output of one attempt of this run, which another process started, to `log`: all of it, or what exists
+    /// now. The attempt is one that [`processes`](Self::processes) returned. Calls [`Log::mark_truncated`] with the
+    /// number of copied lines when the future ends or is dropped. A runner without access to that output copies nothing.
+    fn copy_log(
+        &self,
+        run_id: &str,
+        attempt: u32,
+        log: Log,
+        mode: LogMode,
+    ) -> BoxFuture<'static, ()>;
+
+    /// Stops a run and removes its resources outside the stage. With `is_orphan`, the submitter of the run has
+    /// ended: transient volumes that no other run of that submitter uses are removed as well. Idempotent: missing
+    /// resources are no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Runner`](crate::ErrorKind::Runner) if an existing resource can't be removed.
     fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>>;
 
-    /// Removes what submitters that are gone left outside the stage, and returns the names of it. What belongs
-    /// to the runs `kept` stays: they were detached, and their outcome needs what vouches for it.
+    /// Garbage-collects resources outside the stage whose submitters have ended, in the locations that this program
+    /// named. Keeps the resources of the runs `kept`, which prove their outcomes. A resource that can't be removed and a
+    /// location that can't be searched are in [`CollectedLeftovers::failures`], and don't stop the collection.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it can't be listed or removed.
+    /// [`Runner`](crate::ErrorKind::Runner) if no resources can be listed.
     fn collect<'a>(
         &'a self,
-        removal: Removal,
+        mode: CollectMode,
         kept: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>>;
+    ) -> BoxFuture<'a, Result<CollectedLeftovers>>;
 }

@@ -1,4 +1,4 @@
-//! Processes of `hype-run`, whatever starts them.
+//! Processes of `hype-run`, independent of the backend that starts them.
 
 use std::collections::BTreeMap;
 
@@ -6,64 +6,81 @@ use hype_wire::RunKey;
 use hype_wire::launch::{self, Invocation};
 
 use super::{Attempt, StageSecret, labels};
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::run::handover::Handover;
 use crate::run::lease;
 use crate::run::log::Log;
 
-/// A process of `hype-run` that is to be started: everything about it that does not depend on what starts
-/// it.
+/// A process of `hype-run` to be started: everything that doesn't depend on the backend.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Process {
-    /// A name that no other process of the stage has: `RUN-ATTEMPT`.
+    /// The name `RUN-ATTEMPT`, unique in the stage.
     pub name: String,
-    /// The run's name.
+    /// The run's ID.
     pub run_id: String,
-    /// The container image; `None` where there are no images.
+    /// The container image; `None` for a runner without images.
     pub image: Option<String>,
-    /// The command line. What starts the process adds where the key comes from and where the termination
-    /// line goes.
+    /// The command line. The backend adds the source of the key and the file for the termination line.
     pub invocation: Invocation,
-    /// The run's key, for a source that nothing but the process can read: its standard input.
+    /// The run's key. Pass it over a channel that only the process can read, such as its standard input.
     pub key: RunKey,
-    /// Its variables, but for those by which it reaches the stage.
+    /// The environment variables of the process, without those that lead it to the stage.
     pub variables: BTreeMap<String, String>,
-    /// Labels by which what belongs to hype is found again, by their names.
+    /// Labels by which other processes find the resources of hype; keys are names.
     pub labels: BTreeMap<&'static str, String>,
     /// The environment: its mounts, secrets, resources and powers.
     pub env: RunEnvironment,
     /// The URL of the stage.
     pub stage_url: String,
-    /// A secret for the process alone, by which it reaches the stage.
+    /// A secret with the stage's credentials, for the process alone.
     pub stage_secret: Option<StageSecret>,
-    /// The bytes of staged files that it writes to its disk.
+    /// The size of the staged files that the process writes to its disk, in bytes.
     pub disk: u64,
     /// The log of the closure's output.
     pub log: Log,
-    /// The cleanup list of the run: what is made for the process is registered with it before. What is started
-    /// must not hold it: its cleanup runs when the last handle goes.
-    pub owned: Owned,
-    /// Tells from when on the process no longer needs this program.
+    /// The cleanup list of the run. Register each resource before you create it. The process must not hold this
+    /// handle: the cleanup runs when the last handle is dropped.
+    pub cleanup: CleanupList,
+    /// Reports the moment from which the process no longer needs this program.
     pub handover: Handover,
 }
 
 impl Process {
     /// Returns the process that runs `attempt`.
+    ///
+    /// ```
+    /// use std::process::Command;
+    ///
+    /// use hype::runner::launch::KeySource;
+    /// use hype::runner::{Attempt, Process};
+    ///
+    /// /// Returns the command of `attempt`. Write the key to its standard input after the start.
+    /// fn command(attempt: &Attempt) -> Command {
+    ///     let process = Process::of(attempt);
+    ///     let mut invocation = process.invocation;
+    ///     invocation.key = Some(KeySource::StandardInput);
+    ///     invocation.termination_log = Some("/var/tmp/termination-log".into());
+    ///     let mut command = Command::new("hype-run");
+    ///     command.args(invocation.to_args()).envs(process.variables);
+    ///     command
+    /// }
+    /// ```
     pub fn of(attempt: &Attempt) -> Self {
         let Attempt { run_id, number, .. } = attempt;
         let mut invocation = Invocation::new(&attempt.manifest_url);
         invocation.digest = Some(attempt.manifest_digest);
         let variables = [
-            (launch::EXECUTION_ID.to_owned(), run_id.clone()),
-            (launch::ATTEMPT.to_owned(), number.to_string()),
+            (launch::EXECUTION_ID_VARIABLE.to_owned(), run_id.clone()),
+            (launch::ATTEMPT_VARIABLE.to_owned(), number.to_string()),
         ];
         let labels = [
             (labels::RUN, run_id.clone()),
             (labels::SUBMITTER, lease::owner().to_owned()),
             (labels::FUNCTION, attempt.function.clone()),
             (labels::COMPONENT, attempt.component.clone()),
+            (labels::MANIFEST, attempt.manifest_digest.to_string()),
             (labels::EXPIRY, labels::expiry(attempt.env.timeout())),
         ];
         Self {
@@ -79,20 +96,21 @@ impl Process {
             stage_secret: attempt.stage_secret.clone(),
             disk: attempt.disk,
             log: attempt.log.clone(),
-            owned: attempt.owned.clone(),
+            cleanup: attempt.cleanup.clone(),
             handover: attempt.handover.clone(),
         }
     }
 
     /// Returns whether the closure may use the network.
     pub fn needs_network(&self) -> bool {
-        self.env.powers().need_network()
+        self.env.powers().needs_network()
     }
 }
 
 #[cfg(test)]
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
 impl Process {
-    /// Returns the second attempt at a run of `train` in `env`, for tests of what backends make of it.
+    /// Returns the second attempt at a run of `train` in `env`, for tests of the backends.
     pub(crate) fn example(env: RunEnvironment) -> Self {
         use hype_wire::Digest;
 
@@ -113,7 +131,7 @@ impl Process {
             stage_secret: None,
             disk: 0,
             log: Log::new("run"),
-            owned: Owned::of_submitter(&Background::start().unwrap()),
+            cleanup: CleanupList::of_submitter(&Background::start().unwrap()),
             handover: Handover::new(),
         });
         process.labels.insert(labels::SUBMITTER, "hype-owner".into());

@@ -1,6 +1,6 @@
-//! Amounts in Kubernetes' notation, where something else than Kubernetes must understand them.
+//! Parses amounts in Kubernetes' notation, for use outside Kubernetes.
 
-/// The amount that `text` stands for: `"750m"` is 0.75, `"1.5Gi"` is 1.5 times 2 to the 30th.
+/// Parses a quantity: `"750m"` is 0.75, `"1.5Gi"` is 1.5 · 2³⁰. Returns `None` for anything else.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     const SUFFIXES: &[(&str, f64)] = &[
         ("Ki", 1024.0),
@@ -29,7 +29,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn amounts_are_read_as_kubernetes_reads_them() {
+    fn quantities_parse_as_in_kubernetes() {
         for (text, amount) in [
             ("2", 2.0),
             ("750m", 0.75),

@@ -1,11 +1,14 @@
-//! Locks by which others know whether the owner of a transient volume is there: the system lets go of them when a
-//! process ends, by whatever way.
+//! File locks that show whether the owner of a transient volume still runs. The system releases them when a process
+//! ends for any reason.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the name of a lock file ends with; it stands beside the volume's directory and is made before that.
+use crate::private_files;
+use crate::removal::accept_missing;
+
+/// The suffix of a lock file, which is next to the volume's directory and is created before it.
 const SUFFIX: &str = ".owner";
 
 /// The lock of one transient volume.
@@ -16,81 +19,83 @@ pub(crate) struct VolumeOwner {
 }
 
 impl VolumeOwner {
-    /// Takes the lock of the volume called `name` in `directory`, for as long as this is held. Others of this volume
-    /// may have it, too.
+    /// Takes a shared lock on the volume `name` in `directory`, until the value is dropped.
     pub(crate) fn new(directory: &Path, name: &str) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
+        private_files::create_directory(directory)?;
         let path = directory.join(format!("{name}{SUFFIX}"));
         loop {
-            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let file = private_files::open_or_create(&path)?;
             match file.lock_shared() {
-                // Nobody can tell then that the owner is gone, so that nobody removes the volume.
+                // Without locks, no collection can see that the owner has ended, so it keeps the volume.
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 locked => locked?,
             }
-            // Somebody who took it for an orphan's may have removed it before it was locked.
+            // A concurrent collection may have removed the file before it was locked.
             if is_at(&file, &path) {
                 return Ok(Self { file, path });
             }
         }
     }
 
-    /// Takes the lock at `path`, unless an owner has it, or it can't be told.
-    fn of_orphan(path: PathBuf) -> io::Result<Option<Self>> {
-        if !path.symlink_metadata()?.is_file() {
-            return Ok(None);
+    /// Returns whether the owner of the volume `name` in `directory` exists, and the exclusive lock if it has ended.
+    pub(crate) fn find(directory: &Path, name: &str) -> io::Result<FoundOwner> {
+        let lock = format!("{name}{SUFFIX}");
+        let path = directory.join(&lock);
+        let missing = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Ok(FoundOwner::Unknown(format!("its lock {lock} is missing")))
+            }
+            _ => Err(error),
+        };
+        match path.symlink_metadata() {
+            Err(error) => return missing(error),
+            Ok(metadata) if !metadata.is_file() => {
+                return Ok(FoundOwner::Unknown(format!("its lock {lock} is no file")));
+            }
+            Ok(_) => {}
         }
-        let file = OpenOptions::new().append(true).open(&path)?;
+        let file = match OpenOptions::new().append(true).open(&path) {
+            Err(error) => return missing(error),
+            Ok(file) => file,
+        };
         match file.try_lock() {
-            Ok(()) => Ok(is_at(&file, &path).then_some(Self { file, path })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) if is_at(&file, &path) => Ok(FoundOwner::Ended(Self { file, path })),
+            Ok(()) => Ok(FoundOwner::Unknown("another program is removing it".to_owned())),
+            Err(TryLockError::WouldBlock) => Ok(FoundOwner::Alive),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(None)
+                let reason =
+                    "its file system has no locks, which show whether its program is running";
+                Ok(FoundOwner::Unknown(reason.to_owned()))
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
-    /// Removes the lock, of a volume that is gone.
+    /// Deletes the lock file after its volume was removed.
     pub(crate) fn remove(self) -> io::Result<()> {
-        let removed = match fs::remove_file(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        };
+        let removed = accept_missing(fs::remove_file(&self.path));
         drop(self.file);
         removed
     }
 }
 
-/// Returns the names of the volumes in `directory` whose owners are gone, and their locks. `is_transient` says which
-/// names transient volumes have.
-pub(crate) fn orphans(
-    directory: &Path,
-    is_transient: impl Fn(&str) -> bool,
-) -> io::Result<Vec<(String, VolumeOwner)>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut orphans = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)) else { continue };
-        if !is_transient(name) {
-            continue;
-        }
-        match VolumeOwner::of_orphan(entry.path()) {
-            Ok(owner) => orphans.extend(owner.map(|owner| (name.to_owned(), owner))),
-            // Another was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(orphans)
+/// The owner of a volume.
+#[derive(Debug)]
+pub(crate) enum FoundOwner {
+    /// The owner exists.
+    Alive,
+    /// The owner has ended; contains the volume's exclusive lock.
+    Ended(VolumeOwner),
+    /// The locks don't show whether it exists, for this reason.
+    Unknown(String),
 }
 
-/// Whether `path` leads to `file`.
+/// Returns the volume's name in the name of a lock file.
+pub(crate) fn volume_of_lock(name: &str) -> Option<&str> {
+    name.strip_suffix(SUFFIX)
+}
+
+/// Returns whether `path` still leads to `file`.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -107,45 +112,47 @@ fn is_at(_file: &File, path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn names(directory: &Path) -> Vec<String> {
-        let orphans = orphans(directory, |name| name.starts_with("hype-volume-")).unwrap();
-        orphans.into_iter().map(|(name, _)| name).collect()
+    /// Returns whether the owner of `hype-volume-a` has ended.
+    fn has_ended(directory: &Path) -> bool {
+        match VolumeOwner::find(directory, "hype-volume-a").unwrap() {
+            FoundOwner::Ended(_) => true,
+            FoundOwner::Alive => false,
+            FoundOwner::Unknown(reason) => panic!("{reason}"),
+        }
     }
 
     #[test]
-    fn orphan_is_a_volume_whose_locks_nobody_has() {
+    fn volume_without_locks_is_an_orphan() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
-        assert_eq!(names(&directory.join("none")), [""; 0]);
         let one = VolumeOwner::new(directory, "hype-volume-a").unwrap();
         let other = VolumeOwner::new(directory, "hype-volume-a").unwrap();
-        let _foreign = VolumeOwner::new(directory, "models").unwrap();
-        fs::write(directory.join("models-of-somebody.owner"), "").unwrap();
-        fs::create_dir(directory.join("hype-volume-b.owner")).unwrap();
         drop(one);
-        assert_eq!(names(directory), [""; 0]);
+        assert!(!has_ended(directory));
         drop(other);
-        assert_eq!(names(directory), ["hype-volume-a"]);
-        let (_, owner) = orphans(directory, |_| true).unwrap().remove(0);
+        assert!(has_ended(directory));
+        let found = VolumeOwner::find(directory, "hype-volume-a").unwrap();
+        let FoundOwner::Ended(owner) = found else { panic!("{found:?}") };
         owner.remove().unwrap();
-        assert_eq!(names(directory), [""; 0]);
+        let found = VolumeOwner::find(directory, "hype-volume-a").unwrap();
+        assert!(matches!(found, FoundOwner::Unknown(_)), "{found:?}");
     }
 
-    /// Whoever opens the file while it is removed has the lock of none.
+    /// An owner that opened the file before its removal would hold the lock of a deleted file.
     #[test]
-    fn removed_lock_is_taken_anew() {
+    fn owner_recreates_removed_lock_file() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         drop(VolumeOwner::new(directory, "hype-volume-a").unwrap());
-        let mut all = orphans(directory, |_| true).unwrap();
+        let found = VolumeOwner::find(directory, "hype-volume-a").unwrap();
+        let FoundOwner::Ended(orphan) = found else { panic!("{found:?}") };
         let taking = {
             let directory = directory.to_owned();
             std::thread::spawn(move || VolumeOwner::new(&directory, "hype-volume-a").unwrap())
         };
-        let (_, orphan) = all.remove(0);
         orphan.remove().unwrap();
         let owner = taking.join().unwrap();
         assert!(owner.path.exists() && is_at(&owner.file, &owner.path));
-        assert_eq!(names(directory), [""; 0]);
+        assert!(!has_ended(directory));
     }
 }

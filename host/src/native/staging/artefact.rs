@@ -1,214 +1,399 @@
-//! Machine code of components, made once on this machine and kept for later programs.
+//! The cache of machine code on this machine. Each component is compiled once, and later programs use the cached code.
 //!
-//! What is kept here is run as it is, and so the directory must be ours alone: one that others can
-//! write to is not used. Runners never read it; they load what a verified manifest names.
+//! Cached code is executed without a further check, so that a directory to which other users can write is not used.
+//! Runners never read the cache; they load the code that a verified manifest names.
 
-use std::fs;
-use std::io::Write;
+mod unfinished;
+
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use hype_run::Platform;
-use hype_wire::{Artefact, Blob};
+use hype_run::{CompileError, Compiler, Platform, Target};
+use hype_wire::{Artefact, Blob, Digest, FailureKind};
+use tempfile::NamedTempFile;
+use tracing::Instrument;
 
-use crate::blocking_task::blocking;
+use crate::blocking_task::{blocking, on_new_thread};
 use crate::call::component::Component;
 use crate::error::{Error, Result};
+use crate::private_files::{Forbidden, create_checked_directory};
 use crate::progress::STEP;
+use crate::removal::accept_missing;
+use crate::staging::compiler::compiler;
+
+pub(crate) use self::unfinished::{UnfinishedFile, unfinished_files};
 
 impl Component {
-    /// Makes its machine code for this machine now, rather than when it is first submitted from
-    /// here. It takes a second or more for what then loads in milliseconds.
+    /// Compiles the component for this machine and caches the machine code, so that the first submission doesn't have
+    /// to. Compiling takes a second or more; loading cached code takes milliseconds.
+    ///
+    /// ```no_run
+    /// hype::Component::open("target/hype/greet.wasm")?.precompile()?;
+    /// # hype::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it cannot be compiled.
+    /// [`Input`](crate::ErrorKind::Input) when the component cannot be compiled.
     pub fn precompile(&self) -> Result<()> {
-        match Platform::here() {
-            Some(platform) => CachedArtefact::of_now(self, platform).map(drop),
-            None => Ok(()),
+        let Some((platform, directory)) = Platform::here().zip(directory()) else {
+            return Ok(());
+        };
+        let entry = Entry::new(self, platform.into(), &directory)?;
+        if entry.find().is_some() {
+            return Ok(());
         }
+        // The caller may be inside of an executor, in which no other can be entered.
+        let component = self.clone();
+        on_new_thread(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime =
+                runtime.map_err(|error| Error::runner("cannot start a compiler", error))?;
+            runtime.block_on(entry.compile(compiler(), &component, None)).map(drop)
+        })
     }
 }
 
-/// The machine code of one component for one platform.
+/// The cached machine code of one component for one target.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedArtefact {
     pub(crate) artefact: Artefact,
-    /// Where its bytes are kept.
+    /// The file with its bytes.
     pub(crate) path: PathBuf,
 }
 
+/// The files of the cache for one component and one target, which may not exist yet.
+#[derive(Debug, Clone)]
+struct Entry {
+    target: Target,
+    path: PathBuf,
+}
+
 impl CachedArtefact {
-    /// That of `component`, compiled unless it was before; none where nothing can be kept.
-    pub(crate) async fn of(component: &Component, platform: Platform) -> Result<Option<Self>> {
-        let component = component.clone();
-        blocking(move || Self::of_now(&component, platform)).await
-    }
-
-    fn of_now(component: &Component, platform: Platform) -> Result<Option<Self>> {
-        let Some(directory) = directory() else {
-            return Ok(None);
+    /// Returns the machine code of `component`, and compiles it on a cache miss, for at most `timeout`. Returns `None`
+    /// if no cache directory is available.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) when the component cannot be compiled, and
+    /// [`Failed`](crate::ErrorKind::Failed) when the compilation takes longer or needs more memory than it may.
+    pub(crate) async fn of(
+        component: &Component,
+        target: Target,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Self>> {
+        let cached = component.clone();
+        let find = move || match directory() {
+            Some(directory) => {
+                let entry = Entry::new(&cached, target, &directory)?;
+                Ok(Some((entry.find(), entry)))
+            }
+            None => Ok(None),
         };
-        // Closures of one component, submitted together, wait for the one that compiles it.
-        static COMPILING: Mutex<()> = Mutex::new(());
-        let _one = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
-        find_or_make(component, platform, &directory).map(Some)
+        match blocking(find).await? {
+            None => Ok(None),
+            Some((Some(found), _)) => Ok(Some(found)),
+            Some((None, entry)) => entry.compile(compiler(), component, timeout).await.map(Some),
+        }
     }
 
-    /// Lets go of what is kept if somebody altered it, so that it is made anew.
-    pub(crate) async fn forget_if_altered(self) -> Result<()> {
-        blocking(move || self.forget_now_if_altered()).await
+    /// Evicts the machine code from the cache if its bytes were altered, so that it is compiled again.
+    pub(crate) async fn evict_if_altered(self) -> Result<()> {
+        blocking(move || self.evict_if_altered_blocking()).await
     }
 
-    fn forget_now_if_altered(&self) -> Result<()> {
-        let kept = fs::read(&self.path).map_err(|error| unkept(&self.path, error))?;
-        if Blob::of(&kept) == self.artefact.blob {
+    fn evict_if_altered_blocking(&self) -> Result<()> {
+        let bytes = fs::read(&self.path).map_err(|error| cache_error(&self.path, error))?;
+        if Blob::of(&bytes) == self.artefact.blob {
             return Ok(());
         }
-        // Without its note it counts as not kept.
-        let note = digest_path(&self.path);
-        fs::remove_file(&note).map_err(|error| unkept(&note, error))
+        // Code without its digest file is a cache miss.
+        let digest_path = digest_path(&self.path);
+        accept_missing(fs::remove_file(&digest_path))
+            .map_err(|error| cache_error(&digest_path, error))
     }
 }
 
-fn find_or_make(
-    component: &Component,
-    platform: Platform,
-    directory: &Path,
-) -> Result<CachedArtefact> {
-    let incapable = |error| Error::runner(format!("cannot compile for {platform} here"), error);
-    let fingerprint = hype_run::fingerprint(platform).map_err(incapable)?;
-    let path = directory.join(format!("{}-{platform}-{fingerprint:016x}", component.digest()));
-    let cached = |blob| CachedArtefact {
-        artefact: Artefact { platform: platform.name().to_owned(), blob },
-        path: path.clone(),
+impl Entry {
+    fn new(component: &Component, target: Target, directory: &Path) -> Result<Self> {
+        let fingerprint = hype_run::fingerprint(target)
+            .map_err(|error| Error::runner(format!("cannot compile for {target} here"), error))?;
+        let name = format!("{}-{target}-{fingerprint:016x}", component.digest());
+        Ok(Self { target, path: directory.join(name) })
+    }
+
+    /// Returns the cached machine code.
+    fn find(&self) -> Option<CachedArtefact> {
+        recorded(&self.path).map(|blob| self.with(blob))
+    }
+
+    fn with(&self, blob: Blob) -> CachedArtefact {
+        let artefact = Artefact { platform: self.target.to_string(), blob };
+        CachedArtefact { artefact, path: self.path.clone() }
+    }
+
+    /// Compiles `component` and caches its machine code, unless a concurrent submission has done so.
+    async fn compile(
+        self,
+        compiler: &Compiler,
+        component: &Component,
+        timeout: Option<Duration>,
+    ) -> Result<CachedArtefact> {
+        let (name, target) = (component.name(), self.target);
+        let platform = target.platform;
+        let span = tracing::info_span!("compile", component = name, %platform);
+        let failed = |error| compile_error(name, platform, &error);
+        async {
+            let turn = compiler.turn(timeout).await.map_err(failed)?;
+            if let Some(found) = self.find() {
+                return Ok(found);
+            }
+            tracing::info!(target: STEP, "compiling {name} for {platform}");
+            let file = self.create_file().map_err(|error| cache_error(&self.path, error))?;
+            let output =
+                file.as_file().try_clone().map_err(|error| cache_error(&self.path, error))?;
+            // An abandoned compilation caches its machine code, too.
+            let store = move |output: File| {
+                drop(output);
+                self.store(file)
+            };
+            let bytes = component.bytes().clone();
+            turn.compile(bytes, Some(target), output, store).await.map_err(failed)?
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Creates a file in the cache, which is removed unless it gets another name.
+    fn create_file(&self) -> io::Result<NamedTempFile> {
+        let directory = self.path.parent().unwrap_or(&self.path);
+        tempfile::Builder::new().prefix(unfinished::PREFIX).tempfile_in(directory)
+    }
+
+    /// Caches the machine code in `file`.
+    fn store(&self, file: NamedTempFile) -> Result<CachedArtefact> {
+        let store = || {
+            let blob = Blob::of(&fs::read(file.path())?);
+            file.persist(&self.path)?;
+            let digest_path = digest_path(&self.path);
+            let record = self.create_file()?;
+            fs::write(record.path(), format!("{} {}", blob.digest, blob.size))?;
+            record.persist(digest_path)?;
+            Ok(self.with(blob))
+        };
+        store().map_err(|error: std::io::Error| cache_error(&self.path, error))
+    }
+}
+
+/// Removes the machine code of `component` from the cache, and returns the digests of it.
+pub(crate) async fn remove(component: &Component) -> Result<Vec<Digest>> {
+    let prefix = format!("{}-", component.digest());
+    blocking(move || match directory() {
+        Some(directory) => remove_from(&directory, &prefix),
+        None => Ok(Vec::new()),
+    })
+    .await
+}
+
+fn remove_from(directory: &Path, prefix: &str) -> Result<Vec<Digest>> {
+    let entries = fs::read_dir(directory).map_err(|error| cache_error(directory, error))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let is_of_component = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
     };
-    if let Some(blob) = kept(&path) {
-        return Ok(cached(blob));
-    }
-    let name = component.name();
-    let _compiling = tracing::info_span!("compile", component = name, %platform).entered();
-    tracing::info!(target: STEP, "compiling {name} for {platform}");
-    let bytes = hype_run::precompile(component.bytes(), platform).map_err(|error| {
-        Error::input(format!("{name} cannot be compiled for {platform}")).because(error)
+    let paths: Vec<_> = paths.filter(is_of_component).collect();
+    let digests = paths.iter().filter_map(|path| Some(recorded(path)?.digest)).collect();
+    paths.iter().try_for_each(|path| {
+        accept_missing(fs::remove_file(path)).map_err(|error| cache_error(path, error))
     })?;
-    let blob = Blob::of(&bytes);
-    keep(&path, &bytes)?;
-    keep(&digest_path(&path), format!("{} {}", blob.digest, blob.size).as_bytes())?;
-    Ok(cached(blob))
+    Ok(digests)
 }
 
-/// The blob that is kept at `path`, told by the note beside it, which is written last.
-fn kept(path: &Path) -> Option<Blob> {
-    let note = fs::read_to_string(digest_path(path)).ok()?;
-    let (digest, size) = note.split_once(' ')?;
+/// Returns the blob that is cached at `path`, as recorded in its digest file, which is written last.
+fn recorded(path: &Path) -> Option<Blob> {
+    let record = fs::read_to_string(digest_path(path)).ok()?;
+    let (digest, size) = record.split_once(' ')?;
     let blob = Blob { digest: digest.parse().ok()?, size: size.parse().ok()? };
     (path.metadata().ok()?.len() == blob.size).then_some(blob)
+}
+
+/// Returns the error of a component called `name` that was not compiled.
+fn compile_error(name: &str, platform: Platform, error: &CompileError) -> Error {
+    let failure = error.failure(name);
+    match failure.kind {
+        FailureKind::Incompatible => {
+            Error::input(format!("{name} cannot be compiled for {platform}"))
+                .because_messages(&failure.causes)
+        }
+        FailureKind::Infrastructure => Error::runner(failure.message, failure.causes.join(": ")),
+        _ => Error::failed(name, failure),
+    }
 }
 
 fn digest_path(path: &Path) -> PathBuf {
     path.with_extension("digest")
 }
 
-fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error: std::io::Error| unkept(path, error))
+fn cache_error(path: &Path, error: std::io::Error) -> Error {
+    Error::runner(format!("cannot cache machine code at {}", path.display()), error)
 }
 
-fn unkept(path: &Path, error: std::io::Error) -> Error {
-    Error::runner(format!("cannot keep machine code at {}", path.display()), error)
+/// Returns the path of the cache directory, which may not exist.
+fn cache_path() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("hype").join("artefacts"))
 }
 
-/// Where machine code is kept, unless this user has no such place of his own.
+/// Returns the cache directory, if this user has one to which no other user can write.
 fn directory() -> Option<PathBuf> {
-    let directory = dirs::cache_dir()?.join("hype").join("artefacts");
-    if let Err(error) = prepare(&directory) {
-        tracing::warn!("no machine code is kept in {}: {error}", directory.display());
+    let directory = cache_path()?;
+    if let Err(error) = create_checked_directory(&directory, Forbidden::Writing) {
+        tracing::warn!("no machine code is cached in {}: {error}", directory.display());
         return None;
     }
     Some(directory)
 }
 
-#[cfg(unix)]
-fn prepare(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let metadata = directory.metadata()?;
-    let probe = tempfile::NamedTempFile::new_in(directory)?;
-    let is_ours = metadata.uid() == probe.as_file().metadata()?.uid();
-    if is_ours && metadata.mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    Err(std::io::Error::other("others can write to it; make it ours alone with chmod 700"))
-}
-
-#[cfg(not(unix))]
-fn prepare(directory: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(directory)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::Field;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
     use super::*;
 
     fn component() -> Component {
         Component::new("x.wasm", &b"\0asm\x0d\0\x01\0"[..]).unwrap()
     }
 
-    #[test]
-    fn machine_code_is_made_once() {
+    fn entry(directory: &Path) -> Entry {
+        Entry::new(&component(), Platform::here().unwrap().into(), directory).unwrap()
+    }
+
+    async fn find_or_compile(directory: &Path) -> CachedArtefact {
+        let entry = entry(directory);
+        match entry.find() {
+            Some(found) => found,
+            None => entry.compile(&Compiler::in_this_process(), &component(), None).await.unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn component_is_compiled_once() {
         let directory = tempfile::tempdir().unwrap();
-        let platform = Platform::here().unwrap();
-        let first = find_or_make(&component(), platform, directory.path()).unwrap();
-        let made = fs::metadata(&first.path).unwrap().modified().unwrap();
-        let second = find_or_make(&component(), platform, directory.path()).unwrap();
+        let first = find_or_compile(directory.path()).await;
+        let compiled = fs::metadata(&first.path).unwrap().modified().unwrap();
+        let compiler = Compiler::in_this_process();
+        let second = entry(directory.path()).compile(&compiler, &component(), None).await.unwrap();
         assert_eq!(first.artefact, second.artefact);
-        assert_eq!(fs::metadata(&second.path).unwrap().modified().unwrap(), made);
+        assert_eq!(fs::metadata(&second.path).unwrap().modified().unwrap(), compiled);
         assert_eq!(Blob::of(&fs::read(&first.path).unwrap()), first.artefact.blob);
     }
 
-    #[test]
-    fn what_was_cut_is_made_again() {
+    #[tokio::test]
+    async fn code_of_one_component_is_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let platform = Platform::here().unwrap();
-        let first = find_or_make(&component(), platform, directory.path()).unwrap();
+        let kept = directory.path().join("another-x86_64-0");
+        fs::write(&kept, "").unwrap();
+        let cached = find_or_compile(directory.path()).await;
+        let removed = remove_from(directory.path(), &format!("{}-", component().digest()));
+        assert_eq!(removed.unwrap(), [cached.artefact.blob.digest]);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(kept.exists());
+    }
+
+    #[tokio::test]
+    async fn truncated_code_is_compiled_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = find_or_compile(directory.path()).await;
         fs::write(&first.path, "cut").unwrap();
-        let second = find_or_make(&component(), platform, directory.path()).unwrap();
+        let second = find_or_compile(directory.path()).await;
         assert_eq!(first.artefact, second.artefact);
         assert_ne!(fs::read(&second.path).unwrap(), b"cut");
     }
 
-    #[test]
-    fn what_was_altered_is_made_again() {
+    #[tokio::test]
+    async fn altered_code_is_compiled_again() {
         let directory = tempfile::tempdir().unwrap();
-        let platform = Platform::here().unwrap();
-        let cached = || find_or_make(&component(), platform, directory.path()).unwrap();
-        let made = fs::read(&cached().path).unwrap();
-        cached().forget_now_if_altered().unwrap();
-        let mut forged = made.clone();
+        let cached = find_or_compile(directory.path()).await;
+        let original = fs::read(&cached.path).unwrap();
+        cached.evict_if_altered_blocking().unwrap();
+        assert!(entry(directory.path()).find().is_some());
+        let mut forged = original.clone();
         let middle = forged.len() / 2;
         forged[middle] ^= 1;
-        fs::write(&cached().path, &forged).unwrap();
-        cached().forget_now_if_altered().unwrap();
-        assert_eq!(fs::read(&cached().path).unwrap(), made);
+        fs::write(&cached.path, &forged).unwrap();
+        cached.evict_if_altered_blocking().unwrap();
+        let again = find_or_compile(directory.path()).await;
+        assert_eq!(fs::read(&again.path).unwrap(), original);
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_directory_that_others_can_write_to_is_not_used() {
-        use std::os::unix::fs::PermissionsExt;
+    #[tokio::test]
+    async fn late_compilation_is_an_exceeded_timeout() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(prepare(directory.path()).is_ok());
-        for mode in [0o777, 0o770, 0o702] {
-            fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
-            let error = prepare(directory.path()).unwrap_err();
-            assert!(error.to_string().contains("chmod 700"), "{error}");
+        let compiler = Compiler::in_this_process();
+        let _other = compiler.turn(None).await.unwrap();
+        let entry = entry(directory.path());
+        let timeout = Some(Duration::from_millis(10));
+        let error = entry.compile(&compiler, &component(), timeout).await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        let message = "compiling x.wasm did not begin within the run's timeout of 10ms";
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
+
+    /// The messages of steps.
+    #[derive(Default)]
+    struct Steps(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Steps {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            if event.metadata().target() == STEP {
+                event.record(&mut |_: &Field, value: &dyn fmt::Debug| {
+                    self.0.lock().unwrap().push(format!("{value:?}"));
+                });
+            }
         }
+    }
+
+    #[test]
+    fn compilation_is_reported_once_it_begins() {
+        let (directory, steps) = (tempfile::tempdir().unwrap(), Steps::default());
+        let messages = Arc::clone(&steps.0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let subscriber = tracing_subscriber::registry().with(steps);
+        tracing::subscriber::with_default(subscriber, || {
+            runtime.block_on(async {
+                let compiler = Compiler::in_this_process();
+                let other = compiler.turn(None).await.unwrap();
+                let component = component();
+                let mut waiting =
+                    Box::pin(entry(directory.path()).compile(&compiler, &component, None));
+                assert!(futures::poll!(&mut waiting).is_pending());
+                assert_eq!(*messages.lock().unwrap(), [""; 0]);
+                drop(other);
+                waiting.await.unwrap();
+                // Another program has cached the code.
+                entry(directory.path()).compile(&compiler, &component, None).await.unwrap();
+            });
+        });
+        let messages = messages.lock().unwrap();
+        assert!(messages.len() == 1 && messages[0].contains("compiling x.wasm"), "{messages:?}");
+    }
+
+    #[test]
+    fn component_is_precompiled_inside_any_executor() {
+        let name = crate::names::unique_name("hype");
+        let name = [&[name.len() as u8], name.as_bytes()].concat();
+        let custom = [&[0, name.len() as u8], &name[..]].concat();
+        let bytes = [&b"\0asm\x0d\0\x01\0"[..], &custom].concat();
+        let component = Component::new("x.wasm", bytes).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        futures::executor::block_on(async { component.precompile() }).unwrap();
+        assert_eq!(runtime.block_on(remove(&component)).unwrap().len(), 1);
+        runtime.block_on(async { component.precompile() }).unwrap();
+        assert_eq!(runtime.block_on(remove(&component)).unwrap().len(), 1);
     }
 }

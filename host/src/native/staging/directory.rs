@@ -1,25 +1,25 @@
-//! What a directory of this machine holds, as a guest shall see it.
+//! Content of a directory of this machine, as paths in the guest.
 
 use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// A directory's content: paths in the guest.
+/// The content of a directory.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content {
-    /// The files, with their places on this machine.
+    /// The files: their paths in the guest, each with its path on this machine.
     pub(crate) files: Vec<(String, PathBuf)>,
-    /// The directory itself, and all below it that are empty.
+    /// The paths in the guest of the directory itself and of all empty directories below it.
     pub(crate) directories: Vec<String>,
 }
 
-/// All that is in the directory `source`, for the guest's path `path`.
+/// Lists the content of the directory `source`, which the guest sees at `path`.
 ///
 /// # Errors
 ///
-/// What cannot be staged is named: links that lead out of the directory, nowhere, or back into
-/// themselves, names that are not UTF-8, and what is neither file nor directory.
+/// [`Input`](crate::ErrorKind::Input), with the path that cannot be staged: a link that leads out of the directory,
+/// nowhere or to a directory above itself, a name that is not UTF-8, or something that is neither file nor directory.
 pub(crate) fn content(source: &Path, path: &str) -> Result<Content> {
     let root = source.canonicalize().map_err(|error| unreadable(source, error))?;
     if !root.is_dir() {
@@ -38,11 +38,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Takes what is in `real`, the last of `above`; none of them is reached through a link.
+    /// Adds the content of the directory `real`, the last of `above`. None of these paths contains a link.
     fn directory(&mut self, real: &Path, path: &str, above: &mut Vec<PathBuf>) -> Result<()> {
         let entries = fs::read_dir(real).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
         let mut entries = entries.map_err(|error| unreadable(real, error))?;
-        // The same content makes the same manifest.
+        // The order is fixed, so that the same content results in the same manifest.
         entries.sort_unstable_by_key(fs::DirEntry::file_name);
         if entries.is_empty() && real != self.root {
             self.content.directories.push(path.to_owned());
@@ -80,7 +80,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What the link at `link` leads to.
+    /// Returns the path and the type of the target of `link`.
     fn follow(&self, link: &Path, above: &[PathBuf]) -> Result<(PathBuf, FileType)> {
         let target = link.canonicalize().map_err(|error| {
             unstaged(link, "it is a symbolic link that leads nowhere").because(error)
@@ -90,7 +90,7 @@ impl Walk<'_> {
                 "it is a symbolic link that leads out of the directory, to {}",
                 target.display()
             );
-            return Err(unstaged(link, &problem).hint("put a copy in its place"));
+            return Err(unstaged(link, &problem).hint("replace the link by a copy"));
         }
         if above.contains(&target) {
             return Err(unstaged(link, "it is a symbolic link that leads back above itself"));
@@ -116,7 +116,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
-    /// A directory with `a`, `sub/b` and the empty `sub/none`.
+    /// Creates a directory with `a`, `sub/b` and the empty directory `sub/none`.
     fn directory() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join("sub/none")).unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_empty_directories_are_found_in_order() {
+    fn files_and_empty_directories_are_listed_in_order() {
         let directory = directory();
         let found = content(directory.path(), "/data").unwrap();
         assert_eq!(paths(&found), ["/data/a", "/data/sub/b"]);
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_directory_is_itself() {
+    fn empty_directory_is_listed() {
         let directory = tempfile::tempdir().unwrap();
         let found = content(directory.path(), "/data").unwrap();
         assert_eq!(found, Content { files: Vec::new(), directories: vec!["/data".into()] });
     }
 
     #[test]
-    fn links_that_stay_inside_are_followed() {
+    fn links_inside_the_directory_are_followed() {
         let directory = directory();
         symlink("sub", directory.path().join("dir-link")).unwrap();
         symlink("../a", directory.path().join("sub/link")).unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_elsewhere_are_named() {
+    fn links_out_of_the_directory_are_rejected() {
         for (target, end) in [
             ("/etc/passwd", "leads out of the directory, to /etc/passwd"),
             ("..", "leads out of the directory, to"),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_staged_is_named() {
+    fn error_names_the_path_that_cannot_be_staged() {
         let names = directory();
         fs::write(names.path().join(OsStr::from_bytes(b"caf\xe9")), "").unwrap();
         assert!(problem(names.path()).ends_with("its name is not UTF-8"));

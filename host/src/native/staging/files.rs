@@ -1,4 +1,4 @@
-//! The user's own files, as a manifest names them: by their content.
+//! The user's files, hashed for a manifest.
 
 use std::fs;
 use std::io::Read;
@@ -6,27 +6,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hype_wire::{Blob, BlobHasher, File};
+use hype_wire::{Blob, BlobHasher, File, GuestPath};
 
 use crate::blocking_task::blocking;
 use crate::environment::RunEnvironment;
+use crate::environment::check::guest_path;
 use crate::error::{Error, Result};
 use crate::staging::directory::content;
 
-/// How much of a file is read at once, in bytes.
-const PIECE: usize = 256 << 10;
+/// The size of the buffer for reading a file, in bytes.
+const BUFFER_SIZE: usize = 256 << 10;
 
-/// What an environment has staged: its files and directories.
+/// The staged files and directories of an environment.
 #[derive(Debug, Default)]
 pub(crate) struct StagedFiles {
-    /// Each file, and where it is on this machine.
+    /// The files, each with its path on this machine.
     pub(crate) files: Vec<(File, PathBuf)>,
-    /// Directories that the guest sees though they may hold no file.
-    pub(crate) directories: Vec<String>,
+    /// The directories that exist in the guest even if no file is below them.
+    pub(crate) directories: Vec<GuestPath>,
 }
 
 impl StagedFiles {
-    /// Those that `env` names, found and hashed now.
+    /// Lists and hashes the files of `env`.
     ///
     /// # Errors
     ///
@@ -36,26 +37,29 @@ impl StagedFiles {
             return Ok(Self::default());
         }
         let env = env.clone();
-        blocking(move || Self::of_now(&env)).await
+        blocking(move || Self::of_blocking(&env)).await
     }
 
-    fn of_now(env: &RunEnvironment) -> Result<Self> {
+    fn of_blocking(env: &RunEnvironment) -> Result<Self> {
         let mut directories = Vec::new();
         let mut found: Vec<_> =
             env.files().iter().map(|(path, source)| (path.clone(), source.clone())).collect();
         for (path, source) in env.dirs() {
             let content = content(source, path)?;
             found.extend(content.files);
-            directories.extend(content.directories);
+            for path in content.directories {
+                directories.push(guest_path(&path)?);
+            }
         }
         let blobs = blobs(&found)?;
         let files = found.into_iter().zip(blobs);
-        let files = files.map(|((path, source), blob)| (File { path, blob }, source)).collect();
-        Ok(Self { files, directories })
+        let files = files
+            .map(|((path, source), blob)| Ok((File { path: guest_path(&path)?, blob }, source)));
+        Ok(Self { files: files.collect::<Result<_>>()?, directories })
     }
 }
 
-/// The blobs of files, in their order, made by all cores.
+/// Hashes files on all cores, and returns their blobs in the same order.
 fn blobs(files: &[(String, PathBuf)]) -> Result<Vec<Blob>> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, Blob)>> {
@@ -70,7 +74,7 @@ fn blobs(files: &[(String, PathBuf)]) -> Result<Vec<Blob>> {
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut blobs = thread::scope(|scope| {
-        // This thread is one of them, and does all the work where there are no others to be had.
+        // This thread works, too, and does everything if no other thread can be started.
         let others: Vec<_> = (1..cores.min(files.len()))
             .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
@@ -85,25 +89,26 @@ fn blobs(files: &[(String, PathBuf)]) -> Result<Vec<Blob>> {
     Ok(blobs.into_iter().map(|(_, blob)| blob).collect())
 }
 
-/// The blob of the file at `path`, of which one piece at a time is in memory.
+/// Hashes the file at `path` without reading it into memory as a whole.
 fn blob(path: &Path) -> Result<Blob> {
     let read = || -> std::io::Result<Blob> {
         let mut file = fs::File::open(path)?;
         let mut hasher = BlobHasher::default();
-        let mut piece = vec![0; PIECE];
+        let mut buffer = vec![0; BUFFER_SIZE];
         loop {
-            match file.read(&mut piece)? {
+            match file.read(&mut buffer)? {
                 0 => return Ok(hasher.finish()),
-                length => hasher.update(&piece[..length]),
+                length => hasher.update(&buffer[..length]),
             }
         }
     };
     read().map_err(|error| {
-        let unread = Error::input(format!("cannot read the file {}", path.display()));
         let is_directory = error.kind() == std::io::ErrorKind::IsADirectory;
-        match unread.because(error) {
-            unread if is_directory => unread.hint("stage a directory by RunEnvironment::with_dir"),
-            unread => unread,
+        let unreadable =
+            Error::input(format!("cannot read the file {}", path.display())).because(error);
+        match is_directory {
+            true => unreadable.hint("stage a directory by RunEnvironment::with_dir"),
+            false => unreadable,
         }
     })
 }
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_no_file() {
+    fn directory_error_suggests_with_dir() {
         let directory = tempfile::tempdir().unwrap();
         let error = blob(directory.path()).unwrap_err();
         assert!(error.report().ends_with("Hint: stage a directory by RunEnvironment::with_dir"));

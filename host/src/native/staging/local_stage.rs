@@ -1,19 +1,21 @@
-//! Where closures of this process are staged when nobody says where.
+//! The default stage on this machine, which is used when the user names no stage.
 //!
-//! A program may run where its user has no directories: in a container, or as a service. What is
-//! staged can be staged again, so that a directory among the temporary files does as well.
+//! A user may have no cache directory, for example in a container or as a service. Then the stage is in the temporary
+//! directory, since staged objects can be staged again.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::private_files;
+#[cfg(unix)]
+use crate::private_files::Forbidden;
 
-/// The directory of the stage: in the user's cache, else among the temporary files.
+/// Returns the directory of the stage: in the user's cache directory, or else in the temporary directory.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when neither can be written to.
+/// [`Input`](crate::ErrorKind::Input) when neither is writable.
 pub(crate) fn directory() -> Result<PathBuf> {
     let cache = dirs::cache_dir().map(|cache| cache.join("hype"));
     choose(cache.as_deref(), &std::env::temp_dir())
@@ -25,21 +27,21 @@ fn choose(cache: Option<&Path>, temporary: &Path) -> Result<PathBuf> {
         Some(Err(error)) => error,
         None => io::Error::other("this user has no cache directory"),
     };
-    let stage = ours(temporary).and_then(|directory| writable(directory.join("stage")));
+    let stage = private(temporary).and_then(|directory| writable(directory.join("stage")));
     if let Ok(stage) = &stage {
         tracing::info!("staging in {}: {unusable}", stage.display());
     }
     stage.map_err(|error| {
-        Error::input("there is no directory for a stage")
+        Error::input("no directory for a stage is writable")
             .because(format!("{unusable}; and {error}"))
             .hint("name one: HYPE_STAGING=file:///directory, or Submitter::local_with")
     })
 }
 
-/// `directory`, made if absent, once a file could be made there.
+/// Creates `directory` if it doesn't exist, and returns it if files can be created in it.
 fn writable(directory: PathBuf) -> io::Result<PathBuf> {
     let probe = || {
-        fs::create_dir_all(&directory)?;
+        private_files::create_directory(&directory)?;
         tempfile::tempfile_in(&directory)
     };
     match probe() {
@@ -51,36 +53,31 @@ fn writable(directory: PathBuf) -> io::Result<PathBuf> {
     }
 }
 
-/// A directory for this user alone in one that all users share, where anybody may have been first.
+/// Returns a private directory of this user in `temporary`, which all users share, so that another user may have
+/// created a directory of this name before.
 #[cfg(unix)]
-fn ours(temporary: &Path) -> io::Result<PathBuf> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+fn private(temporary: &Path) -> io::Result<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
     let user = tempfile::tempfile_in(temporary)?.metadata()?.uid();
     let directory = temporary.join(format!("hype-{user}"));
-    match fs::DirBuilder::new().mode(0o700).create(&directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let metadata = directory.symlink_metadata()?;
-    if metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o077 == 0 {
-        return Ok(directory);
-    }
-    let message = format!("{} is not this user's alone", directory.display());
-    Err(io::Error::other(message))
+    private_files::create_checked_directory(&directory, Forbidden::All)?;
+    Ok(directory)
 }
 
-/// A directory in that of the user's temporary files.
+/// Returns a directory in the user's temporary directory.
 #[cfg(not(unix))]
-fn ours(temporary: &Path) -> io::Result<PathBuf> {
+fn private(temporary: &Path) -> io::Result<PathBuf> {
     Ok(temporary.join("hype"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn the_cache_of_the_user_comes_first() {
+    fn cache_directory_is_preferred() {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache/hype");
         assert_eq!(choose(Some(&cache), root.path()).unwrap(), cache.join("stage"));
@@ -89,7 +86,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn without_a_cache_there_is_a_temporary_directory_for_this_user_alone() {
+    fn private_temporary_directory_replaces_missing_cache() {
         use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
@@ -102,7 +99,7 @@ mod tests {
 
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
         let error = choose(None, root.path()).unwrap_err();
-        assert!(error.report().contains("is not this user's alone"), "{error:?}");
+        assert!(error.report().contains("must be usable only by this user"), "{error:?}");
         assert!(error.report().contains("HYPE_STAGING"), "{error:?}");
         assert!(choose(None, &root.path().join("none")).is_err());
     }

@@ -1,4 +1,4 @@
-//! Blobs on their way into the stage.
+//! Uploads of blobs to the stage, deduplicated between the runs of a submitter.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,41 +13,41 @@ use tracing::Instrument;
 use crate::error::{Error, Result};
 use crate::progress::{STEP, UPLOADED};
 
-/// How many blobs of a run are uploaded at once. The stage bounds how much of them is in memory.
-const AT_ONCE: usize = 32;
+/// The number of blobs of one run that are uploaded concurrently. The stage limits their memory.
+const CONCURRENT_UPLOADS: usize = 32;
 
-/// A blob that a run needs, and where its bytes are if the stage lacks them.
+/// A blob that a run needs, and the source of its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
     pub(crate) blob: Blob,
     pub(crate) source: Source,
 }
 
-/// The way of one submitter's blobs into its stage.
+/// The uploads of one submitter.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
-    /// The blobs that are on their way. Who needs one of them waits for it.
-    under_way: Mutex<HashMap<Digest, Weak<OnceCell<()>>>>,
-    /// Whether it was told that a run needed nothing new, which is told once for all runs.
-    is_nothing_told: AtomicBool,
+    /// The running upload of each blob. Other runs that need the blob wait for it.
+    running: Mutex<HashMap<Digest, Weak<OnceCell<()>>>>,
+    /// Whether the message that all blobs were cached has been logged, which happens once per submitter.
+    has_logged_all_cached: AtomicBool,
 }
 
-/// The line that tells of the uploads of a run, once there is one.
+/// The message that announces the uploads of a run. It is logged when the first bytes are sent.
 struct Announcement {
     line: String,
-    is_told: AtomicBool,
+    is_logged: AtomicBool,
 }
 
 impl Announcement {
-    fn tell(&self) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
+    fn log_once(&self) {
+        if !self.is_logged.swap(true, Ordering::Relaxed) {
             tracing::info!(target: STEP, "{}", self.line);
         }
     }
 }
 
 impl Uploads {
-    /// Makes sure that all of `uploads` are in `stage`.
+    /// Uploads those of `uploads` that `stage` doesn't have, and waits until all of them are there.
     pub(crate) async fn finish(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
         let count = uploads.len();
         let bytes: u64 = uploads.iter().map(|upload| upload.blob.size).sum();
@@ -58,15 +58,15 @@ impl Uploads {
     async fn finish_all(&self, stage: &Stage, uploads: Vec<Upload>) -> Result<()> {
         let count = uploads.len();
         let line = format!("uploading {count} {} to {}", files(count), stage.url());
-        let announcement = Arc::new(Announcement { line, is_told: AtomicBool::new(false) });
+        let announcement = Arc::new(Announcement { line, is_logged: AtomicBool::new(false) });
         let staged = stream::iter(uploads)
             .map(|upload| self.finish_one(stage, upload, Arc::clone(&announcement)))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENT_UPLOADS)
             .try_collect::<Vec<_>>()
             .await?;
         let new = staged.iter().filter(|staged| **staged == Staged::New).count();
-        if new > 0 || !self.is_nothing_told.swap(true, Ordering::Relaxed) {
-            announcement.tell();
+        if new > 0 || !self.has_logged_all_cached.swap(true, Ordering::Relaxed) {
+            announcement.log_once();
             tracing::info!(target: STEP, "uploading complete: {new} newly uploaded, {} cached", count - new);
         }
         Ok(())
@@ -79,38 +79,39 @@ impl Uploads {
         announcement: Arc<Announcement>,
     ) -> Result<Staged> {
         let mut staged = Staged::Cached;
-        let (blob, told) = (upload.blob, Arc::new(AtomicU64::new(0)));
+        let (blob, reported) = (upload.blob, Arc::new(AtomicU64::new(0)));
         let source = upload.source.with_progress({
-            let told = Arc::clone(&told);
+            let reported = Arc::clone(&reported);
             move |sent| {
-                announcement.tell();
-                tell(&blob, sent.saturating_sub(told.swap(sent, Ordering::Relaxed)));
+                announcement.log_once();
+                report_progress(&blob, sent.saturating_sub(reported.swap(sent, Ordering::Relaxed)));
             }
         });
         let put = async || {
             staged = stage.put_blob(&blob, &source).await?;
             Ok::<_, Error>(())
         };
-        // When another's upload fails or is given up, the next of those who wait does it.
-        self.way(&blob.digest).get_or_try_init(put).await?;
-        tell(&blob, blob.size.saturating_sub(told.load(Ordering::Relaxed)));
+        // If the running upload of another run fails or is dropped, the next waiting run retries it.
+        self.running_upload(&blob.digest).get_or_try_init(put).await?;
+        report_progress(&blob, blob.size.saturating_sub(reported.load(Ordering::Relaxed)));
         Ok(staged)
     }
 
-    fn way(&self, digest: &Digest) -> Arc<OnceCell<()>> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(way) = under_way.get(digest).and_then(Weak::upgrade) {
-            return way;
+    /// Returns the cell that the upload of a blob initializes.
+    fn running_upload(&self, digest: &Digest) -> Arc<OnceCell<()>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(upload) = running.get(digest).and_then(Weak::upgrade) {
+            return upload;
         }
-        under_way.retain(|_, way| way.strong_count() > 0);
-        let way = Arc::default();
-        under_way.insert(*digest, Arc::downgrade(&way));
-        way
+        running.retain(|_, upload| upload.strong_count() > 0);
+        let upload = Arc::default();
+        running.insert(*digest, Arc::downgrade(&upload));
+        upload
     }
 }
 
-/// Tells that so many bytes more of `blob` are in the stage.
-fn tell(blob: &Blob, bytes: u64) {
+/// Reports that `bytes` more bytes of `blob` are in the stage.
+fn report_progress(blob: &Blob, bytes: u64) {
     if bytes > 0 {
         tracing::debug!(target: UPLOADED, bytes, "more of {} is in the stage", blob.digest);
     }
@@ -124,13 +125,13 @@ fn files(count: usize) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The announcement of another's uploads.
+    /// Returns an announcement that is never logged.
     fn silent() -> Arc<Announcement> {
-        Arc::new(Announcement { line: String::new(), is_told: AtomicBool::new(true) })
+        Arc::new(Announcement { line: String::new(), is_logged: AtomicBool::new(true) })
     }
 
     #[tokio::test]
-    async fn a_file_that_changed_is_refused() {
+    async fn changed_file_is_rejected() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(&directory.path().join("stage")).unwrap();
         let path = directory.path().join("file");
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_several_need_at_once_is_uploaded_once() {
+    async fn concurrent_uploads_of_a_blob_are_deduplicated() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         let blob = Blob::of(b"one");
@@ -160,13 +161,13 @@ mod tests {
                 uploads.finish_one(&stage, upload.clone(), silent()).await.unwrap(),
                 Staged::Cached
             );
-            // The stage is asked each time, since others may clean it up.
+            // Each upload asks the stage, since a garbage collection may have removed the blob.
             std::fs::remove_dir_all(directory.path().join("blobs")).unwrap();
         }
     }
 
     #[tokio::test]
-    async fn one_failure_is_no_others() {
+    async fn failed_upload_of_a_blob_is_retried_by_other_runs() {
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(directory.path()).unwrap();
         let blob = Blob::of(b"one");

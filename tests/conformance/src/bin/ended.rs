@@ -1,6 +1,6 @@
-//! Programs whose end is tested: `ended command`, `ended fetch URL`, `ended wait` or `ended unwrap`.
+//! Programs whose exit is tested: `ended command`, `ended fetch URL`, `ended wait` or `ended unwrap`.
 
-use conformance::cases::commands::{granting, order};
+use conformance::cases::commands::{command, granting};
 use hype::{RunEnvironment, Submitter, VolumeRequest};
 use test_guests::ends::panic;
 use test_guests::http::fetch;
@@ -22,21 +22,21 @@ async fn main() -> Result<()> {
 }
 
 /// Panics with the report of a closure that panicked.
-#[expect(clippy::unwrap_used, reason = "a program of a user's that does")]
+#[expect(clippy::unwrap_used, reason = "the test needs a program that unwraps a failure")]
 async fn unwrap_a_failure() -> Result<()> {
     panic("no flour".into()).await.unwrap();
     Ok(())
 }
 
-/// Runs a command in this process, for a test of machines where that can't be.
+/// Runs a command with the local runner, to test machines that don't support that.
 async fn run_command() -> Result<()> {
     let stage = tempfile::tempdir()?;
     let submitter = Submitter::local_with(&format!("file://{}", stage.path().display()))?;
-    submitter.submit(perform(order(&["uname"])), &granting(&["uname"])).await?;
+    submitter.submit(perform(command(&["uname"])), &granting(&["uname"])).await?;
     Ok(())
 }
 
-/// Gets `url` in a closure that is granted nothing else.
+/// Fetches `url` in a closure that is granted only this URL.
 async fn fetch_url(url: String) -> Result<()> {
     let hosts = url.trim_end_matches('/').to_owned();
     let env = RunEnvironment::new().allow_http_private(hosts);
@@ -45,8 +45,8 @@ async fn fetch_url(url: String) -> Result<()> {
     Ok(())
 }
 
-/// Waits in a closure until somebody ends the program, by the submitter that variables choose and with a volume that
-/// goes with it.
+/// Runs a closure that waits until the program is ended. Variables choose the submitter; the run uses a transient
+/// volume.
 async fn wait_on_a_volume() -> Result<()> {
     let volume = VolumeRequest::transient("local-disk", "1Gi");
     let env = RunEnvironment::new().with_mount(volume.mount_read_only("/volume"));

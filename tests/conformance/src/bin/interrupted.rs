@@ -1,6 +1,6 @@
-//! A program with a closure that waits, for the tests that interrupt it.
+//! A program that tests interrupt while its closure waits: `interrupted MODE DIRECTORY`.
 //!
-//! `interrupted WAY DIRECTORY`, where everything that it makes is below the directory.
+//! Everything that it creates is below the directory.
 
 #![expect(clippy::unwrap_used, reason = "a test's program fails by panicking")]
 
@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use conformance::around::{Around, Changed};
+use conformance::overridden::{Overridden, RunnerOverrides};
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
 use hype::run::Status;
-use hype::runner::{Attempt, Description, Runner, Voucher};
+use hype::runner::{Attempt, Completion, Description, Runner};
 use hype::{Closure, LocalRunner, RunEnvironment, Stage, Submitter, VolumeRequest};
 use test_guests::ends::sleep;
 use test_guests::surroundings::write_all_then_wait;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         "detached" => detached(),
         "late" => detached_at_the_end(),
         "attach" => attached(),
-        way => panic!("there is no way {way}"),
+        mode => panic!("unknown mode {mode}"),
     }
 }
 
@@ -34,7 +34,7 @@ async fn in_async_main() -> hype::Result<()> {
     run(submitter()?).await
 }
 
-/// `interrupted detached DIRECTORY [SECONDS]`: a run that takes longer than several leases.
+/// `interrupted detached DIRECTORY [SECONDS]`: detaches a run that lasts longer than several lease terms.
 #[hype::main]
 async fn detached() -> hype::Result<()> {
     let submitter = submitter()?;
@@ -48,8 +48,7 @@ async fn detached() -> hype::Result<()> {
     std::future::pending().await
 }
 
-/// A run of a runner whose runs outlive this program, which ends while the run is being detached and nobody waits for
-/// that.
+/// Ends while its run is being detached, on a runner whose runs outlive the program.
 #[hype::main]
 async fn detached_at_the_end() -> hype::Result<()> {
     let run = submitter()?.spawn(sleep(0), &RunEnvironment::new());
@@ -57,7 +56,7 @@ async fn detached_at_the_end() -> hype::Result<()> {
     Ok(())
 }
 
-/// `interrupted attach DIRECTORY RUN` waits for a run that was begun elsewhere.
+/// `interrupted attach DIRECTORY RUN`: waits for a run of another process.
 #[hype::main]
 async fn attached() -> hype::Result<()> {
     let run = submitter()?.attach::<()>(&std::env::args().nth(3).unwrap());
@@ -68,7 +67,7 @@ async fn attached() -> hype::Result<()> {
     run.wait().await
 }
 
-/// The run is in other hands than `main`'s.
+/// Moves the run to another task than `main`'s.
 #[hype::main]
 async fn in_a_task() -> hype::Result<()> {
     tokio::spawn(run(submitter()?)).await.unwrap()
@@ -97,8 +96,8 @@ fn submitter() -> hype::Result<Submitter> {
     let runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
     let stage = Stage::in_directory(&directory().join("stage"))?;
     match std::env::args().nth(1).unwrap().as_str() {
-        "stuck" => return Submitter::new(stage, Changed(Stuck(runner))),
-        "late" => return Submitter::new(stage, Changed(Outliving(runner))),
+        "stuck" => return Submitter::new(stage, Overridden(StuckCleanup(runner))),
+        "late" => return Submitter::new(stage, Overridden(Outliving(runner))),
         _ => {}
     }
     submitter_with_lease_term(stage, runner, Duration::from_millis(500))
@@ -112,17 +111,17 @@ fn environment() -> RunEnvironment {
         .with_mount(persistent.mount_read_write("/persistent"))
 }
 
-/// A local runner that can't remove what it made for the closure that waits.
+/// A local runner whose cleanup never finishes.
 #[derive(Debug)]
-struct Stuck(LocalRunner);
+struct StuckCleanup(LocalRunner);
 
-impl Around for Stuck {
+impl RunnerOverrides for StuckCleanup {
     fn inner(&self) -> &dyn Runner {
         &self.0
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
-        attempt.owned.enter("what stays", async {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Completion>> {
+        attempt.cleanup.register("the stuck resource", async {
             eprintln!("stuck");
             std::future::pending().await
         });
@@ -130,20 +129,20 @@ impl Around for Stuck {
     }
 }
 
-/// A runner that says that its runs outlive this program, each once there is a file `handover`.
+/// A runner that reports that its runs outlive this program, each once the file `handover` exists.
 #[derive(Debug)]
 struct Outliving(LocalRunner);
 
-impl Around for Outliving {
+impl RunnerOverrides for Outliving {
     fn inner(&self) -> &dyn Runner {
         &self.0
     }
 
     fn description(&self) -> Description {
-        Description { place: "elsewhere".to_owned(), outlives_program: true }
+        Description { location: "elsewhere".to_owned(), outlives_program: true }
     }
 
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Voucher>> {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Completion>> {
         Box::pin(async move {
             while !directory().join("handover").exists() {
                 tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! A seed makes runs alike, and time a thing of the closure's own.
+//! Deterministic runs: a seed fixes random numbers and the clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,17 +10,17 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MICROSECOND: Duration = Duration::from_micros(1);
 
 fn seeded(seed: u64) -> RunEnvironment {
-    // What waits for real time after all doesn't end in this one.
+    // A wait in real time would exceed this timeout.
     RunEnvironment::new().deterministic(seed).with_timeout(MINUTE)
 }
 
-pub async fn runs_of_one_seed_are_alike(submitter: &Submitter) {
+pub async fn runs_with_one_seed_are_equal(submitter: &Submitter) {
     let seen = submitter.submit(look(), &seeded(7)).await.unwrap();
     assert_eq!(submitter.submit(look(), &seeded(7)).await.unwrap(), seen);
     let other = submitter.submit(look(), &seeded(8)).await.unwrap();
     assert_ne!((other.number, &other.words), (seen.number, &seen.words));
     assert_eq!((other.time, other.took), (seen.time, seen.took));
-    // A few looks after its beginning.
+    // The clock starts at 2000-01-01 and moves a microsecond per reading.
     let start = Duration::from_secs(946_684_800);
     assert!(seen.time > start && seen.time < start + 100 * MICROSECOND, "{seen:?}");
 
@@ -31,19 +31,19 @@ pub async fn runs_of_one_seed_are_alike(submitter: &Submitter) {
     assert_ne!(one.time, another.time);
 }
 
-pub async fn files_of_a_seed_tell_no_times(submitter: &Submitter) {
+pub async fn seed_hides_file_times(submitter: &Submitter) {
     let epoch = SystemTime::UNIX_EPOCH;
     assert_eq!(submitter.submit(written(), &seeded(7)).await.unwrap(), epoch);
     assert_ne!(submitter.submit(written(), &RunEnvironment::new()).await.unwrap(), epoch);
 }
 
-pub async fn a_loop_that_waits_for_a_seeds_clock_ends(submitter: &Submitter) {
-    // Each look takes a microsecond, and the last one finds that the time is over.
+pub async fn seeded_clock_advances_per_reading(submitter: &Submitter) {
+    // Each reading takes a microsecond, and the last one finds that the time has passed.
     let looks = submitter.submit(look_for(1000 * MICROSECOND), &seeded(7)).await.unwrap();
     assert_eq!(looks, 999);
 }
 
-pub async fn a_sleep_under_a_seed_is_over_at_once(submitter: &Submitter) {
+pub async fn seeded_sleep_returns_immediately(submitter: &Submitter) {
     for slept in submitter.submit(sleep_for(HOUR), &seeded(7)).await.unwrap() {
         assert!(slept >= HOUR && slept < HOUR + 100 * MICROSECOND, "{slept:?}");
     }

@@ -1,4 +1,4 @@
-//! Every end without a value: its kind, its message, and what is left of the guest's stack.
+//! Failures of each kind: message, causes, location and backtrace.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{failure, passes_through};
 
 const MIB: u64 = 1 << 20;
 
-pub async fn function_error(submitter: &Submitter) {
+pub async fn function_error_has_its_causes(submitter: &Submitter) {
     let result = submitter.submit(ends::bake(false), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Function);
     assert_eq!(failure.message, "cannot bake");
@@ -21,25 +21,25 @@ pub async fn function_error(submitter: &Submitter) {
     assert_eq!(error.exit_code(), 1);
 }
 
-pub async fn function_error_of_anyhow(submitter: &Submitter) {
+pub async fn anyhow_error_has_its_causes(submitter: &Submitter) {
     let result = submitter.submit(ends::bake_anyhow(), &RunEnvironment::new()).await;
     let (_, failure) = failure(result, FailureKind::Function);
     assert_eq!(failure.message, "no breakfast");
     assert_eq!(failure.causes[..2], ["cannot bake", "there is no flour"]);
 }
 
-pub async fn function_error_of_io(submitter: &Submitter) {
+pub async fn io_error_is_a_function_error(submitter: &Submitter) {
     let result = submitter.submit(ends::read_missing(), &RunEnvironment::new()).await;
     let (_, failure) = failure(result, FailureKind::Function);
     assert!(failure.message.contains("No such file"), "{failure:?}");
 }
 
-pub async fn success_of_a_fallible(submitter: &Submitter) {
+pub async fn fallible_function_succeeds(submitter: &Submitter) {
     let bread = submitter.submit(ends::bake(true), &RunEnvironment::new()).await.unwrap();
     assert_eq!(bread, "bread");
 }
 
-pub async fn panic(submitter: &Submitter) {
+pub async fn panic_has_location_and_backtrace(submitter: &Submitter) {
     let result = submitter.submit(ends::panic("too hot".into()), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Panic);
     assert_eq!(failure.message, "too hot");
@@ -53,7 +53,7 @@ pub async fn panic(submitter: &Submitter) {
     assert!(error.is_panic());
 }
 
-pub async fn panic_in_the_standard_library(submitter: &Submitter) {
+pub async fn panic_in_std_has_location_of_its_caller(submitter: &Submitter) {
     let result = submitter.submit(ends::unwrap_none(), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Panic);
     assert_eq!(failure.message, "called `Option::unwrap()` on a `None` value");
@@ -62,7 +62,7 @@ pub async fn panic_in_the_standard_library(submitter: &Submitter) {
     assert!(place.file.ends_with("guests/src/ends.rs"), "{error:?}");
 }
 
-pub async fn trap(submitter: &Submitter) {
+pub async fn trap_has_cause_and_backtrace(submitter: &Submitter) {
     let result = submitter.submit(ends::trap(), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Trap);
     assert_eq!(failure.message, "`trap` trapped");
@@ -72,7 +72,7 @@ pub async fn trap(submitter: &Submitter) {
     assert!(location.file.ends_with("guests/src/ends.rs"), "{location}");
 }
 
-pub async fn stack_overflow(submitter: &Submitter) {
+pub async fn stack_overflow_has_backtrace_and_hint(submitter: &Submitter) {
     let result = submitter.submit(ends::overflow(), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Stack);
     assert_eq!(
@@ -84,14 +84,14 @@ pub async fn stack_overflow(submitter: &Submitter) {
     assert_eq!(error.exit_code(), 1);
 }
 
-pub async fn exit(submitter: &Submitter) {
+pub async fn exit_is_a_trap(submitter: &Submitter) {
     let result = submitter.submit(ends::exit(3), &RunEnvironment::new()).await;
     let (error, failure) = failure(result, FailureKind::Trap);
     assert_eq!(failure.message, "`exit` called `exit` instead of returning");
     assert!(passes_through(&failure, "exit::call"), "{error:?}");
 }
 
-pub async fn memory(submitter: &Submitter) {
+pub async fn exceeded_memory_limit_has_backtrace_and_hint(submitter: &Submitter) {
     let env = RunEnvironment::new().with_memory(64 * MIB);
     let (error, failure) =
         failure(submitter.submit(ends::hoard(), &env).await, FailureKind::Memory);
@@ -101,12 +101,12 @@ pub async fn memory(submitter: &Submitter) {
     assert!(error.report().contains("with_memory"), "{error:?}");
 }
 
-pub async fn memory_refused_and_not_needed(submitter: &Submitter) {
+pub async fn handled_allocation_error_is_no_failure(submitter: &Submitter) {
     let env = RunEnvironment::new().with_memory(64 * MIB);
     assert!(submitter.submit(ends::make_do(), &env).await.unwrap());
 }
 
-pub async fn deadline_while_computing(submitter: &Submitter) {
+pub async fn computing_closure_ends_at_its_timeout(submitter: &Submitter) {
     let env = RunEnvironment::new().with_timeout(Duration::from_secs(1));
     let (error, failure) =
         failure(submitter.submit(ends::spin(), &env).await, FailureKind::Deadline);
@@ -116,19 +116,19 @@ pub async fn deadline_while_computing(submitter: &Submitter) {
     assert!(error.report().contains("with_timeout"), "{error:?}");
 }
 
-pub async fn deadline_while_waiting(submitter: &Submitter) {
+pub async fn sleeping_closure_ends_at_its_timeout(submitter: &Submitter) {
     let env = RunEnvironment::new().with_timeout(Duration::from_secs(1));
     let result = submitter.submit(ends::sleep(3600), &env).await;
     let (_, failure) = failure(result, FailureKind::Deadline);
     assert_eq!(failure.message, "`sleep` ran longer than its timeout of 1s");
 }
 
-pub async fn a_timeout_that_no_clock_reaches(submitter: &Submitter) {
+pub async fn maximum_timeout_is_accepted(submitter: &Submitter) {
     let env = RunEnvironment::new().with_timeout(Duration::MAX);
     assert!(submitter.submit(greet("you".into()), &env).await.is_ok());
 }
 
-pub async fn incompatible_argument(submitter: &Submitter) {
+pub async fn argument_of_wrong_type_is_rejected(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let closure = component.function("factorial").unwrap().bind::<u64>(("three",));
     let result = submitter.submit(closure, &RunEnvironment::new()).await;
@@ -141,7 +141,7 @@ pub async fn incompatible_argument(submitter: &Submitter) {
     assert_eq!(error.exit_code(), 2);
 }
 
-pub async fn incompatible_count(submitter: &Submitter) {
+pub async fn wrong_number_of_arguments_is_rejected(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let closure = component.function("greet").unwrap().bind::<String>(("a", "b"));
     let error = submitter.submit(closure, &RunEnvironment::new()).await.unwrap_err();
@@ -152,7 +152,7 @@ pub async fn incompatible_count(submitter: &Submitter) {
     );
 }
 
-pub async fn a_value_of_another_type(submitter: &Submitter) {
+pub async fn value_of_other_type_is_an_error(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let closure = component.function("greet").unwrap().bind::<Vec<u32>>(("a",));
     let error = submitter.submit(closure, &RunEnvironment::new()).await.unwrap_err();
@@ -161,7 +161,7 @@ pub async fn a_value_of_another_type(submitter: &Submitter) {
     assert!(error.report().contains("expected a sequence"), "{error:?}");
 }
 
-pub async fn a_submitter_outlives_failures(submitter: &Submitter) {
+pub async fn submitter_survives_failures(submitter: &Submitter) {
     let env = RunEnvironment::new();
     for _ in 0..3 {
         assert!(submitter.submit(ends::trap(), &env).await.is_err());

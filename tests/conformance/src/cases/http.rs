@@ -1,4 +1,4 @@
-//! Requests: those that nothing grants, and others to a server on this machine in the role of the internet.
+//! HTTP requests: denied ones, and granted ones to a server on this machine.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use hype::{ErrorKind, FailureKind, RunEnvironment, Submitter};
 use test_guests::http::{Order, count, fetch, first_byte, order, send};
 
 use crate::failure;
-use crate::loopback::{Loopback, message};
+use crate::loopback::{Loopback, response};
 
-pub async fn a_request_that_nothing_grants_ends_the_closure(submitter: &Submitter) {
+pub async fn denied_request_ends_the_closure(submitter: &Submitter) {
     for env in [RunEnvironment::new(), RunEnvironment::new().allow_http("other.example")] {
         let result = submitter.submit(fetch("http://api.example/x".into()), &env).await;
         let (error, failure) = failure(result, FailureKind::Power);
@@ -22,7 +22,7 @@ pub async fn a_request_that_nothing_grants_ends_the_closure(submitter: &Submitte
     }
 }
 
-pub async fn metadata_is_out_of_reach(submitter: &Submitter) {
+pub async fn metadata_service_is_denied(submitter: &Submitter) {
     let env = RunEnvironment::new().allow_http("*.internal").allow_http_private("*.example");
     for url in [
         "http://169.254.169.254/computeMetadata/v1/",
@@ -41,7 +41,7 @@ pub async fn metadata_is_out_of_reach(submitter: &Submitter) {
     }
 }
 
-pub async fn what_cannot_be_granted_is_said_at_once(submitter: &Submitter) {
+pub async fn grant_for_ungrantable_host_is_an_input_error(submitter: &Submitter) {
     for hosts in ["http://169.254.169.254", "metadata.google.internal", "not a host"] {
         let env = RunEnvironment::new().allow_http_private(hosts);
         let error = submitter.submit(fetch("http://a.example/".into()), &env).await.unwrap_err();
@@ -50,42 +50,42 @@ pub async fn what_cannot_be_granted_is_said_at_once(submitter: &Submitter) {
     }
 }
 
-/// The environment that grants what `servers` listen to.
+/// Returns an environment that grants the addresses of `servers`.
 fn granting(servers: &[&Loopback]) -> RunEnvironment {
     let grant =
         |env: RunEnvironment, server: &&Loopback| env.allow_http_private(server.authority());
     servers.iter().fold(RunEnvironment::new(), grant)
 }
 
-pub async fn an_answer_is_read_whatever_its_status(submitter: &Submitter) {
-    let server = Loopback::saying("404 Not Found", "nothing\n");
+pub async fn response_is_read_with_any_status(submitter: &Submitter) {
+    let server = Loopback::replying("404 Not Found", "nothing\n");
     let url = server.url("/x?y=z");
     let answer =
         submitter.submit(fetch(format!("{url}#part")), &granting(&[&server])).await.unwrap();
     assert_eq!(answer, (404, format!("{url}#part"), "nothing\n".to_owned()));
-    let [seen] = &server.seen()[..] else { panic!("one request") };
-    assert_eq!(seen.line, "GET /x?y=z HTTP/1.1");
-    assert_eq!(seen.header("host"), Some(&*server.authority()));
-    assert!(seen.header("user-agent").unwrap().starts_with("hype/"));
+    let [request] = &server.requests()[..] else { panic!("one request") };
+    assert_eq!(request.line, "GET /x?y=z HTTP/1.1");
+    assert_eq!(request.header("host"), Some(&*server.authority()));
+    assert!(request.header("user-agent").unwrap().starts_with("hype/"));
 }
 
-pub async fn json_goes_and_comes(submitter: &Submitter) {
-    let server = Loopback::start(|seen, stream| {
-        let is_right = seen.header("authorization") == Some("Bearer token")
-            && seen.header("content-type") == Some("application/json")
-            && seen.header("content-length") == Some(&*seen.body.len().to_string());
+pub async fn json_is_posted_and_returned(submitter: &Submitter) {
+    let server = Loopback::start(|request, stream| {
+        let is_right = request.header("authorization") == Some("Bearer token")
+            && request.header("content-type") == Some("application/json")
+            && request.header("content-length") == Some(&*request.body.len().to_string());
         let status = if is_right { "201 Created" } else { "400 Bad Request" };
-        stream.write_all(&message(status, &[], &seen.body))
+        stream.write_all(&response(status, &[], &request.body))
     });
     let bread = || Order { item: "brød".into(), count: 3 };
     let closure = order(server.url("/orders"), bread());
     assert_eq!(submitter.submit(closure, &granting(&[&server])).await.unwrap(), bread());
 }
 
-pub async fn bodies_stream_both_ways(submitter: &Submitter) {
-    let server = Loopback::start(|seen, stream| {
-        if seen.line.starts_with("PUT") {
-            return stream.write_all(&message("200 OK", &[], &seen.body));
+pub async fn bodies_stream_in_both_directions(submitter: &Submitter) {
+    let server = Loopback::start(|request, stream| {
+        if request.line.starts_with("PUT") {
+            return stream.write_all(&response("200 OK", &[], &request.body));
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 67108864\r\n\r\n")?;
         (0..64).try_for_each(|_| stream.write_all(&vec![7; 1 << 20]))
@@ -95,32 +95,32 @@ pub async fn bodies_stream_both_ways(submitter: &Submitter) {
     let header = ("X-Kind".to_owned(), "öffentlich".to_owned());
     let put = send("PUT".into(), server.url("/"), header, text.clone());
     assert_eq!(submitter.submit(put, &env).await.unwrap().2, text);
-    // Of what is read piece by piece, a guest has no more than a piece.
+    // A guest that streams a body holds only one chunk of it.
     let small = env.with_memory(32 << 20);
     assert_eq!(submitter.submit(count(vec![server.url("/")]), &small).await.unwrap(), [64 << 20]);
 }
 
-pub async fn redirects_are_followed_where_they_are_granted(submitter: &Submitter) {
-    let end = Loopback::saying("200 OK", "there");
+pub async fn redirects_need_a_grant(submitter: &Submitter) {
+    let end = Loopback::replying("200 OK", "there");
     let target = end.url("/end");
-    let begin = Loopback::start(move |seen, stream| {
-        let location = match &*seen.line {
+    let begin = Loopback::start(move |request, stream| {
+        let location = match &*request.line {
             "POST /a HTTP/1.1" => "b".to_owned(),
             "GET /b HTTP/1.1" => target.clone(),
             _ => "/again".to_owned(),
         };
-        stream.write_all(&message("302 Found", &[format!("location: {location}")], b""))
+        stream.write_all(&response("302 Found", &[format!("location: {location}")], b""))
     });
     let env = granting(&[&begin, &end]);
     let bread = || Order { item: "bread".into(), count: 1 };
-    // What the end says is no JSON, and it was not told the token.
+    // The last response isn't JSON; the token must not have followed the redirect to another host.
     let result = submitter.submit(order(begin.url("/a"), bread()), &env).await;
     let failure = result.unwrap_err().failure().unwrap().clone();
     assert!(failure.message.contains(&end.url("/end is not the JSON")[..]), "{failure:?}");
-    let [seen] = &end.seen()[..] else { panic!("one request") };
-    assert_eq!((&*seen.line, seen.header("authorization")), ("GET /end HTTP/1.1", None));
-    assert_eq!((seen.header("content-type"), seen.body.len()), (None, 0));
-    assert_eq!(begin.seen()[1].header("authorization"), Some("Bearer token"));
+    let [request] = &end.requests()[..] else { panic!("one request") };
+    assert_eq!((&*request.line, request.header("authorization")), ("GET /end HTTP/1.1", None));
+    assert_eq!((request.header("content-type"), request.body.len()), (None, 0));
+    assert_eq!(begin.requests()[1].header("authorization"), Some("Bearer token"));
 
     let result = submitter.submit(fetch(begin.url("/again")), &env).await;
     let failure = result.unwrap_err().failure().unwrap().clone();
@@ -129,13 +129,13 @@ pub async fn redirects_are_followed_where_they_are_granted(submitter: &Submitter
     let result = submitter.submit(fetch(begin.url("/b")), &granting(&[&begin])).await;
     let failure = result.unwrap_err().failure().unwrap().clone();
     assert_eq!(failure.kind, FailureKind::Power);
-    let told = format!("allow_http_private(\"http://{}\") would", end.authority());
-    assert!(failure.message.ends_with(&told), "{failure:?}");
-    assert_eq!(end.seen().len(), 1);
+    let hint = format!("allow_http_private(\"http://{}\") would", end.authority());
+    assert!(failure.message.ends_with(&hint), "{failure:?}");
+    assert_eq!(end.requests().len(), 1);
 }
 
-pub async fn a_port_and_a_scheme_that_are_not_named_are_not_granted(submitter: &Submitter) {
-    let server = Loopback::saying("200 OK", "there");
+pub async fn grant_is_bound_to_port_and_scheme(submitter: &Submitter) {
+    let server = Loopback::replying("200 OK", "there");
     for hosts in [server.host(), format!("https://{}", server.authority())] {
         let env = RunEnvironment::new().allow_http_private(hosts);
         let error = submitter.submit(fetch(server.url("/")), &env).await.unwrap_err();
@@ -143,11 +143,11 @@ pub async fn a_port_and_a_scheme_that_are_not_named_are_not_granted(submitter: &
     }
     let literal = RunEnvironment::new().allow_http(format!("http://{}", server.authority()));
     assert_eq!(submitter.submit(fetch(server.url("/")), &literal).await.unwrap().2, "there");
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
-pub async fn a_header_holds_no_other(submitter: &Submitter) {
-    let server = Loopback::saying("200 OK", "");
+pub async fn header_injection_is_rejected(submitter: &Submitter) {
+    let server = Loopback::replying("200 OK", "");
     let env = granting(&[&server]);
     let ask = |name: &str, value: &str, path: &str| {
         let header = (name.to_owned(), value.to_owned());
@@ -165,22 +165,22 @@ pub async fn a_header_holds_no_other(submitter: &Submitter) {
         let error = ask(name, value, path).await.unwrap_err();
         assert_eq!(error.failure().unwrap().kind, FailureKind::Function, "{name} {path} {error:?}");
     }
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
     ask("X-A", "1", "/").await.unwrap();
     let proxied =
         send("CONNECT".into(), server.url("/"), ("X-A".into(), "1".into()), String::new());
     assert!(submitter.submit(proxied, &env).await.unwrap_err().failure().is_some());
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
-pub async fn a_host_that_says_nothing_is_not_waited_for(submitter: &Submitter) {
+pub async fn silent_host_times_out(submitter: &Submitter) {
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let server = Loopback::start(move |seen, stream| {
-        if seen.line.contains("slow-body") {
+    let server = Loopback::start(move |request, stream| {
+        if request.line.contains("slow-body") {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")?;
         }
-        // Until the test is over.
+        // Blocks until the test is over.
         let _ = wait.lock().unwrap().recv();
         Ok(())
     });
@@ -189,11 +189,11 @@ pub async fn a_host_that_says_nothing_is_not_waited_for(submitter: &Submitter) {
         let closure = first_byte(server.url(path), Duration::from_millis(200));
         let failure = submitter.submit(closure, &env).await.unwrap_err().failure().unwrap().clone();
         assert_eq!(failure.kind, FailureKind::Function, "{failure:?}");
-        let told = format!("{} {:?}", failure.message, failure.causes);
-        let slow = ["said nothing for too long", "read timeout"];
-        assert!(slow.iter().any(|words| told.contains(words)), "{told}");
+        let message = format!("{} {:?}", failure.message, failure.causes);
+        let timeouts = ["sent nothing before the timeout", "read timeout"];
+        assert!(timeouts.iter().any(|text| message.contains(text)), "{message}");
     }
-    // The closure's own time counts, however patient it is.
+    // The closure's timeout applies even if the request's timeout is longer.
     let closure = first_byte(server.url("/slow-body"), Duration::from_secs(3600));
     let error = submitter.submit(closure, &env.with_timeout(Duration::from_millis(500))).await;
     let kind = error.unwrap_err().failure().unwrap().kind;

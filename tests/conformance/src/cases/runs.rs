@@ -1,4 +1,4 @@
-//! A run in the hands of whoever started it: followed, waited for, cancelled, left alone.
+//! Lifecycle of a run: follow, wait, cancel, drop, detach and attach.
 
 use futures::StreamExt;
 use hype::run::{LogLine, Status};
@@ -6,7 +6,7 @@ use hype::{ErrorKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
 use test_guests::surroundings::{log_all, say, say_then_wait_for, write};
 use test_guests::values::greet;
 
-/// A run that has said "waiting" and goes on when `release` is called.
+/// A run that has printed "waiting" and continues when `release` is called.
 struct Waiting {
     directory: tempfile::TempDir,
     run: hype::Run<String>,
@@ -30,7 +30,7 @@ impl Waiting {
     }
 }
 
-pub async fn a_run_goes_on_by_itself(submitter: &Submitter) {
+pub async fn run_proceeds_without_polling(submitter: &Submitter) {
     let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
     assert!(run.id().starts_with("hype-run-"), "{run:?}");
     let lines: Vec<_> = run.logs().collect().await;
@@ -38,7 +38,7 @@ pub async fn a_run_goes_on_by_itself(submitter: &Submitter) {
     assert_eq!(run.wait().await.unwrap(), "hello you");
 }
 
-pub async fn output_is_followed_while_it_runs(submitter: &Submitter) {
+pub async fn log_follows_running_closure(submitter: &Submitter) {
     let mut waiting = Waiting::start(submitter).await;
     assert_eq!(waiting.run.status(), Status::Running(1));
     Waiting::release(&waiting.directory);
@@ -47,7 +47,7 @@ pub async fn output_is_followed_while_it_runs(submitter: &Submitter) {
     assert_eq!(waiting.run.wait().await.unwrap(), "gone");
 }
 
-pub async fn both_streams_are_told_apart(submitter: &Submitter) {
+pub async fn log_separates_stdout_and_stderr(submitter: &Submitter) {
     let run = submitter.spawn(say("out\nmore".into(), "err\n".into()), &RunEnvironment::new());
     let lines: Vec<_> = run.logs().map(|line| (line.stream, line.text)).collect().await;
     for (stream, text) in [
@@ -60,13 +60,13 @@ pub async fn both_streams_are_told_apart(submitter: &Submitter) {
     run.wait().await.unwrap();
 }
 
-pub async fn what_a_terminal_would_obey_is_not_shown(submitter: &Submitter) {
+pub async fn log_replaces_control_characters(submitter: &Submitter) {
     let run = submitter.spawn(say("\x1b[2Jgone\n".into(), String::new()), &RunEnvironment::new());
     let lines: Vec<_> = run.logs().collect().await;
     assert_eq!(lines[0].text, "\u{fffd}[2Jgone");
 }
 
-pub async fn what_a_closure_logs_is_output(submitter: &Submitter) {
+pub async fn log_records_of_closure_are_output(submitter: &Submitter) {
     let target = "test_guests::surroundings";
     let info = format!("INFO {target}: by log");
     let span = format!("INFO {target}: step; number=1");
@@ -91,22 +91,22 @@ pub async fn what_a_closure_logs_is_output(submitter: &Submitter) {
     }
 }
 
-pub async fn a_cancelled_run_does_no_more(submitter: &Submitter) {
+pub async fn cancelled_run_stops(submitter: &Submitter) {
     let Waiting { directory, run, log } = Waiting::start(submitter).await;
     run.cancel().await.unwrap();
     Waiting::release(&directory);
     assert_eq!(log.collect::<Vec<_>>().await, []);
 }
 
-pub async fn a_dropped_run_does_no_more(submitter: &Submitter) {
+pub async fn dropped_run_stops(submitter: &Submitter) {
     let Waiting { directory, run, log } = Waiting::start(submitter).await;
     drop(run);
-    // The log ends when the closure is gone.
+    // The log ends when the closure has stopped.
     assert_eq!(log.collect::<Vec<_>>().await, []);
     Waiting::release(&directory);
 }
 
-pub async fn a_detached_run_can_be_collected(submitter: &Submitter) {
+pub async fn detached_run_can_be_attached_once(submitter: &Submitter) {
     let Waiting { directory, run, log } = Waiting::start(submitter).await;
     let id = run.detach().await.unwrap();
     Waiting::release(&directory);
@@ -121,7 +121,7 @@ fn assert_no_run(error: &hype::Error, id: &str) {
     assert!(error.to_string().starts_with(&format!("there is no run {id} in ")), "{error:?}");
 }
 
-pub async fn a_run_can_be_attached_before_it_ends(submitter: &Submitter) {
+pub async fn run_can_be_attached_before_it_ends(submitter: &Submitter) {
     let Waiting { directory, run, .. } = Waiting::start(submitter).await;
     let id = run.detach().await.unwrap();
     let attached = tokio::spawn(submitter.attach::<String>(&id).wait());
@@ -131,7 +131,7 @@ pub async fn a_run_can_be_attached_before_it_ends(submitter: &Submitter) {
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn a_run_that_ended_can_be_detached(submitter: &Submitter) {
+pub async fn ended_run_can_be_detached(submitter: &Submitter) {
     let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
     // The log ends with the run.
     assert_eq!(run.logs().count().await, 0);
@@ -140,7 +140,7 @@ pub async fn a_run_that_ended_can_be_detached(submitter: &Submitter) {
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn a_run_on_a_transient_volume_stays_attached(submitter: &Submitter) {
+pub async fn run_on_transient_volume_cannot_be_detached(submitter: &Submitter) {
     let volume = VolumeRequest::transient("local-disk", "10Mi");
     let env = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
     let run = submitter.spawn(write("/volume/word".into(), "one".into()), &env);
@@ -151,7 +151,7 @@ pub async fn a_run_on_a_transient_volume_stays_attached(submitter: &Submitter) {
     refused.into_run().wait().await.unwrap();
 }
 
-pub async fn who_attaches_to_anothers_run_leaves_it_to_them(submitter: &Submitter) {
+pub async fn attacher_leaves_run_to_its_owner(submitter: &Submitter) {
     let Waiting { directory, run, .. } = Waiting::start(submitter).await;
     let attached = submitter.attach::<String>(run.id());
     Waiting::release(&directory);
@@ -162,14 +162,14 @@ pub async fn who_attaches_to_anothers_run_leaves_it_to_them(submitter: &Submitte
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn a_run_can_be_detached_while_it_is_staged(submitter: &Submitter) {
+pub async fn run_can_be_detached_while_staging(submitter: &Submitter) {
     let run = submitter.spawn(greet("you".into()), &RunEnvironment::new());
     let id = run.detach().await.unwrap();
     assert_eq!(submitter.attach::<String>(&id).wait().await.unwrap(), "hello you");
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn a_run_that_cannot_be_staged_cannot_be_detached(submitter: &Submitter) {
+pub async fn unstageable_run_cannot_be_detached(submitter: &Submitter) {
     let env = RunEnvironment::new().with_file("/nonexistent/file", "/file");
     match submitter.spawn(greet("you".into()), &env).detach().await {
         Err(refused) => {
@@ -177,12 +177,12 @@ pub async fn a_run_that_cannot_be_staged_cannot_be_detached(submitter: &Submitte
             let error = refused.into_run().wait().await.unwrap_err();
             assert!(error.report().contains("/nonexistent/file"), "{error:?}");
         }
-        // Where a run ends with its program, its name comes at once.
+        // A run that ends with its program is detached immediately.
         Ok(id) => drop(submitter.attach::<String>(&id).wait().await.unwrap_err()),
     }
 }
 
-pub async fn who_attached_leaves_the_run_on_an_error_or_a_drop(submitter: &Submitter) {
+pub async fn attacher_keeps_run_after_error_or_drop(submitter: &Submitter) {
     let Waiting { directory, run, .. } = Waiting::start(submitter).await;
     let id = run.detach().await.unwrap();
     drop(submitter.attach::<String>(&id));
@@ -197,7 +197,7 @@ pub async fn who_attached_leaves_the_run_on_an_error_or_a_drop(submitter: &Submi
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn one_of_two_who_attach_may_be_too_late(submitter: &Submitter) {
+pub async fn one_of_two_attachers_gets_the_value(submitter: &Submitter) {
     let Waiting { directory, run, .. } = Waiting::start(submitter).await;
     let id = run.detach().await.unwrap();
     let waits = [0, 1].map(|_| tokio::spawn(submitter.attach::<String>(&id).wait()));
@@ -211,7 +211,7 @@ pub async fn one_of_two_who_attach_may_be_too_late(submitter: &Submitter) {
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn an_attached_run_can_be_cancelled(submitter: &Submitter) {
+pub async fn attached_run_can_be_cancelled(submitter: &Submitter) {
     let Waiting { directory, run, log } = Waiting::start(submitter).await;
     let id = run.detach().await.unwrap();
     submitter.attach::<String>(&id).cancel().await.unwrap();
@@ -220,7 +220,7 @@ pub async fn an_attached_run_can_be_cancelled(submitter: &Submitter) {
     assert_no_run(&submitter.attach::<String>(&id).wait().await.unwrap_err(), &id);
 }
 
-pub async fn what_is_no_run_is_said_at_once(submitter: &Submitter) {
+pub async fn invalid_run_id_fails_fast(submitter: &Submitter) {
     for id in ["", "..", "a/b", "hype-run-\u{e4}"] {
         let error = submitter.attach::<String>(id).wait().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);

@@ -1,4 +1,4 @@
-//! A closure sees what its environment names, and nothing else.
+//! Variables, files, mounts, volumes and network: a closure sees what its environment names, and nothing else.
 
 use futures::future::try_join_all;
 use hype::{ErrorKind, FailureKind, HostDirectory, RunEnvironment, Submitter, VolumeRequest};
@@ -6,22 +6,22 @@ use test_guests::surroundings::{connect, list, read, read_surely, say, variables
 
 use crate::failure;
 
-pub async fn variables_are_those_named(submitter: &Submitter) {
+pub async fn guest_sees_only_named_variables(submitter: &Submitter) {
     let env = RunEnvironment::new().with_env("GREETING", "hällo\n").with_env("EMPTY", "");
     let seen = submitter.submit(variables(), &env).await.unwrap();
     assert_eq!(seen["GREETING"], "hällo\n");
     assert_eq!(seen["EMPTY"], "");
     let own = ["EMPTY", "GREETING", "HOME", "HYPE_ATTEMPT", "HYPE_EXECUTION_ID", "PATH"];
     assert!(own.iter().all(|name| seen.contains_key(*name)), "{seen:?}");
-    // A container has some of its own, and is told where the stage is; the submitting program's others
-    // are nobody else's.
+    // A container has variables of its own and receives the stage's endpoint. No other variable of the submitting
+    // program may reach the guest.
     let is_own = |name: &str| own.contains(&name) || name == "STORAGE_EMULATOR_HOST";
     let ours = std::env::vars().filter(|(name, _)| !is_own(name));
     let leaked: Vec<_> = ours.filter(|(name, value)| seen.get(name) == Some(value)).collect();
     assert!(leaked.is_empty(), "{leaked:?}");
 }
 
-pub async fn attempts_are_counted(submitter: &Submitter) {
+pub async fn attempt_and_execution_id_are_set(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let seen = submitter.submit(variables(), &env).await.unwrap();
     let again = submitter.submit(variables(), &env).await.unwrap();
@@ -30,7 +30,7 @@ pub async fn attempts_are_counted(submitter: &Submitter) {
     assert_ne!(seen["HYPE_EXECUTION_ID"], again["HYPE_EXECUTION_ID"]);
 }
 
-pub async fn nothing_else(submitter: &Submitter) {
+pub async fn unnamed_paths_do_not_exist(submitter: &Submitter) {
     let env = RunEnvironment::new();
     for path in ["/etc/passwd", "/proc/self/environ", "/tmp/../etc/passwd"] {
         let result = submitter.submit(read(path.into()), &env).await;
@@ -39,7 +39,7 @@ pub async fn nothing_else(submitter: &Submitter) {
     failure(submitter.submit(list("/".into()), &env).await, FailureKind::Function);
 }
 
-pub async fn a_hint_tells_how_files_are_shown(submitter: &Submitter) {
+pub async fn missing_file_hint_names_with_mount(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let path = || "/data/words.txt".to_owned();
     let (error, _) = failure(submitter.submit(read(path()), &env).await, FailureKind::Function);
@@ -48,7 +48,7 @@ pub async fn a_hint_tells_how_files_are_shown(submitter: &Submitter) {
     assert!(error.report().contains("RunEnvironment::with_mount"), "{error:?}");
 }
 
-pub async fn files(submitter: &Submitter) {
+pub async fn staged_files_are_read_only(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("model.bin");
     std::fs::write(&source, "weights").unwrap();
@@ -63,7 +63,7 @@ pub async fn files(submitter: &Submitter) {
     assert_eq!(std::fs::read_to_string(&source).unwrap(), "weights");
 }
 
-pub async fn directories(submitter: &Submitter) {
+pub async fn staged_directories_are_read_only(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("source");
     std::fs::create_dir_all(source.join("sub/none")).unwrap();
@@ -71,7 +71,7 @@ pub async fn directories(submitter: &Submitter) {
     std::fs::write(source.join("sub/b"), "two").unwrap();
     let empty = directory.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    // The files stand beside directories, and one above them.
+    // Files share parent directories with directories, and one is above them.
     let env = RunEnvironment::new()
         .with_dir(&source, "/models/small")
         .with_dir(&empty, "/models/empty")
@@ -94,13 +94,13 @@ pub async fn directories(submitter: &Submitter) {
         let result = submitter.submit(write(path.into(), "other".into()), &env).await;
         failure(result, FailureKind::Function);
     }
-    // Its content counts, as it is when it is submitted.
+    // The content at the time of the submit counts.
     std::fs::write(source.join("a"), "changed").unwrap();
     let now = submitter.submit(read("/models/small/a".into()), &env).await.unwrap();
     assert_eq!(now, "changed");
 }
 
-pub async fn a_directory_of_many_files(submitter: &Submitter) {
+pub async fn directory_of_300_files_is_staged(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     let names: Vec<_> = (100..400).map(|number| number.to_string()).collect();
     for name in &names {
@@ -111,7 +111,7 @@ pub async fn a_directory_of_many_files(submitter: &Submitter) {
     assert_eq!(submitter.submit(read("/many/123".into()), &env).await.unwrap(), "123");
 }
 
-pub async fn what_cannot_be_staged_is_named(submitter: &Submitter) {
+pub async fn error_for_unstageable_path_names_it(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing");
     let file = directory.path().join("file");
@@ -128,7 +128,7 @@ pub async fn what_cannot_be_staged_is_named(submitter: &Submitter) {
     }
 }
 
-pub async fn mounts(submitter: &Submitter) {
+pub async fn host_directory_mount_has_its_access(submitter: &Submitter) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("a"), "one").unwrap();
     let host = HostDirectory::new(directory.path());
@@ -144,7 +144,7 @@ pub async fn mounts(submitter: &Submitter) {
     failure(result, FailureKind::Function);
 }
 
-pub async fn a_volume_outlives_its_writer(submitter: &Submitter) {
+pub async fn volume_outlives_its_writer(submitter: &Submitter) {
     let volume = VolumeRequest::transient("local-disk", "10Mi");
     let read_write = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
     submitter.submit(write("/volume/word".into(), "one".into()), &read_write).await.unwrap();
@@ -157,7 +157,7 @@ pub async fn a_volume_outlives_its_writer(submitter: &Submitter) {
     assert_eq!(submitter.submit(list("/volume".into()), &env).await.unwrap(), [""; 0]);
 }
 
-pub async fn ten_readers_at_once(submitter: &Submitter) {
+pub async fn ten_runs_read_a_volume_concurrently(submitter: &Submitter) {
     let volume = VolumeRequest::transient("local-disk", "10Mi");
     let read_write = RunEnvironment::new().with_mount(volume.mount_read_write("/volume"));
     submitter.submit(write("/volume/word".into(), "one".into()), &read_write).await.unwrap();
@@ -174,14 +174,14 @@ pub async fn tmp_is_empty_and_writable(submitter: &Submitter) {
     }
 }
 
-pub async fn no_network(submitter: &Submitter) {
+pub async fn sockets_are_denied(submitter: &Submitter) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let result = submitter.submit(connect(address), &RunEnvironment::new()).await;
     failure(result, FailureKind::Function);
 }
 
-pub async fn output_is_no_value(submitter: &Submitter) {
+pub async fn output_does_not_affect_value(submitter: &Submitter) {
     let closure = say("out".into(), "err\n".into());
     submitter.submit(closure, &RunEnvironment::new()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Values of all kinds cross, there and back.
+//! Values of all kinds, as arguments and results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,23 +11,23 @@ use test_guests::values::{
     reverse_pieces, sum, text_of,
 };
 
-pub async fn text(submitter: &Submitter) {
+pub async fn text_round_trips(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let greeting = submitter.submit(greet("wörld".into()), &env).await.unwrap();
     assert_eq!(greeting, "hello wörld");
 }
 
-pub async fn no_arguments_and_no_value(submitter: &Submitter) {
+pub async fn function_without_arguments_and_value_succeeds(submitter: &Submitter) {
     submitter.submit(nothing(), &RunEnvironment::new()).await.unwrap();
 }
 
-pub async fn twelve_arguments(submitter: &Submitter) {
+pub async fn twelve_arguments_are_accepted(submitter: &Submitter) {
     let closure = sum(1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 0.5, -0.25);
     let sum = submitter.submit(closure, &RunEnvironment::new()).await.unwrap();
     assert_eq!(sum, -4.75);
 }
 
-pub async fn everything_that_serde_knows(submitter: &Submitter) {
+pub async fn every_serde_type_round_trips(submitter: &Submitter) {
     let everything = Everything {
         flag: true,
         letter: 'ß',
@@ -54,7 +54,7 @@ pub async fn everything_that_serde_knows(submitter: &Submitter) {
     assert_eq!(echoed, everything);
 }
 
-pub async fn what_serde_buffers(submitter: &Submitter) {
+pub async fn buffered_serde_types_round_trip(submitter: &Submitter) {
     let bytes = || vec![0, 127, 128, 255];
     let events = vec![
         Event::Joined { from: "[::1]:80".parse().unwrap(), after: Duration::new(1, 2) },
@@ -75,7 +75,7 @@ pub async fn what_serde_buffers(submitter: &Submitter) {
     }
 }
 
-pub async fn what_could_not_be_read_is_refused_where_it_is_made(submitter: &Submitter) {
+pub async fn undecodable_value_is_rejected_by_its_sender(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let error = submitter.submit(describe(Number::Big(7)), &env).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input, "{error:?}");
@@ -89,7 +89,7 @@ pub async fn what_could_not_be_read_is_refused_where_it_is_made(submitter: &Subm
     assert!(report.contains("at [1]: ") && report.contains("128 bits"), "{report}");
 }
 
-pub async fn bytes(submitter: &Submitter) {
+pub async fn bytes_round_trip(submitter: &Submitter) {
     let bytes: Vec<u8> = (0..3 << 20).map(|index| (index % 251) as u8).collect();
     let mut reversed =
         submitter.submit(reverse(bytes.clone()), &RunEnvironment::new()).await.unwrap();
@@ -99,7 +99,7 @@ pub async fn bytes(submitter: &Submitter) {
     assert!(none.is_empty());
 }
 
-pub async fn bytes_in_pieces(submitter: &Submitter) {
+pub async fn list_of_byte_vectors_round_trips(submitter: &Submitter) {
     let piece = |number: u32| (0..=number % 251).map(|byte| byte as u8).collect::<Vec<_>>();
     let pieces: Vec<_> = (0..32_768).map(piece).collect();
     let env = RunEnvironment::new();
@@ -108,7 +108,7 @@ pub async fn bytes_in_pieces(submitter: &Submitter) {
     assert!(reversed == pieces, "the bytes differ");
 }
 
-pub async fn more_than_travels_along(submitter: &Submitter) {
+pub async fn values_larger_than_the_inline_limit_round_trip(submitter: &Submitter) {
     for length in [60_000, 70_000, 3 << 20] {
         let text = submitter.submit(text_of(length), &RunEnvironment::new()).await.unwrap();
         assert_eq!(text.len(), length);
@@ -117,37 +117,37 @@ pub async fn more_than_travels_along(submitter: &Submitter) {
     }
 }
 
-pub async fn a_result_of_200_mib(submitter: &Submitter) {
+pub async fn result_of_200_mib_is_returned(submitter: &Submitter) {
     let length = 200 << 20;
     let text = submitter.submit(text_of(length), &RunEnvironment::new()).await.unwrap();
     assert_eq!(text.len(), length);
 }
 
-pub async fn composition(submitter: &Submitter) {
+pub async fn value_of_a_closure_is_argument_of_another(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let one = submitter.submit(greet("a".into()), &env).await.unwrap();
     let two = submitter.submit(compose(one), &env).await.unwrap();
     assert_eq!(two, "hello hello ahello hello a");
 }
 
-pub async fn a_dependency_has_its_own_component(submitter: &Submitter) {
+pub async fn dependency_has_its_own_component(submitter: &Submitter) {
     let closure = test_library::twice("ab".into());
     assert_eq!(submitter.submit(closure, &RunEnvironment::new()).await.unwrap(), "abab");
 }
 
-pub async fn recursion(submitter: &Submitter) {
+pub async fn recursive_function_succeeds(submitter: &Submitter) {
     let product = submitter.submit(factorial(20), &RunEnvironment::new()).await.unwrap();
     assert_eq!(product, (1..=20).product::<u64>());
 }
 
-pub async fn names_may_be_shared_by_crates(submitter: &Submitter) {
+pub async fn crates_may_share_a_function_name(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let ours = submitter.submit(name_of_crate(), &env).await.unwrap();
     let theirs = submitter.submit(test_library::name_of_crate(), &env).await.unwrap();
     assert_eq!((ours.as_str(), theirs.as_str()), ("guests, not library", "library"));
 }
 
-pub async fn ten_at_once(submitter: &Submitter) {
+pub async fn ten_concurrent_submits_return_their_own_values(submitter: &Submitter) {
     let env = RunEnvironment::new();
     let submits = (0..10).map(|index| submitter.submit(greet(index.to_string()), &env));
     let greetings = try_join_all(submits).await.unwrap();
@@ -155,7 +155,7 @@ pub async fn ten_at_once(submitter: &Submitter) {
     assert_eq!(greetings, expected);
 }
 
-pub async fn a_value_that_nests_deep(submitter: &Submitter) {
+pub async fn deeply_nested_value_is_rejected(submitter: &Submitter) {
     let env = RunEnvironment::new();
     assert!(submitter.submit(nested(50), &env).await.is_ok());
     assert!(submitter.submit(nested(127), &env).await.is_ok());
@@ -166,7 +166,7 @@ pub async fn a_value_that_nests_deep(submitter: &Submitter) {
     assert!(report.contains("it nests too deep: values may nest 128 levels"), "{report}");
 }
 
-pub async fn a_component_by_hand(submitter: &Submitter) {
+pub async fn function_found_by_its_name_is_submitted(submitter: &Submitter) {
     let component = Component::open(component("test-guests")).unwrap();
     let names: Vec<_> =
         component.functions().iter().map(hype::component::Function::qualified_name).collect();
@@ -176,7 +176,7 @@ pub async fn a_component_by_hand(submitter: &Submitter) {
     assert_eq!(greeting, "hello hand");
 }
 
-/// Where `cargo hype build` put the component of a package.
+/// Returns the path of a package's component, as built by `cargo hype build`.
 pub fn component(package: &str) -> std::path::PathBuf {
     let program = std::env::current_exe().expect("a program's path");
     let inside = format!("hype/{package}.wasm");

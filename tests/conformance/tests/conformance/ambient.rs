@@ -1,4 +1,4 @@
-//! Ways in that name no submitter: a scope, the default, and a component by path or by bytes.
+//! Submits without a named submitter: a scope, the default, and a component by path or by bytes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ fn local(stage: &tempfile::TempDir) -> Submitter {
 }
 
 #[tokio::test]
-async fn a_closure_can_be_awaited() {
+async fn closure_can_be_awaited() {
     conformance::build_guests();
     let stage = tempfile::tempdir().unwrap();
     let base = RunEnvironment::new().with_env("WHERE", "default");
@@ -46,7 +46,7 @@ async fn a_closure_can_be_awaited() {
 }
 
 #[tokio::test]
-async fn submits_can_be_spawned() {
+async fn submits_run_as_spawned_tasks() {
     conformance::build_guests();
     let stage = tempfile::tempdir().unwrap();
     let submitter = local(&stage);

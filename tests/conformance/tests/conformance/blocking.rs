@@ -1,4 +1,4 @@
-//! The same from threads that wait, and what stays when handles go.
+//! The blocking API, and cleanup when handles are dropped.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ fn count(directory: &Path) -> usize {
 }
 
 #[test]
-fn values_errors_and_output_are_the_same() {
+fn blocking_submitter_returns_values_errors_and_output() {
     let directory = tempfile::tempdir().unwrap();
     let submitter = local(directory.path());
     let env = RunEnvironment::new();
@@ -39,7 +39,7 @@ fn values_errors_and_output_are_the_same() {
 }
 
 #[tokio::test]
-async fn inside_a_runtime_it_names_the_other_form() {
+async fn blocking_call_inside_a_runtime_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let submitter = local(directory.path());
     let env = RunEnvironment::new();
@@ -52,7 +52,7 @@ async fn inside_a_runtime_it_names_the_other_form() {
 }
 
 #[test]
-fn a_submitter_that_goes_waits_for_what_its_runs_made() {
+fn dropped_submitter_removes_runs_and_volumes() {
     let directory = tempfile::tempdir().unwrap();
     let submitter = local(directory.path());
     let volume = VolumeRequest::transient("local-disk", "10Mi");
@@ -64,7 +64,7 @@ fn a_submitter_that_goes_waits_for_what_its_runs_made() {
     let first = run.logs().unwrap().next();
     assert_eq!(first.map(|line| line.text).as_deref(), Some("waiting"));
     assert_eq!(count(&directory.path().join("stage/runs")), 1);
-    // The volume, and the lock of its owner.
+    // The volume and the lock of its owner.
     assert_eq!(count(&directory.path().join("volumes")), 2);
     drop(submitter);
     drop(run);
@@ -73,7 +73,7 @@ fn a_submitter_that_goes_waits_for_what_its_runs_made() {
 }
 
 #[test]
-fn a_panic_leaves_nothing_either() {
+fn panic_removes_volume() {
     let directory = tempfile::tempdir().unwrap();
     let submitter = local(directory.path());
     let volume = VolumeRequest::transient("local-disk", "10Mi");
@@ -87,7 +87,7 @@ fn a_panic_leaves_nothing_either() {
 }
 
 #[test]
-fn a_secret_is_a_directory_to_read() {
+fn secret_is_a_read_only_directory() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir_all(directory.path().join("secrets/gcp-key")).unwrap();
     fs::write(directory.path().join("secrets/gcp-key/key.json"), "hush").unwrap();
@@ -108,7 +108,7 @@ fn a_secret_is_a_directory_to_read() {
 }
 
 #[test]
-fn a_persistent_volume_stays() {
+fn persistent_volume_survives_submitter() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let submitter = local(directory.path());

@@ -1,16 +1,17 @@
-//! Runs through a bucket of Google Cloud Storage: how many requests they take, what is refused, and what
-//! they live through.
+//! Runs through a bucket of Google Cloud Storage: number of requests, rejected objects, and tolerated faults.
 //!
-//! Where that is, is said by a variable of the process, in which submitter and runner find it. So
-//! each test has a process of its own: it runs a test of this program that is for nobody else.
+//! Submitter and runner find the bucket by a variable of the process. So each test starts a new process, which runs
+//! one of the ignored tests.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod altered;
 mod cached;
+mod checked;
+mod concurrent_staging;
 mod faults;
+mod listed;
 mod progress;
-mod together;
 
 use std::process::{Child, Command, Stdio};
 
@@ -26,7 +27,7 @@ fn server() -> StorageServer {
     StorageServer::start(&Settings::new().with_bucket(BUCKET)).unwrap()
 }
 
-/// Runs the test of this module in a process that finds `server`. Returns what it told.
+/// Runs the ignored test in a process that uses `server`. Returns its standard output.
 fn in_process(test: &str, server: &StorageServer) -> String {
     ended(start(test, server, &[]))
 }
@@ -43,16 +44,16 @@ fn start(test: &str, server: &StorageServer, variables: &[(&str, &str)]) -> Chil
         .unwrap()
 }
 
-/// What the process told, which must end well.
+/// Returns the standard output of the process, which must succeed.
 fn ended(process: Child) -> String {
     let output = process.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}\n{errors}");
-    told
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{errors}");
+    stdout
 }
 
-/// The name of the object that holds the component of the guests.
+/// Returns the name of the object that holds the guests' component.
 fn component_object() -> String {
     let component = Component::open(component("test-guests")).unwrap();
     format!("some/prefix/blobs/{}", component.digest())
@@ -67,7 +68,7 @@ fn submit<F: Future<Output = ()>>(work: impl FnOnce(Submitter) -> F) {
 
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST, which the tests below set"]
-fn one_greeting() {
+fn submitted_greeting_is_returned() {
     submit(|submitter| async move {
         let greeting = submitter.submit(greet("you".into()), &RunEnvironment::new()).await;
         assert_eq!(greeting.unwrap(), "hello you");
@@ -76,9 +77,9 @@ fn one_greeting() {
 
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST, which the tests below set"]
-fn large_things() {
+fn large_arguments_files_and_results_round_trip() {
     submit(|submitter| async move {
-        // Several parts each: 40 MiB of arguments and of result, and a file.
+        // Arguments and result of 40 MiB each, and a file of 20 MiB: several parts each.
         let bytes: Vec<u8> = (0..40 << 20).map(|index: u32| (index >> 12) as u8).collect();
         let env = RunEnvironment::new();
         let reversed = submitter.submit(reverse(bytes.clone()), &env).await.unwrap();
@@ -93,9 +94,9 @@ fn large_things() {
 }
 
 #[test]
-fn arguments_files_and_results_of_many_parts_go_through_a_bucket() {
+fn multipart_arguments_files_and_results_cross_a_bucket() {
     let server = server();
-    in_process("large_things", &server);
+    in_process("large_arguments_files_and_results_round_trip", &server);
     assert!(server.count(Operation::CompleteUpload, "*") >= 5);
     assert!(server.unfinished_uploads(BUCKET).is_empty());
     let left = server.names(BUCKET);
@@ -103,15 +104,14 @@ fn arguments_files_and_results_of_many_parts_go_through_a_bucket() {
 }
 
 #[test]
-fn a_cached_submit_makes_few_requests() {
+fn cached_submit_makes_few_requests() {
     let server = server();
-    in_process("one_greeting", &server);
+    in_process("submitted_greeting_is_returned", &server);
     let first = server.requests().len();
-    in_process("one_greeting", &server);
+    in_process("submitted_greeting_is_returned", &server);
     let requests = &server.requests()[first..];
 
-    // The first that the runner reads is machine code, since it is handed the manifest; the last that it writes is the
-    // outcome.
+    // The runner is handed the manifest, so its first read is machine code; its last write is the outcome.
     let position = |operation, name: &str| {
         let is =
             |request: &Request| request.operation == operation && request.object.ends_with(name);
@@ -123,20 +123,19 @@ fn a_cached_submit_makes_few_requests() {
     };
     let begin = requests.iter().position(|request| request.operation == Operation::Read).unwrap();
     let before = kinds(&requests[..begin]);
-    // The manifest, so that no collection takes what it names; then whether that is there.
+    // The manifest is written first, so that garbage collection keeps what it names; then its blobs are looked up.
     assert_eq!(before, [Operation::Write, Operation::Head, Operation::Head], "before the run");
     let after = kinds(&requests[end + 1..]);
-    // The outcome is read; then the value is here, and meanwhile manifest and outcome go.
+    // The value is available after one read; manifest and outcome are deleted concurrently.
     assert_eq!(after, [Operation::Read, Operation::Delete, Operation::Delete], "after the run");
 }
 
-/// So what a submit waits for after its run is one request.
 #[test]
-fn no_value_waits_for_what_is_to_be_removed() {
+fn denied_cleanup_does_not_fail_the_submit() {
     let server = server();
     let refusal = Fault::Refuse(Refusal::new(403));
     server.inject(Rule::new(Operation::Delete, "*", refusal));
-    in_process("one_greeting", &server);
+    in_process("submitted_greeting_is_returned", &server);
     let left = server.names(BUCKET).into_iter().filter(|name| name.contains("/runs/")).count();
     assert_eq!(left, 2);
 }

@@ -1,14 +1,17 @@
-//! Campaigns: programs that are killed, told to end or attached to at random moments on each runner. Each run has one
-//! end, what remains is what the pages say, and a collection removes the rest.
+//! Campaigns: programs that are killed, signalled, attached to, listed or cancelled at random moments, on each runner. Each run must
+//! have one end, leave only what the documentation lists, and garbage collection must remove the rest.
 //!
-//! Where containers and Pods expire, `faketime` lets a collection come a week later. Few rounds are run unless
-//! `HYPE_CAMPAIGN_ROUNDS` says how many; `HYPE_CAMPAIGN_SEED` repeats the moments of a campaign:
+//! Containers and Pods expire, so collection runs under `faketime`, a week later. `HYPE_CAMPAIGN_ROUNDS` sets the
+//! number of rounds (few by default); `HYPE_CAMPAIGN_SEED` repeats the moments of a campaign:
 //!
-//! `HYPE_CAMPAIGN_ROUNDS=100 cargo test -p conformance --test conformance campaign::local -- --include-ignored --nocapture`
+//! ```sh
+//! HYPE_CAMPAIGN_ROUNDS=100 cargo test -p conformance campaign::local -- --nocapture
+//! ```
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attachers;
+mod commands;
 mod docker;
 mod expected;
 mod kills;
@@ -16,49 +19,55 @@ mod kubernetes;
 mod lanes;
 mod moments;
 mod outcome;
-mod place;
 mod program;
 mod remains;
 mod signals;
+mod site;
 mod table;
 
-use place::Place;
+use site::RunnerKind;
 
-/// Makes a test of each campaign, on the runner that `$place` names. An attribute behind it is that of each test.
+/// Defines a test for each campaign on the runner `$runner`. An attribute after it is put on each test.
 macro_rules! campaigns {
-    ($module:ident, $place:expr $(, #[$attribute:meta])?) => {
+    ($module:ident, $runner:expr $(, #[$attribute:meta])?) => {
         mod $module {
             use super::*;
 
             #[test]
             $(#[$attribute])?
-            fn killed_programs_leave_one_outcome() {
-                kills::run($place);
+            fn run_of_killed_program_has_one_outcome() {
+                kills::run($runner);
             }
 
             #[test]
             $(#[$attribute])?
-            fn programs_that_are_told_to_end_leave_nothing() {
-                signals::run($place);
+            fn signalled_program_removes_its_runs() {
+                signals::run($runner);
             }
 
             #[test]
             $(#[$attribute])?
-            fn attachers_get_one_outcome() {
-                attachers::run($place);
+            fn attachers_receive_one_outcome() {
+                attachers::run($runner);
+            }
+
+            #[test]
+            $(#[$attribute])?
+            fn concurrent_commands_report_the_truth() {
+                commands::run($runner);
             }
         }
     };
 }
 
-campaigns!(local, Place::Local);
+campaigns!(local, RunnerKind::Local);
 campaigns!(
     in_docker,
-    Place::Docker,
+    RunnerKind::Docker,
     #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
 );
 campaigns!(
     in_kubernetes,
-    Place::Kubernetes,
+    RunnerKind::Kubernetes,
     #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
 );

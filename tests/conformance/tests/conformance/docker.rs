@@ -1,18 +1,20 @@
-//! The Docker runner, with a real daemon: what every runner must do, and the ends that only containers
-//! have.
+//! The Docker runner with a real daemon: the suite, and failures that only containers have.
 //!
-//! `HYPE_IMAGE` names an image with this version's `hype-run`, and the daemon is that of the `docker`
-//! command, which the tests use to provoke what befalls containers.
+//! `HYPE_IMAGE` names an image with this version's `hype-run`. The daemon is the one that the `docker` command uses;
+//! the tests cause failures by that command.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-mod by_hand;
+mod bare_image;
 mod container;
 mod daemons;
 mod image;
+mod items;
 mod leftovers;
 mod lost;
 mod registry;
+mod stage_view;
+mod staged_maps;
 mod volumes;
 mod waiting;
 
@@ -21,37 +23,37 @@ use std::sync::LazyLock;
 
 use hype::{DockerRunner, Stage, Submitter};
 
-/// One stage for all cases: they must not disturb each other. Each has a submitter, with which its
-/// volumes go.
-fn docker() -> hype::Result<Submitter> {
+/// Creates a submitter for one case. All cases share one stage, so they must not interfere with each other. The
+/// submitter owns its volumes.
+fn docker_submitter() -> hype::Result<Submitter> {
     static STAGE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     Submitter::docker_with(&format!("file://{}", STAGE.path().display()))
 }
 
 conformance::suite!(
-    docker(),
+    docker_submitter(),
     #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
 );
 
-/// What the `docker` command prints, which must do well.
-fn told(arguments: &[&str]) -> String {
-    told_by("docker", arguments)
+/// Returns what the `docker` command prints, which must succeed.
+fn docker_output(arguments: &[&str]) -> String {
+    command_output("docker", arguments)
 }
 
-fn told_by(program: &str, arguments: &[&str]) -> String {
+fn command_output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The names of the containers of a run, running or not.
+/// Returns the names of a run's containers, running or not.
 fn containers(run: &str) -> String {
     let filter = format!("label=com.spotify.hype/run={run}");
-    told(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"])
+    docker_output(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"])
 }
 
-/// A submitter with a stage of its own, and what `change` makes of its runner.
+/// Creates a submitter with its own stage, and a runner configured by `change`.
 fn submitter(change: impl FnOnce(DockerRunner) -> DockerRunner) -> (tempfile::TempDir, Submitter) {
     conformance::build_guests();
     let stage = tempfile::tempdir().unwrap();
@@ -64,7 +66,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-/// Once a submitter is gone, so is what it made.
+/// Checks that no container of the run exists.
 fn assert_gone(run: &str) {
     assert_eq!(containers(run), "");
 }

@@ -1,12 +1,11 @@
-//! What docs/closures.md quotes is tested.
+//! Tests that docs/closures.md quotes real messages.
 
 use std::fs;
 use std::path::Path;
 
-/// What is said while a closure is compiled is compared with snapshots, by the tests of the macros and those of
-/// `cargo hype`.
+/// Messages of the compilation are pinned by snapshots of the macro's tests and of `cargo hype`'s tests.
 #[test]
-fn every_quoted_message_of_compilation_is_in_a_snapshot() {
+fn quoted_compiler_messages_are_in_snapshots() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut pinned =
         vec![fs::read_to_string(root.join("guest-sdk/macro/src/hype_path.rs")).unwrap()];

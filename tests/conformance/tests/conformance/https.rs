@@ -1,7 +1,7 @@
-//! Hosts must show that they are who they are named.
+//! HTTPS: server certificates are verified.
 //!
-//! Both certificates were made by openssl for a hundred years: `ca.pem` is an authority's whose key is gone,
-//! `localhost.pem` what it gave the host `localhost`.
+//! openssl generated both certificates, valid for a hundred years: `ca.pem` is a certificate authority whose key was
+//! deleted, `localhost.pem` is signed by it for the host `localhost`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
@@ -29,15 +29,15 @@ fn server() -> Arc<ServerConfig> {
     Arc::new(builder.with_single_cert(vec![certificate], key).unwrap())
 }
 
-/// What a program says that gets a URL of `host` on a system that believes the authorities in `roots`, and the
-/// name that the server was asked by.
+/// Runs a program that fetches a URL of `host` and trusts the authorities in `roots`. Returns its standard error and
+/// the server name that it sent.
 fn fetch(host: &str, roots: &Path) -> (String, Option<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{host}:{}/", listener.local_addr().unwrap().port());
     let serving = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut stream = StreamOwned::new(ServerConnection::new(server()).unwrap(), stream);
-        // Who doesn't believe us leaves.
+        // A client that doesn't trust the certificate disconnects.
         let mut head = [0; 4096];
         let _ = stream.read(&mut head);
         let name = stream.conn.server_name().map(str::to_owned);
@@ -57,19 +57,19 @@ fn fetch(host: &str, roots: &Path) -> (String, Option<String>) {
 }
 
 #[test]
-fn a_host_is_believed_that_the_systems_roots_vouch_for() {
+fn trusted_certificate_is_accepted() {
     conformance::build_guests();
-    let (said, name) = fetch("localhost", &here("ca.pem"));
-    assert!(said.contains("got 200 secret"), "{said}");
+    let (stderr, name) = fetch("localhost", &here("ca.pem"));
+    assert!(stderr.contains("got 200 secret"), "{stderr}");
     assert_eq!(name.as_deref(), Some("localhost"));
 }
 
 #[test]
-fn other_hosts_are_not() {
+fn untrusted_certificate_is_rejected() {
     conformance::build_guests();
-    // It is for `localhost`, and not for that address.
+    // The certificate is valid for `localhost` only, and isn't a certificate authority.
     for (host, roots) in [("127.0.0.1", "ca.pem"), ("localhost", "localhost.pem")] {
-        let (said, _) = fetch(host, &here(roots));
-        assert!(said.contains("got no answer") && !said.contains("secret"), "{said}");
+        let (stderr, _) = fetch(host, &here(roots));
+        assert!(stderr.contains("got no answer") && !stderr.contains("secret"), "{stderr}");
     }
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use conformance::cases::values::component;
 use hype_stage::Stage;
 use hype_wire::{
-    Access, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount, Origin, Outcome,
-    Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
+    Access, Authenticity, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount,
+    Outcome, Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
 mod cache;
@@ -20,11 +20,12 @@ mod cache;
 mod cancelled;
 #[cfg(target_os = "linux")]
 mod commands;
+mod items;
 mod once;
 
 const RUN: &str = "run-1";
 
-/// A stage with one run in it that is ready to start.
+/// A stage that holds one run, ready to start.
 struct Prepared {
     directory: tempfile::TempDir,
     digest: Digest,
@@ -42,8 +43,11 @@ impl Prepared {
         }
         let component = ComponentRef { name: "test-guests.wasm".into(), blob };
         let payload = Payload::Inline(encoded.into());
-        let mut manifest =
-            RunManifest::new(RUN, Job::new(component), Call::closure(function, payload));
+        let mut manifest = RunManifest::new(
+            RUN.parse().unwrap(),
+            Job::new(component),
+            Call::closure(function, payload),
+        );
         change(&mut manifest);
         let manifest = Bytes::from(manifest.to_bytes().unwrap());
         let digest = Digest::of(&manifest);
@@ -55,12 +59,12 @@ impl Prepared {
         Self { directory, digest }
     }
 
-    /// A function that says `waiting` and then waits until the file `go` is in the directory `signal`.
+    /// Stages a function that prints `waiting` and waits for the file `go` in the directory `signal`.
     fn waiting(signal: &Path) -> Self {
         Self::new("say_then_wait_for", &["waiting", "/signal/go"], |manifest| {
             manifest.job.mounts.push(Mount {
                 source: signal.to_str().unwrap().into(),
-                path: "/signal".into(),
+                path: "/signal".parse().unwrap(),
                 access: Access::ReadOnly,
             });
         })
@@ -71,7 +75,7 @@ impl Prepared {
     }
 
     fn run(&self) -> Output {
-        hype_run(&[&self.url(), "--digest", &self.digest.to_string()], &[])
+        hype_run(&["run", &self.url(), "--digest", &self.digest.to_string()], &[])
     }
 
     fn outcome(&self, name: &str) -> Outcome {
@@ -79,12 +83,12 @@ impl Prepared {
     }
 }
 
-/// A log may be more than its outcome carries, and the container's be lost.
+/// Without the log in the stage, lines beyond the outcome's 64 KiB would be lost with the container.
 #[test]
-fn a_log_that_is_too_long_for_its_outcome_is_left_beside_it() {
+fn long_log_is_kept_in_the_stage() {
     let long = "line\n".repeat(20_000);
     let prepared = Prepared::new("say", &[&long, "error"], |_| {});
-    let ended = hype_run(&[&prepared.url(), "--mark-errors", "--keep-log"], &[]);
+    let ended = hype_run(&["run", &prepared.url(), "--mark-errors", "--keep-log"], &[]);
     assert!(ended.status.success(), "{ended:?}");
     let kept = prepared.directory.path().join(names::log(RUN, 1));
     let kept = std::fs::read(kept).unwrap();
@@ -94,42 +98,45 @@ fn a_log_that_is_too_long_for_its_outcome_is_left_beside_it() {
 }
 
 #[test]
-fn a_log_that_its_outcome_carries_is_nowhere_else() {
+fn short_log_is_kept_only_in_the_outcome() {
     let prepared = Prepared::new("say", &["line", "error"], |_| {});
-    assert!(hype_run(&[&prepared.url(), "--keep-log"], &[]).status.success());
+    assert!(hype_run(&["run", &prepared.url(), "--keep-log"], &[]).status.success());
     let outcome = prepared.outcome("runs/run-1/outcome");
     assert_eq!((outcome.log, &*outcome.stdout.0), (None, b"line".as_slice()));
     assert!(!prepared.directory.path().join("runs/run-1/attempts").exists());
 }
 
 #[test]
-fn an_outcome_is_sealed_with_the_key_of_a_file() {
+fn key_file_seals_the_outcome() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let (path, key) = (prepared.directory.path().join("key"), RunKey::new([7; 32]));
     std::fs::write(&path, format!("{}\n", key.reveal())).unwrap();
-    let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+    let ended = hype_run(&["run", &prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
     assert!(ended.status.success(), "{ended:?}");
     let sealed = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     assert!(Outcome::from_bytes(&sealed).is_err());
     let (outcome, origin) = unseal(sealed, Some(&key)).unwrap();
-    assert_eq!(origin, Origin::Verified);
+    assert_eq!(origin, Authenticity::Verified);
     assert!(matches!(Outcome::from_bytes(&outcome).unwrap().end, End::Value(_)));
 }
 
 #[test]
-fn a_file_that_holds_no_key_is_refused() {
+fn invalid_key_file_is_rejected() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let path = prepared.directory.path().join("key");
     let refused = || {
-        let ended = hype_run(&[&prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+        let ended = hype_run(&["run", &prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
         assert_eq!(ended.status.code(), Some(2));
         String::from_utf8(ended.stderr).unwrap()
     };
-    let told = refused();
-    assert!(told.contains(&format!("cannot read the key file {}: No such", path.display())));
+    let message = refused();
+    assert!(message.contains(&format!("cannot read the key file {}: No such", path.display())));
     std::fs::write(&path, "0123").unwrap();
-    let told = refused();
-    assert!(told.contains("it has 64 hexadecimal digits") && !told.contains("0123"), "{told}");
+    let message = refused();
+    assert!(
+        message.contains("which has 64 hexadecimal digits") && !message.contains("0123"),
+        "{message}"
+    );
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -156,7 +163,7 @@ fn value(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn a_value_is_left_in_the_outcome() {
+fn value_is_written_to_the_outcome() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let output = prepared.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -167,24 +174,25 @@ fn a_value_is_left_in_the_outcome() {
     assert!(outcome.statistics.compile_us > 0 && outcome.statistics.peak_memory > 0);
 }
 
-/// Making and removing directories takes longer than all else of a short call.
+/// Creating and removing directories would take longer than the rest of a short call.
 #[test]
-fn a_run_without_files_needs_no_directory_of_its_own() {
+fn run_without_files_creates_no_directory() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let digest = prepared.digest.to_string();
     let nowhere = [("TMPDIR", "/no/such/directory")];
-    let output = hype_run(&[&prepared.url(), "--digest", &digest], &nowhere);
+    let output = hype_run(&["run", &prepared.url(), "--digest", &digest], &nowhere);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(value(&prepared.outcome("runs/run-1/outcome")), "hello you");
 }
 
 #[test]
-fn directories_in_directories_go_with_the_run() {
+fn deeply_nested_directories_are_removed() {
     let prepared = Prepared::new("nest", &[], |manifest| {
         manifest.call.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
     });
     let around = tempfile::tempdir().unwrap();
-    let output = hype_run(&[&prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
+    let output =
+        hype_run(&["run", &prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
     assert!(output.status.success(), "{}", stderr(&output));
     let end = prepared.outcome("runs/run-1/outcome").end;
     assert!(matches!(end, End::Value(_)), "{end:?}");
@@ -192,7 +200,7 @@ fn directories_in_directories_go_with_the_run() {
 }
 
 #[test]
-fn a_failure_is_an_outcome_too() {
+fn failure_is_written_as_outcome() {
     let prepared = Prepared::new("panic", &["too hot"], |_| {});
     let output = prepared.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -203,7 +211,7 @@ fn a_failure_is_an_outcome_too() {
 }
 
 #[test]
-fn output_is_handed_on_and_its_end_kept() {
+fn output_is_forwarded_and_its_tail_is_kept() {
     let prepared = Prepared::new("say", &["out\n", "err\n"], |_| {});
     let output = prepared.run();
     assert_eq!(output.stdout, b"out\n");
@@ -213,12 +221,12 @@ fn output_is_handed_on_and_its_end_kept() {
 }
 
 #[test]
-fn the_termination_line_vouches_for_the_outcome() {
+fn termination_line_has_the_digest_of_the_outcome() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let log = prepared.directory.path().join("termination-log");
     let digest = prepared.digest.to_string();
     let arguments =
-        [&prepared.url(), "--digest", &digest, "--termination-log", log.to_str().unwrap()];
+        ["run", &prepared.url(), "--digest", &digest, "--termination-log", log.to_str().unwrap()];
     assert_eq!(hype_run(&arguments, &[]).status.code(), Some(0));
     let line: TerminationLine = std::fs::read_to_string(log).unwrap().parse().unwrap();
     let bytes = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
@@ -227,9 +235,9 @@ fn the_termination_line_vouches_for_the_outcome() {
 }
 
 #[test]
-fn the_first_outcome_of_a_run_stays() {
+fn first_outcome_is_never_overwritten() {
     let prepared = Prepared::new("variables", &[], |_| {});
-    let arguments = [&prepared.url(), "--digest", &prepared.digest.to_string()];
+    let arguments = ["run", &prepared.url(), "--digest", &prepared.digest.to_string()];
     hype_run(&arguments, &[("HYPE_ATTEMPT", "2")]);
     let first = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     let output = hype_run(&arguments, &[("HYPE_ATTEMPT", "3")]);
@@ -240,31 +248,34 @@ fn the_first_outcome_of_a_run_stays() {
 }
 
 #[test]
-fn sigterm_leaves_an_outcome_that_says_so() {
+fn sigterm_writes_interrupted_outcome() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::waiting(signal.path());
-    let mut running =
-        Command::new(program()).arg(prepared.url()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut running = Command::new(program())
+        .args(["run", &prepared.url()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "waiting\n");
-    let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
-    assert!(told.success());
+    let sent = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
+    assert!(sent.success());
     assert_eq!(running.wait().unwrap().code(), Some(0));
     match prepared.outcome("runs/run-1/attempts/1/outcome").end {
         End::Failure(failure) => {
             assert_eq!(failure.kind, FailureKind::Interrupted);
-            assert_eq!(failure.message, "the runner was told to stop");
+            assert_eq!(failure.message, "the runner was stopped from outside");
         }
         End::Value(_) => panic!("a value"),
     }
 }
 
 #[test]
-fn a_foreign_manifest_is_refused() {
+fn manifest_with_other_digest_is_rejected() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let foreign = Digest::of(b"another manifest").to_string();
-    let output = hype_run(&[&prepared.url(), "--digest", &foreign], &[]);
+    let output = hype_run(&["run", &prepared.url(), "--digest", &foreign], &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     match prepared.outcome("runs/run-1/attempts/1/outcome").end {
         End::Failure(failure) => {
@@ -277,7 +288,7 @@ fn a_foreign_manifest_is_refused() {
 }
 
 #[test]
-fn a_manifest_of_a_newer_hype_says_what_to_upgrade() {
+fn newer_manifest_error_names_the_upgrade() {
     let prepared = Prepared::new("greet", &["you"], |manifest| {
         manifest.format = 9;
         manifest.hype = "7.1.0".into();
@@ -293,7 +304,7 @@ fn a_manifest_of_a_newer_hype_says_what_to_upgrade() {
 }
 
 #[test]
-fn what_is_no_component_of_ours_is_incompatible() {
+fn component_without_hype_export_is_incompatible() {
     // A component without imports and exports.
     let empty = Bytes::from_static(b"\0asm\x0d\0\x01\0");
     let blob = Blob::of(&empty);
@@ -312,8 +323,8 @@ fn what_is_no_component_of_ours_is_incompatible() {
 }
 
 #[test]
-fn no_stage_is_no_outcome() {
-    let output = hype_run(&["file:///no/such/stage/runs/run-1/manifest"], &[]);
+fn unreachable_stage_exits_with_3() {
+    let output = hype_run(&["run", "file:///no/such/stage/runs/run-1/manifest"], &[]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
         stderr(&output).lines().take(3).collect::<Vec<_>>(),
@@ -326,19 +337,21 @@ fn no_stage_is_no_outcome() {
 }
 
 #[test]
-fn wrong_usage_says_what_is_right() {
+fn wrong_usage_prints_usage() {
     for (arguments, problem) in [
-        (&[][..], "the manifest's URL is missing"),
-        (&["a", "b"][..], "unexpected argument \"b\""),
-        (&["--digest", "c0ffee", "a"][..], "`c0ffee` is not a BLAKE3 digest"),
-        (&["--termination-log", "/no/such/log", "a"][..], "cannot open the termination log"),
+        (&[][..], "the role is missing: run or items"),
+        (&["serve", "a"][..], "`serve` is no role of hype-run; there are: run, items"),
+        (&["run"][..], "the manifest's URL is missing"),
+        (&["run", "a", "b"][..], "unexpected argument \"b\""),
+        (&["run", "--digest", "c0ffee", "a"][..], "`c0ffee` is not a BLAKE3 digest"),
+        (&["run", "--termination-log", "/no/such/log", "a"][..], "cannot open the termination log"),
     ] {
         let output = hype_run(arguments, &[]);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(problem), "{}", stderr(&output));
-        assert!(stderr(&output).contains("usage: hype-run MANIFEST_URL"));
+        assert!(stderr(&output).contains("usage: hype-run run MANIFEST_URL"));
     }
-    let output = hype_run(&["file:///stage/manifest"], &[]);
+    let output = hype_run(&["run", "file:///stage/manifest"], &[]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("is not the URL of a manifest"), "{}", stderr(&output));
 }

@@ -1,5 +1,4 @@
-//! Programs that are told to end, or killed: what they made goes, what was to stay stays, and others can
-//! take it over.
+//! Programs that are interrupted or killed: cleanup, persistence and takeover by other processes.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
@@ -10,15 +9,17 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use conformance::around::{Around, Changed};
+use conformance::overridden::{Overridden, RunnerOverrides, WithoutMounts};
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use hype::__internal::submitter_with_lease_term;
-use hype::runner::{Mount, Owned, Runner};
-use hype::stage::Removal;
+use hype::runner::{Attempt, Completion, Description, Runner};
+use hype::stage::CollectMode;
 use hype::{LocalRunner, RunEnvironment, Stage, Submitter};
 use test_guests::ends::sleep;
+use test_guests::surroundings::say_then_wait_for;
 
-/// A program that goes with the test.
+/// A process that is killed when this is dropped.
 struct Program {
     child: Child,
     stderr: Lines<BufReader<ChildStderr>>,
@@ -26,21 +27,21 @@ struct Program {
 }
 
 impl Program {
-    /// One whose closure waits.
-    fn waiting(way: &str) -> Self {
-        let mut program = Self::start(way);
+    /// Starts a program and waits until its closure waits.
+    fn waiting(mode: &str) -> Self {
+        let mut program = Self::start(mode);
         program.wait_for("waiting");
         assert_eq!(count(&program.directory.path().join("stage/runs")), 1);
-        // One that persists, a transient one, and the lock of its owner.
+        // A persistent volume, a transient one, and the lock of its owner.
         assert_eq!(count(&program.directory.path().join("volumes")), 3);
         program
     }
 
-    fn start(way: &str) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), &[way])
+    fn start(mode: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), &[mode])
     }
 
-    /// One in this directory, with its way and what that takes besides.
+    /// Starts a program in this directory, with its mode and further arguments.
     fn start_in(directory: tempfile::TempDir, arguments: &[&str]) -> Self {
         conformance::build_guests();
         let mut child = Command::new(env!("CARGO_BIN_EXE_interrupted"))
@@ -54,7 +55,7 @@ impl Program {
         Self { child, stderr, directory }
     }
 
-    /// The run of the program, and a submitter of ours over the same stage.
+    /// Returns the id of the program's run, and a submitter over the same stage.
     fn run(&self) -> (String, Submitter) {
         let stage = self.directory.path().join("stage");
         let mut runs = fs::read_dir(stage.join("runs")).unwrap();
@@ -66,7 +67,7 @@ impl Program {
 
     fn wait_for(&mut self, line: &str) {
         let found = self.stderr.find(|read| read.as_ref().unwrap() == line);
-        found.unwrap_or_else(|| panic!("the program must say {line}")).unwrap();
+        found.unwrap_or_else(|| panic!("the program must print {line}")).unwrap();
     }
 
     fn send(&self, signal: &str) {
@@ -74,12 +75,12 @@ impl Program {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Its exit status, what it said since, and where it was.
+    /// Waits for the end. Returns the exit status, the rest of the standard error, and the directory.
     fn end(mut self) -> (i32, String, tempfile::TempDir) {
-        let said: Vec<_> = self.stderr.by_ref().map(Result::unwrap).collect();
+        let stderr: Vec<_> = self.stderr.by_ref().map(Result::unwrap).collect();
         let status = self.child.wait().unwrap().code().expect("it must end by itself");
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
-        (status, said.join("\n"), directory)
+        (status, stderr.join("\n"), directory)
     }
 }
 
@@ -91,7 +92,7 @@ impl Drop for Program {
     }
 }
 
-/// A runner with the program's volumes.
+/// Creates a runner that shares the program's volumes.
 fn runner(directory: &Path) -> LocalRunner {
     LocalRunner::new().unwrap().with_volumes(directory.join("volumes")).unwrap()
 }
@@ -111,20 +112,20 @@ fn assert_only_what_persists(directory: &Path) {
 }
 
 #[tokio::test]
-async fn another_process_waits_for_a_detached_run_and_collects_it() {
+async fn other_process_attaches_to_detached_run() {
     let mut program = Program::start("detached");
     program.wait_for("detached");
     let (id, submitter) = program.run();
-    // Its lease is renewed some times meanwhile.
+    // The run lasts longer than several lease terms.
     submitter.attach::<()>(&id).wait().await.unwrap();
     assert_eq!(count(&program.directory.path().join("stage/runs")), 0);
 }
 
 #[tokio::test]
-async fn a_run_that_was_killed_with_its_owner_is_lost() {
-    for way in ["async", "detached"] {
-        let mut program = Program::start(way);
-        program.wait_for(if way == "async" { "waiting" } else { way });
+async fn run_killed_with_its_owner_is_lost() {
+    for mode in ["async", "detached"] {
+        let mut program = Program::start(mode);
+        program.wait_for(if mode == "async" { "waiting" } else { mode });
         let (id, submitter) = program.run();
         program.child.kill().unwrap();
         program.child.wait().unwrap();
@@ -132,7 +133,7 @@ async fn a_run_that_was_killed_with_its_owner_is_lost() {
         assert!(error.is_lost(), "{error:?}");
         assert!(error.report().contains("its owner is gone"), "{error:?}");
         assert_eq!(count(&program.directory.path().join("stage/runs")), 0);
-        if way == "async" {
+        if mode == "async" {
             assert_only_what_persists(program.directory.path());
         }
     }
@@ -143,17 +144,22 @@ async fn collection_removes_volume_of_killed_program() {
     let mut program = Program::waiting("async");
     let stage = Stage::in_directory(&program.directory.path().join("stage")).unwrap();
     let submitter = Submitter::new(stage, runner(program.directory.path())).unwrap();
-    let collect = async |removal| submitter.collect_leftovers(removal).await.unwrap();
-    assert_eq!(collect(Removal::Real).await, [""; 0]);
+    // Other tests leave dead sockets and temporary directories.
+    let collect = async |mode| {
+        let mut removed = submitter.collect_leftovers(mode).await.unwrap().removed;
+        removed.retain(|name| name.starts_with("volume "));
+        removed
+    };
+    assert_eq!(collect(CollectMode::Delete).await, [""; 0]);
     program.child.kill().unwrap();
     program.child.wait().unwrap();
     let volumes = || count(&program.directory.path().join("volumes"));
-    let [volume] = &collect(Removal::DryRun).await[..] else { panic!("one volume") };
+    let [volume] = &collect(CollectMode::DryRun).await[..] else { panic!("one volume") };
     assert!(volume.starts_with("volume hype-volume-"), "{volume}");
-    assert_eq!((volumes(), collect(Removal::Real).await.len(), volumes()), (3, 1, 1));
+    assert_eq!((volumes(), collect(CollectMode::Delete).await.len(), volumes()), (3, 1, 1));
 }
 
-/// The lease in the stage of the program's one run.
+/// Returns whether the lease of the program's only run says that it was detached.
 fn is_detached(directory: &Path) -> bool {
     let Ok(mut runs) = fs::read_dir(directory.join("stage/runs")) else { return false };
     let Some(run) = runs.next() else { return false };
@@ -162,7 +168,7 @@ fn is_detached(directory: &Path) -> bool {
 }
 
 #[test]
-fn the_end_of_a_program_waits_for_a_run_that_is_being_detached() {
+fn program_exit_waits_for_detach() {
     let mut program = Program::start("late");
     let waiting =
         program.stderr.find(|line| line.as_ref().unwrap().contains("hype: waiting until"));
@@ -173,30 +179,30 @@ fn the_end_of_a_program_waits_for_a_run_that_is_being_detached() {
     );
     assert!(!is_detached(program.directory.path()));
     fs::write(program.directory.path().join("handover"), "").unwrap();
-    let (status, said, directory) = program.end();
-    assert_eq!(status, 0, "{said}");
+    let (status, stderr, directory) = program.end();
+    assert_eq!(status, 0, "{stderr}");
     assert!(is_detached(directory.path()));
 }
 
 #[test]
-fn ctrl_c_while_a_run_is_being_detached_removes_it() {
+fn ctrl_c_during_detach_removes_the_run() {
     let mut program = Program::start("late");
     let mut lines = program.stderr.by_ref().map(Result::unwrap);
     lines.find(|line| line.contains("hype: waiting until")).unwrap();
     program.send("-INT");
-    let (status, said, directory) = program.end();
-    assert_eq!(status, 130, "{said}");
-    assert_eq!(count(&directory.path().join("stage/runs")), 0, "{said}");
+    let (status, stderr, directory) = program.end();
+    assert_eq!(status, 130, "{stderr}");
+    assert_eq!(count(&directory.path().join("stage/runs")), 0, "{stderr}");
 }
 
 #[tokio::test]
-async fn ctrl_c_in_a_program_that_attached_leaves_the_run() {
+async fn ctrl_c_in_attached_program_keeps_the_run() {
     let directory = tempfile::tempdir().unwrap();
     let mut detached = Program::start_in(directory, &["detached", "8"]);
     detached.wait_for("detached");
     let (id, submitter) = detached.run();
     for signal in ["-INT", "-TERM", "-KILL"] {
-        // Both work in the directory of the first.
+        // Both programs use the directory of the first.
         let mut child = Command::new(env!("CARGO_BIN_EXE_interrupted"))
             .args(["attach".as_ref(), detached.directory.path(), id.as_ref()])
             .stderr(Stdio::piped())
@@ -206,69 +212,51 @@ async fn ctrl_c_in_a_program_that_attached_leaves_the_run() {
         lines.find(|line| line == "attached").unwrap();
         let attached = child.id().to_string();
         assert!(Command::new("kill").args([signal, &attached]).status().unwrap().success());
-        let said: Vec<_> = lines.collect();
+        let stderr: Vec<_> = lines.collect();
         child.wait().unwrap();
-        let stays = format!(
+        let hint = format!(
             "hype: {id} stays as it is: submitter.attach::<T>(\"{id}\") waits for it again"
         );
-        assert_eq!(said.contains(&stays), signal != "-KILL", "{said:?}");
+        assert_eq!(stderr.contains(&hint), signal != "-KILL", "{stderr:?}");
     }
     submitter.attach::<()>(&id).wait().await.unwrap();
     assert_eq!(count(&detached.directory.path().join("stage/runs")), 0);
 }
 
 #[test]
-fn ctrl_c_leaves_nothing() {
-    for way in ["async", "task", "plain"] {
-        let program = Program::waiting(way);
+fn ctrl_c_removes_run_and_transient_volume() {
+    for mode in ["async", "task", "plain"] {
+        let program = Program::waiting(mode);
         program.send("-INT");
-        let (status, said, directory) = program.end();
-        assert_eq!(status, 130, "{way}: {said}");
-        assert_eq!(said, "hype: stopping; press Ctrl-C again to leave at once", "{way}");
+        let (status, stderr, directory) = program.end();
+        assert_eq!(status, 130, "{mode}: {stderr}");
+        assert_eq!(stderr, "hype: stopping; press Ctrl-C again to leave at once", "{mode}");
         assert_only_what_persists(directory.path());
     }
 }
 
 #[test]
-fn sigterm_leaves_nothing_either() {
-    for way in ["async", "plain"] {
-        let program = Program::waiting(way);
+fn sigterm_removes_run_and_transient_volume() {
+    for mode in ["async", "plain"] {
+        let program = Program::waiting(mode);
         program.send("-TERM");
-        let (status, said, directory) = program.end();
-        assert_eq!(status, 143, "{way}: {said}");
+        let (status, stderr, directory) = program.end();
+        assert_eq!(status, 143, "{mode}: {stderr}");
         assert_only_what_persists(directory.path());
     }
 }
 
 #[test]
-fn a_second_ctrl_c_waits_for_nothing() {
+fn second_ctrl_c_exits_immediately() {
     let mut program = Program::waiting("stuck");
     program.send("-INT");
     program.wait_for("stuck");
     program.send("-INT");
-    let (status, said, directory) = program.end();
-    assert_eq!(status, 130, "{said}");
-    // What is stuck would be given up after a while, with a word about it.
-    assert_eq!(said, "");
+    let (status, stderr, directory) = program.end();
+    assert_eq!(status, 130, "{stderr}");
+    // Without the second Ctrl-C, the program would print that it gave up on the cleanup.
+    assert_eq!(stderr, "");
     assert_eq!(count(&directory.path().join("volumes")), 3);
-}
-
-/// A local runner that never has the mounts of a run.
-#[derive(Debug)]
-struct WithoutMounts(LocalRunner);
-
-impl Around for WithoutMounts {
-    fn inner(&self) -> &dyn Runner {
-        &self.0
-    }
-
-    fn mounts<'a>(
-        &'a self,
-        _: &'a RunEnvironment,
-        _: &'a Owned,
-    ) -> BoxFuture<'a, hype::Result<Vec<Mount>>> {
-        Box::pin(std::future::pending())
-    }
 }
 
 #[tokio::test]
@@ -277,7 +265,7 @@ async fn dropped_run_removes_lease_written_before_staging() {
     let directory = tempfile::tempdir().unwrap();
     let stage = Stage::in_directory(directory.path()).unwrap();
     let term = Duration::from_millis(30);
-    let runner = Changed(WithoutMounts(LocalRunner::new().unwrap()));
+    let runner = Overridden(WithoutMounts(LocalRunner::new().unwrap()));
     let submitter = submitter_with_lease_term(stage, runner, term).unwrap();
     let run = submitter.spawn(sleep(0), &RunEnvironment::new());
     let lease = directory.path().join("runs").join(run.id()).join("lease");
@@ -287,4 +275,40 @@ async fn dropped_run_removes_lease_written_before_staging() {
     drop(run);
     submitter.close().await.unwrap();
     assert_eq!(count(&directory.path().join("runs")), 0);
+}
+
+/// A local runner that takes over runs at once, as one whose containers outlive the program.
+#[derive(Debug)]
+struct TakingOver(LocalRunner);
+
+impl RunnerOverrides for TakingOver {
+    fn inner(&self) -> &dyn Runner {
+        &self.0
+    }
+
+    fn description(&self) -> Description {
+        Description { location: "elsewhere".to_owned(), outlives_program: true }
+    }
+
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, hype::Result<Completion>> {
+        attempt.handover.done();
+        self.0.run(attempt)
+    }
+}
+
+#[tokio::test]
+async fn followed_log_of_a_detached_run_ends_with_its_submitter() {
+    conformance::build_guests();
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::in_directory(directory.path()).unwrap();
+    let runner = Overridden(TakingOver(LocalRunner::new().unwrap()));
+    let submitter = Submitter::new(stage, runner).unwrap();
+    let say = say_then_wait_for("waiting".into(), "/nonexistent".into());
+    let run = submitter.spawn(say, &RunEnvironment::new());
+    let mut log = run.logs();
+    assert_eq!(log.next().await.unwrap().text, "waiting");
+    run.detach().await.unwrap();
+    submitter.close().await.unwrap();
+    let rest = tokio::time::timeout(Duration::from_secs(60), log.count()).await;
+    assert!(rest.is_ok(), "the log does not end");
 }

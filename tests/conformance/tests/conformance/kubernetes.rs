@@ -1,23 +1,22 @@
-//! The Kubernetes runner, with a real cluster: what every runner must do, and the ends that only Pods
-//! have.
+//! The Kubernetes runner with a real cluster: the suite, and failures that only Pods have.
 //!
-//! `KUBECONFIG` is that of who submits, `HYPE_STAGING` a bucket that Pods reach, `HYPE_IMAGE` an image
-//! with this version's `hype-run`. `HYPE_TEST_ADMIN` is a kubeconfig by which the tests look and
-//! provoke what befalls Pods.
+//! `KUBECONFIG` is the submitter's, `HYPE_STAGING` a bucket that Pods reach, `HYPE_IMAGE` an image with this
+//! version's
+//! `hype-run`. The tests inspect and disturb Pods with the kubeconfig `HYPE_TEST_ADMIN`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod again;
-mod befallen;
 mod cluster;
+mod concurrency;
 mod gke;
-mod guarded;
+mod killed_programs;
 mod logs;
-mod many;
 mod outage;
-mod outlived;
+mod pod_failures;
 mod pods;
 mod program;
+mod restarts;
+mod stage_secret;
 mod volumes;
 
 use cluster::kubernetes;

@@ -1,4 +1,4 @@
-//! The local runner.
+//! The local runner: the suite, and messages that docs/closures.md quotes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use hype::{RunEnvironment, Submitter};
 use test_guests::surroundings::variables;
 
-/// One submitter and one stage for all cases: they must not disturb each other.
+/// Returns a submitter that all cases share, with one stage, so they must not interfere with each other.
 fn local() -> hype::Result<Submitter> {
     static LOCAL: LazyLock<(tempfile::TempDir, Submitter)> = LazyLock::new(|| {
         let stage = tempfile::tempdir().unwrap();
@@ -20,39 +20,48 @@ fn local() -> hype::Result<Submitter> {
 
 conformance::suite!(local());
 
-/// What the guest's standard library says is the same wherever closures run.
+/// The guest's standard library prints the same on every runner, so the local one suffices.
 mod documented {
     use conformance::documented::*;
 
     #[test]
-    fn every_quoted_message_is_provoked_by_a_case() {
-        conformance::run(super::local, every_quoted_message_is_provoked);
+    fn quoted_messages_are_provoked_by_cases() {
+        conformance::run(super::local, provoke_quoted_messages);
     }
 
     #[test]
-    fn names_that_are_not_utf8() {
-        conformance::run(super::local, a_name_that_is_not_utf8_is_left_out_and_told);
+    fn non_utf8_names_are_omitted() {
+        conformance::run(super::local, non_utf8_name_is_omitted_with_a_warning);
     }
 
     #[test]
-    fn paths_that_are_not_utf8() {
-        conformance::run(super::local, a_path_that_is_not_utf8_is_refused_on_both_sides);
+    fn non_utf8_paths_are_rejected() {
+        conformance::run(super::local, non_utf8_path_is_rejected_on_both_sides);
     }
 
     #[test]
-    fn large_arrays() {
-        conformance::run(super::local, an_array_larger_than_the_stack_is_told_from_a_wild_address);
+    fn large_array_overflows_the_stack() {
+        conformance::run(super::local, array_larger_than_stack_differs_from_wild_address);
     }
 
     #[test]
-    fn numbers_with_too_many_bits() {
-        conformance::run(super::local, a_number_that_has_too_many_bits_is_explained);
+    fn oversized_usize_is_explained() {
+        conformance::run(super::local, oversized_number_is_explained);
     }
 }
 
-/// In a container there may be more.
+/// Other runners, and programs that can't have workers, make HTTP requests from the process of the guest.
 #[test]
-fn a_guest_in_this_process_sees_no_other_variables() {
+fn http_cases_pass_without_worker_processes() {
+    let mut tests = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = tests.arg("local::http::").env("HYPE_LOCAL_WORKERS", "0").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !text.contains(" 0 passed"), "{text}");
+}
+
+/// A container may set more variables.
+#[test]
+fn local_guest_sees_only_named_variables() {
     conformance::run(local, async |submitter| {
         let env = RunEnvironment::new().with_env("GREETING", "hello");
         let seen = submitter.submit(variables(), &env).await.unwrap();

@@ -1,24 +1,29 @@
-//! The suite on each runner, and what else holds of submitters, of their programs and of the command `hype-run`.
+//! Tests that link hype's whole host side: the suite on each runner, submitters, their programs, and the command
+//! `hype-run`.
 //!
-//! All of it is one program, which is linked once. A test that needs or changes what belongs to a whole process runs in
-//! one of its own: see [`conformance::alone`].
+//! They are one program, which is linked once. A test that changes process-wide state runs in a process of its own:
+//! see [`conformance::subprocess`].
 
 mod ambient;
 mod blocking;
 mod bucket;
 #[cfg(target_os = "linux")]
 mod campaign;
+mod chained_runs;
 mod commands;
 mod docker;
 mod documented;
-mod granted;
+mod grants;
 mod https;
 mod hype_run;
 mod interrupted;
 mod kubernetes;
 mod local;
+mod maps;
 mod panics;
 mod progress;
+mod reductions;
 mod retries;
+mod staged_maps;
 mod staging;
 mod verified;

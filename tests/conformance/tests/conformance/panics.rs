@@ -1,9 +1,9 @@
-//! A program's own panic that carries the report of a failure.
+//! A panic of the program with the report of a failure.
 
 use std::process::Command;
 
 #[test]
-fn unwrapped_failure_shows_its_backtrace_without_std_s_note() {
+fn unwrapped_failure_prints_closure_backtrace() {
     conformance::build_guests();
     let stage = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_ended"))
@@ -12,7 +12,10 @@ fn unwrapped_failure_shows_its_backtrace_without_std_s_note() {
         .env_remove("RUST_BACKTRACE")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("panicked at") && said.contains("Backtrace of the closure:"), "{said}");
-    assert!(!said.contains("RUST_BACKTRACE"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("panicked at") && stderr.contains("Backtrace of the closure:"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("RUST_BACKTRACE"), "{stderr}");
 }

@@ -1,13 +1,13 @@
-//! The progress that is told.
+//! Messages about the progress of uploads.
 
 use std::fs;
 
-use conformance::told::told;
+use conformance::log_capture::capture_log;
 use hype::{RunEnvironment, Submitter};
 use test_guests::values::greet;
 
 #[test]
-fn a_second_submit_uploads_nothing() {
+fn second_submit_uploads_nothing() {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
@@ -16,7 +16,7 @@ fn a_second_submit_uploads_nothing() {
     let submitter = Submitter::local_with(&url).unwrap();
     let env = RunEnvironment::new().with_file(&file, "/file");
     let lines = |env: &RunEnvironment| {
-        let (value, lines) = told(submitter.submit(greet("x".into()), env));
+        let (value, lines) = capture_log(submitter.submit(greet("x".into()), env));
         value.unwrap();
         lines.into_iter().filter(|line| line.starts_with("uploading")).collect::<Vec<_>>()
     };

@@ -1,13 +1,14 @@
-//! What passes through the stage: uploaded once, verified when it is used, gone with the run.
+//! Objects in the stage: uploaded once, verified when used, removed with the run.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conformance::around::Changed;
 use conformance::cases::values::component;
-use conformance::disturbed::Disturbed;
+use conformance::overridden::Overridden;
+use conformance::tampering::TamperingRunner;
+use futures::StreamExt;
 use hype::__internal::{FunctionRecord, ParameterRecord, bind};
 use hype::runner::Attempt;
 use hype::{
@@ -16,7 +17,7 @@ use hype::{
 use test_guests::ends::{bake, trap};
 use test_guests::values::{greet, text_of};
 
-/// The error of a closure with large arguments, after `meddle` between staging and running.
+/// Returns the error of a closure with large arguments, after `meddle` between staging and running.
 fn refused(meddle: fn(&Path, &Attempt)) -> Error {
     let stage = tempfile::tempdir().unwrap();
     meddled(stage.path(), meddle).expect_err("it must be refused")
@@ -25,11 +26,11 @@ fn refused(meddle: fn(&Path, &Attempt)) -> Error {
 fn meddled(stage: &Path, meddle: fn(&Path, &Attempt)) -> hype::Result<String> {
     conformance::build_guests();
     let directory = stage.to_owned();
-    let runner = Disturbed::new()?.before(move |attempt| {
+    let runner = TamperingRunner::new()?.before(move |attempt| {
         meddle(&directory, attempt);
         Ok(())
     });
-    let submitter = Submitter::new(Stage::in_directory(stage)?, Changed(runner))?;
+    let submitter = Submitter::new(Stage::in_directory(stage)?, Overridden(runner))?;
     let closure = greet("x".repeat(100_000));
     wait(submitter.submit(closure, &RunEnvironment::new()))
 }
@@ -46,7 +47,7 @@ fn component_blob(stage: &Path) -> PathBuf {
     stage.join("blobs").join(guests().digest().to_string())
 }
 
-/// All blobs but the component, of which a run of the guests has one: the machine code.
+/// Returns the path of the machine code: the only blob besides the component.
 fn machine_code(stage: &Path) -> PathBuf {
     let blobs = fs::read_dir(stage.join("blobs")).unwrap();
     let mut others =
@@ -61,7 +62,7 @@ fn alter(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// No machine has the memory to read it, and it takes no room on the disk.
+/// Grows the file sparsely beyond any machine's memory.
 fn make_huge(path: &Path) {
     fs::File::options().write(true).open(path).unwrap().set_len(1 << 42).unwrap();
 }
@@ -79,7 +80,7 @@ fn assert_ended(error: &Error, kind: FailureKind, what: &str, problem: &str) {
 }
 
 #[test]
-fn a_component_that_goes_again_and_again_is_named() {
+fn error_for_component_missing_twice_names_it() {
     let error = refused(|stage, _| {
         fs::remove_file(machine_code(stage)).unwrap();
         fs::remove_file(component_blob(stage)).unwrap();
@@ -89,7 +90,7 @@ fn a_component_that_goes_again_and_again_is_named() {
 }
 
 #[test]
-fn a_component_that_was_collected_is_staged_again_once() {
+fn collected_component_is_staged_again_once() {
     let stage = tempfile::tempdir().unwrap();
     let value = meddled(stage.path(), |stage, attempt| {
         if attempt.number == 1 {
@@ -101,7 +102,7 @@ fn a_component_that_was_collected_is_staged_again_once() {
 }
 
 #[test]
-fn an_altered_component_is_refused_by_name() {
+fn rejection_of_an_altered_component_names_it() {
     let error = refused(|stage, _| {
         fs::remove_file(machine_code(stage)).unwrap();
         alter(&component_blob(stage));
@@ -110,13 +111,13 @@ fn an_altered_component_is_refused_by_name() {
 }
 
 #[test]
-fn altered_machine_code_is_refused_by_name() {
+fn rejection_of_altered_machine_code_names_its_component() {
     let error = refused(|stage, _| alter(&machine_code(stage)));
     assert_refused(&error, "the machine code of component test-guests.wasm", "was altered");
 }
 
 #[test]
-fn altered_arguments_are_refused() {
+fn altered_arguments_are_rejected() {
     let error = refused(|stage, attempt| {
         alter(&stage.join("runs").join(&attempt.run_id).join("arguments"));
     });
@@ -124,7 +125,7 @@ fn altered_arguments_are_refused() {
 }
 
 #[test]
-fn an_altered_manifest_is_refused() {
+fn altered_manifest_is_rejected() {
     let error = refused(|stage, attempt| {
         alter(&stage.join("runs").join(&attempt.run_id).join("manifest"));
     });
@@ -132,7 +133,7 @@ fn an_altered_manifest_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_is_too_large_is_refused_unread() {
+fn oversized_manifest_is_rejected_unread() {
     let error = refused(|stage, attempt| {
         make_huge(&stage.join("runs").join(&attempt.run_id).join("manifest"));
     });
@@ -140,7 +141,7 @@ fn a_manifest_that_is_too_large_is_refused_unread() {
 }
 
 #[test]
-fn arguments_of_another_size_are_refused_unread() {
+fn arguments_of_other_size_are_rejected_unread() {
     let error = refused(|stage, attempt| {
         make_huge(&stage.join("runs").join(&attempt.run_id).join("arguments"));
     });
@@ -148,47 +149,47 @@ fn arguments_of_another_size_are_refused_unread() {
 }
 
 #[test]
-fn machine_code_can_be_done_without() {
+fn missing_machine_code_is_compiled_again() {
     let stage = tempfile::tempdir().unwrap();
     let greeting = meddled(stage.path(), |stage, _| fs::remove_file(machine_code(stage)).unwrap());
     assert_eq!(greeting.unwrap().len(), "hello ".len() + 100_000);
 }
 
-/// The error of a closure with a large result, after `alter` at `object` of its run.
+/// Returns the error of a closure with a large result, after `alter` on `object` of its run.
 fn refused_afterwards(object: &'static str, alter: fn(&Path)) -> Error {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let runs = directory.path().join("runs");
     let runner =
-        Disturbed::new().unwrap().after(move |run_id| alter(&runs.join(run_id).join(object)));
+        TamperingRunner::new().unwrap().after(move |run_id| alter(&runs.join(run_id).join(object)));
     let submitter =
-        Submitter::new(Stage::in_directory(directory.path()).unwrap(), Changed(runner)).unwrap();
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), Overridden(runner)).unwrap();
     wait(submitter.submit(text_of(1 << 20), &RunEnvironment::new())).unwrap_err()
 }
 
 #[test]
-fn an_altered_result_is_refused() {
+fn altered_result_is_rejected() {
     let error = refused_afterwards("attempts/1/result", alter);
     assert_eq!(error.kind(), ErrorKind::Stage);
     assert!(error.report().contains("attempts/1/result was altered: its digest"), "{error:?}");
 }
 
 #[test]
-fn a_result_of_another_size_is_refused_unread() {
+fn result_of_other_size_is_rejected_unread() {
     let error = refused_afterwards("attempts/1/result", make_huge);
     assert_eq!(error.kind(), ErrorKind::Stage);
     assert!(error.report().contains("its size is 4398046511104"), "{error:?}");
 }
 
 #[test]
-fn an_outcome_that_is_too_large_is_refused_unread() {
+fn oversized_outcome_is_rejected_unread() {
     let error = refused_afterwards("outcome", make_huge);
     assert!(error.is_lost(), "{error:?}");
     assert!(error.report().contains("outcome is too large: it has 43980465"), "{error:?}");
 }
 
 #[test]
-fn nothing_of_a_run_stays_however_it_ends() {
+fn run_is_removed_after_any_end() {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let submitter =
@@ -203,18 +204,22 @@ fn nothing_of_a_run_stays_however_it_ends() {
     assert_eq!(left, 0);
 }
 
+/// A function of the guests, with another signature.
+static CHANGED: FunctionRecord<'static> = FunctionRecord {
+    package: "test-guests",
+    name: "greet",
+    file: "src/values.rs",
+    line: 1,
+    docs: "",
+    parameters: &[ParameterRecord { name: "name", type_name: "u32" }],
+    result: "String",
+};
+
+/// A function that the guests do not have.
+static GONE: FunctionRecord<'static> = FunctionRecord { name: "wave", ..CHANGED };
+
 #[test]
-fn a_function_that_changed_is_refused_before_anything_is_uploaded() {
-    static CHANGED: FunctionRecord<'static> = FunctionRecord {
-        package: "test-guests",
-        name: "greet",
-        file: "src/values.rs",
-        line: 1,
-        docs: "",
-        parameters: &[ParameterRecord { name: "name", type_name: "u32" }],
-        result: "String",
-    };
-    static GONE: FunctionRecord<'static> = FunctionRecord { name: "wave", ..CHANGED };
+fn changed_signature_is_rejected_before_upload() {
     conformance::build_guests();
     let directory = tempfile::tempdir().unwrap();
     let submitter =
@@ -233,5 +238,23 @@ fn a_function_that_changed_is_refused_before_anything_is_uploaded() {
         assert_eq!(error.to_string(), problem);
         assert!(error.report().contains("cargo hype build -p test-guests"), "{error:?}");
     }
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    let staged: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    // The stage's marker.
+    assert_eq!(staged.len(), 1, "{staged:?}");
+}
+
+#[test]
+fn map_of_changed_signature_ends_at_its_first_item() {
+    conformance::build_guests();
+    let directory = tempfile::tempdir().unwrap();
+    let submitter =
+        Submitter::new(Stage::in_directory(directory.path()).unwrap(), LocalRunner::new().unwrap())
+            .unwrap();
+    for record in [&CHANGED, &GONE] {
+        let closures = (0..100).map(|_| bind::<String>(record, Ok(vec![0x91, 1])));
+        let map = submitter.map(closures, &RunEnvironment::new());
+        let results: Vec<_> = wait(map.collect());
+        let [Err(error)] = &results[..] else { panic!("{} results", results.len()) };
+        assert!(error.report().contains("cargo hype build -p test-guests"), "{error:?}");
+    }
 }

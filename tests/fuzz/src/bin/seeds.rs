@@ -1,4 +1,4 @@
-//! Writes the seeds of the target that is named first into the directory that is named second.
+//! Writes the seeds of a target to a directory: `seeds TARGET DIRECTORY`.
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -1,15 +1,15 @@
-//! Machine code is used only if a vouched-for manifest names it by the very bytes that are loaded, and
-//! if this machine and this version can run it; else it is done without, or the run refused.
+//! Machine code is loaded only if a verified manifest contains its digest, and if this machine and this
+//! version can run it. Otherwise the component is compiled. Altered machine code fails the run.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use hostile::shape::runtime;
-use hostile::staged::told;
+use hostile::attack::runtime;
+use hostile::staged::failure_text;
 use hostile::{Guest, Staged};
-use hype_run::{Executor, Output, Platform, precompile};
+use hype_run::{Executor, GuestOutput, Platform, precompile};
 use hype_wire::{Artefact, Blob, Code, End, Failure, FailureKind, Outcome, Payload, names};
 
-/// A run of a good guest whose artefact for `platform` has these bytes.
+/// Stages a run of a good guest whose artefact for `platform` has these bytes.
 async fn staged(platform: &str, bytes: &[u8]) -> Staged {
     let mut staged = Staged::new(&Guest::GOOD.component()).await;
     let blob = staged.put(bytes).await;
@@ -17,7 +17,7 @@ async fn staged(platform: &str, bytes: &[u8]) -> Staged {
     staged
 }
 
-/// The run on an executor of its own, since one that has the component needs no artefact.
+/// Runs on a new executor, since an executor that has loaded the component needs no artefact.
 async fn run(staged: &Staged) -> Outcome {
     staged.run(&Executor::new()).await
 }
@@ -27,7 +27,7 @@ fn machine_code(platform: Platform) -> Vec<u8> {
 }
 
 fn here() -> Platform {
-    Platform::here().expect("tests run where machine code can be made for")
+    Platform::here().expect("this machine is a supported platform")
 }
 
 #[track_caller]
@@ -35,8 +35,8 @@ fn assert_compiled(outcome: &Outcome, why: &str) {
     assert_value(outcome);
     let statistics = &outcome.statistics;
     assert_eq!(statistics.code, Code::Compiled);
-    let told = statistics.why_compiled.as_deref().unwrap_or_default();
-    assert!(told.contains(why), "{told}");
+    let reason = statistics.why_compiled.as_deref().unwrap_or_default();
+    assert!(reason.contains(why), "{reason}");
 }
 
 #[track_caller]
@@ -46,16 +46,16 @@ fn assert_value(outcome: &Outcome) {
 }
 
 #[track_caller]
-fn assert_refused(outcome: Outcome) -> Failure {
+fn assert_rejected(outcome: Outcome) -> Failure {
     let End::Failure(failure) = outcome.end else { panic!("{:?}", outcome.end) };
     assert_eq!(failure.kind, FailureKind::Infrastructure, "{failure:?}");
-    let words = "the machine code of component hostile.wasm";
-    assert!(failure.message.starts_with(words), "{failure:?}");
+    let object = "the machine code of component hostile.wasm";
+    assert!(failure.message.starts_with(object), "{failure:?}");
     failure
 }
 
 #[test]
-fn one_of_this_machine_is_loaded() {
+fn artefact_for_this_machine_is_loaded() {
     let outcome = runtime()
         .block_on(async { run(&staged(here().name(), &machine_code(here())).await).await });
     assert_value(&outcome);
@@ -64,30 +64,30 @@ fn one_of_this_machine_is_loaded() {
 }
 
 #[test]
-fn one_that_nobody_vouches_for_is_not_loaded() {
+fn artefact_of_unverified_manifest_is_ignored() {
     let outcome = runtime().block_on(async {
         let staged = staged(here().name(), &machine_code(here())).await;
-        staged.run_with(&Executor::new(), Output::new(|_, _| {}), false).await
+        staged.run_with(&Executor::new(), GuestOutput::new(|_, _| {}), false).await
     });
-    assert_compiled(&outcome, "nobody vouches for the manifest");
+    assert_compiled(&outcome, "the manifest isn't verified");
 }
 
 #[test]
-fn a_forged_one_in_the_stage_is_refused() {
+fn altered_artefact_fails_the_run() {
     let failure = runtime().block_on(async {
         let code = machine_code(here());
         let staged = staged(here().name(), &code).await;
-        // It would run, if it were loaded: it is that of another guest.
-        let forged = precompile(&Guest::calling("unreachable").component(), here()).unwrap();
+        // Valid machine code of another guest.
+        let forged = precompile(&Guest::with_call("unreachable").component(), here()).unwrap();
         let path = staged.directory.path().join(names::blob(&Blob::of(&code).digest));
         std::fs::write(path, forged).unwrap();
-        assert_refused(run(&staged).await)
+        assert_rejected(run(&staged).await)
     });
-    assert!(told(&failure).contains("was altered"), "{failure:?}");
+    assert!(failure_text(&failure).contains("was altered"), "{failure:?}");
 }
 
 #[test]
-fn one_that_is_gone_is_done_without() {
+fn missing_artefact_is_ignored() {
     let outcome = runtime().block_on(async {
         let code = machine_code(here());
         let staged = staged(here().name(), &code).await;
@@ -98,10 +98,10 @@ fn one_that_is_gone_is_done_without() {
     assert_compiled(&outcome, "is not there");
 }
 
-/// wasmtime writes its version, the first number of it, before what it was told of the machine. Those
-/// of one number load each other's code, as wasmtime promises.
+/// wasmtime writes its major version into machine code. Releases with the same major version load each
+/// other's code.
 #[test]
-fn one_of_another_version_is_done_without() {
+fn artefact_of_another_wasmtime_version_is_ignored() {
     let mut code = machine_code(here());
     let version = b"\x0248";
     let at = code.windows(version.len()).position(|bytes| bytes == version).expect("a version");
@@ -111,7 +111,7 @@ fn one_of_another_version_is_done_without() {
 }
 
 #[test]
-fn what_is_no_machine_code_is_done_without() {
+fn artefact_without_machine_code_is_ignored() {
     let code = machine_code(here());
     for bytes in [&b"#!/bin/sh"[..], &code[..code.len() / 2], &Guest::GOOD.component()] {
         let outcome = runtime().block_on(async { run(&staged(here().name(), bytes).await).await });
@@ -121,14 +121,14 @@ fn what_is_no_machine_code_is_done_without() {
 }
 
 #[test]
-fn one_of_an_unknown_platform_is_done_without() {
+fn artefact_for_unknown_platform_is_ignored() {
     let code = machine_code(here());
     let outcome = runtime().block_on(async { run(&staged("x86_64-v9", &code).await).await });
     assert_compiled(&outcome, "there is no platform `x86_64-v9`");
 }
 
 #[test]
-fn one_of_a_lesser_level_is_loaded_and_one_of_another_architecture_is_not() {
+fn artefact_is_loaded_only_on_a_supported_platform() {
     let levels = [Platform::X86_64, Platform::X86_64V3, Platform::Aarch64];
     let mut loaded = 0;
     for platform in levels {
@@ -140,16 +140,16 @@ fn one_of_a_lesser_level_is_loaded_and_one_of_another_architecture_is_not() {
             assert_eq!(outcome.statistics.code, Code::Precompiled, "{platform}: {outcome:?}");
             loaded += 1;
         } else {
-            let why = format!("it is for {platform}, which this machine is not");
+            let why = format!("it was compiled for {platform}, which this machine doesn't support");
             assert_compiled(&outcome, &why);
         }
     }
     assert!(loaded > 0);
 }
 
-/// The manifest may say another platform than the code was made for: code says so itself.
+/// The manifest may name the wrong platform, but machine code contains its own.
 #[test]
-fn one_under_another_platforms_name_is_done_without() {
+fn artefact_for_wrong_platform_is_ignored() {
     let other = if here() == Platform::Aarch64 { Platform::X86_64 } else { Platform::Aarch64 };
     let code = machine_code(other);
     let outcome = runtime().block_on(async { run(&staged(here().name(), &code).await).await });
@@ -157,15 +157,15 @@ fn one_under_another_platforms_name_is_done_without() {
     assert!(outcome.statistics.why_compiled.is_some());
 }
 
-/// The bytes are read once: what is put there afterwards, or while they are hashed, is never seen.
+/// The bytes are read once, so that a change after or during the verification has no effect.
 #[cfg(unix)]
 #[test]
-fn one_that_is_swapped_all_the_time_is_never_run() {
+fn artefact_that_is_swapped_constantly_is_never_run() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     let code = machine_code(here());
-    let forged = precompile(&Guest::calling("unreachable").component(), here()).unwrap();
+    let forged = precompile(&Guest::with_call("unreachable").component(), here()).unwrap();
     let staged = runtime().block_on(staged(here().name(), &code));
     let path = staged.directory.path().join(names::blob(&Blob::of(&code).digest));
     let stop = Arc::new(AtomicBool::new(false));
@@ -181,10 +181,10 @@ fn one_that_is_swapped_all_the_time_is_never_run() {
             }
         }
     });
-    let (mut loaded, mut refused) = (0, 0);
-    while loaded == 0 || refused == 0 {
+    let (mut loaded, mut rejected) = (0, 0);
+    while loaded == 0 || rejected == 0 {
         let outcome = runtime().block_on(run(&staged));
-        // A first outcome of the function's own would stay, and be given instead of later ones.
+        // The first outcome of a run is permanent: without its removal, later attempts return it.
         let _ = std::fs::remove_file(staged.directory.path().join(names::outcome("run-1")));
         match &outcome.end {
             End::Value(_) => {
@@ -193,8 +193,8 @@ fn one_that_is_swapped_all_the_time_is_never_run() {
                 loaded += 1;
             }
             End::Failure(_) => {
-                assert!(told(&assert_refused(outcome)).contains("was altered"));
-                refused += 1;
+                assert!(failure_text(&assert_rejected(outcome)).contains("was altered"));
+                rejected += 1;
             }
         }
     }

@@ -1,15 +1,15 @@
-//! A cache can be altered by others: what comes of that is at worst that something is fetched again.
+//! An attacker can alter the cache. The worst effect is that a blob is fetched again.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
-use hostile::shape::runtime;
+use hostile::attack::runtime;
 use hostile::{Guest, Staged};
-use hype_run::{Cache, Executor, Output, Platform, precompile};
+use hype_run::{Cache, Executor, GuestOutput, Platform, precompile};
 use hype_wire::{Artefact, Blob, Code, End, Outcome, Payload, names};
 
-/// A run with machine code, and a cache for it.
+/// A staged run with machine code, and a cache.
 struct Cached {
     staged: Staged,
     artefact: Blob,
@@ -29,17 +29,17 @@ impl Cached {
         Self { staged, artefact, cache: tempfile::tempdir().unwrap() }
     }
 
-    /// The run in a process of its own, as far as the executor knows.
+    /// Runs on a new executor, like a new process.
     fn run(&self) -> Outcome {
-        self.run_if(true)
+        self.run_with(true)
     }
 
-    fn run_if(&self, is_vouched_for: bool) -> Outcome {
+    fn run_with(&self, is_verified: bool) -> Outcome {
         let cache = Cache::in_directory(self.cache.path());
         let executor = Executor::new().with_cache(cache);
-        let output = Output::new(|_, _| {});
-        let outcome = runtime().block_on(self.staged.run_with(&executor, output, is_vouched_for));
-        // A first outcome of the function's own would stay, and be given instead of later ones.
+        let output = GuestOutput::new(|_, _| {});
+        let outcome = runtime().block_on(self.staged.run_with(&executor, output, is_verified));
+        // The first outcome of a run is permanent: without its removal, later attempts return it.
         let _ = std::fs::remove_file(self.staged.directory.path().join(names::outcome("run-1")));
         outcome
     }
@@ -48,8 +48,8 @@ impl Cached {
         self.cache.path().join(format!("{}.hype-blob", blob.digest))
     }
 
-    /// The names of the files in the cache.
-    fn kept(&self) -> Vec<PathBuf> {
+    /// Returns the paths of the files in the cache.
+    fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.cache.path()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
@@ -61,12 +61,12 @@ impl Cached {
 }
 
 fn here() -> Platform {
-    Platform::here().expect("tests run where machine code can be made for")
+    Platform::here().expect("this machine is a supported platform")
 }
 
-/// Machine code that would run, if it were loaded: it is that of another guest.
+/// Returns valid machine code of another guest.
 fn forged() -> Vec<u8> {
-    precompile(&Guest::calling("unreachable").component(), here()).unwrap()
+    precompile(&Guest::with_call("unreachable").component(), here()).unwrap()
 }
 
 #[track_caller]
@@ -89,34 +89,34 @@ fn machine_code_is_fetched_once() {
 fn forged_machine_code_is_replaced() {
     let cached = Cached::new();
     let path = cached.path_of(&cached.artefact);
-    let mut of_the_same_size = forged();
-    of_the_same_size.resize(usize::try_from(cached.artefact.size).unwrap(), 0);
-    for bytes in [forged(), of_the_same_size, Vec::new()] {
+    let mut same_size = forged();
+    same_size.resize(usize::try_from(cached.artefact.size).unwrap(), 0);
+    for bytes in [forged(), same_size, Vec::new()] {
         std::fs::write(&path, bytes).unwrap();
         assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
         assert_eq!(Blob::of(&std::fs::read(&path).unwrap()), cached.artefact);
     }
 }
 
-/// The cache has it, byte by byte as the manifest says; but anybody may have written that manifest.
+/// The cached bytes match the digest in the manifest, but an attacker may have written the manifest.
 #[test]
-fn machine_code_that_nobody_vouches_for_is_not_loaded() {
+fn machine_code_of_unverified_manifest_is_not_loaded() {
     let cached = Cached::new();
     assert_value(&cached.run(), Code::Precompiled, cached.artefact.size);
-    let outcome = cached.run_if(false);
+    let outcome = cached.run_with(false);
     assert_value(&outcome, Code::Compiled, cached.staged.manifest.job.component.blob.size);
     let why = outcome.statistics.why_compiled.unwrap();
-    assert!(why.contains("nobody vouches for the manifest"), "{why}");
+    assert!(why.contains("the manifest isn't verified"), "{why}");
 }
 
 #[test]
-fn a_forged_component_is_replaced() {
+fn forged_component_is_replaced() {
     let mut cached = Cached::new();
     cached.staged.manifest.job.artefact = None;
     let blob = cached.staged.manifest.job.component.blob;
     let mut altered = Guest::GOOD.component();
     *altered.last_mut().unwrap() ^= 1;
-    for bytes in [Guest::calling("unreachable").component(), altered] {
+    for bytes in [Guest::with_call("unreachable").component(), altered] {
         std::fs::write(cached.path_of(&blob), bytes).unwrap();
         assert_value(&cached.run(), Code::Compiled, blob.size);
     }
@@ -124,21 +124,21 @@ fn a_forged_component_is_replaced() {
     assert_value(&cached.run(), Code::Compiled, 0);
 }
 
-/// Its digest is nothing that anybody else vouches for.
+/// No manifest contains the digest of machine code that a runner compiled.
 #[test]
-fn machine_code_that_a_runner_made_is_not_kept() {
+fn machine_code_of_a_runner_is_not_cached() {
     let mut cached = Cached::new();
     cached.staged.manifest.job.artefact = None;
     let blob = cached.staged.manifest.job.component.blob;
     assert_value(&cached.run(), Code::Compiled, blob.size);
-    assert_eq!(cached.kept(), [cached.path_of(&blob)]);
+    assert_eq!(cached.files(), [cached.path_of(&blob)]);
 }
 
-/// The bytes are read once: what is put there afterwards, or while they are read, is never seen. Some
-/// come under their name at once, some are written over those that are there.
+/// The bytes are read once, so that a change after or during the read has no effect. The test replaces
+/// the file by a rename, and overwrites it in place.
 #[cfg(unix)]
 #[test]
-fn machine_code_that_is_swapped_all_the_time_is_never_run() {
+fn machine_code_that_is_swapped_constantly_is_never_run() {
     use std::os::unix::fs::FileExt;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,13 +164,13 @@ fn machine_code_that_is_swapped_all_the_time_is_never_run() {
             }
         }
     });
-    let (mut cache, mut stage) = (0, 0);
-    while cache < 20 || stage < 20 {
+    let (mut from_cache, mut from_stage) = (0, 0);
+    while from_cache < 20 || from_stage < 20 {
         let outcome = cached.run();
         assert_value(&outcome, Code::Precompiled, outcome.statistics.fetched);
         match outcome.statistics.fetched {
-            0 => cache += 1,
-            _ => stage += 1,
+            0 => from_cache += 1,
+            _ => from_stage += 1,
         }
     }
     stop.store(true, Ordering::Relaxed);

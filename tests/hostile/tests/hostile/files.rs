@@ -1,4 +1,4 @@
-//! What a guest written in Rust does to the files that it sees, and to those that it doesn't.
+//! Attacks on files, by a guest written in Rust.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
@@ -6,19 +6,20 @@
 mod escapes;
 #[cfg(target_os = "linux")]
 mod shared;
+mod special;
 mod tmp;
 
 use std::sync::OnceLock;
 
 use conformance::cases::values::component;
 use hostile::Staged;
-use hostile::shape::runtime;
+use hostile::attack::runtime;
 use hype_run::Executor;
 use hype_wire::{End, Failure, FunctionRef, Payload, RunManifest, codec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What a function of the guests gives.
+/// Calls a function of the test guests, with the manifest that `change` changed.
 fn call<T: DeserializeOwned>(
     function: &str,
     arguments: impl Serialize,
@@ -39,24 +40,25 @@ fn call<T: DeserializeOwned>(
     }
 }
 
-/// The executor of these calls alone: as long as it compiles their guests, no shape with a deadline waits for a compiler.
+/// Returns an executor for the test guests only. Attacks with a timeout use another one, so that they don't wait while
+/// this one compiles.
 fn executor() -> &'static Executor {
     static EXECUTOR: OnceLock<Executor> = OnceLock::new();
     EXECUTOR.get_or_init(Executor::new)
 }
 
-/// The component of the guests, which the executor has compiled once.
+/// Returns the component of the test guests, which the executor has compiled.
 fn guests() -> &'static [u8] {
     static GUESTS: OnceLock<Vec<u8>> = OnceLock::new();
     GUESTS.get_or_init(|| {
         conformance::build_guests();
         let guests = std::fs::read(component("test-guests")).unwrap();
-        let ready = runtime().block_on(async {
+        let warm_up = runtime().block_on(async {
             let mut staged = Staged::new(&guests).await;
             staged.manifest.call.function = FunctionRef::Closure("nothing".to_owned());
             staged.run(executor()).await
         });
-        assert!(matches!(ready.end, End::Value(_)), "{:?}", ready.end);
+        assert!(matches!(warm_up.end, End::Value(_)), "{:?}", warm_up.end);
         guests
     })
 }

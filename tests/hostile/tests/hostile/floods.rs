@@ -1,30 +1,30 @@
-//! Floods of output, which the host's memory doesn't grow by.
+//! Floods of output don't grow the host's memory.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
 
-use conformance::alone::alone;
-use hostile::shape::{executor, runtime};
-use hostile::shapes::{failures, output};
-use hostile::staged::{counted, told};
-use hostile::{Shape, Staged, assert_all};
+use conformance::subprocess::run_in_subprocess;
+use hostile::attack::{executor, runtime};
+use hostile::attacks::{failures, output};
+use hostile::staged::{counting_output, failure_text};
+use hostile::{Attack, Staged, assert_all};
 use hype_wire::{End, Outcome};
 
-/// Much more than the machinery takes, and much less than the floods bring.
-const FLAT: u64 = output::LARGE / 4;
+/// The allowed growth of memory, in bytes: much more than a run needs, and much less than the floods.
+const MAX_GROWTH: u64 = output::LARGE / 4;
 
-/// How much memory this process has, in bytes.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line of it");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line with VmRSS");
     let number = line.split_whitespace().nth(1).unwrap();
     number.parse::<u64>().unwrap() << 10
 }
 
-/// All in one test and in a process of its own, since they share one memory.
+/// One test in a separate process, since it measures the memory of the whole process.
 #[test]
-fn memory_stays_flat() {
-    alone("floods::memory_stays_flat", flood_and_measure);
+fn floods_do_not_grow_host_memory() {
+    run_in_subprocess("floods::floods_do_not_grow_host_memory", flood_and_measure);
 }
 
 fn flood_and_measure() {
@@ -34,27 +34,27 @@ fn flood_and_measure() {
     assert_eq!(flood(&output::empty()), 0);
     assert!(flood(&output::small()) > 0);
     let after = resident();
-    assert!(after < before + FLAT, "from {before} to {after} bytes");
+    assert!(after < before + MAX_GROWTH, "from {before} to {after} bytes");
 
-    for guest in [failures::LONG, failures::MANY, failures::LOUD] {
+    for guest in [failures::LONG_MESSAGE, failures::MANY_CAUSES, failures::LONG_PANIC] {
         let outcome = run(&guest.component());
         let size = outcome.to_bytes().unwrap().len();
         assert!(size < 1 << 20, "an outcome of {size} bytes");
     }
     let after = resident();
-    assert!(after < before + FLAT, "from {before} to {after} bytes");
+    assert!(after < before + MAX_GROWTH, "from {before} to {after} bytes");
 }
 
-/// How much a shape writes until it ends as it must.
-fn flood(shape: &Shape) -> u64 {
-    let (output, count) = counted();
+/// Runs an attack and returns the number of bytes that it wrote.
+fn flood(attack: &Attack) -> u64 {
+    let (output, count) = counting_output();
     let outcome = runtime().block_on(async {
-        let mut staged = Staged::new(&shape.component).await;
-        staged.manifest.job.limits = shape.limits;
+        let mut staged = Staged::new(&attack.component).await;
+        staged.manifest.job.limits = attack.limits;
         staged.run_with(executor(), output, true).await
     });
     if let End::Failure(failure) = outcome.end {
-        assert!(told(&failure).contains("timeout of 1s"), "{failure:?}");
+        assert!(failure_text(&failure).contains("timeout of 1s"), "{failure:?}");
     }
     let count = count.lock().unwrap();
     *count

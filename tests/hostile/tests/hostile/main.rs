@@ -1,10 +1,27 @@
-//! What becomes of guests that mean harm, of altered machine code, and of whoever else means harm to an executor.
+//! Attacks on an executor: hostile guests, altered machine code, a poisoned cache and hostile HTTP servers.
 
 mod artefacts;
+mod attacks;
+#[cfg(target_os = "linux")]
+mod batches;
 mod cache;
 mod compiling;
+mod exports;
 mod files;
 mod floods;
+mod held;
 mod http;
-mod shapes;
+mod neighbours;
+mod random;
+mod threads;
 mod values;
+#[cfg(target_os = "linux")]
+mod worker_kills;
+#[cfg(target_os = "linux")]
+mod worker_processes;
+#[cfg(target_os = "linux")]
+mod worker_program;
+#[cfg(target_os = "linux")]
+mod worker_starts;
+#[cfg(target_os = "linux")]
+mod workers;

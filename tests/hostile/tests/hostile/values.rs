@@ -1,7 +1,6 @@
-//! Values that are none: the runner hands them on, since it knows no types, and the submitter, who
-//! does, refuses them.
+//! Invalid values. The runner passes them on, since it knows no types; the submitter rejects them.
 
-use hostile::shape::{executor, runtime};
+use hostile::attack::{executor, runtime};
 use hostile::{Guest, Staged};
 use hype_wire::{End, Payload, codec};
 use serde::Deserialize;
@@ -10,9 +9,9 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 struct Nested(#[expect(dead_code, reason = "only its depth counts")] Vec<Nested>);
 
-/// The value of a guest that gives `length` bytes from the address 65536 on, where `items` puts them.
+/// Returns the value of a guest with `items`, whose function has the body `call`.
 fn value(items: &'static str, call: &'static str) -> Vec<u8> {
-    let component = Guest { items, ..Guest::calling(call) }.component();
+    let component = Guest { items, ..Guest::with_call(call) }.component();
     let outcome = runtime().block_on(async { Staged::new(&component).await.run(executor()).await });
     match outcome.end {
         End::Value(Payload::Inline(bytes)) => bytes.0,
@@ -21,7 +20,7 @@ fn value(items: &'static str, call: &'static str) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_message_pack_is_refused() {
+fn value_that_is_not_message_pack_is_rejected() {
     let bytes = value(
         r#"(data (i32.const 65536) "\c1\c1")"#,
         "(call $value (i32.const 65536) (i32.const 2))",
@@ -34,7 +33,7 @@ fn what_is_no_message_pack_is_refused() {
 }
 
 #[test]
-fn what_follows_a_value_is_refused() {
+fn value_with_trailing_bytes_is_rejected() {
     let bytes = value(
         r#"(data (i32.const 65536) "\a1a\c0")"#,
         "(call $value (i32.const 65536) (i32.const 3))",
@@ -44,7 +43,7 @@ fn what_follows_a_value_is_refused() {
 }
 
 #[test]
-fn what_nests_too_deep_is_refused() {
+fn value_that_nests_too_deep_is_rejected() {
     let bytes = value(
         "",
         "(memory.fill (i32.const 65536) (i32.const 0x91) (i32.const 60000))
@@ -55,7 +54,7 @@ fn what_nests_too_deep_is_refused() {
 }
 
 #[test]
-fn what_is_shorter_than_it_says_is_refused() {
+fn truncated_value_is_rejected() {
     let bytes = value(
         r#"(data (i32.const 65536) "\dd\ff\ff\ff\ff\01")"#,
         "(call $value (i32.const 65536) (i32.const 6))",

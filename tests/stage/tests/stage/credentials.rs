@@ -1,4 +1,4 @@
-//! Who we are, by Google's application default credentials.
+//! Google's application default credentials.
 
 use std::error::Error;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn write(directory: &Path, name: &str, content: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_key_of_a_service_account_is_found_where_it_is_named_or_left() {
+async fn service_account_key_is_found() {
     let server = account_server();
     let directory = tempfile::tempdir().unwrap();
     let key = write(directory.path(), "key.json", &server.service_account());
@@ -49,30 +49,30 @@ async fn the_key_of_a_service_account_is_found_where_it_is_named_or_left() {
     assert_works(&open(&[("CLOUDSDK_CONFIG", gcloud.to_str().unwrap())])).await;
 }
 
-/// Where one token is given for another, as by Google's token service and by impersonation.
-async fn exchange(answer: &'static str) -> String {
+/// Starts a server that exchanges tokens, like Google's token service and impersonation. Returns its URL.
+async fn exchange(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
             let (mut connection, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 64 << 10];
-            // The requests here come in one piece.
+            // These requests arrive in one piece.
             assert!(connection.read(&mut request).await.unwrap() > 0);
-            let size = answer.len();
+            let size = response.len();
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
                  content-length: {size}\r\nconnection: close\r\n\r\n"
             );
-            connection.write_all((head + answer).as_bytes()).await.unwrap();
+            connection.write_all((head + response).as_bytes()).await.unwrap();
         }
     });
     format!("http://{address}")
 }
 
-async fn federation(directory: &Path, answer: &'static str) -> String {
-    let subject = write(directory, "subject", "what somebody else calls us");
-    let token_service = exchange(answer).await;
+async fn federation(directory: &Path, response: &'static str) -> String {
+    let subject = write(directory, "subject", "the token of another identity provider");
+    let token_service = exchange(response).await;
     format!(
         r#"{{"type": "external_account", "audience": "//iam.googleapis.com/projects/1",
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
@@ -85,7 +85,7 @@ const FEDERATED: &str = r#"{"access_token": "federated", "expires_in": 3600,
     "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}"#;
 
 #[tokio::test]
-async fn workload_identity_federation_is_translated() {
+async fn federated_token_is_accepted() {
     let settings = Settings::new().with_bucket(BUCKET).with_token("federated", &[BUCKET]);
     let server = StorageServer::start(&settings).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -97,13 +97,13 @@ async fn workload_identity_federation_is_translated() {
 }
 
 #[tokio::test]
-async fn impersonation_is_translated() {
+async fn impersonated_account_is_accepted() {
     let settings = Settings::new().with_bucket(BUCKET).with_token("impersonated", &[BUCKET]);
     let server = StorageServer::start(&settings).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let source = federation(directory.path(), FEDERATED).await;
-    let answer = r#"{"accessToken": "impersonated", "expireTime": "2999-01-01T00:00:00Z"}"#;
-    let impersonation = exchange(answer).await;
+    let response = r#"{"accessToken": "impersonated", "expireTime": "2999-01-01T00:00:00Z"}"#;
+    let impersonation = exchange(response).await;
     let file = format!(
         r#"{{"type": "impersonated_service_account", "source_credentials": {source},
             "service_account_impersonation_url":
@@ -116,7 +116,7 @@ async fn impersonation_is_translated() {
 }
 
 #[tokio::test]
-async fn a_federation_that_gives_no_token_is_told() {
+async fn failed_federation_is_denied() {
     let server = account_server();
     let directory = tempfile::tempdir().unwrap();
     let file = federation(directory.path(), r#"{"error": "no"}"#).await;
@@ -129,9 +129,9 @@ async fn a_federation_that_gives_no_token_is_told() {
     assert!(server.requests().is_empty());
 }
 
-/// The metadata server is named by a variable of the process, so that its tests have one of their
-/// own: they run a test of this file that is for nobody else.
-fn in_process(test: &str, variables: &[(&str, &str)]) -> String {
+/// Runs an ignored test of this file in a new process with these variables: the client reads the metadata server's
+/// address from the variables of the process.
+fn run_in_process(test: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
         .env_clear()
@@ -145,33 +145,33 @@ fn in_process(test: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_metadata_server_says_who_a_machine_is() {
+fn metadata_server_provides_credentials() {
     let server = account_server();
     let variables = [("GCE_METADATA_HOST", &*server.host()), ("GOOGLE_BASE_URL", &server.url())];
-    in_process("credentials::the_machine_works", &variables);
+    run_in_process("credentials::machine_credentials_are_accepted", &variables);
 }
 
 #[tokio::test]
-#[ignore = "needs GCE_METADATA_HOST, which the_metadata_server_says_who_a_machine_is sets"]
-async fn the_machine_works() {
+#[ignore = "needs GCE_METADATA_HOST, which metadata_server_provides_credentials sets"]
+async fn machine_credentials_are_accepted() {
     assert_works(&Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap()).await;
 }
 
 #[test]
-fn where_nobody_says_who_we_are_that_is_told_soon() {
-    // Whoever comes is sent away. A port that nobody has might be another test's in a moment.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = nobody.local_addr().unwrap().to_string();
-    std::thread::spawn(move || nobody.incoming().for_each(drop));
+fn missing_credentials_fail_fast() {
+    // This server closes every connection. Another test could take a free port meanwhile.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = server.local_addr().unwrap().to_string();
+    std::thread::spawn(move || server.incoming().for_each(drop));
     let url = format!("http://{host}");
     let variables =
         [("GCE_METADATA_HOST", &*host), ("GCE_METADATA_IP", &host), ("GOOGLE_BASE_URL", &url)];
-    in_process("credentials::the_machine_is_nobody", &variables);
+    run_in_process("credentials::read_without_credentials_is_denied", &variables);
 }
 
 #[tokio::test]
-#[ignore = "needs GCE_METADATA_HOST, which where_nobody_says_who_we_are_that_is_told_soon sets"]
-async fn the_machine_is_nobody() {
+#[ignore = "needs GCE_METADATA_HOST, which missing_credentials_fail_fast sets"]
+async fn read_without_credentials_is_denied() {
     let stage = Stage::open(&format!("gs://{BUCKET}/prefix")).unwrap();
     let error = stage.get("runs/run-1/manifest", 1000).await.unwrap_err();
     assert_eq!(error.kind(), StageErrorKind::Denied);

@@ -1,4 +1,4 @@
-//! What passes is lived through; what doesn't is told.
+//! Transient faults are retried, and persistent faults are reported.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use test_storage_server::{Fault, Operation, Refusal, Rule, StorageServer};
 
 const LARGE: usize = (8 << 20) + 12_345;
 
-/// A stage that gives up after this time.
-fn impatient(server: &StorageServer, time: Duration) -> Stage {
+/// Opens a stage with this retry time.
+fn stage_with_retry_for(server: &StorageServer, time: Duration) -> Stage {
     let variables = [("STORAGE_EMULATOR_HOST", server.host())];
     let options = StageOptions::new().with_variables(variables).with_retry_for(time);
     Stage::open_with(&format!("gs://{BUCKET}/some/prefix"), &options).unwrap()
@@ -26,15 +26,15 @@ async fn put(stage: &Stage, size: usize, seed: u64) -> Blob {
 }
 
 #[tokio::test]
-async fn a_fifth_of_all_requests_may_fail() {
+async fn transfers_survive_frequent_faults() {
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
     for (percent, seed, fault) in [
         (4, 1, Fault::Refuse(Refusal::new(503))),
         (4, 2, Fault::Refuse(Refusal::new(429).with_retry_after(1))),
-        (4, 3, Fault::RefuseOnceDone(Refusal::new(500))),
+        (4, 3, Fault::RefuseAfterServing(Refusal::new(500))),
         (4, 4, Fault::Reset),
-        (4, 5, Fault::ResetOnceDone),
+        (4, 5, Fault::ResetAfterServing),
     ] {
         server.inject(Rule::new(None, "*", fault).sometimes(percent, seed));
     }
@@ -52,16 +52,16 @@ async fn a_fifth_of_all_requests_may_fail() {
     }
     for seed in 0..50 {
         let outcome = names::outcome(&format!("run-{seed}"));
-        assert_eq!(stage.create(&outcome, some(100, seed)).await.unwrap(), Created::Now);
+        assert_eq!(stage.create(&outcome, some(100, seed)).await.unwrap(), Created::New);
     }
 
-    let answered = server.requests();
-    let failed = answered.iter().filter(|request| request.status.is_none_or(|it| it >= 429));
-    assert!(failed.count() * 8 > answered.len(), "too little went wrong to prove anything");
+    let requests = server.requests();
+    let failed = requests.iter().filter(|request| request.status.is_none_or(|it| it >= 429));
+    assert!(failed.count() * 8 > requests.len(), "too few faults to prove anything");
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_read_again() {
+async fn truncated_body_is_retried() {
     for size in [1000, LARGE] {
         for fault in [Fault::CutBody { after: 10 }, Fault::ResetBody { after: 10 }] {
             let server = gcs_server();
@@ -75,7 +75,7 @@ async fn a_body_that_breaks_off_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_page_of_names_that_breaks_off_is_read_again() {
+async fn truncated_list_is_retried() {
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
     stage.put(&names::manifest("run-1"), some(10, 1)).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_page_of_names_that_breaks_off_is_read_again() {
 }
 
 #[tokio::test]
-async fn an_altered_body_is_refused() {
+async fn altered_body_is_rejected() {
     for (size, at) in [(1000, 0), (LARGE, 5000)] {
         let server = gcs_server();
         let stage = gcs_stage(&server).unwrap();
@@ -99,9 +99,9 @@ async fn an_altered_body_is_refused() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_in_time_is_told() {
+async fn persistent_fault_is_unavailable() {
     let server = gcs_server();
-    let stage = impatient(&server, Duration::from_millis(400));
+    let stage = stage_with_retry_for(&server, Duration::from_millis(400));
     for fault in [Fault::Refuse(Refusal::new(503)), Fault::Reset, Fault::CutBody { after: 10 }] {
         server.clear_faults();
         let blob = put(&stage, 1000, 1).await;
@@ -110,12 +110,12 @@ async fn what_does_not_pass_in_time_is_told() {
         let error = stage.get_blob(&blob).await.unwrap_err();
         assert_eq!(error.kind(), StageErrorKind::Unavailable);
         assert!(error.to_string().starts_with("cannot read gs://bucket/some/prefix/blobs/"));
-        assert!(server.count(Operation::Read, "*") > before + 1, "it was tried but once");
+        assert!(server.count(Operation::Read, "*") > before + 1, "the request was not retried");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_asked_for_again() {
+async fn missing_response_is_retried() {
     let server = gcs_server();
     let variables = [("STORAGE_EMULATOR_HOST", server.url()), ("GOOGLE_TIMEOUT", "300ms".into())];
     let options = StageOptions::new().with_variables(variables);
@@ -129,5 +129,5 @@ async fn an_answer_that_does_not_come_is_asked_for_again() {
     let blob = put(&stage, 1000, 1).await;
     assert_same(&stage.get_blob(&blob).await.unwrap(), &some(1000, 1));
     let created = stage.create(&names::outcome("run-1"), some(10, 1)).await.unwrap();
-    assert_eq!(created, Created::Now);
+    assert_eq!(created, Created::New);
 }

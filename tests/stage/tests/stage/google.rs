@@ -1,11 +1,11 @@
-//! Tokens for Google's other services, by the same credentials.
+//! Tokens for Google's other services.
 
 use std::time::Duration;
 
 use hype_stage::{GoogleTokens, StageErrorKind, StageOptions};
 use test_storage_server::{Operation, Settings, StorageServer};
 
-/// Keeps the file of a service account for as long as it is there.
+/// A server with a service account, and the directory of the account's key file.
 struct Account {
     server: StorageServer,
     directory: tempfile::TempDir,
@@ -31,25 +31,25 @@ impl Account {
 }
 
 #[tokio::test]
-async fn a_key_is_exchanged_for_a_token_that_is_kept_for_its_time() {
+async fn token_is_cached() {
     let account = Account::with_lifetime(Duration::from_secs(3600));
     let tokens = account.tokens();
     let token = tokens.token().await.unwrap();
     assert_eq!(tokens.token().await.unwrap(), token);
     assert_eq!(account.server.count(Operation::Token, "*"), 1);
-    // It isn't what the key itself signed, which clusters don't take.
+    // The token is not self-signed: clusters don't accept self-signed tokens.
     assert!(!token.contains('.'), "{token}");
 }
 
 #[tokio::test]
-async fn a_token_that_ends_soon_is_not_given_again() {
+async fn expiring_token_is_renewed() {
     let account = Account::with_lifetime(Duration::from_secs(200));
     let tokens = account.tokens();
     assert_ne!(tokens.token().await.unwrap(), tokens.token().await.unwrap());
 }
 
 #[tokio::test]
-async fn what_the_token_service_refuses_is_told() {
+async fn rejected_key_is_denied() {
     let account = Account::with_lifetime(Duration::from_secs(3600));
     let other =
         account.server.service_account().replace("\"client_email\":\"", "\"client_email\":\"not-");
@@ -61,17 +61,20 @@ async fn what_the_token_service_refuses_is_told() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_key_is_named() {
+async fn invalid_key_file_is_named() {
     let account = Account::with_lifetime(Duration::from_secs(3600));
-    for (key, told) in [
+    for (key, problem) in [
         (account.server.open_account(), "have no `private_key`"),
-        (r#"{"type": "service_account", "private_key": "none"}"#.to_owned(), "that is none"),
+        (
+            r#"{"type": "service_account", "private_key": "none"}"#.to_owned(),
+            "have an invalid `private_key`",
+        ),
         (
             account.server.service_account().replace("http://127.0.0.1", "http://token.example"),
             "sends credentials over the network unprotected",
         ),
     ] {
         let error = account.tokens_of(&key).unwrap_err().to_string();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(problem), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Uploads that don't come to their end: nothing of them is taken for whole.
+//! Interrupted uploads: no incomplete object appears.
 
 use std::time::Duration;
 
@@ -8,11 +8,14 @@ use test_stage::backends::{BUCKET, gcs_server, gcs_stage};
 use test_stage::bytes::{assert_same, some};
 use test_storage_server::{Fault, Operation, Refusal, Rule, StorageServer};
 
-/// A blob of five parts.
+/// The size of a blob of five parts.
 const SIZE: usize = 40 << 20;
 
-/// A server on which all parts but one take for ever, and an upload to it that has begun.
-async fn begun(server: &StorageServer, stage: &Stage) -> (Blob, tokio::task::JoinHandle<()>) {
+/// Starts an upload, all parts of which hang except one.
+async fn start_upload(
+    server: &StorageServer,
+    stage: &Stage,
+) -> (Blob, tokio::task::JoinHandle<()>) {
     let never = Fault::Delay(Duration::from_secs(3600));
     server.inject(Rule::new(Operation::WritePart, "*", never).first(4));
     let (blob, source) = (Blob::of(&some(SIZE, 1)), Source::bytes(some(SIZE, 1)));
@@ -25,10 +28,10 @@ async fn begun(server: &StorageServer, stage: &Stage) -> (Blob, tokio::task::Joi
 }
 
 #[tokio::test]
-async fn an_upload_that_is_dropped_leaves_nothing() {
+async fn dropped_upload_is_aborted() {
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
-    let (_, upload) = begun(&server, &stage).await;
+    let (_, upload) = start_upload(&server, &stage).await;
     upload.abort();
     upload.await.unwrap_err();
     server.wait_for(Operation::AbortUpload, "*", 1).await;
@@ -37,12 +40,12 @@ async fn an_upload_that_is_dropped_leaves_nothing() {
 }
 
 #[test]
-fn an_upload_whose_process_dies_is_begun_again() {
+fn upload_restarts_after_runtime_shutdown() {
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let dying = runtime();
-    let (blob, _) = dying.block_on(begun(&server, &stage));
+    let (blob, _) = dying.block_on(start_upload(&server, &stage));
     dying.shutdown_background();
     assert!(server.names(BUCKET).is_empty());
     assert_eq!(server.unfinished_uploads(BUCKET).len(), 1);
@@ -57,7 +60,7 @@ fn an_upload_whose_process_dies_is_begun_again() {
 }
 
 #[tokio::test]
-async fn an_upload_of_which_a_part_is_refused_leaves_nothing() {
+async fn upload_with_denied_part_is_aborted() {
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
     let refused = Fault::Refuse(Refusal::new(403));
@@ -70,18 +73,18 @@ async fn an_upload_of_which_a_part_is_refused_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_under_way_leaves_nothing() {
+async fn upload_of_changing_file_is_aborted() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), some(SIZE, 1)).unwrap();
     let path = file.path().to_owned();
     let source = Source::file(file.path()).with_progress(move |_| {
-        // The first parts are there, and the last are read later.
+        // Some parts have been uploaded, and the last has not been read yet.
         let changed = std::fs::File::options().write(true).open(&path).unwrap();
         std::os::unix::fs::FileExt::write_at(&changed, b"!", SIZE as u64 - 1).unwrap();
     });
     let server = gcs_server();
     let stage = gcs_stage(&server).unwrap();
-    // Room for eight parts is taken by three, so that the last waits for the first.
+    // Half of the transfer limit is taken, so the last part waits for the first.
     let busy = (0..4).map(|seed| {
         let (stage, name) = (stage.clone(), names::manifest(&format!("run-{seed}")));
         tokio::spawn(async move { stage.put(&name, some(8 << 20, seed)).await })

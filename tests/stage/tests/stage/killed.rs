@@ -1,4 +1,4 @@
-//! Processes that are killed half-way through an upload: nothing of it is taken for whole.
+//! Processes killed half-way through an upload: no incomplete object appears.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,7 +9,7 @@ use hype_wire::Blob;
 use test_stage::backends::{BUCKET, gcs_server};
 use test_stage::bytes::{assert_same, some};
 
-/// A blob of five parts.
+/// The size of a blob of five parts.
 const SIZE: usize = 40 << 20;
 
 const STAGE: &str = "TEST_STAGE";
@@ -18,7 +18,7 @@ const HALF_WAY: &str = "half-way";
 
 #[tokio::test]
 #[ignore = "needs a stage and a file, and never ends: the tests below kill it"]
-async fn an_upload_that_stops_half_way() {
+async fn upload_stops_half_way() {
     let [url, file] = [STAGE, FILE].map(|name| std::env::var(name).unwrap());
     let bytes = std::fs::read(&file).unwrap();
     let source = Source::file(&file).with_progress(|sent| {
@@ -27,28 +27,28 @@ async fn an_upload_that_stops_half_way() {
             std::thread::park();
         }
     });
-    let stage = Stage::open_or_make(&url).unwrap();
+    let stage = Stage::open_or_create(&url).unwrap();
     stage.put_blob(&Blob::of(&bytes), &source).await.unwrap();
 }
 
-/// Has a process upload `file` to `stage`, and kills it there.
+/// Starts a process that uploads `file` to `stage`, and kills it half-way.
 fn kill_half_way(stage: &str, file: &Path, variables: &[(&str, String)]) {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "killed::an_upload_that_stops_half_way", "--ignored", "--nocapture"])
+        .args(["--exact", "killed::upload_stops_half_way", "--ignored", "--nocapture"])
         .envs([(STAGE, stage.as_ref()), (FILE, file.as_os_str())])
         .envs(variables.iter().cloned())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = told.find_map(|line| line.split_once(HALF_WAY).map(|(_, sent)| sent.to_owned()));
+    let mut output = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = output.find_map(|line| line.split_once(HALF_WAY).map(|(_, sent)| sent.to_owned()));
     let sent: usize = line.unwrap().trim_start_matches(": ").parse().unwrap();
     assert!(0 < sent && sent < SIZE, "{sent}");
     process.kill().unwrap();
     assert_eq!(process.wait().unwrap().code(), None);
 }
 
-async fn assert_begun_again(stage: &str, variables: &[(&str, String)]) {
+async fn assert_restarts(stage: &str, variables: &[(&str, String)]) {
     let directory = tempfile::tempdir().unwrap();
     let (file, bytes) = (directory.path().join("file"), some(SIZE, 1));
     std::fs::write(&file, &bytes).unwrap();
@@ -63,16 +63,16 @@ async fn assert_begun_again(stage: &str, variables: &[(&str, String)]) {
 }
 
 #[tokio::test]
-async fn an_upload_to_a_bucket_is_begun_again() {
+async fn killed_upload_to_bucket_restarts() {
     let server = gcs_server();
     let variables = [("STORAGE_EMULATOR_HOST", server.url())];
-    assert_begun_again(&format!("gs://{BUCKET}/some/prefix"), &variables).await;
-    // Nobody was there to abort the first. A rule of the bucket does, as docs/stage.md shows.
+    assert_restarts(&format!("gs://{BUCKET}/some/prefix"), &variables).await;
+    // The killed process left an orphaned upload. A lifecycle rule of the bucket aborts it, see docs/stage.md.
     assert_eq!(server.unfinished_uploads(BUCKET).len(), 1);
 }
 
 #[tokio::test]
-async fn an_upload_to_a_directory_is_begun_again() {
+async fn killed_upload_to_directory_restarts() {
     let directory = tempfile::tempdir().unwrap();
-    assert_begun_again(&format!("file://{}/stage", directory.path().display()), &[]).await;
+    assert_restarts(&format!("file://{}/stage", directory.path().display()), &[]).await;
 }

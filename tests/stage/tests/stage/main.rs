@@ -1,13 +1,13 @@
-//! Stages on the stores of all providers, when all goes well and when it doesn't.
+//! Stages on the stores of all providers, with and without faults.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ambiguity;
 mod credentials;
+mod denied;
 mod faults;
 mod google;
 mod interrupted;
 mod killed;
-mod refusals;
 mod suite;
 mod variables;

@@ -1,4 +1,4 @@
-//! The suite on each store, and the suite itself.
+//! The conformance suite on each backend, and a check that the suite is complete.
 
 mod file {
     test_stage::suite!(test_stage::backends::file);
@@ -23,7 +23,7 @@ mod azure {
     );
 }
 
-/// A case that stands in no list is never run.
+/// A case that [`test_stage::suite!`] doesn't list would never run.
 #[test]
 fn every_case_is_in_the_suite() {
     let suite = include_str!("../../src/lib.rs");

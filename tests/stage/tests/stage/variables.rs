@@ -1,4 +1,4 @@
-//! Which variables open a stage, and which are refused.
+//! Variables that configure a stage, and invalid ones.
 
 use hype_stage::{Stage, StageError, StageErrorKind, StageOptions};
 use test_stage::backends::gcs_server;
@@ -9,13 +9,13 @@ fn open(url: &str, variables: &[(&str, &str)]) -> Result<Stage, StageError> {
     Stage::open_with(url, &options)
 }
 
-fn refused(url: &str, variables: &[(&str, &str)]) -> (String, String) {
+fn rejection(url: &str, variables: &[(&str, &str)]) -> (String, String) {
     let error = open(url, variables).unwrap_err();
     (error.to_string(), error.advice().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
-async fn an_emulator_is_named_by_host_or_url() {
+async fn emulator_is_set_by_host_or_url() {
     let server = gcs_server();
     for host in [server.host(), server.url(), format!("{}/", server.url())] {
         let stage = open("gs://bucket/p", &[("STORAGE_EMULATOR_HOST", &host)]).unwrap();
@@ -25,8 +25,8 @@ async fn an_emulator_is_named_by_host_or_url() {
 }
 
 #[test]
-fn profiles_are_refused_by_name() {
-    let (problem, hint) = refused("s3://bucket", &[("AWS_PROFILE", "work")]);
+fn aws_profiles_are_rejected() {
+    let (problem, hint) = rejection("s3://bucket", &[("AWS_PROFILE", "work")]);
     assert_eq!(
         problem,
         "AWS_PROFILE is `work`, and hype reads no profiles: it has no AWS credentials for \
@@ -38,7 +38,7 @@ fn profiles_are_refused_by_name() {
     let file = home.path().join(".aws/credentials");
     std::fs::create_dir(home.path().join(".aws")).unwrap();
     std::fs::write(&file, "[default]\n").unwrap();
-    let (problem, _) = refused("s3://bucket", &[("HOME", home.path().to_str().unwrap())]);
+    let (problem, _) = rejection("s3://bucket", &[("HOME", home.path().to_str().unwrap())]);
     assert!(problem.starts_with(&format!("there is {}, and", file.display())), "{problem}");
 
     let keys =
@@ -49,7 +49,7 @@ fn profiles_are_refused_by_name() {
 }
 
 #[test]
-fn credentials_do_not_travel_unprotected() {
+fn plain_http_endpoint_is_rejected() {
     for (url, name, variables) in [
         ("s3://bucket", "AWS_ENDPOINT_URL", &[("AWS_ENDPOINT_URL", "http://minio:9000")][..]),
         ("s3://bucket", "AWS_ENDPOINT_URL_S3", &[("AWS_ENDPOINT_URL_S3", "http://10.0.0.1")]),
@@ -65,7 +65,7 @@ fn credentials_do_not_travel_unprotected() {
     ] {
         let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
         let variables: Vec<_> = variables.iter().chain(&keys).copied().collect();
-        let (problem, hint) = refused(url, &variables);
+        let (problem, hint) = rejection(url, &variables);
         assert!(problem.starts_with(&format!("{name} is `http://")), "{problem}");
         assert!(problem.contains("sends credentials over the network unprotected"), "{problem}");
         assert!(hint.starts_with("use https://"), "{hint}");
@@ -73,8 +73,8 @@ fn credentials_do_not_travel_unprotected() {
 }
 
 #[test]
-fn an_account_of_azure_is_in_a_variable_or_the_url() {
-    let (problem, hint) = refused("az://container/prefix", &[]);
+fn azure_account_is_required() {
+    let (problem, hint) = rejection("az://container/prefix", &[]);
     assert_eq!(problem, "az://container/prefix names no storage account");
     assert!(hint.starts_with("set AZURE_STORAGE_ACCOUNT_NAME, or write abfss://"), "{hint}");
     let key = ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5");
@@ -84,19 +84,19 @@ fn an_account_of_azure_is_in_a_variable_or_the_url() {
 }
 
 #[test]
-fn options_do_not_show_keys() {
+fn debug_output_hides_keys() {
     let options = StageOptions::new().with_variables([("AWS_SECRET_ACCESS_KEY", "hidden")]);
-    let shown = format!("{options:?}");
-    assert!(shown.contains("AWS_SECRET_ACCESS_KEY") && !shown.contains("hidden"), "{shown}");
+    let text = format!("{options:?}");
+    assert!(text.contains("AWS_SECRET_ACCESS_KEY") && !text.contains("hidden"), "{text}");
 }
 
 #[test]
-fn a_kind_of_google_credentials_that_nobody_knows_is_refused_by_name() {
+fn unsupported_google_credentials_are_rejected() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let named = [("GOOGLE_APPLICATION_CREDENTIALS", path)];
     std::fs::write(path, r#"{"type": "external_account_authorized_user"}"#).unwrap();
-    let (problem, hint) = refused("gs://bucket", &named);
+    let (problem, hint) = rejection("gs://bucket", &named);
     assert_eq!(
         problem,
         format!(
@@ -108,7 +108,7 @@ fn a_kind_of_google_credentials_that_nobody_knows_is_refused_by_name() {
 
     std::fs::write(path, "no JSON").unwrap();
     assert_eq!(
-        refused("gs://bucket", &named).0,
+        rejection("gs://bucket", &named).0,
         format!("the Google credentials {path} are not JSON")
     );
     std::fs::remove_file(path).unwrap();

@@ -1,4 +1,4 @@
-//! The ways in which object_store's client gets to be somebody.
+//! The authentication methods of object_store's client.
 
 use std::env;
 use std::process::Command;
@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt};
 use test_storage_server::{Operation, Settings, StorageServer};
 
-/// Says to a test that it is the client, and where the server is.
+/// The variable with the server's URL. If it is set, the test acts as the client.
 const SERVER: &str = "STORAGE_SERVER";
 
 fn server() -> StorageServer {
@@ -16,7 +16,7 @@ fn server() -> StorageServer {
 }
 
 #[tokio::test]
-async fn by_the_key_of_a_service_account() {
+async fn client_authenticates_by_service_account_key() {
     let server = server();
     for (bucket, may) in [("mine", true), ("other", false)] {
         let client = crate::client(bucket).with_service_account_key(server.service_account());
@@ -33,10 +33,10 @@ async fn by_the_key_of_a_service_account() {
     assert!(matches!(error, Error::Unauthenticated { .. }), "{error}");
 }
 
-/// The client is told of a metadata server by variables alone, so it is another process: this very
-/// test once more, with them.
+/// The client reads the metadata server's address from variables only, so the test runs itself again in a new
+/// process with these variables.
 #[tokio::test]
-async fn by_the_metadata_server() {
+async fn client_authenticates_by_metadata_server() {
     if let Ok(url) = env::var(SERVER) {
         let client = crate::client("mine").with_base_url(&url).build().unwrap();
         for name in ["one", "two"] {
@@ -47,7 +47,7 @@ async fn by_the_metadata_server() {
     let server = server();
     let empty_home = env::temp_dir().join("no such directory");
     let client = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "credentials::by_the_metadata_server"])
+        .args(["--exact", "credentials::client_authenticates_by_metadata_server"])
         .env_clear()
         .env("HOME", empty_home)
         .env("GCE_METADATA_HOST", server.host())

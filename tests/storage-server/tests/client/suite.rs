@@ -1,7 +1,4 @@
-//! object_store's own suite.
-//!
-//! It is what that client's authors run against Google's service, so what passes here is as good a
-//! stand-in for it as they could tell.
+//! object_store's integration suite, which its authors run against Google Cloud Storage.
 
 use object_store::gcp::GoogleCloudStorage;
 use object_store::integration as suite;
@@ -10,7 +7,7 @@ use object_store::{Error, ObjectStoreExt, PutPayload};
 use test_storage_server::{Settings, StorageServer};
 
 fn server() -> StorageServer {
-    // The suite reads old generations, as it can from a bucket that keeps them.
+    // The suite reads old generations, which only a bucket with versioning keeps.
     StorageServer::start(&Settings::new().with_versioned_bucket("bucket")).unwrap()
 }
 
@@ -18,7 +15,7 @@ fn store(server: &StorageServer, bucket: &str) -> GoogleCloudStorage {
     crate::client(bucket).with_service_account_key(server.open_account()).build().unwrap()
 }
 
-/// Makes a test of each case, in a server of its own.
+/// Generates a test for each case, each with a new server.
 macro_rules! suite {
     (|$store:ident| $($case:ident($($argument:expr),*);)*) => {$(
         #[tokio::test]
@@ -52,7 +49,7 @@ suite! { |store|
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_not_found() {
+async fn missing_object_is_not_found() {
     let server = server();
     for bucket in ["bucket", "nonexistent"] {
         let store = store(&server, bucket);

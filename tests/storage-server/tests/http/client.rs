@@ -1,4 +1,4 @@
-//! A client that does nothing by itself: no retries, no pooling, and each byte as it comes.
+//! A minimal HTTP client: no retries, no pooling, and access to each byte.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 /// One connection.
 pub(crate) struct Client(BufReader<TcpStream>);
 
-/// Status and headers, whose names are in lower case.
+/// The status and the headers of a response, with header names in lower case.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -18,12 +18,12 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A header's value; empty if it isn't there.
+    /// Returns a header's value; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// The length that is promised.
+    /// Returns the announced length of the body.
     pub(crate) fn length(&self) -> usize {
         self.header("content-length").parse().unwrap_or_default()
     }
@@ -41,12 +41,12 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<()> {
-        let mut request =
+        let mut head =
             format!("{line} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
+            head += &format!("{name}: {value}\r\n");
         }
-        self.0.write_all(&[request.as_bytes(), b"\r\n", body].concat()).await
+        self.0.write_all(&[head.as_bytes(), b"\r\n", body].concat()).await
     }
 
     /// Receives a response's head.
@@ -61,20 +61,20 @@ impl Client {
         }
     }
 
-    /// Receives exactly so many bytes.
+    /// Receives exactly `count` bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         self.0.read_exact(&mut bytes).await?;
         Ok(bytes)
     }
 
-    /// Receives exactly so many bytes of text.
+    /// Receives exactly `count` bytes of text.
     pub(crate) async fn read(&mut self, count: usize) -> io::Result<String> {
         Ok(String::from_utf8(self.bytes(count).await?).unwrap())
     }
 
     /// Sends a request and receives the whole response.
-    pub(crate) async fn ask(
+    pub(crate) async fn request(
         &mut self,
         line: &str,
         headers: &[(&str, &str)],
@@ -96,17 +96,17 @@ impl Client {
     }
 }
 
-/// Asks on a connection of its own.
-pub(crate) async fn ask(
+/// Sends a request on a new connection and receives the response.
+pub(crate) async fn request(
     server: &StorageServer,
     line: &str,
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> (Head, String) {
-    Client::connect(server).await.ask(line, headers, body).await.unwrap()
+    Client::connect(server).await.request(line, headers, body).await.unwrap()
 }
 
-/// The status of the answer, on a connection of its own.
+/// Sends a request on a new connection and returns the response's status.
 pub(crate) async fn status(server: &StorageServer, line: &str, headers: &[(&str, &str)]) -> u16 {
-    ask(server, line, headers, b"").await.0.status
+    request(server, line, headers, b"").await.0.status
 }

@@ -1,4 +1,4 @@
-//! Who may do what, and how one gets a token.
+//! Authentication and authorization.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::json;
 use test_storage_server::{Operation, Settings, StorageServer};
 
-use crate::client::{ask, status};
+use crate::client::{request, status};
 
 const METADATA: &str = "GET /computeMetadata/v1/instance/service-accounts/default/token";
 
@@ -23,9 +23,9 @@ async fn status_with(server: &StorageServer, line: &str, token: &str) -> u16 {
     status(server, line, &[("authorization", &format!("Bearer {token}"))]).await
 }
 
-/// The token that the metadata server gives.
+/// Requests a token from the metadata server.
 async fn token(server: &StorageServer) -> String {
-    let (head, body) = ask(server, METADATA, &[("metadata-flavor", "Google")], b"").await;
+    let (head, body) = request(server, METADATA, &[("metadata-flavor", "Google")], b"").await;
     assert_eq!((head.status, head.header("metadata-flavor")), (200, "Google"));
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["token_type"], "Bearer");
@@ -33,14 +33,14 @@ async fn token(server: &StorageServer) -> String {
 }
 
 #[tokio::test]
-async fn without_credentials_everybody_may_do_everything() {
+async fn server_without_credentials_is_open() {
     let server = StorageServer::start(&settings()).unwrap();
     assert_eq!(status(&server, "PUT /b/name", &[]).await, 200);
     assert_eq!(status_with(&server, "PUT /b/name", "").await, 200);
 }
 
 #[tokio::test]
-async fn a_token_opens_its_buckets_alone() {
+async fn token_is_limited_to_its_buckets() {
     let settings = settings().with_token("mine", &["b"]).with_token("yours", &["other"]);
     let server = StorageServer::start(&settings).unwrap();
     assert_eq!(status_with(&server, "PUT /b/name", "mine").await, 200);
@@ -59,7 +59,7 @@ async fn a_token_opens_its_buckets_alone() {
 }
 
 #[tokio::test]
-async fn the_metadata_server_gives_tokens() {
+async fn metadata_server_issues_tokens() {
     let server = StorageServer::start(&settings().with_service_account(&["b"])).unwrap();
     assert_eq!(status(&server, METADATA, &[]).await, 403);
     assert_eq!(server.count(Operation::MetadataToken, "*"), 1);
@@ -72,14 +72,14 @@ async fn the_metadata_server_gives_tokens() {
 }
 
 #[tokio::test]
-async fn tokens_end() {
+async fn tokens_expire() {
     let settings = settings().with_service_account(&["b"]).with_token_lifetime(Duration::ZERO);
     let server = StorageServer::start(&settings).unwrap();
     let token = token(&server).await;
     assert_eq!(status_with(&server, "PUT /b/name", &token).await, 401);
 }
 
-/// What the service account of `server` signs: a JSON Web Token of these claims.
+/// Signs a JSON Web Token of these claims with the key of the server's service account.
 fn signed(server: &StorageServer, claims: &serde_json::Value) -> String {
     let file: serde_json::Value = serde_json::from_str(&server.service_account()).unwrap();
     let pem = file["private_key"].as_str().unwrap();
@@ -95,7 +95,7 @@ fn signed(server: &StorageServer, claims: &serde_json::Value) -> String {
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Claims that are good for a token from `server`.
+/// Returns valid claims for a token of `server`.
 fn claims(server: &StorageServer) -> serde_json::Value {
     let file: serde_json::Value = serde_json::from_str(&server.service_account()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -108,7 +108,7 @@ fn claims(server: &StorageServer) -> serde_json::Value {
     })
 }
 
-/// `claims` with another value for one of them.
+/// Replaces one of the claims.
 fn with(
     mut claims: serde_json::Value,
     name: &str,
@@ -127,12 +127,12 @@ async fn exchange(
         .append_pair("grant_type", grant)
         .append_pair("assertion", assertion)
         .finish();
-    let (head, body) = ask(server, "POST /token", &[], form.as_bytes()).await;
+    let (head, body) = request(server, "POST /token", &[], form.as_bytes()).await;
     (head.status, serde_json::from_str(&body).unwrap())
 }
 
 #[tokio::test]
-async fn a_service_account_exchanges_what_it_signs_for_a_token() {
+async fn service_account_exchanges_assertion_for_token() {
     let settings =
         settings().with_service_account(&["b"]).with_token_lifetime(Duration::from_secs(77));
     let server = StorageServer::start(&settings).unwrap();
@@ -145,7 +145,7 @@ async fn a_service_account_exchanges_what_it_signs_for_a_token() {
 
     let seconds = |name: &str| claims[name].as_u64().unwrap();
     let good = signed(&server, &claims);
-    // Good claims, but others than were signed.
+    // Valid claims with the signature of others.
     let (message, signature) = good.rsplit_once('.').unwrap();
     let forged = signed(&server, &with(claims.clone(), "exp", seconds("exp") - 1));
     let forged = format!("{}.{signature}", forged.rsplit_once('.').unwrap().0);
@@ -174,7 +174,7 @@ async fn a_service_account_exchanges_what_it_signs_for_a_token() {
 }
 
 #[tokio::test]
-async fn what_a_service_account_signs_can_stand_in_place_of_a_token() {
+async fn self_signed_token_is_accepted() {
     let server = StorageServer::start(&settings().with_service_account(&["b"])).unwrap();
     let claims = claims(&server);
     let put = async |claims: &serde_json::Value| {

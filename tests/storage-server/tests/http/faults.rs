@@ -1,17 +1,17 @@
-//! Each fault, as a client sees it that has no remedies.
+//! Each fault, as seen by a client without retries.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::client::{Client, ask, status};
+use crate::client::{Client, request, status};
 use bytes::Bytes;
 use test_storage_server::{Fault, Operation, Refusal, Rule, Settings, StorageServer};
 
-/// Longer than any test.
+/// A time longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 const A_MOMENT: Duration = Duration::from_millis(1);
 
-/// A server with the object `name`, whose content is `0123456789`.
+/// Starts a server with the object `name`, whose content is `0123456789`.
 fn server() -> StorageServer {
     let server = StorageServer::start(&Settings::new().with_bucket("b")).unwrap();
     server.put_object("b", "name", Bytes::from_static(b"0123456789"));
@@ -22,8 +22,8 @@ fn content(server: &StorageServer, name: &str) -> Option<Bytes> {
     server.object("b", name).map(|content| content.to_bytes())
 }
 
-/// What `client` receives next is nothing, at least until the server has answered somebody else.
-async fn waits(server: &StorageServer, client: &mut Client) {
+/// Asserts that `client` receives nothing until the server has responded to another request.
+async fn assert_waits(server: &StorageServer, client: &mut Client) {
     tokio::select! {
         biased;
         read = client.read(1) => panic!("{read:?} was received"),
@@ -32,53 +32,54 @@ async fn waits(server: &StorageServer, client: &mut Client) {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_not_done() {
+async fn refused_request_has_no_effect() {
     let server = server();
     let refusal = Refusal::new(503).with_retry_after(7);
     server.inject(Rule::new(Operation::Write, "new", Fault::Refuse(refusal)).first(1));
-    let (head, body) = ask(&server, "PUT /b/new", &[], b"content").await;
+    let (head, body) = request(&server, "PUT /b/new", &[], b"content").await;
     assert_eq!((head.status, head.header("retry-after")), (503, "7"));
     assert!(body.contains("<Code>ServiceUnavailable</Code>"), "{body}");
     assert_eq!(content(&server, "new"), None);
-    assert_eq!(ask(&server, "PUT /b/new", &[], b"content").await.0.status, 200);
+    assert_eq!(request(&server, "PUT /b/new", &[], b"content").await.0.status, 200);
     assert_eq!(content(&server, "new").unwrap(), "content");
 }
 
 #[tokio::test]
-async fn a_refusal_says_what_it_is_told_to() {
+async fn injected_refusal_returns_its_status_and_body() {
     let server = server();
-    for (code, word) in [(403, "AccessDenied"), (404, "NoSuchKey"), (429, "SlowDown")] {
-        server.inject(Rule::new(None, "*", Fault::Refuse(Refusal::new(code))).first(1));
-        let (head, body) = ask(&server, "GET /b/name", &[], b"").await;
-        assert_eq!(head.status, code);
-        assert!(body.contains(&format!("<Code>{word}</Code>")), "{body}");
+    for (status, code) in [(403, "AccessDenied"), (404, "NoSuchKey"), (429, "SlowDown")] {
+        server.inject(Rule::new(None, "*", Fault::Refuse(Refusal::new(status))).first(1));
+        let (head, body) = request(&server, "GET /b/name", &[], b"").await;
+        assert_eq!(head.status, status);
+        assert!(body.contains(&format!("<Code>{code}</Code>")), "{body}");
         server.clear_faults();
     }
     let refusal = Refusal::new(502).with_body("<html>no gateway");
     server.inject(Rule::new(None, "*", Fault::Refuse(refusal)));
-    assert_eq!(ask(&server, "GET /b/name", &[], b"").await.1, "<html>no gateway");
+    assert_eq!(request(&server, "GET /b/name", &[], b"").await.1, "<html>no gateway");
 }
 
 #[tokio::test]
-async fn a_request_may_be_done_though_it_was_refused() {
+async fn refuse_after_serving_has_an_effect() {
     let server = server();
-    let fault = Fault::RefuseOnceDone(Refusal::new(500));
+    let fault = Fault::RefuseAfterServing(Refusal::new(500));
     server.inject(Rule::new(Operation::Write, "*", fault).first(1));
     let create = [("x-goog-if-generation-match", "0")];
-    let (head, body) = ask(&server, "PUT /b/new", &create, b"content").await;
+    let (head, body) = request(&server, "PUT /b/new", &create, b"content").await;
     assert_eq!(head.status, 500);
     assert!(body.contains("<Code>InternalError</Code>"), "{body}");
     assert_eq!(content(&server, "new").unwrap(), "content");
-    assert_eq!(ask(&server, "PUT /b/new", &create, b"content").await.0.status, 412);
+    assert_eq!(request(&server, "PUT /b/new", &create, b"content").await.0.status, 412);
 }
 
 #[tokio::test]
-async fn a_reset_comes_before_or_after_the_deed() {
-    for (fault, found) in [(Fault::Reset, None), (Fault::ResetOnceDone, Some("content".into()))] {
+async fn reset_happens_before_or_after_serving() {
+    for (fault, found) in [(Fault::Reset, None), (Fault::ResetAfterServing, Some("content".into()))]
+    {
         let server = server();
         server.inject(Rule::new(Operation::Write, "new", fault));
         let mut client = Client::connect(&server).await;
-        let error = client.ask("PUT /b/new", &[], b"content").await.unwrap_err();
+        let error = client.request("PUT /b/new", &[], b"content").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!(content(&server, "new"), found);
         assert_eq!(server.requests()[0].status, None);
@@ -86,21 +87,21 @@ async fn a_reset_comes_before_or_after_the_deed() {
 }
 
 #[tokio::test]
-async fn a_delayed_request_is_served_later() {
+async fn delayed_request_is_served_later() {
     let server = server();
     server.inject(Rule::new(Operation::Write, "*", Fault::Delay(FOR_EVER)).nth(1));
     server.inject(Rule::new(Operation::Write, "*", Fault::Delay(A_MOMENT)));
     let mut client = Client::connect(&server).await;
     client.send("PUT /b/new", &[], b"content").await.unwrap();
     server.wait_for(Operation::Write, "new", 1).await;
-    waits(&server, &mut client).await;
+    assert_waits(&server, &mut client).await;
     assert_eq!(content(&server, "new"), None);
-    assert_eq!(ask(&server, "PUT /b/new", &[], b"other").await.0.status, 200);
+    assert_eq!(request(&server, "PUT /b/new", &[], b"other").await.0.status, 200);
     assert_eq!(content(&server, "new").unwrap(), "other");
 }
 
 #[tokio::test]
-async fn a_body_can_pause() {
+async fn body_pauses() {
     let server = server();
     let fault = |pause| Fault::DelayBody { after: 4, pause };
     server.inject(Rule::new(Operation::Read, "*", fault(FOR_EVER)).nth(1));
@@ -109,12 +110,12 @@ async fn a_body_can_pause() {
     client.send("GET /b/name", &[], b"").await.unwrap();
     assert_eq!(client.head().await.unwrap().length(), 10);
     assert_eq!(client.read(4).await.unwrap(), "0123");
-    waits(&server, &mut client).await;
-    assert_eq!(ask(&server, "GET /b/name", &[], b"").await.1, "0123456789");
+    assert_waits(&server, &mut client).await;
+    assert_eq!(request(&server, "GET /b/name", &[], b"").await.1, "0123456789");
 }
 
 #[tokio::test]
-async fn a_body_can_be_slow() {
+async fn body_is_sent_slowly() {
     let server = server();
     let fault = |pause| Fault::SlowBody { piece: 3, pause };
     server.inject(Rule::new(Operation::Read, "*", fault(FOR_EVER)).nth(1));
@@ -123,12 +124,12 @@ async fn a_body_can_be_slow() {
     client.send("GET /b/name", &[], b"").await.unwrap();
     client.head().await.unwrap();
     assert_eq!(client.read(3).await.unwrap(), "012");
-    waits(&server, &mut client).await;
-    assert_eq!(ask(&server, "GET /b/name", &[], b"").await.1, "0123456789");
+    assert_waits(&server, &mut client).await;
+    assert_eq!(request(&server, "GET /b/name", &[], b"").await.1, "0123456789");
 }
 
 #[tokio::test]
-async fn a_body_can_end_in_a_reset() {
+async fn body_ends_in_a_reset() {
     for before in ["", "0123"] {
         let server = server();
         let fault = Fault::ResetBody { after: before.len() as u64 };
@@ -143,7 +144,7 @@ async fn a_body_can_end_in_a_reset() {
 }
 
 #[tokio::test]
-async fn a_body_can_be_cut() {
+async fn body_is_truncated() {
     for before in ["", "0123"] {
         let server = server();
         let fault = Fault::CutBody { after: before.len() as u64 };
@@ -158,7 +159,7 @@ async fn a_body_can_be_cut() {
 }
 
 #[tokio::test]
-async fn a_body_can_be_altered() {
+async fn body_is_altered() {
     let server = server();
     for (at, altered) in [(0, 0), (4, 4), (100, 9)] {
         server.inject(Rule::new(Operation::Read, "*", Fault::AlterBody { at }).first(1));
@@ -171,11 +172,11 @@ async fn a_body_can_be_altered() {
         assert_eq!(client.bytes(10).await.unwrap(), expected);
         server.clear_faults();
     }
-    assert_eq!(ask(&server, "GET /b/name", &[], b"").await.1, "0123456789");
+    assert_eq!(request(&server, "GET /b/name", &[], b"").await.1, "0123456789");
 }
 
 #[tokio::test]
-async fn what_has_no_body_has_no_fault_in_it() {
+async fn body_faults_spare_empty_bodies() {
     let server = server();
     server.put_object("b", "empty", Bytes::new());
     for fault in [Fault::ResetBody { after: 0 }, Fault::AlterBody { at: 0 }] {
@@ -187,7 +188,7 @@ async fn what_has_no_body_has_no_fault_in_it() {
 }
 
 #[tokio::test]
-async fn rules_are_about_some_requests_only() {
+async fn rules_select_requests() {
     let server = server();
     let refuse = |status| Fault::Refuse(Refusal::new(status));
     server.inject(Rule::new(Operation::Head, "na*", refuse(418)).nth(2));
@@ -197,12 +198,12 @@ async fn rules_are_about_some_requests_only() {
     for line in ["HEAD /b/no", "HEAD /b/name", "HEAD /b/name", "HEAD /b/name", "GET /b/name"] {
         found.push(status(&server, line, &[]).await);
     }
-    // The third `HEAD` is the second about a name that matches; both rules would have a say.
+    // The third `HEAD` is the second with a matching name. Both rules apply, and the first one wins.
     assert_eq!(found, [404, 200, 418, 200, 429]);
 }
 
 #[tokio::test]
-async fn chance_repeats_itself() {
+async fn random_faults_repeat() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let server = server();
@@ -210,7 +211,7 @@ async fn chance_repeats_itself() {
         let mut client = Client::connect(&server).await;
         let mut run = Vec::new();
         for _ in 0..20 {
-            run.push(client.ask("GET /b/name", &[], b"").await.unwrap().0.status);
+            run.push(client.request("GET /b/name", &[], b"").await.unwrap().0.status);
         }
         assert!(run.contains(&200) && run.contains(&503), "{run:?}");
         runs.push(run);

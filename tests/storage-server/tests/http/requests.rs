@@ -1,4 +1,4 @@
-//! Requests that object_store's client doesn't make, and what a test sees of all of them.
+//! Requests that object_store's client doesn't send, and the journal of requests.
 
 use std::io::ErrorKind;
 
@@ -6,19 +6,19 @@ use bytes::Bytes;
 use test_storage_server::{Operation, Request, Settings, StorageServer};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, ask, status};
+use crate::client::{Client, request, status};
 
 fn server() -> StorageServer {
     StorageServer::start(&Settings::new().with_bucket("b").with_bucket("other")).unwrap()
 }
 
 #[tokio::test]
-async fn an_object_has_headers() {
+async fn object_keeps_its_headers() {
     let server = server();
     let sent = [("content-type", "text/plain"), ("x-goog-meta-key", "value"), ("x-other", "gone")];
-    let (written, _) = ask(&server, "PUT /b/a%20name", &sent, b"0123456789").await;
+    let (written, _) = request(&server, "PUT /b/a%20name", &sent, b"0123456789").await;
     for method in ["GET", "HEAD"] {
-        let (head, body) = ask(&server, &format!("{method} /b/a%20name"), &[], b"").await;
+        let (head, body) = request(&server, &format!("{method} /b/a%20name"), &[], b"").await;
         assert_eq!((head.status, head.length()), (200, 10));
         assert_eq!(head.header("content-type"), "text/plain");
         assert_eq!(head.header("x-goog-meta-key"), "value");
@@ -34,29 +34,29 @@ async fn an_object_has_headers() {
 }
 
 #[tokio::test]
-async fn a_range_is_part_of_an_object() {
+async fn range_selects_part_of_an_object() {
     let server = server();
     server.put_object("b", "name", Bytes::from_static(b"0123456789"));
     for (range, shown, body) in
         [("2-4", "2-4", "234"), ("7-", "7-9", "789"), ("-2", "8-9", "89"), ("5-99", "5-9", "56789")]
     {
         let range = [("range", &*format!("bytes={range}"))];
-        let (head, found) = ask(&server, "GET /b/name", &range, b"").await;
+        let (head, found) = request(&server, "GET /b/name", &range, b"").await;
         assert_eq!((head.status, &*found), (206, body));
         assert_eq!(head.header("content-range"), format!("bytes {shown}/10"));
         assert_eq!(head.header("x-goog-stored-content-length"), "10");
     }
-    let (head, body) = ask(&server, "GET /b/name", &[("range", "bytes=10-")], b"").await;
+    let (head, body) = request(&server, "GET /b/name", &[("range", "bytes=10-")], b"").await;
     assert_eq!((head.status, head.header("content-range")), (416, "bytes */10"));
     assert!(body.contains("<Code>InvalidRange</Code>"), "{body}");
 }
 
 #[tokio::test]
-async fn conditions_are_kept() {
+async fn preconditions_are_checked() {
     let server = server();
-    let (head, _) = ask(&server, "PUT /b/name", &[], b"content").await;
+    let (head, _) = request(&server, "PUT /b/name", &[], b"content").await;
     let (tag, generation) = (head.header("etag"), head.header("x-goog-generation"));
-    let (head, _) = ask(&server, "HEAD /b/name", &[], b"").await;
+    let (head, _) = request(&server, "HEAD /b/name", &[], b"").await;
     let modified = head.header("last-modified");
     let long_ago = "Thu, 01 Jan 1970 00:00:00 GMT";
     let cases: &[(&[(&str, &str)], u16)] = &[
@@ -69,7 +69,7 @@ async fn conditions_are_kept() {
         (&[("if-modified-since", long_ago)], 200),
         (&[("if-unmodified-since", modified)], 200),
         (&[("if-unmodified-since", long_ago)], 412),
-        // Tags say more than times do.
+        // ETags take precedence over times.
         (&[("if-match", tag), ("if-unmodified-since", long_ago)], 200),
         (&[("if-none-match", "\"x\""), ("if-modified-since", modified)], 200),
         (&[("x-goog-if-generation-match", generation)], 200),
@@ -82,7 +82,7 @@ async fn conditions_are_kept() {
             assert_eq!(found, *expected, "{method} {headers:?}");
         }
     }
-    // What changes the object, in an order in which each would be seen if it did when it must not.
+    // Writes, in an order in which each wrongly accepted one would be noticed.
     let with = |generation| [("x-goog-if-generation-match", generation)];
     assert_eq!(status(&server, "DELETE /b/name", &with("1")).await, 412);
     assert_eq!(status(&server, "PUT /b/name", &with("0")).await, 412);
@@ -95,7 +95,7 @@ async fn conditions_are_kept() {
 }
 
 #[tokio::test]
-async fn problems_have_names() {
+async fn failed_requests_have_error_codes() {
     let server = server();
     server.put_object("b", "name", Bytes::new());
     let copy = [("x-goog-copy-source", "b/none")];
@@ -116,17 +116,17 @@ async fn problems_have_names() {
         ("PATCH /b/name", 405, "MethodNotAllowed"),
     ] {
         let headers = if line == "PUT /b/copy" { &copy[..] } else { &[] };
-        let (head, body) = ask(&server, line, headers, b"").await;
+        let (head, body) = request(&server, line, headers, b"").await;
         assert_eq!(head.status, status, "{line}");
         assert!(body.contains(&format!("<Code>{code}</Code>")), "{line}: {body}");
     }
 }
 
 #[tokio::test]
-async fn an_upload_is_unfinished_until_it_is_completed_or_aborted() {
+async fn upload_is_open_until_completed_or_aborted() {
     let server = server();
     let begin = async || {
-        let (_, body) = ask(&server, "POST /b/name?uploads", &[], b"").await;
+        let (_, body) = request(&server, "POST /b/name?uploads", &[], b"").await;
         let (_, id) = body.split_once("<UploadId>").unwrap();
         id.split_once('<').unwrap().0.to_owned()
     };
@@ -136,14 +136,14 @@ async fn an_upload_is_unfinished_until_it_is_completed_or_aborted() {
     assert_eq!(server.unfinished_uploads("b"), ["name"]);
 
     let line = format!("PUT /b/name?partNumber=1&uploadId={other}");
-    let (part, _) = ask(&server, &line, &[], b"content").await;
+    let (part, _) = request(&server, &line, &[], b"content").await;
     let complete = async |etag: &str| {
         let list = format!(
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>\
              </CompleteMultipartUpload>"
         );
         let line = format!("POST /b/name?uploadId={other}");
-        ask(&server, &line, &[], list.as_bytes()).await.0.status
+        request(&server, &line, &[], list.as_bytes()).await.0.status
     };
     assert_eq!(complete("\"wrong\"").await, 400);
     assert_eq!(server.names("b").len(), 0);
@@ -154,7 +154,7 @@ async fn an_upload_is_unfinished_until_it_is_completed_or_aborted() {
 }
 
 #[tokio::test]
-async fn requests_are_entered_and_counted() {
+async fn requests_are_recorded_and_counted() {
     let server = server();
     for line in ["PUT /b/runs/1/a", "PUT /b/runs/2/a", "GET /b/runs/1/b", "GET /other?list-type=2"]
     {
@@ -174,7 +174,7 @@ async fn requests_are_entered_and_counted() {
     };
     assert_eq!(entered[2], missing);
     assert_eq!((entered[3].operation, &*entered[3].bucket), (Operation::List, "other"));
-    // What a test does itself is no request.
+    // Direct access by the test is not counted.
     server.put_object("b", "new", Bytes::new());
     server.remove_object("b", "new");
     assert_eq!(server.requests().len(), 4);
@@ -182,11 +182,11 @@ async fn requests_are_entered_and_counted() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_is_gone() {
+async fn dropped_server_closes_its_port() {
     let server = server();
     let host = server.host();
     let mut client = Client::connect(&server).await;
-    client.ask("PUT /b/name", &[], b"").await.unwrap();
+    client.request("PUT /b/name", &[], b"").await.unwrap();
     drop(server);
     client.read(1).await.unwrap_err();
     let error = TcpStream::connect(host).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What may depend on what.
+//! Allowed dependencies between packages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use cargo_metadata::{Dependency, Metadata, Package};
 
 use crate::workspace::{assert_none, is_built_in, is_published, metadata, root};
 
-/// What each published package is built with of the others: these edges and no more.
+/// The dependencies between published packages: exactly these edges.
 const EDGES: &[(&str, &[&str])] = &[
     ("cargo-hype", &["spotify-hype"]),
     ("hype-guest", &["hype-guest-macro", "hype-wire"]),
@@ -17,29 +17,29 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spotify-hype", &["hype-guest", "hype-run", "hype-stage", "hype-wire"]),
 ];
 
-/// Families of crates that one package alone may name, so that only it knows them.
+/// Families of crates that only one package may depend on, so that the rest of the code doesn't know them.
 const OWNERS: &[(&str, &str)] = &[("wasmtime", "hype-run"), ("object_store", "hype-stage")];
 
-/// Tests that may name such a crate though they aren't its owner's, as they are about the crate.
+/// Test packages that may depend on such a crate, since they test or compare with it.
 const TESTED_WITH: &[(&str, &str)] = &[
-    // The server is proven by object_store's own suite, over its client for Google Cloud Storage.
+    // object_store's own test suite proves the server, over its client for Google Cloud Storage.
     ("test-storage-server", "object_store"),
-    // What a stage takes is compared with what the crate alone takes.
+    // Compares a stage's speed with that of the plain crate.
     ("bench-stage", "object_store"),
 ];
 
-/// The package that unifies the features of dependencies. Registries have an empty one, [`STUB`], under its name.
+/// The package that unifies the features of dependencies. Registries have an empty package, [`STUB`], under its name.
 const HACK: &str = "hype-workspace-hack";
 const STUB: &str = "workspace-hack/stub/Cargo.toml";
 
-/// Where packages stand that nobody is meant to depend on.
+/// Folders of packages that are not published.
 const UNPUBLISHED: &[&str] = &["benches", "examples", "tests"];
 
-/// The condition under which a dependency isn't there on WebAssembly.
+/// The condition of dependencies that don't exist on WebAssembly.
 const NATIVE: &str = r#"cfg(not(target_family = "wasm"))"#;
 
 #[test]
-fn only_the_known_edges_are_between_published_packages() {
+fn published_packages_have_only_known_edges() {
     let metadata = metadata();
     let ours: BTreeSet<&str> =
         metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
@@ -68,7 +68,7 @@ fn only_the_known_edges_are_between_published_packages() {
 }
 
 #[test]
-fn nothing_published_depends_on_examples_and_tests() {
+fn published_packages_do_not_depend_on_examples_or_tests() {
     let metadata = metadata();
     let mut problems = Vec::new();
     for package in metadata.workspace_packages() {
@@ -128,7 +128,7 @@ fn published_stub_of_workspace_hack_has_no_dependencies() {
 }
 
 #[test]
-fn hype_has_the_engine_only_by_its_feature_local() {
+fn only_feature_local_enables_the_engine() {
     let metadata = metadata();
     let hype = package(&metadata, "spotify-hype");
     let mut problems = Vec::new();
@@ -152,7 +152,7 @@ fn hype_has_the_engine_only_by_its_feature_local() {
 }
 
 #[test]
-fn on_webassembly_hype_is_only_the_guest_sdk_and_serde() {
+fn hype_on_wasm_depends_on_guest_sdk_and_serde() {
     let metadata = metadata();
     let problems: Vec<_> = built_with(package(&metadata, "spotify-hype"))
         .filter(|dependency| !["hype-guest", "serde"].contains(&dependency.name.as_str()))
@@ -169,7 +169,7 @@ fn on_webassembly_hype_is_only_the_guest_sdk_and_serde() {
 }
 
 #[test]
-fn what_has_an_owner_is_named_by_nobody_else() {
+fn only_the_owner_uses_an_owned_crate() {
     let metadata = metadata();
     let mut problems = Vec::new();
     for package in metadata.workspace_packages() {
@@ -195,7 +195,7 @@ fn what_has_an_owner_is_named_by_nobody_else() {
 }
 
 #[test]
-fn the_runner_knows_neither_kubernetes_nor_the_submitter() {
+fn hype_run_depends_on_neither_kubernetes_nor_the_submitter() {
     let metadata = metadata();
     let is_foreign = |name: &str| {
         name == "spotify-hype"
@@ -203,10 +203,10 @@ fn the_runner_knows_neither_kubernetes_nor_the_submitter() {
             || name == "kube"
             || name.starts_with("kube-")
     };
-    let problems: Vec<_> = ways_from(&metadata, "hype-run")
+    let problems: Vec<_> = dependency_paths_from(&metadata, "hype-run")
         .into_iter()
-        .filter(|way| way.last().is_some_and(|name| is_foreign(name)))
-        .map(|way| way.join(" -> "))
+        .filter(|path| path.last().is_some_and(|name| is_foreign(name)))
+        .map(|path| path.join(" -> "))
         .collect();
     assert_none(
         &problems,
@@ -229,24 +229,24 @@ fn built_with(package: &Package) -> impl Iterator<Item = &Dependency> + Clone {
     package.dependencies.iter().filter(|dependency| is_built_in(dependency.kind))
 }
 
-/// The shortest ways from `start` to each package that it is built with, at any distance.
-fn ways_from<'a>(metadata: &'a Metadata, start: &str) -> Vec<Vec<&'a str>> {
+/// Returns the shortest dependency path from `start` to each package that it is built with.
+fn dependency_paths_from<'a>(metadata: &'a Metadata, start: &str) -> Vec<Vec<&'a str>> {
     let resolve = metadata.resolve.as_ref().expect("cargo metadata with dependencies");
     let nodes: HashMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let start = &package(metadata, start).id;
     let mut seen = BTreeSet::from([start]);
-    let mut ways = vec![(start, vec![metadata[start].name.as_str()])];
+    let mut paths = vec![(start, vec![metadata[start].name.as_str()])];
     let mut next = 0;
-    while let Some((id, way)) = ways.get(next).cloned() {
+    while let Some((id, path)) = paths.get(next).cloned() {
         for dependency in &nodes[id].deps {
             let mut kinds = dependency.dep_kinds.iter().map(|kind| kind.kind);
             if kinds.any(is_built_in) && seen.insert(&dependency.pkg) {
-                let mut longer = way.clone();
+                let mut longer = path.clone();
                 longer.push(metadata[&dependency.pkg].name.as_str());
-                ways.push((&dependency.pkg, longer));
+                paths.push((&dependency.pkg, longer));
             }
         }
         next += 1;
     }
-    ways.into_iter().map(|(_, way)| way).collect()
+    paths.into_iter().map(|(_, path)| path).collect()
 }

@@ -1,32 +1,40 @@
-//! One build of the engine serves all programs here.
+//! Checks that one build of the engine serves all programs of the workspace.
 //!
-//! cargo compiles a package again for each set of features, and all that depends on it too; so a
-//! feature that only one program asks for can cost another compilation of wasmtime, which takes
-//! minutes.
+//! cargo compiles a package again for each set of features, and everything that depends on it too. A feature that
+//! only one program enables can cost another compilation of wasmtime, which takes minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::workspace::{assert_none, root};
 
-/// The program with which everybody begins.
+/// The program that everyone builds first.
 const FIRST: &str = "cargo-hype";
 
 /// Programs that are built after it.
-const OTHERS: &[&str] =
-    &["benches", "conformance", "extract-env", "hello", "thumbnails", "volumes", "wordcount"];
+const OTHERS: &[&str] = &[
+    "benches",
+    "conformance",
+    "extract-env",
+    "grep",
+    "hello",
+    "render",
+    "thumbnails",
+    "volumes",
+    "wordcount",
+];
 
-/// What takes minutes to compile, with all that it is made of.
+/// Packages that take minutes to compile, with their dependencies.
 const ENGINE: [&str; 2] = ["wasmtime", "wasmtime-wasi"];
 
-const WAY_OUT: &str = "let workspace-hack ask for the features that are missing, so that every program has \
-    them; see its Cargo.toml. What asks for them is told by";
+const FIX: &str = "let workspace-hack ask for the features that are missing, so that every program has \
+    them; see its Cargo.toml. Find the packages that enable them with";
 
 /// Packages with version, and the lists of features with which each is built.
 type Features = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn all_programs_have_the_same_features() {
+fn programs_enable_the_same_features() {
     let first = Built::of(FIRST);
     let mut problems = Vec::new();
     for other in OTHERS {
@@ -34,52 +42,52 @@ fn all_programs_have_the_same_features() {
         problems.extend(differences(&first.for_target, &built.for_target, FIRST, other));
         problems.extend(differences(&first.for_build, &built.for_build, FIRST, other));
     }
-    assert_none(&problems, &format!("{WAY_OUT} `cargo tree -e features -p PROGRAM -i PACKAGE`"));
+    assert_none(&problems, &format!("{FIX} `cargo tree -e features -p PROGRAM -i PACKAGE`"));
 }
 
 #[test]
-fn tests_have_the_same_engine_as_programs() {
-    // All that the engine is made of; what it isn't made of costs seconds, not minutes.
+fn tests_and_programs_share_the_engine() {
+    // Only the engine's dependencies: other packages cost seconds, not minutes.
     let engine = ENGINE.map(|package| tree(&["-p", package, "-e", "normal,no-proc-macro"]));
     let mut first = tree(&["-p", FIRST, "-e", "normal,no-proc-macro"]);
     first.retain(|package, _| engine.iter().any(|engine| engine.contains_key(package)));
     let tests = tree(&["--workspace", "-e", "normal,dev,no-proc-macro"]);
     assert_none(
         &differences(&first, &tests, FIRST, "`cargo test`"),
-        &format!("{WAY_OUT} `cargo tree -e features --workspace -i PACKAGE`"),
+        &format!("{FIX} `cargo tree -e features --workspace -i PACKAGE`"),
     );
 }
 
-/// What speaks to a cloud, and what that is made of.
+/// Packages that are needed only to reach a cloud.
 const CLOUD: [&str; 4] = ["google-cloud-auth", "hyper-util", "quick-xml", "reqwest"];
 
 #[test]
-fn clouds_are_built_only_where_they_are_asked_for() {
+fn cloud_crates_need_cloud_features() {
     let problems: Vec<_> =
         cloud_in(&[]).iter().map(|name| format!("spotify-hype brings {name} unasked")).collect();
     assert_none(
         &problems,
-        "a program that stages in a directory doesn't build what speaks to clouds: bring it by the \
-         features `gcs`, `aws` and `azure` alone; what brings it is told by \
+        "a program that stages in a directory doesn't build what speaks to clouds: enable it by the \
+         features `gcs`, `aws` and `azure` alone; find the dependent with \
          `cargo tree -p spotify-hype -e normal -i PACKAGE`",
     );
-    // Else the names above are no longer what clouds are made of.
+    // Fails when the names above are outdated.
     assert_eq!(cloud_in(&["--features", "full"]), CLOUD);
 }
 
-/// Which of [`CLOUD`] hype is made of.
+/// Returns the packages of [`CLOUD`] that hype depends on with these features.
 fn cloud_in(features: &[&str]) -> Vec<&'static str> {
     let all = tree(&[&["-p", "spotify-hype", "-e", "normal"], features].concat());
     let has = |name: &&str| all.keys().any(|package| package.split(' ').next() == Some(*name));
     CLOUD.into_iter().filter(has).collect()
 }
 
-/// What a program is made of.
+/// The packages of a program.
 struct Built {
-    /// What is linked into it.
+    /// Packages linked into the program.
     for_target: Features,
-    /// What only runs while it is built. What runs then with the same features as it is linked
-    /// cannot be told and isn't here.
+    /// Packages that only run during the build. cargo doesn't list those that are also linked with the same features,
+    /// so they are missing here.
     for_build: Features,
 }
 
@@ -95,7 +103,7 @@ impl Built {
     }
 }
 
-/// What `cargo tree` prints when it is asked for `what`.
+/// Runs `cargo tree` with the arguments `what`, and parses its output.
 fn tree(what: &[&str]) -> Features {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--prefix", "none", "-f", "{p} [{f}]"])
@@ -107,7 +115,7 @@ fn tree(what: &[&str]) -> Features {
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// Reads lines as `syn v2.0.1 (proc-macro) [full,visit] (*)`.
+/// Parses lines such as `syn v2.0.1 (proc-macro) [full,visit] (*)`.
 fn parse(tree: &str) -> Features {
     let mut features = Features::new();
     for line in tree.lines().filter(|line| !line.is_empty()) {
@@ -138,7 +146,7 @@ fn differences(one: &Features, other: &Features, first: &str, second: &str) -> V
 }
 
 #[test]
-fn the_package_and_both_lists_are_named() {
+fn feature_differences_name_package_and_features() {
     let one =
         parse("a v1.0.0 [std]\nb v2.0.0 (proc-macro) []\na v1.0.0 [std] (*)\nonly v1.0.0 []\n");
     let other = parse("a v1.0.0 [alloc,std]\nb v2.0.0 (/some where/b) []\n");

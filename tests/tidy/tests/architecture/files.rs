@@ -1,19 +1,19 @@
-//! How files are named and laid out.
+//! Names and sizes of files.
 
 use crate::workspace::{File, assert_none, files};
 
-/// How many lines a file may have without its tests.
+/// The maximum number of lines of a file, without its tests.
 const LINES: usize = 400;
 
-/// How many lines a function or an `impl` may have in the root of a crate or of a module.
+/// The maximum number of lines of a function or an `impl` in the root of a crate or of a module.
 const LINES_IN_A_ROOT: usize = 10;
 
-/// Names that say nothing of what is inside.
+/// Names that don't describe their content.
 const EMPTY_NAMES: &[&str] =
     &["common", "helper", "helpers", "imp", "manager", "misc", "util", "utils"];
 
 #[test]
-fn no_file_is_too_long() {
+fn files_stay_below_the_line_limit() {
     let problems: Vec<_> = files(&["rs"])
         .iter()
         .filter(|file| !file.is_test())
@@ -29,11 +29,11 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn roots_are_tables_of_contents() {
+fn crate_roots_contain_no_long_code() {
     let is_root = |file: &&File| {
         let name = file.path.rsplit('/').next().unwrap_or_default();
         let is_root = name == "lib.rs" || name == "mod.rs";
-        // An example shows what a user's package looks like, whose functions stand in its lib.rs.
+        // An example shows a user's package, whose functions are in its lib.rs.
         is_root && !file.is_test() && !file.path.starts_with("examples/")
     };
     let problems: Vec<_> = files(&["rs"])
@@ -55,7 +55,7 @@ fn roots_are_tables_of_contents() {
 }
 
 #[test]
-fn names_say_what_is_inside() {
+fn file_names_describe_their_content() {
     let mut problems = Vec::new();
     for file in files(&["rs"]) {
         let stem = file.path.trim_end_matches(".rs");
@@ -72,7 +72,7 @@ fn names_say_what_is_inside() {
 }
 
 #[test]
-fn ignored_tests_say_what_they_need() {
+fn ignored_tests_state_their_reason() {
     let problems = lines_that(&["rs"], |line| {
         let line = line.trim_start();
         line.starts_with("#[ignore]")
@@ -82,8 +82,8 @@ fn ignored_tests_say_what_they_need() {
 }
 
 #[test]
-fn nothing_is_left_to_be_done() {
-    // Put together here, so that this file doesn't hold them.
+fn no_task_markers_remain() {
+    // Concatenated, so that this file doesn't contain the words.
     let words = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"]].map(|parts| parts.concat());
     let macros = [["to", "do!"], ["unimple", "mented!"]].map(|parts| parts.concat());
     let problems = lines_that(&["md", "rs", "sh", "toml"], |line| {
@@ -92,7 +92,7 @@ fn nothing_is_left_to_be_done() {
     assert_none(&problems, "do it, or write an issue and say in the text what doesn't work yet");
 }
 
-/// The lines of Rust code outside `#[cfg(test)] mod .. { .. }`.
+/// Returns the lines of Rust code outside `#[cfg(test)] mod .. { .. }`.
 fn without_tests(text: &str) -> Vec<&str> {
     let lines: Vec<&str> = text.lines().collect();
     let mut kept = Vec::new();
@@ -113,7 +113,7 @@ fn opens_module(line: &str) -> bool {
     module_name(line).is_some() && line.ends_with('{')
 }
 
-/// The functions, implementations and macros that are too long: first line, number of lines.
+/// Returns the first line and the length of each function, implementation and macro that is too long.
 fn long_items(text: &str) -> Vec<(usize, usize)> {
     let lines = without_tests(text);
     let is_code = |line: &str| {
@@ -134,7 +134,7 @@ fn long_items(text: &str) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The name of the module that a line declares or opens.
+/// Returns the name of the module that a line declares or opens.
 fn module_name(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let line = match line.strip_prefix("pub") {
@@ -157,7 +157,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// The places of the lines for which `is_wrong` holds, with their text.
+/// Returns the location and the text of each line for which `is_wrong` returns true.
 fn lines_that(extensions: &[&str], is_wrong: impl Fn(&str) -> bool) -> Vec<String> {
     let files = files(extensions);
     let lines =
@@ -169,7 +169,7 @@ fn lines_that(extensions: &[&str], is_wrong: impl Fn(&str) -> bool) -> Vec<Strin
 }
 
 #[test]
-fn only_test_modules_are_left_out() {
+fn without_tests_omits_only_test_modules() {
     let text = "use a;\n#[cfg(test)]\nmod expansions;\nfn f() {}\n\n\
                 #[cfg(test)]\nmod tests {\n    fn g() {\n    }\n}\nfn h() {}\n";
     let kept = ["use a;", "#[cfg(test)]", "mod expansions;", "fn f() {}", "", "fn h() {}"];
@@ -177,7 +177,7 @@ fn only_test_modules_are_left_out() {
 }
 
 #[test]
-fn long_code_is_found_and_long_definitions_are_not() {
+fn long_items_ignores_long_definitions() {
     let long = "    line\n".repeat(LINES_IN_A_ROOT);
     assert_eq!(long_items(&format!("use a;\npub(crate) fn f() {{\n{long}}}\n")), [(2, 12)]);
     assert_eq!(long_items(&format!("impl A for B {{\n{long}}}\n")), [(1, 12)]);
@@ -186,7 +186,7 @@ fn long_code_is_found_and_long_definitions_are_not() {
 }
 
 #[test]
-fn names_are_looked_at_word_by_word() {
+fn module_names_are_checked_word_by_word() {
     assert!(is_empty_name("string_utils") && is_empty_name("imp"));
     assert!(!is_empty_name("import") && !is_empty_name("commonly"));
     assert_eq!(module_name("    pub(crate) mod manager {"), Some("manager"));

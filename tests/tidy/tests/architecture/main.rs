@@ -1,15 +1,18 @@
-//! The architecture is a test: what may depend on what, how files are laid out, and that all
-//! programs of this workspace share one build of the engine.
+//! Architecture tests: allowed dependencies, file layout, and a single build of the engine for all programs of the
+//! workspace.
 //!
-//! Each check collects all problems that it finds, each with its place, and ends with the way out.
+//! Each check reports all problems with their locations, and how to fix them.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod dependencies;
+mod documents;
 mod features;
 mod files;
 mod manifests;
+mod output;
 mod targets;
 mod tools;
 mod units;
+mod urls;
 mod workspace;

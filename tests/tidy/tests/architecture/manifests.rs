@@ -1,4 +1,4 @@
-//! What each package has in common with the others.
+//! Settings that all packages share.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,22 @@ use crate::workspace::{assert_none, metadata, root};
 
 const LICENSE: &str = "Apache-2.0";
 
-/// Where packages show what stands once at the root, so that cargo packages it with them.
-const LINKS: &[(&str, &str)] = &[("guest-sdk/wit", "../wit"), ("hype-run/wit", "../wit")];
+/// Symbolic links to files and folders of the root, so that cargo packages them with each package.
+const LINKS: &[(&str, &str)] = &[
+    ("guest-sdk/wit", "../wit"),
+    ("hype-run/wit", "../wit"),
+    ("cargo-hype/LICENSE", "../LICENSE"),
+    ("guest-sdk/LICENSE", "../LICENSE"),
+    ("guest-sdk/macro/LICENSE", "../../LICENSE"),
+    ("host/LICENSE", "../LICENSE"),
+    ("hype-run/LICENSE", "../LICENSE"),
+    ("stage/LICENSE", "../LICENSE"),
+    ("wire/LICENSE", "../LICENSE"),
+    ("workspace-hack/stub/LICENSE", "../../LICENSE"),
+];
 
 #[test]
-fn each_package_takes_the_lints_of_the_workspace() {
+fn packages_inherit_workspace_lints() {
     let problems: Vec<_> = metadata()
         .workspace_packages()
         .into_iter()
@@ -22,7 +33,7 @@ fn each_package_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
-fn each_package_has_the_license() {
+fn packages_have_the_license() {
     let problems: Vec<_> = metadata()
         .workspace_packages()
         .into_iter()
@@ -36,7 +47,7 @@ fn each_package_has_the_license() {
 }
 
 #[test]
-fn interfaces_are_written_once() {
+fn wit_folders_are_symbolic_links() {
     let problems: Vec<_> = LINKS
         .iter()
         .filter_map(|(link, target)| {
@@ -50,7 +61,7 @@ fn interfaces_are_written_once() {
         .collect();
     assert_none(
         &problems,
-        "make it: ln -sfn ../wit LINK; on Windows set git's core.symlinks first",
+        "make it: ln -sfn TARGET LINK; on Windows set git's core.symlinks first",
     );
 }
 

@@ -1,4 +1,4 @@
-//! Which targets cargo tests.
+//! Targets that cargo tests.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use cargo_metadata::{Package, Target};
 
 use crate::workspace::{File, assert_none, files, metadata, root};
 
-/// A target that says `test = false` is not linked as a test program, so that a test in it never runs.
+/// A target with `test = false` is not linked as a test program, so a test in it would never run.
 #[test]
-fn targets_that_are_not_tested_have_no_tests() {
+fn untested_targets_contain_no_tests() {
     let files = files(&["rs"]);
     let metadata = metadata();
     let mut problems = Vec::new();
@@ -27,8 +27,8 @@ fn targets_that_are_not_tested_have_no_tests() {
     assert_none(&problems, "take `test = false` away from the target in its Cargo.toml");
 }
 
-/// Whether `path` is a file of this target: its root, or one in the directory of a library or of a package's only
-/// program, unless another target begins there.
+/// Returns whether `path` belongs to this target: its root file, or a file below the directory of a library or of a
+/// package's only program, unless it is another target's root.
 fn is_of(path: &Path, package: &Package, target: &Target) -> bool {
     let owns_directory = target.is_lib() || !package.targets.iter().any(Target::is_lib);
     let begins_another = || package.targets.iter().any(|other| root_of(other) == path);

@@ -1,7 +1,7 @@
-//! What is compiled once for tests, programs and components.
+//! Compilation units that tests, programs and components share.
 //!
-//! cargo compiles a package again for each set of features, also where one of its dependencies has another
-//! one. So these checks compare whole units, with all that they are made of, rather than lists of features.
+//! cargo compiles a package again for each set of features, also if only a dependency has other features. So these
+//! checks compare whole units with their dependencies, not just lists of features.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::workspace::{assert_none, root};
 
-const WAY_OUT: &str = "give it the same features everywhere: name it in workspace-hack's manifest if it is linked, in that of \
-    hype-guest-macro if it runs while others are compiled. Who asks for which is told by \
+const FIX: &str = "give it the same features everywhere: name it in workspace-hack's manifest if it is linked, in that of \
+    hype-guest-macro if it runs while others are compiled. Find the dependents with \
     `cargo tree --workspace -e features -i PACKAGE`";
 
-/// Packages that `cargo test` compiles with more features than programs do, for the clouds' clients, for tests, and for
-/// the tests of the macro, which reads manifests: `cargo hype` compiles them again, and our own crates that use them.
+/// Packages that `cargo test` compiles with more features than programs do: for the clouds' clients, for tests, and
+/// for the tests of the macro, which parse manifests. `cargo hype` compiles them, and our own crates that use them,
+/// again.
 const SMALLER_IN_PROGRAMS: &[&str] = &[
     "chrono",
     "object_store",
@@ -28,7 +29,7 @@ const SMALLER_IN_PROGRAMS: &[&str] = &[
 ];
 
 #[test]
-fn programs_are_made_of_what_tests_are_made_of() {
+fn programs_and_tests_share_build_units() {
     let tests = Units::of(&["test", "--workspace", "--no-run"]);
     let program = Units::of(&["build", "-p", "cargo-hype"]);
     let problems: Vec<_> = program
@@ -37,11 +38,11 @@ fn programs_are_made_of_what_tests_are_made_of() {
         .filter(|name| !SMALLER_IN_PROGRAMS.contains(&name.as_str()))
         .map(|name| format!("{name} is compiled for cargo-hype and again for `cargo test`"))
         .collect();
-    assert_none(&problems, WAY_OUT);
+    assert_none(&problems, FIX);
 }
 
 #[test]
-fn components_are_made_with_what_programs_are_made_with() {
+fn components_and_programs_share_build_units() {
     let program = Units::of(&["build", "-p", "cargo-hype"]);
     let component = [
         "rustc",
@@ -61,28 +62,28 @@ fn components_are_made_with_what_programs_are_made_with() {
         .filter(|name| has(name))
         .map(|name| format!("{name} runs while a component is compiled, in a copy of its own"))
         .collect();
-    assert_none(&problems, WAY_OUT);
+    assert_none(&problems, FIX);
 }
 
-/// One thing that cargo compiles.
+/// A compilation unit of cargo.
 struct Unit {
     name: String,
     is_ours: bool,
-    /// Whether it is a library or a macro for this machine. Build scripts are of the features of what they
-    /// are for, and quickly compiled.
+    /// Whether it is a library or a macro for this machine. Build scripts are excluded: their features depend on
+    /// their packages, and they compile quickly.
     is_for_machine: bool,
 }
 
-/// What cargo compiles, each with all that it is made of as its key.
+/// Compilation units by a digest of each unit and its dependencies.
 struct Units(BTreeMap<String, Unit>);
 
 impl Units {
-    /// What cargo would compile for the command `arguments`.
+    /// Returns what cargo would compile for the command `arguments`.
     fn of(arguments: &[&str]) -> Self {
         let output = Command::new(env!("CARGO"))
             .args(arguments)
             .args(["--unit-graph", "-Z", "unstable-options"])
-            // It is a plan alone, and nothing is compiled by it.
+            // cargo only prints the plan; nothing is compiled with the unstable flag.
             .env("RUSTC_BOOTSTRAP", "1")
             .current_dir(root())
             .output()
@@ -108,7 +109,8 @@ impl Units {
         Self(units.collect())
     }
 
-    /// The packages of others of which something here is compiled for this machine otherwise than in `other`.
+    /// Returns the external packages that are compiled for this machine with other features or dependencies than in
+    /// `other`.
     fn missing_in(&self, other: &Self) -> BTreeSet<String> {
         let missing = self.0.iter().filter(|(key, _)| !other.0.contains_key(*key));
         missing
@@ -118,21 +120,21 @@ impl Units {
     }
 }
 
-/// The keys of a graph's units.
+/// Computes the keys of a graph's units.
 struct Keys<'a> {
     units: &'a [Value],
     known: RefCell<BTreeMap<usize, String>>,
 }
 
 impl Keys<'_> {
-    /// A digest of all that the unit is made of.
+    /// Returns a digest of the unit and all its dependencies.
     fn of(&self, index: usize) -> String {
         if let Some(key) = self.known.borrow().get(&index) {
             return key.clone();
         }
         let unit = &self.units[index];
         let mut profile = unit["profile"].clone();
-        // What differs between `dev` and `test` by name alone is one.
+        // `dev` and `test` may differ by name only.
         profile["name"] = Value::Null;
         let own = ["pkg_id", "target", "mode", "platform", "features"].map(|field| &unit[field]);
         let dependencies = unit["dependencies"].as_array().expect("dependencies");
@@ -158,7 +160,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }
 
-/// The name in `registry+https://..#NAME@VERSION` or `path+file:///../NAME#VERSION`.
+/// Returns the name in `registry+https://..#NAME@VERSION` or `path+file:///../NAME#VERSION`.
 fn name(id: &str) -> &str {
     let (place, rest) = id.rsplit_once('#').unwrap_or(("", id));
     match rest.split_once('@') {
@@ -168,7 +170,7 @@ fn name(id: &str) -> &str {
 }
 
 #[test]
-fn a_unit_is_told_by_what_it_is_made_of() {
+fn key_of_a_build_unit_includes_its_dependencies() {
     let graph = |features: Value| {
         let unit = |name: &str, features: Value, dependencies: Value| {
             serde_json::json!({

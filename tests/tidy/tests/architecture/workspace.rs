@@ -1,4 +1,4 @@
-//! The workspace as the checks see it: its packages, and the text files that are kept in git.
+//! The workspace's packages and its text files that are in git.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,25 +7,25 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 
 /// A text file of the workspace.
 pub(crate) struct File {
-    /// From the root of the workspace, with `/` between its parts.
+    /// The path from the root of the workspace, separated by `/`.
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
 impl File {
-    /// Whether it is test code as a whole.
+    /// Returns whether the file is in a `tests` folder.
     pub(crate) fn is_test(&self) -> bool {
         self.path.split('/').any(|part| part == "tests")
     }
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().expect("the root of the workspace is two directories up")
 }
 
-/// What cargo knows of the packages, with every feature enabled.
+/// Returns cargo's metadata, with all features enabled.
 pub(crate) fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
@@ -34,17 +34,17 @@ pub(crate) fn metadata() -> Metadata {
         .expect("cargo metadata")
 }
 
-/// Whether `package` is for users, and not an example or a test.
+/// Returns whether `package` is published.
 pub(crate) fn is_published(package: &Package) -> bool {
     package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
 }
 
-/// Whether a dependency of this kind becomes part of what is built.
+/// Returns whether a dependency of this kind becomes part of a build.
 pub(crate) fn is_built_in(kind: DependencyKind) -> bool {
     kind != DependencyKind::Development
 }
 
-/// The text files with one of these extensions that are in git, or would be with the next commit.
+/// Returns the text files with one of these extensions that git tracks or would add.
 pub(crate) fn files(extensions: &[&str]) -> Vec<File> {
     let root = root();
     let listed = Command::new("git")
@@ -58,7 +58,7 @@ pub(crate) fn files(extensions: &[&str]) -> Vec<File> {
     let wanted =
         |path: &&str| path.rsplit_once('.').is_some_and(|(_, end)| extensions.contains(&end));
     let files = listed.split('\0').filter(wanted).filter_map(|path| {
-        // One that was deleted is still listed until the next commit.
+        // A deleted file is listed until the next commit.
         let text = std::fs::read_to_string(root.join(path)).ok()?;
         Some(File { path: path.to_owned(), text })
     });
@@ -67,8 +67,8 @@ pub(crate) fn files(extensions: &[&str]) -> Vec<File> {
     files
 }
 
-/// Fails with all of `problems`, a line each, and what to do about them.
+/// Fails if `problems` is not empty, with one line per problem and the fix.
 #[track_caller]
-pub(crate) fn assert_none(problems: &[String], way_out: &str) {
-    assert!(problems.is_empty(), "\n\n{}\n\nThe way out: {way_out}\n", problems.join("\n"));
+pub(crate) fn assert_none(problems: &[String], fix: &str) {
+    assert!(problems.is_empty(), "\n\n{}\n\nFix: {fix}\n", problems.join("\n"));
 }

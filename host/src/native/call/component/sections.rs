@@ -1,35 +1,35 @@
-//! What a component says of itself in its sections, read without compiling or running it.
+//! Sections of a component: its functions, imports and exports, read without compiling it.
 
 use hype_wire::{Function, section};
 use wasmparser::{Parser, Payload};
 
 use crate::error::{Error, Result};
 
-/// What a component says that it has, needs and gives.
+/// The functions, imports and exports that a component lists.
 #[derive(Debug, Default)]
 pub(super) struct Sections {
-    /// Its functions, in the order of its sources.
+    /// The functions, in the order of the sources.
     pub(super) functions: Vec<Function>,
-    /// The names of what it needs.
+    /// The sorted names of the imports.
     pub(super) imports: Vec<String>,
-    /// The names of what it gives.
+    /// The names of the exports.
     pub(super) exports: Vec<String>,
 }
 
 type Malformed = Box<dyn std::error::Error + Send + Sync>;
 
 impl Sections {
-    /// Those of the component `bytes`, called `name` in messages.
+    /// Reads the sections of the component `bytes`. Messages call it `name`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it isn't a component.
+    /// [`Input`](crate::ErrorKind::Input) when `bytes` isn't a component.
     pub(super) fn of(name: &str, bytes: &[u8]) -> Result<Self> {
         if bytes.starts_with(b"\0asm") && Parser::is_core_wasm(bytes) {
             return Err(Error::input(format!(
                 "{name} is a WebAssembly module, not yet a component"
             ))
-            .hint("make one of it with cargo hype build, or with wasm-tools component new"));
+            .hint("convert it with cargo hype build, or with wasm-tools component new"));
         }
         Self::read(bytes).map_err(|error| {
             Error::input(format!("{name} is not a WebAssembly component")).because(error)
@@ -41,7 +41,7 @@ impl Sections {
             return Err("it doesn't begin as WebAssembly does".into());
         }
         let mut sections = Self::default();
-        // How many modules and components there are around a section, but for the outermost one.
+        // The number of modules and components around a section, without the outermost component.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -50,7 +50,7 @@ impl Sections {
                 payload => sections.add(payload, depth)?,
             }
         }
-        // The tools that made it have orders of their own.
+        // The order in the file depends on the tools that built it.
         sections
             .functions
             .sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
@@ -58,7 +58,7 @@ impl Sections {
         Ok(sections)
     }
 
-    /// The functions are told by the module inside; imports and exports are the component's own.
+    /// Adds one section. The inner module lists the functions; imports and exports count at depth 0 only.
     fn add(&mut self, payload: Payload<'_>, depth: usize) -> std::result::Result<(), Malformed> {
         match payload {
             Payload::CustomSection(custom) if custom.name() == section::SECTION => {
@@ -84,7 +84,7 @@ impl Sections {
 mod tests {
     use super::*;
 
-    /// A component of these sections.
+    /// Builds a component of these sections.
     fn component(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
         let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
         for (id, body) in sections {
@@ -94,14 +94,14 @@ mod tests {
         bytes
     }
 
-    /// One name, then what is said of it.
+    /// Encodes a list with one name, followed by `rest`.
     fn named(name: &str, rest: &[u8]) -> Vec<u8> {
         let length = u8::try_from(name.len()).unwrap();
         [&[1, 0, length], name.as_bytes(), rest].concat()
     }
 
     #[test]
-    fn imports_and_exports_are_those_of_the_outermost_component() {
+    fn imports_and_exports_of_inner_components_are_skipped() {
         // An import is an instance of type 0, an export the instance 0 without a type.
         let import = |name| (10, named(name, &[5, 0]));
         let export = |name| (11, named(name, &[5, 0, 0]));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_ends_early_is_none() {
+    fn truncated_component_is_rejected() {
         let whole = component(&[(10, named("a:b/c", &[5, 0]))]);
         let error = Sections::of("x.wasm", &whole[..whole.len() - 3]).unwrap_err();
         assert_eq!(error.to_string(), "x.wasm is not a WebAssembly component");

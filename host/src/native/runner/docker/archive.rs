@@ -1,15 +1,15 @@
-//! The one kind of archive that a daemon is sent: directories that anybody may write to.
+//! Tar archives of world-writable directories, for upload to a daemon.
 
 use std::io;
 
 use tar::{Builder, EntryType, Header};
 
-/// A tar archive of these directories, which all users may read and write.
+/// Returns a tar archive of directories that all users may read and write.
 ///
 /// # Errors
 ///
-/// When a name is too long to stand in it.
-pub(crate) fn open_directories(names: &[String]) -> io::Result<Vec<u8>> {
+/// An I/O error if a name is too long for the format.
+pub(crate) fn world_writable_directories(names: &[String]) -> io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     for name in names {
         let mut header = Header::new_ustar();
@@ -33,8 +33,9 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[test]
-    fn tar_reads_it() {
-        let archive = open_directories(&["volumes/0".into(), "volumes/1".into()]).unwrap();
+    fn tar_lists_the_archived_directories() {
+        let archive =
+            world_writable_directories(&["volumes/0".into(), "volumes/1".into()]).unwrap();
         let mut tar = Command::new("tar")
             .args(["--list", "--verbose", "--numeric-owner"])
             .stdin(Stdio::piped())

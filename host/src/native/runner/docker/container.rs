@@ -1,29 +1,30 @@
-//! The container of an attempt: a pure function of what is known before it is made.
+//! The definition of an attempt's container, as a pure function.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
 };
-use hype_wire::launch::KeySource;
+use hype_wire::launch::{KeySource, Role};
 use hype_wire::{Access, names};
 
 use super::limits::Limits;
-use super::reach::{Network, Reach, STAGE};
+use super::stage_access::{Network, STAGE_DIR, StageAccess};
+use crate::environment::check::guest_path;
 use crate::environment::mount::Source;
 use crate::error::{Error, Result};
-use crate::runner::{Process, labels};
+use crate::runner::Process;
 
-/// The user of a container that is shown nothing of this machine: nobody's, as in every image.
-pub(crate) const NOBODY: &str = "65532:65532";
+/// The `UID:GID` of a container without directories of this machine: the `nonroot` user of the images.
+pub(crate) const NONROOT: &str = "65532:65532";
 
-/// How many bytes of its output the daemon keeps. All of it is handed on while it runs.
-const KEPT_OUTPUT: &str = "64m";
+/// The maximum size of the log that the daemon keeps. The run copies all output while the container runs.
+const MAX_LOG_SIZE: &str = "64m";
 
-/// How long it has to leave its outcome when the daemon wants to stop it, in seconds.
-const GRACE: i64 = 25;
+/// The grace period from SIGTERM to SIGKILL, in seconds, in which `hype-run` writes its outcome.
+const TERMINATION_GRACE_SECONDS: i64 = 25;
 
-/// A directory of this machine, and where a container sees it.
+/// A bind mount of a directory or file of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bind {
     pub(crate) source: String,
@@ -31,30 +32,36 @@ pub(crate) struct Bind {
     pub(crate) access: Access,
 }
 
-/// What a container is made of besides what stands in its process.
+/// The properties of a container that its process doesn't define.
 #[derive(Debug)]
-pub(crate) struct Parts<'a> {
-    pub(crate) reach: &'a Reach,
+pub(crate) struct ContainerOptions<'a> {
+    pub(crate) access: &'a StageAccess,
     pub(crate) limits: Limits,
-    /// The directories of this machine that it is shown: the guest's, secrets, the stage.
+    /// The bind mounts: the guest's directories, secrets and the stage.
     pub(crate) binds: Vec<Bind>,
-    /// `UID:GID`.
+    /// The user, as `UID:GID`.
     pub(crate) user: String,
-    /// The key files by which `hype-run` reaches providers, by the variables that name them.
+    /// The paths of the storage providers' key files, by the variables that name them.
     pub(crate) key_files: BTreeMap<&'static str, String>,
-    /// How much its `/tmp` may hold, in bytes.
+    /// The size of `/tmp`, in bytes.
     pub(crate) tmp: u64,
+    /// The container runtime; `None` means the daemon's default.
+    pub(crate) runtime: Option<String>,
 }
 
-/// What the daemon is told to make.
-pub(crate) fn body(process: &Process, parts: Parts<'_>) -> ContainerCreateBody {
+/// The maximum number of processes and threads in a container: those of commands, which `hype-run` bounds as well, and its
+/// own.
+const MAX_PROCESSES: i64 = 1_024 + 256;
+
+/// Returns the request that creates the container.
+pub(crate) fn body(process: &Process, options: ContainerOptions<'_>) -> ContainerCreateBody {
     ContainerCreateBody {
         image: process.image.clone(),
-        cmd: Some(arguments(process, parts.reach)),
-        env: Some(variables(process, &parts)),
+        cmd: Some(arguments(process, options.access)),
+        env: Some(variables(process, &options)),
         labels: Some(labels(process)),
-        user: Some(parts.user.clone()),
-        // By it the run's key comes, so that it is neither in a file nor in a variable.
+        user: Some(options.user.clone()),
+        // Standard input carries the run's key, so that it is neither in a file nor in a variable.
         attach_stdin: Some(true),
         open_stdin: Some(true),
         stdin_once: Some(true),
@@ -63,63 +70,72 @@ pub(crate) fn body(process: &Process, parts: Parts<'_>) -> ContainerCreateBody {
         tty: Some(false),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".into()]), ..Default::default() }),
         stop_signal: Some("SIGTERM".into()),
-        stop_timeout: Some(GRACE),
-        host_config: Some(host_config(process, parts)),
+        stop_timeout: Some(TERMINATION_GRACE_SECONDS),
+        host_config: Some(host_config(process, options)),
         ..Default::default()
     }
 }
 
-fn arguments(process: &Process, reach: &Reach) -> Vec<String> {
-    let manifest = format!("{}/{}", reach.url, names::manifest(&process.run_id));
+fn arguments(process: &Process, access: &StageAccess) -> Vec<String> {
+    let manifest = format!("{}/{}", access.url, names::manifest(&process.run_id));
     let mut invocation = process.invocation.clone();
-    // The stage may be elsewhere for the container.
+    // The container may have the stage at another URL.
     invocation.manifest_url = manifest;
     invocation.key = Some(KeySource::StandardInput);
     invocation.to_args()
 }
 
-fn variables(process: &Process, parts: &Parts<'_>) -> Vec<String> {
-    let mut variables = parts.reach.variables.clone();
+fn variables(process: &Process, options: &ContainerOptions<'_>) -> Vec<String> {
+    let mut variables = options.access.variables.clone();
     variables.extend(process.variables.clone());
-    let key_files = parts.key_files.iter();
+    let key_files = options.key_files.iter();
     variables.extend(key_files.map(|(name, path)| ((*name).to_owned(), path.clone())));
     variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 fn labels(process: &Process) -> HashMap<String, String> {
-    let key = [(labels::KEY, process.key.reveal())];
-    let all = process.labels.iter().map(|(name, value)| (*name, value.clone())).chain(key);
-    all.map(|(name, value)| (name.to_owned(), value)).collect()
+    let labels = process.labels.iter();
+    labels.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-fn host_config(process: &Process, parts: Parts<'_>) -> HostConfig {
-    let network = match parts.reach.network {
+fn host_config(process: &Process, options: ContainerOptions<'_>) -> HostConfig {
+    let network = match options.access.network {
         Network::Nothing if process.needs_network() => "bridge",
         Network::Nothing => "none",
         Network::Bridge => "bridge",
         Network::Host => "host",
     };
-    let tmp = format!("rw,nosuid,nodev,noexec,mode=1777,size={}", parts.tmp);
-    let log_options = [("max-size", KEPT_OUTPUT), ("max-file", "1")];
+    let tmp = format!("rw,nosuid,nodev,noexec,mode=1777,size={}", options.tmp);
     HostConfig {
+        runtime: options.runtime,
         network_mode: Some(network.into()),
         readonly_rootfs: Some(true),
         cap_drop: Some(vec!["ALL".into()]),
         security_opt: Some(vec!["no-new-privileges".into()]),
         privileged: Some(false),
         tmpfs: Some([("/tmp".to_owned(), tmp)].into()),
-        // It is made for being the first process.
+        // `hype-run` handles the duties of PID 1 itself.
         init: Some(false),
-        nano_cpus: parts.limits.nano_cpus,
-        memory: parts.limits.memory,
-        // The same again: so it has no swap besides.
-        memory_swap: parts.limits.memory,
-        mounts: Some(mounts(process, parts.binds)),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".into()),
-            config: Some(log_options.map(|(name, value)| (name.into(), value.into())).into()),
-        }),
+        nano_cpus: options.limits.nano_cpus,
+        memory: options.limits.memory,
+        // The limit of memory and swap together: an equal value means no swap.
+        memory_swap: options.limits.memory,
+        pids_limit: Some(MAX_PROCESSES),
+        mounts: Some(mounts(process, options.binds)),
+        log_config: Some(log_config(process.invocation.role)),
         ..Default::default()
+    }
+}
+
+/// Returns what the daemon keeps of the output: of a map nothing, since it is messages with the values of items.
+fn log_config(role: Role) -> HostConfigLogConfig {
+    let options = [("max-size", MAX_LOG_SIZE), ("max-file", "1")];
+    match role {
+        Role::Run => HostConfigLogConfig {
+            typ: Some("json-file".into()),
+            config: Some(options.map(|(name, value)| (name.into(), value.into())).into()),
+        },
+        Role::Items => HostConfigLogConfig { typ: Some("none".into()), config: None },
     }
 }
 
@@ -141,21 +157,20 @@ fn mounts(process: &Process, binds: Vec<Bind>) -> Vec<Mount> {
     volumes.chain(binds).collect()
 }
 
-/// Makes sure that what the guest is shown lies apart from what is `hype-run`'s alone: the stage, and
-/// the secret that leads to it.
+/// Checks that the guest's mounts don't overlap with the stage and its secret, which only `hype-run` may use.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when it doesn't.
+/// [`Input`](crate::ErrorKind::Input) if two paths overlap.
 pub(crate) fn check_paths(process: &Process) -> Result<()> {
     let secret = process.stage_secret.as_ref().map(|secret| secret.path.as_str());
     if let Some(path) = secret {
-        hype_wire::check_guest_path(path).map_err(Error::input)?;
+        guest_path(path)?;
     }
     let env = &process.env;
     let mounts = env.mounts().iter().map(|mount| mount.path.as_str());
     for path in mounts.chain(env.secrets().keys().map(String::as_str)) {
-        for (own, what) in [(Some(STAGE), "the stage"), (secret, "the stage's secret")] {
+        for (own, what) in [(Some(STAGE_DIR), "the stage"), (secret, "the stage's secret")] {
             let Some(own) = own else { continue };
             if hype_wire::is_below(path, own) || hype_wire::is_below(own, path) {
                 return Err(Error::input(format!(
@@ -176,36 +191,37 @@ mod tests {
     use crate::environment::mount::{HostDirectory, VolumeRequest};
     use crate::runner::StageSecret;
 
-    /// What a daemon is told, with its keys in order.
-    fn told(process: &Process, parts: Parts<'_>) -> String {
-        let mut told = serde_json::to_value(body(process, parts)).unwrap();
-        told.sort_all_objects();
-        serde_json::to_string_pretty(&told).unwrap()
+    /// Returns the request's JSON with sorted keys.
+    fn body_json(process: &Process, options: ContainerOptions<'_>) -> String {
+        let mut json = serde_json::to_value(body(process, options)).unwrap();
+        json.sort_all_objects();
+        serde_json::to_string_pretty(&json).unwrap()
     }
 
     #[test]
-    fn a_bucket_needs_a_network_and_nothing_of_this_machine() {
-        let reach = Reach {
+    fn bucket_stage_needs_a_network_and_no_bind_mounts() {
+        let access = StageAccess {
             url: "gs://bucket/prefix".into(),
             directory: None,
             network: Network::Bridge,
             variables: BTreeMap::new(),
         };
-        let parts = Parts {
-            reach: &reach,
+        let options = ContainerOptions {
+            access: &access,
             limits: Limits::default(),
             binds: Vec::new(),
-            user: NOBODY.into(),
+            user: NONROOT.into(),
             key_files: BTreeMap::new(),
             tmp: 4 << 30,
+            runtime: None,
         };
-        insta::assert_snapshot!(told(&Process::example(RunEnvironment::new()), parts));
+        insta::assert_snapshot!(body_json(&Process::example(RunEnvironment::new()), options));
     }
 
     #[test]
-    fn everything_that_an_environment_names_is_there() {
-        let reach = Reach {
-            url: format!("file://{STAGE}"),
+    fn container_has_all_settings_of_its_environment() {
+        let access = StageAccess {
+            url: format!("file://{STAGE_DIR}"),
             directory: Some("/home/me/stage".into()),
             network: Network::Nothing,
             variables: BTreeMap::from([("STORAGE_EMULATOR_HOST".into(), "127.0.0.1:1".into())]),
@@ -217,36 +233,38 @@ mod tests {
             .with_secret("gcp-key", "/etc/gcloud")
             .with_request("cpu", "750m")
             .with_request("memory", "512Mi")
-            // The guest's own variables stand in the manifest.
+            // The guest's variables are in the manifest, not in the container.
             .with_env("TOKEN", "hush");
         let bind = |source: &str, target: &str, access| Bind {
             source: source.into(),
             target: target.into(),
             access,
         };
-        let parts = Parts {
-            reach: &reach,
+        let options = ContainerOptions {
+            access: &access,
             limits: Limits::of(env.requests()).unwrap(),
             binds: vec![
                 bind("/home/me/data", "/data", Access::ReadWrite),
                 bind("/home/me/secrets/gcp-key", "/etc/gcloud", Access::ReadOnly),
-                bind("/home/me/stage", STAGE, Access::ReadWrite),
+                bind("/home/me/stage/views/r/2/blobs", "/run/hype/stage/blobs", Access::ReadOnly),
+                bind("/home/me/stage/runs/r", "/run/hype/stage/runs/r", Access::ReadWrite),
             ],
             user: "1000:1000".into(),
             key_files: [("GOOGLE_APPLICATION_CREDENTIALS", "/etc/gcloud/key.json".into())].into(),
             tmp: 1 << 30,
+            runtime: Some("runsc".into()),
         };
         let process =
             Process { image: Some("us.gcr.io/my-image:42".into()), ..Process::example(env) };
-        insta::assert_snapshot!(told(&process, parts));
+        insta::assert_snapshot!(body_json(&process, options));
     }
 
     #[test]
-    fn what_is_hype_runs_alone_lies_apart_from_the_guests() {
+    fn guest_path_must_not_overlap_with_stage_or_its_secret() {
         let here = HostDirectory::new(".");
         let env = RunEnvironment::new;
         let secret = Some(StageSecret { name: "stage".into(), path: "/etc/stage".into() });
-        for (env, told) in [
+        for (env, expected) in [
             (env().with_mount(here.mount_read_only("/run")), "`/run` and that of the stage"),
             (env().with_mount(here.mount_read_only("/run/hype/stage/a")), "that of the stage, "),
             (env().with_secret("key", "/etc"), "`/etc` and that of the stage's secret"),
@@ -254,14 +272,14 @@ mod tests {
         ] {
             let process = Process { stage_secret: secret.clone(), ..Process::example(env) };
             let error = check_paths(&process).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
         let good =
             env().with_secret("key", "/etc/gcloud").with_mount(here.mount_read_only("/data"));
         let good = Process { stage_secret: secret, ..Process::example(good) };
         assert!(check_paths(&good).is_ok());
         let path = "/proc/key".to_owned();
-        let strange = Some(StageSecret { name: "stage".into(), path });
-        assert!(check_paths(&Process { stage_secret: strange, ..good }).is_err());
+        let invalid = Some(StageSecret { name: "stage".into(), path });
+        assert!(check_paths(&Process { stage_secret: invalid, ..good }).is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! The connection to a daemon, and what it says of itself.
+//! The connection to a daemon, and the daemon's own information.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -7,72 +8,75 @@ use bollard::errors::Error as DockerError;
 use tokio::sync::OnceCell;
 
 use super::endpoint::Endpoint;
-use super::patience::{Patience, answer};
-use super::reach::Place;
+use super::retry::{Retry, response_timeout};
+use super::stage_access::DaemonTraits;
+use crate::configuration::Key;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A daemon that is spoken to once somebody needs it.
+/// A daemon, connected on first use.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     endpoint: Endpoint,
-    patience: Duration,
-    reached: OnceCell<Reached>,
+    reconnect_timeout: Duration,
+    connected: OnceCell<ConnectedDaemon>,
 }
 
-/// A daemon that has answered.
+/// A daemon that has responded.
 #[derive(Debug, Clone)]
-pub(crate) struct Reached {
+pub(crate) struct ConnectedDaemon {
     pub(crate) docker: Docker,
-    /// Where it listens, for messages.
+    /// The daemon's address, for messages.
     pub(crate) address: String,
-    pub(crate) place: Place,
+    pub(crate) traits: DaemonTraits,
     /// The name of its machine, for messages.
     pub(crate) machine: String,
     /// The processor of its machine, as `uname` names it.
     pub(crate) architecture: String,
-    /// How it is asked.
-    pub(crate) patience: Patience,
+    /// The number of its machine's processors; 0 if it is unknown.
+    pub(crate) processors: usize,
+    /// The retry policy of requests to it.
+    pub(crate) retry: Retry,
 }
 
 impl Daemon {
-    /// One that may be away for as long as `patience`, once it has answered.
-    pub(crate) fn new(endpoint: Endpoint, patience: Duration) -> Self {
-        Self { endpoint, patience, reached: OnceCell::new() }
+    /// Creates an unconnected daemon. Once connected, requests are retried for `reconnect_timeout` while it is
+    /// unreachable.
+    pub(crate) fn new(endpoint: Endpoint, reconnect_timeout: Duration) -> Self {
+        Self { endpoint, reconnect_timeout, connected: OnceCell::new() }
     }
 
-    pub(crate) fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+    pub(crate) fn set_reconnect_timeout(&mut self, reconnect_timeout: Duration) {
+        self.reconnect_timeout = reconnect_timeout;
     }
 
-    /// The daemon, once it has answered. One that doesn't at the first is told of at once: nothing of ours is there yet
-    /// that would be lost.
+    /// Connects on the first call, without retries: no run exists yet that would be lost.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it doesn't.
-    pub(crate) async fn reach(&self) -> Result<&Reached> {
-        self.reached.get_or_try_init(|| self.ask()).await
+    /// [`Runner`](crate::ErrorKind::Runner) if the daemon is unreachable.
+    pub(crate) async fn connect(&self) -> Result<&ConnectedDaemon> {
+        self.connected.get_or_try_init(|| self.query_info()).await
     }
 
-    /// The same for who must not give up a run that is there: a daemon that is away is waited for.
-    pub(crate) async fn reach_patiently(&self) -> Result<&Reached> {
-        let patience = Patience::new(&self.endpoint.to_string(), self.patience);
-        let is_away = |error: &Error| error.kind() == ErrorKind::Runner;
-        patience.persist_while(is_away, || self.reach()).await
+    /// Connects with retries while the daemon is unreachable, for callers that must not give up an existing run.
+    pub(crate) async fn connect_with_retries(&self) -> Result<&ConnectedDaemon> {
+        let retry = Retry::new(&self.endpoint.to_string(), self.reconnect_timeout);
+        let is_unreachable = |error: &Error| error.kind() == ErrorKind::Runner;
+        retry.run_while(is_unreachable, || self.connect()).await
     }
 
-    async fn ask(&self) -> Result<Reached> {
-        let away = |error| unreachable(&self.endpoint, error);
+    async fn query_info(&self) -> Result<ConnectedDaemon> {
+        let unreachable_error = |error| connect_error(&self.endpoint, error);
         let docker = match &self.endpoint {
-            Endpoint::Unix(path) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), 0, bollard::API_DEFAULT_VERSION)
-            }
+            Endpoint::Unix(path) => connect_to_socket(path),
             Endpoint::Tcp(address) => {
                 Docker::connect_with_http(address, 0, bollard::API_DEFAULT_VERSION)
             }
         };
-        let docker = docker.map_err(away)?.with_timeout(answer(self.patience));
-        let info = docker.info().await.map_err(away)?;
+        let docker = docker
+            .map_err(unreachable_error)?
+            .with_timeout(response_timeout(self.reconnect_timeout));
+        let info = docker.info().await.map_err(unreachable_error)?;
         if let Some(system) = info.os_type.filter(|system| system != "linux") {
             return Err(Error::input(format!(
                 "the Docker daemon at {} runs containers of {system}, and hype's are of Linux",
@@ -80,28 +84,46 @@ impl Daemon {
             )));
         }
         let options = info.security_options.unwrap_or_default();
-        Ok(Reached {
+        Ok(ConnectedDaemon {
             docker,
             address: self.endpoint.to_string(),
-            place: Place {
-                is_here: self.endpoint.is_here(),
+            traits: DaemonTraits {
+                is_local: self.endpoint.is_local(),
                 is_rootless: options.iter().any(|option| option == "name=rootless"),
             },
-            // A colon would end it in the place of a run.
-            machine: info.name.unwrap_or_default().replace(':', "-"),
+            machine: machine_name(&info.name.unwrap_or_default()),
             architecture: info.architecture.unwrap_or_default(),
-            patience: Patience::new(&self.endpoint.to_string(), self.patience),
+            processors: info.ncpu.and_then(|number| number.try_into().ok()).unwrap_or_default(),
+            retry: Retry::new(&self.endpoint.to_string(), self.reconnect_timeout),
         })
     }
 }
 
-fn unreachable(endpoint: &Endpoint, error: DockerError) -> Error {
+#[cfg(unix)]
+fn connect_to_socket(path: &Path) -> std::result::Result<Docker, DockerError> {
+    Docker::connect_with_unix(&path.to_string_lossy(), 0, bollard::API_DEFAULT_VERSION)
+}
+
+#[cfg(not(unix))]
+fn connect_to_socket(_: &Path) -> std::result::Result<Docker, DockerError> {
+    let message = "hype connects to Unix sockets on Linux and macOS only; select a daemon on TCP with \
+                   DOCKER_HOST=tcp://localhost:2375";
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, message).into())
+}
+
+/// Returns the name of the daemon's machine as the location of a run may have it: as a host name.
+fn machine_name(name: &str) -> String {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    name.chars().take(253).map(|c| if is_fine(c) { c } else { '-' }).collect()
+}
+
+fn connect_error(endpoint: &Endpoint, error: DockerError) -> Error {
     let is_forbidden = is_caused_by(&error, std::io::ErrorKind::PermissionDenied);
     let error = Error::runner(format!("cannot reach the Docker daemon at {endpoint}"), error);
-    error.hint(if is_forbidden {
-        "ask for membership of the group that owns the socket, mostly `docker`"
+    error.concerning(Key::Submitter).hint(if is_forbidden {
+        "join the group that owns the socket, usually `docker`"
     } else {
-        "is it running? DOCKER_HOST or `docker context use` say where another one is"
+        "check that it is running, or select another one by DOCKER_HOST or `docker context use`"
     })
 }
 
@@ -111,16 +133,16 @@ fn is_caused_by(error: &DockerError, kind: std::io::ErrorKind) -> bool {
         .any(|error| error.downcast_ref::<std::io::Error>().is_some_and(|it| it.kind() == kind))
 }
 
-/// What the daemon answered that isn't what was asked for, as an error of `message`.
-pub(crate) fn refused(message: impl Into<String>, error: DockerError) -> Error {
+/// Converts a failed request to an error with `message` and the daemon's text.
+pub(crate) fn request_error(message: impl Into<String>, error: DockerError) -> Error {
     match error {
-        DockerError::DockerResponseServerError { message: said, .. }
-        | DockerError::DockerStreamError { error: said } => Error::runner(message, said),
+        DockerError::DockerResponseServerError { message: text, .. }
+        | DockerError::DockerStreamError { error: text } => Error::runner(message, text),
         error => Error::runner(message, error),
     }
 }
 
-/// The HTTP status of the answer, if there was one.
+/// Returns the HTTP status of the response, if there was one.
 pub(crate) fn status(error: &DockerError) -> Option<u16> {
     match error {
         DockerError::DockerResponseServerError { status_code, .. } => Some(*status_code),
@@ -128,12 +150,12 @@ pub(crate) fn status(error: &DockerError) -> Option<u16> {
     }
 }
 
-/// `result`, where a thing that isn't there is none.
-pub(crate) fn found<T>(
+/// Converts a 404 response to `None`.
+pub(crate) fn none_if_missing<T>(
     result: std::result::Result<T, DockerError>,
 ) -> std::result::Result<Option<T>, DockerError> {
     match result {
-        Ok(thing) => Ok(Some(thing)),
+        Ok(resource) => Ok(Some(resource)),
         Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(error),
     }

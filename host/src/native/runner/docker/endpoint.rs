@@ -1,8 +1,8 @@
-//! Where the Docker daemon is: found as the `docker` command finds it.
+//! The address of the Docker daemon, found in the same way as by the `docker` command.
 //!
 //! In this order: `DOCKER_HOST`; the context that `DOCKER_CONTEXT` names; the context that
-//! `docker context use` chose; the socket where the system's daemon listens. A daemon of a user, without
-//! root, is found by the context or the variable that its set-up tool tells to set.
+//! `docker context use` chose; the socket of the system's daemon. A rootless daemon is found by the context or
+//! variable that its setup tool prints.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,21 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-const SYSTEM: &str = "unix:///var/run/docker.sock";
+/// The socket of the system's daemon.
+const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
 
-/// Where a daemon listens.
+/// The address of a daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// A socket of this machine; so we take the daemon for one of this machine, too.
+    /// A socket of this machine. The daemon is assumed to be on this machine, too.
     Unix(PathBuf),
-    /// A host and a port.
+    /// A host and a port: `HOST:PORT`.
     Tcp(String),
 }
 
 impl Endpoint {
-    /// Whether directories of this machine can be shown to containers there.
-    pub(crate) fn is_here(&self) -> bool {
+    /// Returns whether the daemon is on this machine, so that containers can mount its directories.
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
 }
@@ -39,7 +40,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What the `docker` command keeps in its `config.json`, as far as it matters here.
+/// The relevant part of the `docker` command's `config.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Config {
@@ -47,7 +48,7 @@ struct Config {
     current_context: String,
 }
 
-/// A context, as it stands in its `meta.json`.
+/// A context, as in its `meta.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Context {
@@ -57,21 +58,20 @@ struct Context {
 
 #[derive(Deserialize)]
 struct Endpoints {
-    docker: Option<OfDocker>,
+    docker: Option<DockerEndpoint>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct OfDocker {
+struct DockerEndpoint {
     host: String,
 }
 
-/// The daemon's endpoint by these variables, for a user with this home directory.
+/// Finds the daemon's endpoint from environment variables and the configuration in the home directory.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when they name a context that isn't there, or a way to a daemon
-/// that hype doesn't know.
+/// [`Input`](crate::ErrorKind::Input) if they name a missing context or an unsupported kind of address.
 pub(crate) fn find(
     variable: impl Fn(&str) -> Option<String>,
     home: Option<&Path>,
@@ -96,44 +96,44 @@ pub(crate) fn find(
         (None, None) => (String::new(), String::new()),
     };
     match (name.as_str(), directory) {
-        ("" | "default", _) => parse(SYSTEM, "the default", false),
-        (name, Some(directory)) => of_context(&directory, name, &chosen_by),
-        (name, None) => Err(no_context(name, &chosen_by)),
+        ("" | "default", _) => parse(DEFAULT_ENDPOINT, "the default", false),
+        (name, Some(directory)) => endpoint_of_context(&directory, name, &chosen_by),
+        (name, None) => Err(missing_context(name, &chosen_by)),
     }
 }
 
-/// The daemon at `host`, written as in `DOCKER_HOST`.
+/// Parses `host`, written as in `DOCKER_HOST`.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when that is a way to a daemon that hype doesn't know.
+/// [`Input`](crate::ErrorKind::Input) if it is an unsupported kind of address.
 pub(crate) fn at(host: &str) -> Result<Endpoint> {
     parse(host, "the daemon's address", false)
 }
 
-fn of_context(directory: &Path, name: &str, chosen_by: &str) -> Result<Endpoint> {
+fn endpoint_of_context(directory: &Path, name: &str, chosen_by: &str) -> Result<Endpoint> {
     let contexts = directory.join("contexts");
     let Ok(entries) = std::fs::read_dir(contexts.join("meta")) else {
-        return Err(no_context(name, chosen_by));
+        return Err(missing_context(name, chosen_by));
     };
     for entry in entries.flatten() {
         let Some(context) = read::<Context>(&entry.path().join("meta.json"))? else { continue };
         let Some(docker) = context.endpoints.docker.filter(|_| context.name == name) else {
             continue;
         };
-        // A context with certificates has them in a directory of the same name.
+        // The certificates of a context are in a directory with the same name.
         let is_encrypted = contexts.join("tls").join(entry.file_name()).join("docker").is_dir();
         return parse(&docker.host, &format!("the Docker context `{name}`"), is_encrypted);
     }
-    Err(no_context(name, chosen_by))
+    Err(missing_context(name, chosen_by))
 }
 
-fn no_context(name: &str, chosen_by: &str) -> Error {
+fn missing_context(name: &str, chosen_by: &str) -> Error {
     Error::input(format!("there is no Docker context `{name}`, which {chosen_by} chooses"))
-        .hint("docker context ls shows those that there are")
+        .hint("docker context ls lists the contexts")
 }
 
-/// What stands in the file at `path`; nothing if it isn't there.
+/// Parses the JSON file at `path`; `None` if it doesn't exist.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::input(format!("cannot use {}", path.display())).because(error)
@@ -147,25 +147,25 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-/// The endpoint called `host`, of which `whence` tells.
-fn parse(host: &str, whence: &str, is_encrypted: bool) -> Result<Endpoint> {
-    let refused = |problem: &str| Error::input(format!("{whence} is {host}, and {problem}"));
+/// Parses `host`, which `source` names in messages.
+fn parse(host: &str, source: &str, is_encrypted: bool) -> Result<Endpoint> {
+    let invalid = |problem: &str| Error::input(format!("{source} is {host}, and {problem}"));
     let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
     match scheme {
         "unix" if rest.starts_with('/') => Ok(Endpoint::Unix(PathBuf::from(rest))),
-        "unix" => Err(refused("that is no absolute path").hint("write unix:///var/run/docker.sock")),
-        "tcp" | "http" if is_encrypted => Err(refused("hype speaks no TLS to Docker daemons")
+        "unix" => Err(invalid("that is not an absolute path").hint("write unix:///var/run/docker.sock")),
+        "tcp" | "http" if is_encrypted => Err(invalid("hype doesn't support TLS to Docker daemons")
             .hint("forward its socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, and set DOCKER_HOST=unix:///tmp/docker.sock")),
         "tcp" | "http" if !rest.is_empty() => {
             let address = rest.trim_end_matches('/');
             let port = if has_port(address) { "" } else { ":2375" };
             Ok(Endpoint::Tcp(format!("{address}{port}")))
         }
-        "ssh" => Err(refused("hype doesn't speak to Docker daemons by ssh").hint(
+        "ssh" => Err(invalid("hype doesn't support Docker daemons over ssh").hint(
             "forward its socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, and set \
              DOCKER_HOST=unix:///tmp/docker.sock",
         )),
-        _ => Err(refused("hype knows unix:// and tcp://")),
+        _ => Err(invalid("hype supports unix:// and tcp://")),
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A home directory with the contexts `rootless` and `far`, of which `current` is chosen.
+    /// Creates a home directory with the contexts `rootless`, `far` and `over-ssh`, of which `current` is selected.
     fn home(current: &str) -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
         let docker = home.path().join(".docker");
@@ -201,7 +201,7 @@ mod tests {
         home
     }
 
-    fn found(
+    fn find_endpoint(
         variables: &[(&str, &str)],
         home: Option<&Path>,
     ) -> std::result::Result<String, String> {
@@ -213,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn variables_come_before_the_context_and_that_before_the_system() {
+    fn variables_override_context_and_context_overrides_default() {
         let chosen = home("rootless");
         let chosen = Some(chosen.path());
-        let system = Ok(SYSTEM.to_owned());
+        let system = Ok(DEFAULT_ENDPOINT.to_owned());
         let rootless = Ok("unix:///run/user/1000/docker.sock".to_owned());
         for (variables, home, expected) in [
             (&[][..], None, system.clone()),
@@ -232,39 +232,43 @@ mod tests {
             (&[("DOCKER_HOST", "tcp://[::1]/")], None, Ok("tcp://[::1]:2375".into())),
             (&[("DOCKER_CONFIG", "/nowhere")], chosen, system),
         ] {
-            assert_eq!(found(variables, home), expected, "{variables:?}");
+            assert_eq!(find_endpoint(variables, home), expected, "{variables:?}");
         }
         let elsewhere = home("");
         let config = elsewhere.path().join(".docker").display().to_string();
         let variables = [("DOCKER_CONFIG", config.as_str()), ("DOCKER_CONTEXT", "rootless")];
-        assert_eq!(found(&variables, None).unwrap(), "unix:///run/user/1000/docker.sock");
+        assert_eq!(find_endpoint(&variables, None).unwrap(), "unix:///run/user/1000/docker.sock");
     }
 
     #[test]
-    fn what_hype_does_not_speak_is_refused_by_name() {
+    fn unsupported_address_is_rejected_with_its_source() {
         let far = home("far");
         let far = Some(far.path());
         let tls = [("DOCKER_HOST", "tcp://h"), ("DOCKER_TLS_VERIFY", "1")];
-        for (variables, home, told) in [
-            (&tls[..], None, "DOCKER_HOST is tcp://h, and hype speaks no TLS"),
-            (&[], far, "the Docker context `far` is tcp://far:2376, and hype speaks no TLS"),
-            (&[("DOCKER_CONTEXT", "over-ssh")], far, "doesn't speak to Docker daemons by ssh"),
-            (&[("DOCKER_HOST", "npipe:////./pipe/docker")], None, "hype knows unix:// and tcp://"),
-            (&[("DOCKER_HOST", "unix://a")], None, "that is no absolute path"),
+        for (variables, home, expected) in [
+            (&tls[..], None, "DOCKER_HOST is tcp://h, and hype doesn't support TLS"),
+            (&[], far, "the Docker context `far` is tcp://far:2376, and hype doesn't support TLS"),
+            (&[("DOCKER_CONTEXT", "over-ssh")], far, "doesn't support Docker daemons over ssh"),
+            (
+                &[("DOCKER_HOST", "npipe:////./pipe/docker")],
+                None,
+                "hype supports unix:// and tcp://",
+            ),
+            (&[("DOCKER_HOST", "unix://a")], None, "that is not an absolute path"),
             (&[("DOCKER_CONTEXT", "gone")], far, "no Docker context `gone`, which DOCKER_CONTEXT"),
             (&[("DOCKER_CONTEXT", "gone")], None, "there is no Docker context `gone`"),
         ] {
-            let error = found(variables, home).unwrap_err();
-            assert!(error.contains(told), "{error}");
+            let error = find_endpoint(variables, home).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn a_broken_configuration_is_named() {
+    fn malformed_configuration_is_reported_with_its_path() {
         let home = home("");
         let path = home.path().join(".docker/config.json");
         fs::write(&path, "{").unwrap();
-        let error = found(&[], Some(home.path())).unwrap_err();
+        let error = find_endpoint(&[], Some(home.path())).unwrap_err();
         assert!(error.starts_with(&format!("cannot use {}", path.display())), "{error}");
     }
 }

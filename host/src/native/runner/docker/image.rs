@@ -1,4 +1,4 @@
-//! Images: used when present, pulled when not.
+//! Container images: pulled unless the daemon has them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,74 +11,82 @@ use tokio::sync::Mutex;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::daemon::{Reached, found, refused};
+use super::daemon::{ConnectedDaemon, none_if_missing, request_error};
+use crate::configuration::Key;
 use crate::error::{Error, Result};
 use crate::progress::{STEP, size};
 
-/// What a person must do so that an image can be used.
-const WAY_IN: &str = "install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]";
+/// The hint for an image without `hype-run` as its entrypoint.
+const ENTRYPOINT_HINT: &str =
+    "install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]";
 
-/// What pulls images, one after another.
+/// Pulls missing images, one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Images(Mutex<()>);
 
-/// What is to be known of an image.
+/// The relevant properties of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
-    /// The variables that it sets, without their values.
+    /// The names of the environment variables that the image sets.
     pub(crate) variables: BTreeSet<String>,
 }
 
 impl Images {
-    /// The image called `name`, once the daemon has it.
+    /// Returns the image `name`, after pulling it if the daemon lacks it.
     ///
     /// # Errors
     ///
-    /// [`Runner`](crate::ErrorKind::Runner) when it can't be pulled, [`Input`](crate::ErrorKind::Input)
-    /// when nothing would run in it.
-    pub(crate) async fn find(&self, reached: &Reached, name: &str) -> Result<Image> {
+    /// [`Runner`](crate::ErrorKind::Runner) if the pull fails; [`Input`](crate::ErrorKind::Input) if the image has no
+    /// entrypoint.
+    pub(crate) async fn find(&self, daemon: &ConnectedDaemon, name: &str) -> Result<Image> {
+        let found = self.find_or_pull(daemon, name).await;
+        found.map_err(|error| error.concerning_value(Key::Image, name))
+    }
+
+    async fn find_or_pull(&self, daemon: &ConnectedDaemon, name: &str) -> Result<Image> {
         check_name(name)?;
-        if let Some(found) = inspect(reached, name).await? {
-            return described(name, found);
+        if let Some(found) = inspect(daemon, name).await? {
+            return read_image(name, found);
         }
         let _one = self.0.lock().await;
-        // Another run may have waited for the same.
-        if inspect(reached, name).await?.is_none() {
+        // A concurrent run may have pulled it meanwhile.
+        if inspect(daemon, name).await?.is_none() {
             let span = tracing::info_span!("pull", image = name, layers = Empty);
-            pull(reached, name).instrument(span).await?;
+            pull(daemon, name).instrument(span).await?;
         }
-        match inspect(reached, name).await? {
-            Some(found) => described(name, found),
+        match inspect(daemon, name).await? {
+            Some(found) => read_image(name, found),
             None => Err(Error::runner(
                 format!("cannot use the image {name}"),
-                "it was pulled, and is gone again",
+                "it was pulled, and removed again",
             )),
         }
     }
 }
 
-async fn inspect(reached: &Reached, name: &str) -> Result<Option<ImageInspect>> {
-    found(reached.patience.persist(|| reached.docker.inspect_image(name)).await)
-        .map_err(|error| refused(format!("cannot look for the image {name}"), error))
+async fn inspect(daemon: &ConnectedDaemon, name: &str) -> Result<Option<ImageInspect>> {
+    none_if_missing(daemon.retry.run(|| daemon.docker.inspect_image(name)).await)
+        .map_err(|error| request_error(format!("cannot look for the image {name}"), error))
 }
 
-fn described(name: &str, found: ImageInspect) -> Result<Image> {
+fn read_image(name: &str, found: ImageInspect) -> Result<Image> {
     let config = found.config.unwrap_or_default();
     if config.entrypoint.is_none_or(|entrypoint| entrypoint.is_empty()) {
-        let problem = format!("the image {name} has no entrypoint, which would be hype-run");
-        return Err(Error::input(problem).hint(WAY_IN));
+        let problem =
+            format!("the image {name} has no entrypoint, but needs hype-run as entrypoint");
+        return Err(Error::input(problem).hint(ENTRYPOINT_HINT));
     }
     let variables = config.env.unwrap_or_default().into_iter();
     let name = |variable: String| Some(variable.split_once('=')?.0.to_owned());
     Ok(Image { variables: variables.filter_map(name).collect() })
 }
 
-async fn pull(reached: &Reached, name: &str) -> Result<()> {
+async fn pull(daemon: &ConnectedDaemon, name: &str) -> Result<()> {
     tracing::info!(target: STEP, "pulling {name}");
-    // Layers that are there aren't fetched again.
-    let pulled = reached.patience.persist_long(|| pull_once(&reached.docker, name)).await;
+    // A retry skips the layers that were fetched before.
+    let pulled = daemon.retry.run_slow(|| pull_once(&daemon.docker, name)).await;
     pulled.map_err(|error| {
-        refused(format!("cannot pull the image {name}"), error).hint(
+        request_error(format!("cannot pull the image {name}"), error).hint(
             "hype pulls without credentials: docker pull it by hand if it is private; \
              RunEnvironment::with_image, HYPE_IMAGE and hype.toml name another",
         )
@@ -88,23 +96,23 @@ async fn pull(reached: &Reached, name: &str) -> Result<()> {
 }
 
 async fn pull_once(docker: &Docker, name: &str) -> std::result::Result<(), DockerError> {
-    let options = CreateImageOptionsBuilder::default().from_image(&tagged(name)).build();
-    let mut told = docker.create_image(Some(options), None, None);
+    let options = CreateImageOptionsBuilder::default().from_image(&with_tag(name)).build();
+    let mut progress = docker.create_image(Some(options), None, None);
     let mut layers = Layers::default();
-    while let Some(info) = told.next().await {
-        layers.take(info?);
-        Span::current().record("layers", layers.told());
+    while let Some(info) = progress.next().await {
+        layers.record(info?);
+        Span::current().record("layers", layers.progress());
     }
     Ok(())
 }
 
-/// Without a tag, the daemon would pull all that there are.
-fn tagged(name: &str) -> String {
+/// Adds the tag `latest` to a name without a tag, since the daemon would pull all tags.
+fn with_tag(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
 }
 
-/// The name stands in URLs.
+/// Checks that `name` is safe to put into a URL.
 fn check_name(name: &str) -> Result<()> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     if !name.is_empty()
@@ -118,14 +126,14 @@ fn check_name(name: &str) -> Result<()> {
         .hint("write it as `docker pull` takes it: registry/name:tag"))
 }
 
-/// How many bytes of each layer are here, and how many it has.
+/// The progress of each layer by its ID: downloaded bytes and total bytes.
 #[derive(Debug, Default)]
 struct Layers(HashMap<String, (u64, u64)>);
 
 impl Layers {
-    fn take(&mut self, info: CreateImageInfo) {
+    fn record(&mut self, info: CreateImageInfo) {
         let (Some(id), Some(progress)) = (info.id, info.progress_detail) else { return };
-        // What is said of the unpacking that follows isn't told.
+        // The progress of unpacking is not shown.
         if info.status.as_deref() != Some("Downloading") {
             return;
         }
@@ -133,10 +141,10 @@ impl Layers {
         self.0.insert(id, (bytes(progress.current), bytes(progress.total)));
     }
 
-    fn told(&self) -> String {
-        let here: u64 = self.0.values().map(|(here, _)| here).sum();
-        let all: u64 = self.0.values().map(|(_, all)| all).sum();
-        format!("{}/{}", size(here), size(all))
+    fn progress(&self) -> String {
+        let done: u64 = self.0.values().map(|(done, _)| done).sum();
+        let total: u64 = self.0.values().map(|(_, total)| total).sum();
+        format!("{}/{}", size(done), size(total))
     }
 }
 
@@ -146,7 +154,7 @@ mod tests {
     use bollard::models::{ImageConfig, ProgressDetail};
 
     #[test]
-    fn an_image_without_entrypoint_says_how_to_get_one() {
+    fn image_without_entrypoint_is_rejected_with_a_hint() {
         let image = |entrypoint: Option<&[&str]>, env: &[&str]| {
             let owned = |list: &[&str]| list.iter().map(|it| it.to_string()).collect::<Vec<_>>();
             let config = ImageConfig {
@@ -154,7 +162,7 @@ mod tests {
                 env: Some(owned(env)),
                 ..Default::default()
             };
-            described("a/b:1", ImageInspect { config: Some(config), ..Default::default() })
+            read_image("a/b:1", ImageInspect { config: Some(config), ..Default::default() })
         };
         for entrypoint in [None, Some(&[][..])] {
             let error = image(entrypoint, &[]).unwrap_err();
@@ -167,19 +175,19 @@ mod tests {
     }
 
     #[test]
-    fn one_tag_is_pulled() {
+    fn single_tag_is_pulled() {
         for (name, pulled) in [
             ("debian", "debian:latest"),
             ("localhost:5000/a/b", "localhost:5000/a/b:latest"),
             ("a/b:1", "a/b:1"),
             ("a@sha256:0f", "a@sha256:0f"),
         ] {
-            assert_eq!(tagged(name), pulled);
+            assert_eq!(with_tag(name), pulled);
         }
     }
 
     #[test]
-    fn a_name_is_no_way_to_another_url() {
+    fn image_name_cannot_change_the_url() {
         for name in ["", "a b", "a?b", "a#b", "/a", "../a", "a/../b", "a%2fb"] {
             let error = check_name(name).unwrap_err().to_string();
             assert_eq!(error, format!("`{name}` cannot be an image's name"));
@@ -188,18 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_told_together() {
+    fn progress_sums_all_layers() {
         let mut layers = Layers::default();
-        let mut take = |id: &str, status: &str, current, total| {
+        let mut record = |id: &str, status: &str, current, total| {
             let progress_detail =
                 Some(ProgressDetail { current: Some(current), total: Some(total) });
             let (id, status) = (Some(id.to_owned()), Some(status.to_owned()));
-            layers.take(CreateImageInfo { id, status, progress_detail, ..Default::default() });
+            layers.record(CreateImageInfo { id, status, progress_detail, ..Default::default() });
         };
-        take("a", "Downloading", 1 << 20, 2 << 20);
-        take("b", "Downloading", 1 << 20, 1 << 20);
-        take("a", "Downloading", 2 << 20, 2 << 20);
-        take("b", "Extracting", 1, 1 << 20);
-        assert_eq!(layers.told(), "3.00 MiB/3.00 MiB");
+        record("a", "Downloading", 1 << 20, 2 << 20);
+        record("b", "Downloading", 1 << 20, 1 << 20);
+        record("a", "Downloading", 2 << 20, 2 << 20);
+        record("b", "Extracting", 1, 1 << 20);
+        assert_eq!(layers.progress(), "3.00 MiB/3.00 MiB");
     }
 }

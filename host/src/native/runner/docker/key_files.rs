@@ -1,4 +1,4 @@
-//! Which files of credentials `hype-run` uses in a container.
+//! The storage credentials that `hype-run` uses in a container.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::image::Image;
 use crate::runner::Process;
 use crate::runner::secrets::Secrets;
 
-/// The key file of a provider in a secret.
+/// The name of a provider's key file in a secret.
 const KEY_FILE: &str = "key.json";
 
-/// Where in the container the providers' key files are, by the variables that name them.
+/// Returns the paths of the providers' key files in the container, by the variables that name them.
 pub(crate) fn key_files(
     secrets: &Secrets,
     process: &Process,
@@ -21,8 +21,9 @@ pub(crate) fn key_files(
     variables.filter_map(|name| Some((name, key_file(name, secrets, process, image)?))).collect()
 }
 
-/// Where in the container the key file is that `variable` names, unless the image says that itself:
-/// in the stage's secret, where the environment says, or in a secret of the guest's.
+/// Returns the path of the key file for `variable`. The stage's secret comes first, then the variable in the
+/// environment. If neither has it, a variable of the image stays in effect, and after that a secret of the guest is
+/// used.
 fn key_file(variable: &str, secrets: &Secrets, process: &Process, image: &Image) -> Option<String> {
     let in_secret = |name: &str, path: &str| {
         let directory = secrets.directory(name, path).ok()?;

@@ -1,27 +1,27 @@
-//! Requests for resources as what Docker enforces.
+//! Converts resource requests to Docker's limits.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::runner::quantity;
 
-/// What a container may use. Docker knows no requests, so that they are limits.
+/// The resource limits of a container. Docker has no requests, so requests become limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Billionths of a processor.
     pub(crate) nano_cpus: Option<i64>,
     /// Bytes of memory, without any swap.
     pub(crate) memory: Option<i64>,
-    /// Resources that Docker hasn't.
+    /// Requested resources that Docker doesn't have.
     pub(crate) unknown: Vec<String>,
 }
 
 impl Limits {
-    /// The limits of these requests.
+    /// Converts `requests`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when one of them is no quantity.
+    /// [`Input`](crate::ErrorKind::Input) if an amount can't be parsed.
     pub(crate) fn of(requests: &BTreeMap<String, String>) -> Result<Self> {
         let mut limits = Self::default();
         for (resource, text) in requests {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_limits() {
+    fn requests_become_limits() {
         let limits = limits(&[("cpu", "750m"), ("memory", "512Mi"), ("nvidia.com/gpu", "1")]);
         let limits = limits.unwrap();
         assert_eq!(limits.nano_cpus, Some(750_000_000));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_quoted() {
+    fn invalid_quantity_is_quoted() {
         let error = limits(&[("memory", "lots")]).unwrap_err();
         assert_eq!(error.to_string(), "`lots` is no quantity of memory");
     }

@@ -1,16 +1,16 @@
-//! What the daemon's machine asks of a run: the user of its container, and the platform of its machine code.
+//! Properties of a container that depend on the daemon's machine: its user, and the platform of its machine code.
 
-use super::container::NOBODY;
-use super::daemon::Reached;
-use super::reach::Place;
+use super::container::NONROOT;
+use super::daemon::ConnectedDaemon;
+use super::stage_access::DaemonTraits;
 
-/// Who runs `hype-run`: whoever owns what it is shown of this machine, else nobody.
-pub(super) fn user(place: Place, has_binds: bool) -> String {
-    match (place.is_rootless, has_binds) {
-        // The container's root is then the user whose daemon it is.
+/// Returns the user of `hype-run`: this user if the container has bind mounts, else the `nonroot` user.
+pub(super) fn user(traits: DaemonTraits, has_binds: bool) -> String {
+    match (traits.is_rootless, has_binds) {
+        // The container's root is mapped to the user who runs the daemon.
         (true, _) => "0:0".to_owned(),
         (false, true) => this_user(),
-        (false, false) => NOBODY.to_owned(),
+        (false, false) => NONROOT.to_owned(),
     }
 }
 
@@ -22,17 +22,20 @@ fn this_user() -> String {
 
 #[cfg(not(unix))]
 fn this_user() -> String {
-    NOBODY.to_owned()
+    NONROOT.to_owned()
 }
 
-/// What the submitter compiles for: this very processor if containers run here, else what all of its
-/// kind can run.
-pub(super) fn platform(reached: &Reached) -> Option<String> {
+/// Returns the platform to compile for: this processor if the daemon is local, else the baseline of its architecture.
+pub(super) fn platform(daemon: &ConnectedDaemon) -> Option<String> {
     #[cfg(feature = "local")]
-    if reached.place.is_here && reached.architecture == std::env::consts::ARCH {
-        return hype_run::Platform::here().map(|platform| platform.name().to_owned());
+    if daemon.traits.is_local
+        && daemon.architecture == std::env::consts::ARCH
+        // macOS and Windows have no platform of their own: their daemon runs Linux in a virtual machine.
+        && let Some(platform) = hype_run::Platform::here()
+    {
+        return Some(platform.name().to_owned());
     }
-    match reached.architecture.as_str() {
+    match daemon.architecture.as_str() {
         "x86_64" | "amd64" => Some("x86_64".to_owned()),
         "aarch64" | "arm64" => Some("aarch64".to_owned()),
         _ => None,

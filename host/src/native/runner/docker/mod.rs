@@ -1,28 +1,37 @@
-//! Runs closures in containers of a Docker daemon, one each.
+//! Runs each closure in its own container of a Docker daemon.
 //!
-//! What is decided is in pure functions: where the daemon is ([`endpoint`]), how a container reaches
-//! the stage ([`reach`]), what it is made of ([`container`], [`limits`]), what its end means ([`end`]).
-//! What talks to the daemon: [`daemon`], [`image`], [`volumes`], [`run`] and [`leftovers`].
+//! Pure functions decide: the daemon's address ([`endpoint`]), the container's access to the stage
+//! ([`stage_access`]), its definition ([`container`], [`limits`]), and the meaning of its end ([`end`]). I/O with the
+//! daemon is in [`daemon`], [`image`], [`volumes`], [`run`], [`item_container`], [`removal`], [`foreign_run`],
+//! [`leftovers`] and [`check`].
 
 mod archive;
+mod check;
+mod collection;
 mod container;
 mod daemon;
 mod end;
 mod endpoint;
-mod following;
+#[cfg(test)]
+mod fake_daemon;
+mod foreign_run;
 mod image;
+mod item_container;
 mod key_files;
 mod leftovers;
 mod limits;
+mod log_copy;
 mod machine;
-mod patience;
-mod reach;
+mod output;
+mod processes;
+mod removal;
+mod retry;
 mod run;
 mod runner;
 #[cfg(test)]
 mod scenarios;
-#[cfg(test)]
-mod scripted;
+mod stage_access;
+mod stage_mounts;
 mod volumes;
 
 pub use runner::DockerRunner;

@@ -1,6 +1,11 @@
-//! The runner and a daemon whose requests fail in turn.
+//! Tests of the runner against a fake daemon with injected faults.
 
 mod attached;
+mod checked;
+mod configured;
+mod logs;
+mod maps;
+mod ownership;
 
 use std::time::Duration;
 
@@ -8,42 +13,55 @@ use futures::future::join_all;
 use hype_wire::{Digest, RunKey};
 
 use super::daemon::Daemon;
-use super::scripted::{Answer, Scripted};
+use super::fake_daemon::{FakeDaemon, Fault};
 use super::volumes::remove_volume;
 use super::{DockerRunner, endpoint};
 use crate::cleanup::background::Background;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 use crate::run::handover::Handover;
+use crate::run::key_store::KeyStore;
 use crate::run::log::Log;
-use crate::runner::{Attempt, Runner, Voucher};
+use crate::runner::{Attempt, Completion, Runner};
 
 const RUN: &str = "hype-run-abcdefghij";
 const CONTAINER: &str = "hype-run-abcdefghij-1";
 
-/// How long the daemon may be away.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The runner's reconnect timeout.
+const RECONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A runner, and the daemon that it talks to.
+/// A runner with its fake daemon.
 struct Scenario {
-    daemon: Scripted,
+    daemon: FakeDaemon,
     runner: DockerRunner,
-    owned: Owned,
+    cleanup: CleanupList,
     background: Background,
+    keys: KeyStore,
+    _state: tempfile::TempDir,
 }
 
 impl Scenario {
     async fn new() -> Self {
-        let daemon = Scripted::start().await;
-        let runner = DockerRunner::at(daemon.host()).unwrap().with_patience(PATIENCE).unwrap();
+        let daemon = FakeDaemon::start().await;
+        let runner = DockerRunner::at(daemon.host())
+            .unwrap()
+            .with_reconnect_timeout(RECONNECT_TIMEOUT)
+            .unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let keys = KeyStore::at(&state.path().join("keys"));
+        let runner = runner.with_keys(keys.clone()).unwrap();
         let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        Self { daemon, runner, owned, background }
+        let cleanup = CleanupList::of_submitter(&background);
+        Self { daemon, runner, cleanup, background, keys, _state: state }
     }
 
-    fn run(&self) -> tokio::task::JoinHandle<Result<Voucher>> {
-        tokio::spawn(self.runner.run(Attempt {
+    fn run(&self) -> tokio::task::JoinHandle<Result<Completion>> {
+        tokio::spawn(self.runner.run(self.attempt()))
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt {
             run_id: RUN.into(),
             number: 1,
             function: "guests::greet".into(),
@@ -58,13 +76,13 @@ impl Scenario {
             stage_secret: None,
             disk: 0,
             log: Log::new("run"),
-            owned: self.owned.of_run(),
+            cleanup: self.cleanup.of_run(),
             handover: Handover::new(),
-        }))
+        }
     }
 
-    /// Runs it, lets it end well once it is started, and returns what came of it.
-    async fn run_to_its_end(&self) -> Result<Voucher> {
+    /// Runs an attempt whose container exits successfully, and returns the result.
+    async fn run_to_its_end(&self) -> Result<Completion> {
         let mut run = self.run();
         tokio::select! {
             ended = &mut run => return ended.unwrap(),
@@ -74,11 +92,11 @@ impl Scenario {
     }
 }
 
-/// What can go wrong with a request.
-const FAULTS: [Answer; 5] =
-    [Answer::Refusal(503), Answer::Refusal(500), Answer::CutOff, Answer::Lost, Answer::Hang];
+/// All faults of a request.
+const FAULTS: [Fault; 5] =
+    [Fault::Error(503), Fault::Error(500), Fault::Disconnect, Fault::LostResponse, Fault::Hang];
 
-/// What is asked of a daemon for a run.
+/// The requests of one run.
 const REQUESTS: [&str; 6] = [
     "GET images",
     "POST containers/create",
@@ -88,83 +106,85 @@ const REQUESTS: [&str; 6] = [
     "DELETE containers",
 ];
 
-/// Whether a request that fails so, once, passes: one that hangs takes longer than a daemon may be away, and one that
-/// the daemon refuses isn't made again.
-fn passes(request: &str, fault: Answer) -> bool {
+/// Returns whether a run survives one such fault. A request that hangs exceeds the reconnect timeout, and one with an
+/// internal error is not retried.
+fn is_survived(request: &str, fault: Fault) -> bool {
     let is_waited_for = request.ends_with("/wait") || request.starts_with("DELETE");
-    is_waited_for || !matches!(fault, Answer::Refusal(500) | Answer::Hang)
+    is_waited_for || !matches!(fault, Fault::Error(500) | Fault::Hang)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_that_fails_once_starts_one_container_and_leaves_none() {
+async fn daemon_fault_starts_no_second_container_and_leaks_none() {
     let cases = REQUESTS.iter().flat_map(|request| FAULTS.map(|fault| (*request, fault)));
     let cases = cases.map(|(request, fault)| async move {
         let scenario = Scenario::new().await;
-        scenario.daemon.answer(request, fault);
+        scenario.daemon.inject(request, fault);
         let ended = scenario.run_to_its_end().await;
         let starts = scenario.daemon.starts();
         match ended {
-            Ok(voucher) => assert_eq!((voucher, starts), (Voucher::Key, 1), "{request} {fault:?}"),
+            Ok(completion) => {
+                assert_eq!((completion, starts), (Completion::Sealed, 1), "{request} {fault:?}")
+            }
             Err(error) => {
                 let report = error.report();
-                assert!(!passes(request, fault), "{request} {fault:?}: {report}");
+                assert!(!is_survived(request, fault), "{request} {fault:?}: {report}");
                 assert!(report.starts_with("cannot "), "{request} {fault:?}: {report}");
                 assert!(starts <= 1, "{request} {fault:?}: {starts}");
             }
         }
-        let Scenario { daemon, owned, background, .. } = scenario;
-        drop(owned);
+        let Scenario { daemon, cleanup, background, .. } = scenario;
+        drop(cleanup);
         tokio::task::spawn_blocking(move || drop(background)).await.unwrap();
         let is_left = request.starts_with("DELETE")
-            && !matches!(fault, Answer::CutOff | Answer::Lost | Answer::Refusal(503));
+            && !matches!(fault, Fault::Disconnect | Fault::LostResponse | Fault::Error(503));
         assert_eq!(daemon.containers().is_empty(), !is_left, "{request} {fault:?}");
     });
     join_all(cases).await;
 }
 
-/// It would run nothing a second time.
+/// A second start would run nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn container_that_ended_before_its_start_was_answered_is_not_started_again() {
+async fn container_that_ended_early_is_not_restarted() {
     let scenario = Scenario::new().await;
-    scenario.daemon.answer(REQUESTS[3], Answer::Lost);
+    scenario.daemon.inject(REQUESTS[3], Fault::LostResponse);
     let run = scenario.run();
     scenario.daemon.end(CONTAINER, 0).await;
-    assert_eq!(run.await.unwrap().unwrap(), Voucher::Key);
+    assert_eq!(run.await.unwrap().unwrap(), Completion::Sealed);
     let starts = scenario.daemon.requests().iter().filter(|it| it.ends_with("/start")).count();
     assert_eq!(starts, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn container_of_another_with_that_name_is_not_adopted() {
+async fn foreign_container_of_the_same_name_is_not_adopted() {
     let scenario = Scenario::new().await;
-    scenario.daemon.make(CONTAINER, Default::default());
+    scenario.daemon.add_container(CONTAINER, Default::default());
     let error = scenario.run().await.unwrap().unwrap_err();
     assert!(error.report().contains("already in use"), "{error:?}");
 }
 
-/// A daemon that doesn't come back takes its run along, and the error says what may be left.
+/// The run is lost, and the error names possible leftovers.
 #[tokio::test(flavor = "multi_thread")]
-async fn daemon_that_stays_away_is_told_with_what_is_left() {
+async fn permanent_outage_is_reported_with_leftovers() {
     let scenario = Scenario::new().await;
     for _ in 0..1000 {
-        scenario.daemon.answer(&format!("GET containers/{CONTAINER}/json"), Answer::CutOff);
-        scenario.daemon.answer(REQUESTS[4], Answer::CutOff);
+        scenario.daemon.inject(&format!("GET containers/{CONTAINER}/json"), Fault::Disconnect);
+        scenario.daemon.inject(REQUESTS[4], Fault::Disconnect);
     }
     let error = scenario.run().await.unwrap().unwrap_err();
     let report = error.report();
-    assert!(error.is_lost() && report.contains("didn't come back within 500ms"), "{report}");
+    assert!(error.is_lost() && report.contains("was unreachable for 500ms"), "{report}");
     assert!(report.contains("cargo hype gc removes what is left of the container"), "{report}");
-    scenario.daemon.forget_answers();
+    scenario.daemon.clear_faults();
 }
 
-/// A container that is being removed holds its volumes until it is gone.
+/// A container that is being removed uses its volumes until it is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn volume_in_use_is_removed_at_the_next_try() {
-    let daemon = Scripted::start().await;
-    daemon.answer("DELETE volumes", Answer::Refusal(409));
-    let reaching = Daemon::new(endpoint::at(daemon.host()).unwrap(), PATIENCE);
-    remove_volume(reaching.reach().await.unwrap(), "hype-volume-a").await.unwrap();
-    let removals = daemon.requests();
-    let removals = removals.iter().filter(|request| request.starts_with("DELETE volumes"));
+async fn removal_of_volume_in_use_is_retried() {
+    let daemon = FakeDaemon::start().await;
+    daemon.inject("DELETE volumes", Fault::Error(409));
+    let connection = Daemon::new(endpoint::at(daemon.host()).unwrap(), RECONNECT_TIMEOUT);
+    remove_volume(connection.connect().await.unwrap(), "hype-volume-a").await.unwrap();
+    let requests = daemon.requests();
+    let removals = requests.iter().filter(|request| request.starts_with("DELETE volumes"));
     assert_eq!(removals.count(), 2);
 }

@@ -1,4 +1,4 @@
-//! Volumes as named volumes of Docker's, with the life cycle that they have on a cluster.
+//! Volumes as named Docker volumes, with the same life cycle as on a cluster.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,69 +8,71 @@ use bollard::models::{
 use bollard::query_parameters::{RemoveVolumeOptions, UploadToContainerOptionsBuilder};
 use tokio::sync::Mutex;
 
-use super::archive::open_directories;
-use super::daemon::{Reached, found, refused, status};
-use super::run::remove_container;
-use crate::cleanup::owned::Owned;
+use super::archive::world_writable_directories;
+use super::daemon::{ConnectedDaemon, none_if_missing, request_error, status};
+use super::removal::remove_labelled;
+use crate::cleanup::list::CleanupList;
 use crate::environment::mount::{Source, VolumeRequest};
 use crate::error::{Error, Result};
 use crate::run::lease;
-use crate::runner::make::make;
+use crate::runner::create_resource::create_resource;
 use crate::runner::{Process, labels};
 
-/// Where fresh volumes stand in the container that opens them to all users.
-const PLACE: &str = "hype-volumes";
+/// The directory of new volumes in the container that makes them world-writable.
+const VOLUMES_DIR: &str = "hype-volumes";
 
-/// The volumes that a runner knows.
+/// The volumes that a runner has created or checked.
 #[derive(Debug, Default)]
-pub(crate) struct Volumes(Mutex<Known>);
+pub(crate) struct Volumes(Mutex<State>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// Those that were looked at, and need not be again.
+struct State {
+    /// Volumes that exist with the requested class and size.
     checked: HashSet<String>,
-    /// Those that were made, and that only root can write to yet.
-    fresh: HashSet<String>,
+    /// New volumes that only root can write to.
+    unopened: HashSet<String>,
 }
 
 impl Volumes {
-    /// Makes the volume of `request` if it is absent. A transient one is entered into `owned`.
+    /// Creates the volume of `request` if it is missing. Registers a transient volume with `cleanup`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when it is there with another class or size.
-    pub(crate) async fn make(
+    /// [`Input`](crate::ErrorKind::Input) if the volume exists with another class or size.
+    pub(crate) async fn ensure(
         &self,
-        reached: &Reached,
+        daemon: &ConnectedDaemon,
         request: &VolumeRequest,
-        owned: &Owned,
+        cleanup: &CleanupList,
     ) -> Result<()> {
         request.check_name()?;
-        let mut known = self.0.lock().await;
-        if request.is_transient() && known.checked.contains(request.name()) {
+        let mut state = self.0.lock().await;
+        if request.is_transient() && state.checked.contains(request.name()) {
             return Ok(());
         }
         let name = request.name();
-        let there =
-            found(reached.patience.persist(|| reached.docker.inspect_volume(name)).await)
-                .map_err(|error| refused(format!("cannot look for the volume {name}"), error))?;
-        match there {
+        let existing =
+            none_if_missing(daemon.retry.run(|| daemon.docker.inspect_volume(name)).await)
+                .map_err(|error| {
+                    request_error(format!("cannot look for the volume {name}"), error)
+                })?;
+        match existing {
             Some(volume) => check(request, &volume)?,
             None => {
-                create(reached, request, owned).await?;
-                known.fresh.insert(name.to_owned());
+                create(daemon, request, cleanup).await?;
+                state.unopened.insert(name.to_owned());
             }
         }
-        known.checked.insert(name.to_owned());
+        state.checked.insert(name.to_owned());
         Ok(())
     }
 
-    /// Lets every user write to those of these volumes that were just made, whoever the container's is.
+    /// Makes the new volumes of `process` world-writable.
     ///
-    /// It takes a container with them, which is never started, to change what is in a volume.
-    pub(crate) async fn open(
+    /// Changing a volume takes a container that mounts it. The container is never started.
+    pub(crate) async fn open_to_all_users(
         &self,
-        reached: &Reached,
+        daemon: &ConnectedDaemon,
         process: &Process,
         image: &str,
     ) -> Result<()> {
@@ -82,39 +84,46 @@ impl Volumes {
         if names.is_empty() {
             return Ok(());
         }
-        let mut known = self.0.lock().await;
-        let fresh: Vec<&str> =
-            names.into_iter().filter(|name| known.fresh.contains(*name)).collect();
-        if fresh.is_empty() {
+        let mut state = self.0.lock().await;
+        let unopened: Vec<&str> =
+            names.into_iter().filter(|name| state.unopened.contains(*name)).collect();
+        if unopened.is_empty() {
             return Ok(());
         }
         let container = format!("{}-volumes", process.name);
-        let opening = open_all(reached, process, image, (&container, &fresh)).await;
-        let removed = remove_container(reached.clone(), container).await;
+        let opening = open_all(daemon, process, image, &container, &unopened).await;
+        let labels = opener_labels(process);
+        let removed = remove_labelled(daemon, &container, &labels).await;
         opening.and(removed)?;
-        for name in fresh {
-            known.fresh.remove(name);
+        for name in unopened {
+            state.unopened.remove(name);
         }
         Ok(())
     }
 }
 
-async fn create(reached: &Reached, request: &VolumeRequest, owned: &Owned) -> Result<()> {
+async fn create(
+    daemon: &ConnectedDaemon,
+    request: &VolumeRequest,
+    cleanup: &CleanupList,
+) -> Result<()> {
     let name = request.name().to_owned();
     let removal = request.is_transient().then(|| {
-        let (reached, name) = (reached.clone(), name.clone());
-        (owned, format!("volume {name}"), async move { remove_volume(&reached, &name).await })
+        let (daemon, name) = (daemon.clone(), name.clone());
+        (cleanup, format!("volume {name}"), async move { remove_own_volume(&daemon, &name).await })
     });
     let body = VolumeCreateRequest {
         name: Some(name.clone()),
         labels: Some(labels_of(request)),
         ..Default::default()
     };
-    let Reached { docker, patience, .. } = reached.clone();
-    // One that is there already is no error.
-    let request = async move { patience.persist(|| docker.create_volume(body.clone())).await };
-    let created = make(request, removal).await?;
-    created.map(drop).map_err(|error| refused(format!("cannot make the volume {name}"), error))
+    let ConnectedDaemon { docker, retry, .. } = daemon.clone();
+    // Idempotent: creating an existing volume succeeds.
+    let request = async move { retry.run(|| docker.create_volume(body.clone())).await };
+    let created = create_resource(request, removal).await?;
+    created
+        .map(drop)
+        .map_err(|error| request_error(format!("cannot create the volume {name}"), error))
 }
 
 fn labels_of(request: &VolumeRequest) -> HashMap<String, String> {
@@ -129,8 +138,8 @@ fn labels_of(request: &VolumeRequest) -> HashMap<String, String> {
     labels.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// Makes sure that `volume` is what `request` asks for. One that somebody else made says nothing of
-/// class and size.
+/// Checks that `volume` has the requested class and size. A volume that hype didn't create has no such labels and is
+/// accepted.
 fn check(request: &VolumeRequest, volume: &Volume) -> Result<()> {
     let label = |name| volume.labels.get(name).map(String::as_str);
     let (Some(class), Some(size)) = (label(labels::CLASS), label(labels::SIZE)) else {
@@ -141,58 +150,77 @@ fn check(request: &VolumeRequest, volume: &Volume) -> Result<()> {
     }
     let name = request.name();
     Err(Error::input(format!(
-        "volume {name} is there with class and size {class} {size}, and {} {} were asked for",
+        "volume {name} exists with class and size {class} {size}, but {} {} were requested",
         request.storage_class(),
         request.size()
     ))
-    .hint(format!("ask for these, or remove it: docker volume rm {name}")))
+    .hint(format!("request these, or remove it: docker volume rm {name}")))
 }
 
-pub(crate) async fn remove_volume(reached: &Reached, name: &str) -> Result<()> {
-    let remove = || reached.docker.remove_volume(name, None::<RemoveVolumeOptions>);
-    match reached.patience.persist_while_used(remove).await {
+/// Removes the volume `name`, if this process created it and it is transient.
+async fn remove_own_volume(daemon: &ConnectedDaemon, name: &str) -> Result<()> {
+    let found = none_if_missing(daemon.retry.run_read(|| daemon.docker.inspect_volume(name)).await)
+        .map_err(|error| request_error(format!("cannot find the volume {name}"), error))?;
+    let label = |volume: &Volume, name: &str| volume.labels.get(name).cloned();
+    let is_own = found.is_some_and(|volume| {
+        label(&volume, labels::SUBMITTER).as_deref() == Some(lease::owner())
+            && is_transient(&volume)
+    });
+    if is_own { remove_volume(daemon, name).await } else { Ok(()) }
+}
+
+/// Returns whether a volume is a transient volume of hype.
+pub(super) fn is_transient(volume: &Volume) -> bool {
+    volume.labels.get(labels::VOLUME).is_some_and(|life| life == "transient")
+}
+
+/// Removes a volume, whose labels the caller has read. Idempotent: a missing volume is no error.
+pub(crate) async fn remove_volume(daemon: &ConnectedDaemon, name: &str) -> Result<()> {
+    let remove = || daemon.docker.remove_volume(name, None::<RemoveVolumeOptions>);
+    match daemon.retry.run_removal(remove).await {
         Err(error) if status(&error) != Some(404) => {
-            Err(refused(format!("cannot remove the volume {name}"), error))
+            Err(request_error(format!("cannot remove the volume {name}"), error))
         }
         _ => Ok(()),
     }
 }
 
+/// Makes `volumes` world-writable, by an upload to a container that mounts them.
 async fn open_all(
-    reached: &Reached,
+    daemon: &ConnectedDaemon,
     process: &Process,
     image: &str,
-    (container, volumes): (&str, &[&str]),
+    container: &str,
+    volumes: &[&str],
 ) -> Result<()> {
-    let problem = format!("cannot open {} to users", volumes.join(", "));
-    let body = opener(process, image, volumes);
-    super::run::create(reached, process, (container, body)).await?;
-    let names: Vec<_> = (0..volumes.len()).map(|index| format!("{PLACE}/{index}")).collect();
-    let archive = open_directories(&names).map_err(|error| Error::runner(&problem, error))?;
+    let problem = format!("cannot make {} writable", volumes.join(", "));
+    let body = opener_body(process, image, volumes);
+    super::run::create(daemon, process, container, body).await?;
+    let names: Vec<_> = (0..volumes.len()).map(|index| format!("{VOLUMES_DIR}/{index}")).collect();
+    let archive =
+        world_writable_directories(&names).map_err(|error| Error::runner(&problem, error))?;
     let options = UploadToContainerOptionsBuilder::default().path("/").build();
     let archive = bytes::Bytes::from(archive);
     let upload = || {
         let (options, archive) = (options.clone(), bollard::body_full(archive.clone()));
-        reached.docker.upload_to_container(container, Some(options), archive)
+        daemon.docker.upload_to_container(container, Some(options), archive)
     };
-    reached.patience.persist(upload).await.map_err(|error| refused(problem, error))
+    daemon.retry.run(upload).await.map_err(|error| request_error(problem, error))
 }
 
-fn opener(process: &Process, image: &str, volumes: &[&str]) -> ContainerCreateBody {
+/// Returns the creation request of a container that mounts `volumes`.
+fn opener_body(process: &Process, image: &str, volumes: &[&str]) -> ContainerCreateBody {
     let mounts = volumes.iter().enumerate().map(|(index, volume)| Mount {
         typ: Some(MountType::VOLUME),
         source: Some((*volume).to_owned()),
-        target: Some(format!("/{PLACE}/{index}")),
+        target: Some(format!("/{VOLUMES_DIR}/{index}")),
         ..Default::default()
     });
-    let labels = [
-        (labels::RUN, process.run_id.clone()),
-        (labels::SUBMITTER, lease::owner().to_owned()),
-        (labels::EXPIRY, labels::expiry(None)),
-    ];
+    let mut labels = opener_labels(process);
+    labels.insert(labels::EXPIRY.to_owned(), labels::expiry(None));
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
+        labels: Some(labels),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             mounts: Some(mounts.collect()),
@@ -200,6 +228,14 @@ fn opener(process: &Process, image: &str, volumes: &[&str]) -> ContainerCreateBo
         }),
         ..Default::default()
     }
+}
+
+/// Returns the labels by which this process recognizes that container.
+fn opener_labels(process: &Process) -> HashMap<String, String> {
+    let names = [labels::RUN, labels::SUBMITTER, labels::MANIFEST].into_iter();
+    let labels =
+        names.filter_map(|name| Some((name.to_owned(), process.labels.get(name)?.clone())));
+    labels.collect()
 }
 
 #[cfg(test)]
@@ -212,15 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn another_class_or_size_is_told() {
+    fn mismatched_class_or_size_is_reported() {
         let request = VolumeRequest::persistent("models", "ssd", "1Gi");
         let of = |class, size| volume(&[(labels::CLASS, class), (labels::SIZE, size)]);
         assert!(check(&request, &of("ssd", "1Gi")).is_ok());
         assert!(check(&request, &volume(&[])).is_ok());
         for (class, size) in [("ssd", "2Gi"), ("disk", "1Gi")] {
             let error = check(&request, &of(class, size)).unwrap_err();
-            let told = format!("with class and size {class} {size}, and ssd 1Gi were asked for");
-            assert!(error.to_string().contains(&told), "{error:?}");
+            let expected =
+                format!("with class and size {class} {size}, but ssd 1Gi were requested");
+            assert!(error.to_string().contains(&expected), "{error:?}");
             assert!(error.report().contains("docker volume rm models"), "{error:?}");
         }
     }

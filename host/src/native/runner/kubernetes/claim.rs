@@ -1,4 +1,4 @@
-//! The claim of a volume: a pure function of what is asked for, and of what is there already.
+//! The PersistentVolumeClaim of a volume, as pure functions.
 
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference,
@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 use crate::run::lease;
 use crate::runner::{labels, quantity};
 
-/// The claim of `request`, to be removed after `expiry` if it is transient.
-pub(crate) fn claim(request: &VolumeRequest, expiry: &str) -> PersistentVolumeClaim {
+/// Returns the claim of `request`. A transient claim may be garbage-collected after `expiry`.
+pub(crate) fn claim_of(request: &VolumeRequest, expiry: &str) -> PersistentVolumeClaim {
     let life = if request.is_transient() { "transient" } else { "persistent" };
-    made(request, request.name(), (life, expiry), request.sharing().modes())
+    new_claim(request, request.name(), life, expiry, request.sharing().modes())
 }
 
-/// A copy of it called `name`, for many to read.
-pub(crate) fn copy(request: &VolumeRequest, name: &str, expiry: &str) -> PersistentVolumeClaim {
-    let mut copy = made(request, name, ("transient", expiry), vec!["ReadOnlyMany".to_owned()]);
+/// Returns the claim of a copy called `name`, which many Pods can read.
+pub(crate) fn copy_of(request: &VolumeRequest, name: &str, expiry: &str) -> PersistentVolumeClaim {
+    let mut copy = new_claim(request, name, "transient", expiry, vec!["ReadOnlyMany".to_owned()]);
     let source = TypedLocalObjectReference {
         kind: "PersistentVolumeClaim".to_owned(),
         name: request.name().to_owned(),
@@ -30,10 +30,11 @@ pub(crate) fn copy(request: &VolumeRequest, name: &str, expiry: &str) -> Persist
     copy
 }
 
-fn made(
+fn new_claim(
     request: &VolumeRequest,
     name: &str,
-    (life, expiry): (&str, &str),
+    life: &str,
+    expiry: &str,
     access_modes: Vec<String>,
 ) -> PersistentVolumeClaim {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -60,34 +61,34 @@ fn made(
     }
 }
 
-/// Makes sure that the claim `there` is what `request` asks for.
+/// Checks that the `existing` claim has the requested class and size.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when it has another class or size, or goes just now.
-pub(crate) fn check(request: &VolumeRequest, there: &PersistentVolumeClaim) -> Result<()> {
+/// [`Input`](crate::ErrorKind::Input) if it has another class or size, or is being deleted.
+pub(crate) fn check(request: &VolumeRequest, existing: &PersistentVolumeClaim) -> Result<()> {
     let name = request.name();
-    if there.metadata.deletion_timestamp.is_some() {
+    if existing.metadata.deletion_timestamp.is_some() {
         return Err(Error::input(format!("the claim {name} is being removed"))
-            .hint("wait until it is gone, or name another volume"));
+            .hint("wait for its removal, or name another volume"));
     }
-    let spec = there.spec.clone().unwrap_or_default();
+    let spec = existing.spec.clone().unwrap_or_default();
     let class = spec.storage_class_name.unwrap_or_default();
     let requests = spec.resources.and_then(|resources| resources.requests);
     let size = requests.and_then(|mut requests| requests.remove("storage"));
     let size = size.map(|size| size.0).unwrap_or_default();
-    // An amount has several ways to be written.
+    // Equal amounts may be written differently.
     let is_size =
         size == request.size() || quantity::parse(&size) == quantity::parse(request.size());
     if class == request.storage_class() && is_size {
         return Ok(());
     }
     Err(Error::input(format!(
-        "the claim {name} is there with class and size {class} {size}, and {} {} were asked for",
+        "the claim {name} exists with class and size {class} {size}, but {} {} were requested",
         request.storage_class(),
         request.size()
     ))
-    .hint(format!("ask for these, or remove it: kubectl delete pvc {name}")))
+    .hint(format!("request these, or remove it: kubectl delete pvc {name}")))
 }
 
 #[cfg(test)]
@@ -101,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_says_what_it_is() {
+    fn claim_has_class_size_and_owner() {
         let volume = VolumeRequest::persistent("models", "gce-ssd-pd", "10Gi");
-        insta::assert_snapshot!("claim", yaml(claim(&volume, "1800000000")));
-        insta::assert_snapshot!("claim_copy", yaml(copy(&volume, "models-copy", "1800000000")));
+        insta::assert_snapshot!("claim", yaml(claim_of(&volume, "1800000000")));
+        insta::assert_snapshot!("claim_copy", yaml(copy_of(&volume, "models-copy", "1800000000")));
     }
 
     #[test]
-    fn access_modes_suit_the_readers() {
+    fn readers_determine_the_access_modes() {
         let volume = VolumeRequest::transient("ssd", "1Gi");
         let modes = |volume: &VolumeRequest| volume.sharing().modes();
         assert_eq!(modes(&volume), ["ReadWriteOnce"]);
@@ -122,21 +123,22 @@ mod tests {
     }
 
     #[test]
-    fn another_class_or_size_is_told() {
+    fn mismatched_class_or_size_is_reported() {
         let volume = |class, size| VolumeRequest::persistent("models", class, size);
-        let there = |class, size| claim(&volume(class, size), "1");
-        let asked = volume("ssd", "1Gi");
-        assert!(check(&asked, &there("ssd", "1Gi")).is_ok());
-        assert!(check(&asked, &there("ssd", "1024Mi")).is_ok());
+        let existing = |class, size| claim_of(&volume(class, size), "1");
+        let requested = volume("ssd", "1Gi");
+        assert!(check(&requested, &existing("ssd", "1Gi")).is_ok());
+        assert!(check(&requested, &existing("ssd", "1024Mi")).is_ok());
         for (class, size) in [("ssd", "2Gi"), ("disk", "1Gi")] {
-            let report = check(&asked, &there(class, size)).unwrap_err().report();
-            let told = format!("with class and size {class} {size}, and ssd 1Gi were asked for");
-            assert!(report.contains(&told), "{report}");
+            let report = check(&requested, &existing(class, size)).unwrap_err().report();
+            let expected =
+                format!("with class and size {class} {size}, but ssd 1Gi were requested");
+            assert!(report.contains(&expected), "{report}");
             assert!(report.contains("kubectl delete pvc models"), "{report}");
         }
-        let mut going = there("ssd", "1Gi");
-        going.metadata.deletion_timestamp =
+        let mut deleted = existing("ssd", "1Gi");
+        deleted.metadata.deletion_timestamp =
             Some(serde_json::from_str("\"2026-01-01T00:00:00Z\"").unwrap());
-        assert!(check(&asked, &going).unwrap_err().to_string().contains("is being removed"));
+        assert!(check(&requested, &deleted).unwrap_err().to_string().contains("is being removed"));
     }
 }

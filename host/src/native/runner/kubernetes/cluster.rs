@@ -1,88 +1,90 @@
-//! The connection to a cluster, and how its requests are made.
+//! The connection to a cluster.
 
 use std::fmt;
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Error as KubeError};
 use tokio::sync::OnceCell;
 
-use super::patience::Patience;
-use super::refusal::Trouble;
+use super::api_error::ErrorClass;
+use super::retry::Retry;
+use crate::configuration::Key;
 use crate::error::{Error, Result};
+use crate::runner::namespace::Namespace;
 
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The time to wait for a TCP connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a cluster is found.
+/// The source of a cluster's address and credentials.
 #[derive(Clone)]
-pub(crate) enum Way {
-    /// As `kubectl` does, in this context or the current one; or else as a Pod does.
+pub(crate) enum ClusterSource {
+    /// The kubeconfig, in this context or the current one. Without a kubeconfig, the service account of the Pod.
     Kubeconfig { context: Option<String> },
-    /// As a Pod of the cluster does.
+    /// The service account of the Pod that this program runs in.
     InCluster,
-    /// By Google's API.
+    /// Google's API.
     #[cfg(feature = "gcs")]
     Gke(super::gke::GkeCluster),
-    /// By a client that somebody else made, for tests.
+    /// A given client, for tests.
     #[cfg(test)]
-    Given(Client),
+    TestClient(Client),
 }
 
-/// A cluster that is spoken to once somebody needs it.
+/// A cluster, connected on first use.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    way: Way,
+    source: ClusterSource,
     namespace: Option<String>,
-    reached: OnceCell<Reached>,
+    connected: OnceCell<ConnectedCluster>,
 }
 
 /// A cluster whose address and credentials are known.
 #[derive(Clone)]
-pub(crate) struct Reached {
+pub(crate) struct ConnectedCluster {
     client: Client,
-    /// Where its API server is, for messages.
+    /// The address of the API server, for messages.
     pub(crate) address: String,
-    /// The namespace where the environment names none.
-    pub(crate) namespace: String,
+    /// The default namespace.
+    pub(crate) namespace: Namespace,
 }
 
 impl Cluster {
-    pub(crate) fn new(way: Way) -> Self {
-        Self { way, namespace: None, reached: OnceCell::new() }
+    pub(crate) fn new(source: ClusterSource) -> Self {
+        Self { source, namespace: None, connected: OnceCell::new() }
     }
 
     pub(crate) fn set_namespace(&mut self, namespace: String) {
         self.namespace = Some(namespace);
     }
 
-    pub(crate) fn set_way(&mut self, way: Way) {
-        self.way = way;
+    pub(crate) fn set_source(&mut self, source: ClusterSource) {
+        self.source = source;
     }
 
-    /// The cluster, once it is known where that is.
+    /// Returns the shared connection, which the first call creates.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when nothing says where it is.
-    pub(crate) async fn reach(&self) -> Result<&Reached> {
-        self.reached.get_or_try_init(|| self.connect()).await
+    /// [`Input`](crate::ErrorKind::Input) if no configuration names a cluster.
+    pub(crate) async fn connect(&self) -> Result<&ConnectedCluster> {
+        self.connected.get_or_try_init(|| self.new_connection()).await
     }
 
-    /// The same by a connection of its own, which doesn't outlast the runtime that it is made in.
-    pub(crate) async fn connect(&self) -> Result<Reached> {
-        let (client, address) = match &self.way {
+    /// Creates a new connection. A connection ends with the runtime in which it was created.
+    pub(crate) async fn new_connection(&self) -> Result<ConnectedCluster> {
+        let (client, address) = match &self.source {
             #[cfg(test)]
-            Way::Given(client) => (client.clone(), "the script".to_owned()),
+            ClusterSource::TestClient(client) => (client.clone(), "the script".to_owned()),
             #[cfg(feature = "gcs")]
-            Way::Gke(gke) => gke.client().await?,
-            way => {
-                let mut config = way.config().await?;
+            ClusterSource::Gke(gke) => gke.client().await?,
+            source => {
+                let mut config = source.config().await?;
                 let address = config.cluster_url.to_string();
-                // We know ourselves what may be asked again, and for how long.
+                // `Retry` has its own policy.
                 config.default_retry = false;
-                config.connect_timeout = Some(CONNECT);
+                config.connect_timeout = Some(CONNECT_TIMEOUT);
                 let client = Client::try_from(config).map_err(|error| {
                     Error::input(format!("cannot use the cluster at {address}"))
                         .because(error.to_string())
@@ -90,12 +92,14 @@ impl Cluster {
                 (client, address)
             }
         };
-        let namespace = self.namespace.as_deref().unwrap_or(client.default_namespace()).to_owned();
-        Ok(Reached { client, address, namespace })
+        let namespace = self.namespace.as_deref().unwrap_or(client.default_namespace());
+        let namespace = Namespace::parse(namespace)
+            .map_err(|error| error.concerning_value(Key::Namespace, namespace))?;
+        Ok(ConnectedCluster { client, address, namespace })
     }
 }
 
-impl Way {
+impl ClusterSource {
     async fn config(&self) -> Result<Config> {
         match self {
             Self::InCluster => Config::incluster().map_err(|error| {
@@ -109,14 +113,15 @@ impl Way {
                     _ => Err(Error::input("there is no cluster that kubectl would use")
                         .because(error)
                         .hint(
-                            "KUBECONFIG names a file that says where one is; kubectl config view",
-                        )),
+                            "set KUBECONFIG to a file that names one; check it by kubectl config view",
+                        )
+                        .concerning(Key::Submitter)),
                 },
             },
             #[cfg(feature = "gcs")]
-            Self::Gke(_) => Err(Error::input("Google says where its clusters are")),
+            Self::Gke(_) => Err(Error::input("Google's API has the addresses of its clusters")),
             #[cfg(test)]
-            Self::Given(_) => Err(Error::input("a client that is there needs no configuration")),
+            Self::TestClient(_) => Err(Error::input("a given client needs no configuration")),
         }
     }
 }
@@ -130,32 +135,47 @@ async fn of_kubeconfig(kubeconfig: Kubeconfig, context: Option<String>) -> Resul
         Error::input(format!("cannot use the context {wanted} of the kubeconfig"))
             .because(error)
             .hint(format!("the kubeconfig has these contexts: {}", names.join(", ")))
+            .concerning(Key::Context)
     })
 }
 
-impl Reached {
-    /// How its API server is asked, which may be away for as long as `longest`.
-    pub(crate) fn patience(&self, longest: Duration) -> Patience {
-        Patience::new(&self.address, longest)
+impl ConnectedCluster {
+    /// Returns the retry policy of requests to this cluster.
+    pub(crate) fn retry(&self, timeout: Duration) -> Retry {
+        Retry::new(&self.address, timeout)
     }
 
-    /// What is of one kind in `namespace`.
-    pub(crate) fn api<K>(&self, namespace: &str) -> Api<K>
+    /// Returns the version of the API server.
+    pub(crate) async fn version(&self) -> std::result::Result<String, KubeError> {
+        Ok(self.client.apiserver_version().await?.git_version)
+    }
+
+    /// Returns the API of one kind of resource that is in no namespace.
+    pub(crate) fn cluster_api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = ClusterResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::all(self.client.clone())
+    }
+
+    /// Returns the API of one kind of resource in `namespace`.
+    pub(crate) fn api<K>(&self, namespace: &Namespace) -> Api<K>
     where
         K: kube::Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,
     {
-        Api::namespaced(self.client.clone(), namespace)
+        Api::namespaced(self.client.clone(), namespace.as_str())
     }
 }
 
-impl fmt::Debug for Reached {
+impl fmt::Debug for ConnectedCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reached({})", self.address)
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for ClusterSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kubeconfig { context } => write!(f, "Kubeconfig({context:?})"),
@@ -163,18 +183,18 @@ impl fmt::Debug for Way {
             #[cfg(feature = "gcs")]
             Self::Gke(gke) => write!(f, "{gke:?}"),
             #[cfg(test)]
-            Self::Given(_) => f.write_str("Given"),
+            Self::TestClient(_) => f.write_str("Given"),
         }
     }
 }
 
-/// `answer`, where a thing that isn't there is none.
-pub(crate) fn found<T>(
-    answer: std::result::Result<T, KubeError>,
+/// Converts a `NotFound` response to `None`.
+pub(crate) fn none_if_missing<T>(
+    response: std::result::Result<T, KubeError>,
 ) -> std::result::Result<Option<T>, KubeError> {
-    match answer {
-        Ok(thing) => Ok(Some(thing)),
-        Err(error) if Trouble::of(&error) == Trouble::NotFound => Ok(None),
+    match response {
+        Ok(resource) => Ok(Some(resource)),
+        Err(error) if ErrorClass::of(&error) == ErrorClass::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -1,50 +1,51 @@
-//! How a Pod ended: what Kubernetes says of it, as a person should read it.
+//! Maps the end of a Pod to a result, or to an error with a hint.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use super::seen::{Exit, ProcessState, Reason, Seen, befell};
+use super::snapshot::{Exit, PodSnapshot, ProcessState, Reason, describe_reason};
 use super::waits::Wait;
+use crate::configuration::Key;
 use crate::error::{Error, ErrorKind};
-use crate::runner::Voucher;
-use crate::runner::verdict::{AGAIN, Advice, ProcessEnd, ProcessExit, Subject};
+use crate::runner::Completion;
+use crate::runner::verdict::{Advice, ProcessEnd, ProcessExit, RETRY_HINT, Subject};
 
-/// What became of a Pod that was made.
+/// The end of a created Pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// `hype-run` ended; and why it was told to stop, if it was.
+pub(crate) enum PodEnd {
+    /// `hype-run` exited. The text is the reason why it was asked to stop, if it was.
     Exited(Exit, Option<String>),
-    /// The Pod failed without an end of `hype-run` that is known.
+    /// The Pod failed, and no exit of `hype-run` is known.
     Failed(Reason),
-    /// Somebody deleted it.
+    /// A user or another program deleted the Pod.
     Deleted,
-    /// It waited for something for too long.
+    /// The Pod waited longer than the timeout.
     Stuck(Wait, Duration),
-    /// The API server went away, and didn't come back in time.
-    Away(Duration),
+    /// The API server was unreachable for longer than the timeout.
+    Unreachable(Duration),
 }
 
-impl End {
-    /// The end of a Pod that was last `seen`, if that is one.
-    pub(crate) fn of(pod: &str, seen: &Seen, is_gone: bool) -> Option<Self> {
-        if let ProcessState::Ended(exit) = &seen.process {
-            return Some(Self::Exited(exit.clone(), seen.why_stopped(pod)));
+impl PodEnd {
+    /// Returns the end of a Pod from its last snapshot; `None` while the Pod is alive.
+    pub(crate) fn of(pod: &str, snapshot: &PodSnapshot, is_deleted: bool) -> Option<Self> {
+        if let ProcessState::Ended(exit) = &snapshot.process {
+            return Some(Self::Exited(exit.clone(), snapshot.stop_reason(pod)));
         }
-        if seen.ended.is_some() {
-            let silent = || Reason { word: "Failed".to_owned(), message: String::new() };
-            return Some(Self::Failed(seen.failure.clone().unwrap_or_else(silent)));
+        if snapshot.final_phase.is_some() {
+            let unknown = || Reason { code: "Failed".to_owned(), message: String::new() };
+            return Some(Self::Failed(snapshot.failure.clone().unwrap_or_else(unknown)));
         }
-        is_gone.then(|| match seen.disruption.clone().or(seen.failure.clone()) {
+        is_deleted.then(|| match snapshot.disruption.clone().or(snapshot.failure.clone()) {
             Some(reason) => Self::Failed(reason),
             None => Self::Deleted,
         })
     }
 }
 
-/// A Pod that has ended.
+/// A Pod that has ended, with its names for messages.
 #[derive(Debug, Clone)]
-pub(crate) struct Ended<'a> {
+pub(crate) struct EndedPod<'a> {
     pub(crate) run_id: &'a str,
     pub(crate) pod: &'a str,
     pub(crate) image: &'a str,
@@ -52,32 +53,32 @@ pub(crate) struct Ended<'a> {
     pub(crate) server: &'a str,
     /// The memory limit of its container.
     pub(crate) memory: Option<&'a str>,
+    /// The name of the secret with the credentials of the stage, if this program chose it.
+    pub(crate) stage_secret: Option<&'a str>,
     pub(crate) last_lines: Vec<String>,
-    /// What events say of the claims that it waits for.
-    pub(crate) claims: Vec<String>,
+    /// The events about the claims that the Pod waits for.
+    pub(crate) claim_events: Vec<String>,
 }
 
 const ADVICE: Advice = Advice {
     stage: "it must reach the stage as this program does: see Submitter::with_stage_secret and \
             RunEnvironment::with_service_account",
-    killed: AGAIN,
+    killed: RETRY_HINT,
     memory: "raise the container's limit, e.g. RunEnvironment::with_limit(\"memory\", \"4Gi\"); it holds \
              hype-run and what is staged, too. with_memory bounds what the closure takes of it",
-    no_limit: (
-        "its node",
-        "request what it needs, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"), so that a node is \
+    memory_owner: "its node",
+    no_memory_limit: "request what it needs, e.g. RunEnvironment::with_request(\"memory\", \"4Gi\"), so that a node is \
          chosen which has it; with_memory bounds what the closure takes",
-    ),
     unreachable: "once it is back, cargo hype gc --submitter kubernetes removes what is left",
 };
 
-impl Ended<'_> {
-    /// Returns what vouches for the outcome after this `end`, or the error of the run.
-    pub(crate) fn judge(&self, end: End) -> Result<Voucher, Error> {
+impl EndedPod<'_> {
+    /// Returns what proves the outcome after this `end`, or the error of the run.
+    pub(crate) fn judge(&self, end: PodEnd) -> Result<Completion, Error> {
         let Self { run_id, pod, image, server, memory, last_lines, .. } = self;
         let subject = Subject {
             run_id,
-            what: &format!("pod {pod}"),
+            name: &format!("pod {pod}"),
             image: Some(image),
             server: &format!("the API server at {server}"),
             memory: *memory,
@@ -88,84 +89,92 @@ impl Ended<'_> {
         subject.judge(self.process_end(end))
     }
 
-    fn process_end(&self, end: End) -> ProcessEnd {
+    fn process_end(&self, end: PodEnd) -> ProcessEnd {
         match end {
-            End::Exited(exit, why) => self.exited(exit, why),
-            End::Failed(Reason { word, message }) => ProcessEnd::Failed(befell(&word, &message)),
-            End::Deleted => ProcessEnd::Deleted,
-            End::Stuck(wait, after) => self.stuck(wait, after),
-            End::Away(after) => ProcessEnd::Unreachable(after),
+            PodEnd::Exited(exit, why) => self.exited(exit, why),
+            PodEnd::Failed(Reason { code, message }) => {
+                ProcessEnd::Failed(describe_reason(&code, &message))
+            }
+            PodEnd::Deleted => ProcessEnd::Deleted,
+            PodEnd::Stuck(wait, after) => self.stuck(wait, after),
+            PodEnd::Unreachable(after) => ProcessEnd::Unreachable(after),
         }
     }
 
     fn exited(&self, exit: Exit, stopped_by: Option<String>) -> ProcessEnd {
         let line = exit.line().parse().ok();
-        let Exit { status, reason: Reason { word, message }, seconds } = exit;
-        if matches!(word.as_str(), "StartError" | "ContainerCannotRun") && stopped_by.is_none() {
+        let Exit { status, reason: Reason { code, message }, seconds } = exit;
+        if matches!(code.as_str(), "StartError" | "ContainerCannotRun") && stopped_by.is_none() {
             let image = self.image;
             let error = format!("the image {image} has no hype-run that can be started");
-            return ProcessEnd::NeverStarted(Error::runner(error, message).hint(
+            let error = Error::runner(error, message).concerning_value(Key::Image, image);
+            return ProcessEnd::NeverStarted(error.hint(
                 "install hype-run in it and end its Dockerfile with ENTRYPOINT [\"hype-run\"]",
             ));
         }
         let mut end = ProcessExit::of_status(status.into());
         end.line = line;
-        end.is_out_of_memory = word == "OOMKilled";
+        end.is_out_of_memory = code == "OOMKilled";
         end.stopped_by = stopped_by;
         end.ran_for = seconds.and_then(|seconds| seconds.try_into().ok()).map(Duration::from_secs);
-        end.word = Some(word);
+        end.reason = Some(code);
         ProcessEnd::Exited(end)
     }
 
     fn stuck(&self, wait: Wait, after: Duration) -> ProcessEnd {
-        let Self { pod, image, claims, .. } = self;
+        let Self { pod, image, stage_secret, claim_events, .. } = self;
         ProcessEnd::NeverStarted(match wait {
             Wait::Node(why) => {
                 let message = format!("pod {pod} found no node within {after:?}");
-                let error = Error::runner(message, Reasons(why, claims.clone()));
+                let error = Error::runner(message, SchedulingError(why, claim_events.clone()));
                 error.hint(
-                    "ask for less by RunEnvironment::with_request, wait longer by \
+                    "request less by RunEnvironment::with_request, wait longer by \
                      with_queue_timeout, or look at nodes, taints and claims: kubectl describe",
                 )
             }
             Wait::Image(why) => {
                 let message = format!("the image {image} cannot be pulled");
-                Error::runner(message, why).hint(
+                Error::runner(message, why).concerning_value(Key::Image, image).hint(
                     "RunEnvironment::with_image, HYPE_IMAGE and hype.toml name another; \
                      RunEnvironment::with_image_pull_secret names the credentials of a private one",
                 )
             }
-            Wait::Missing(why) => {
-                let message = format!("pod {pod} names what isn't there");
-                Error::new(ErrorKind::Input, message)
-                    .because(why)
-                    .hint("make it in the namespace of the Pod: kubectl create secret generic ..")
+            Wait::MissingObject(why) => {
+                let message = format!("pod {pod} names something that doesn't exist");
+                let secret = stage_secret.filter(|name| why.contains(&format!("\"{name}\"")));
+                let error = Error::new(ErrorKind::Input, message).because(why).hint(
+                    "create it in the namespace of the Pod: kubectl create secret generic ..",
+                );
+                match secret {
+                    Some(name) => error.concerning_value(Key::StageSecret, name),
+                    None => error,
+                }
             }
-            Wait::End(reason) => {
-                let how = reason.map_or_else(
+            Wait::Termination(reason) => {
+                let description = reason.map_or_else(
                     || "was to be deleted".to_owned(),
-                    |Reason { word, message }| befell(&word, &message),
+                    |Reason { code, message }| describe_reason(&code, &message),
                 );
                 return ProcessEnd::Failed(format!(
-                    "{how}, and its node doesn't say that it ended"
+                    "{description}, and its node doesn't report its end"
                 ));
             }
         })
     }
 }
 
-/// Why no node takes a Pod, and what is told of its claims.
+/// The reason why no node accepts a Pod, and the events about its claims.
 #[derive(Debug)]
-struct Reasons(String, Vec<String>);
+struct SchedulingError(String, Vec<String>);
 
-impl fmt::Display for Reasons {
+impl fmt::Display for SchedulingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)?;
         self.1.iter().try_for_each(|claim| write!(f, "\n      {claim}"))
     }
 }
 
-impl StdError for Reasons {}
+impl StdError for SchedulingError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-//! What Kubernetes' events say of Pods that don't start, or of the claims that they wait for.
+//! Events about Pods that don't start, and about the claims that they wait for.
 //!
-//! One watch of what is said of the Pods in a namespace begins with the first run that asks, and ends with the last.
-//! A server reads all events of a namespace for each that begins, whatever it selects.
+//! The runs of a namespace share one watch of events, since an API server reads all events of the namespace at the start
+//! of each watch. It starts with the first run that requests it, and ends with the last.
 //!
-//! Events are news and nothing waits for them, so that they aren't asked for by the [patience](super::patience) of other
-//! requests: that would tell of an outage that hinders nobody, and hold up the end of a run for what only explains it.
+//! Events only explain a delay. So they are requested without the [retries](super::retry) of other requests: those would
+//! report an outage that affects no run, and delay the end of a run.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -17,165 +17,166 @@ use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::sync::{Notify, mpsc};
 
-/// How long to wait before a watch that broke or was refused is asked for again, at first and at the most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// The initial and maximum backoff after a watch has failed.
+const WATCH_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
-/// What an event says.
+/// The reason code and message of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Word {
+pub(crate) struct EventNote {
     pub(crate) reason: String,
     pub(crate) message: String,
 }
 
-/// What is said of the Pods of a namespace, to those of its runs who want to hear it.
+/// The events about Pods of a namespace, dispatched to its runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Events(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     api: Api<Event>,
-    hearing: Mutex<Hearing>,
-    /// Told when nobody hears any more.
-    left: Notify,
+    subscribers: Mutex<Subscribers>,
+    /// Notified when the last subscriber is dropped.
+    unsubscribed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Hearing {
-    by_pod: HashMap<String, mpsc::UnboundedSender<Word>>,
-    is_followed: bool,
+struct Subscribers {
+    by_pod: HashMap<String, mpsc::UnboundedSender<EventNote>>,
+    is_watched: bool,
 }
 
-/// What is said of one Pod, once somebody has asked.
+/// The events about one Pod, once [`start`](Self::start) was called.
 #[derive(Debug)]
-pub(crate) struct Words {
+pub(crate) struct PodEvents {
     events: Events,
     pod: String,
-    said: mpsc::UnboundedReceiver<Word>,
+    rx: mpsc::UnboundedReceiver<EventNote>,
 }
 
 impl Events {
     pub(crate) fn new(api: Api<Event>) -> Self {
-        Self(Arc::new(Inner { api, hearing: Mutex::default(), left: Notify::new() }))
+        Self(Arc::new(Inner { api, subscribers: Mutex::default(), unsubscribed: Notify::new() }))
     }
 
-    /// What will be said of the Pod called `pod`.
-    pub(crate) fn of_pod(&self, pod: &str) -> Words {
-        let (say, said) = mpsc::unbounded_channel();
-        self.0.hearing().by_pod.insert(pod.to_owned(), say);
-        Words { events: self.clone(), pod: pod.to_owned(), said }
+    /// Subscribes to events about the Pod `pod`.
+    pub(crate) fn of_pod(&self, pod: &str) -> PodEvents {
+        let (tx, rx) = mpsc::unbounded_channel();
+        self.0.subscribers().by_pod.insert(pod.to_owned(), tx);
+        PodEvents { events: self.clone(), pod: pod.to_owned(), rx }
     }
 }
 
-impl Words {
-    /// Asks for all that was and will be said. Who may not see events hears nothing.
-    pub(crate) fn ask(&self) {
+impl PodEvents {
+    /// Starts the watch for past and future events. Without permission to read events, none are received.
+    pub(crate) fn start(&self) {
         let inner = &self.events.0;
-        if !std::mem::replace(&mut inner.hearing().is_followed, true) {
-            tokio::spawn(follow(Arc::clone(inner)));
+        if !std::mem::replace(&mut inner.subscribers().is_watched, true) {
+            tokio::spawn(watch_until_unused(Arc::clone(inner)));
         }
     }
 
-    /// The next that is said.
-    pub(crate) async fn next(&mut self) -> Option<Word> {
-        self.said.recv().await
+    /// Waits for the next event.
+    pub(crate) async fn next(&mut self) -> Option<EventNote> {
+        self.rx.recv().await
     }
 }
 
-impl Drop for Words {
+impl Drop for PodEvents {
     fn drop(&mut self) {
-        let mut hearing = self.events.0.hearing();
-        hearing.by_pod.remove(&self.pod);
-        if hearing.by_pod.is_empty() {
-            self.events.0.left.notify_one();
+        let mut subscribers = self.events.0.subscribers();
+        subscribers.by_pod.remove(&self.pod);
+        if subscribers.by_pod.is_empty() {
+            self.events.0.unsubscribed.notify_one();
         }
     }
 }
 
-async fn follow(inner: Arc<Inner>) {
-    let mut pause = PAUSES.0;
+async fn watch_until_unused(inner: Arc<Inner>) {
+    let mut backoff = WATCH_BACKOFF.0;
     loop {
-        // A server that has just restarted may refuse for some seconds what it grants later.
-        let look = async {
-            let is_broken = inner.look().await.is_err();
-            pause = if is_broken { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
-            tokio::time::sleep(pause).await;
+        // A server that has just restarted may deny the watch for some seconds.
+        let watch = async {
+            let has_failed = inner.watch_once().await.is_err();
+            backoff = if has_failed { (backoff * 2).min(WATCH_BACKOFF.1) } else { WATCH_BACKOFF.0 };
+            tokio::time::sleep(backoff).await;
         };
-        let mut look = pin!(look);
+        let mut watch = pin!(watch);
         loop {
             tokio::select! {
-                () = &mut look => break,
-                () = inner.left.notified() => if inner.ends() { return },
+                () = &mut watch => break,
+                () = inner.unsubscribed.notified() => if inner.stop_if_unused() { return },
             }
         }
-        if inner.ends() {
+        if inner.stop_if_unused() {
             return;
         }
     }
 }
 
 impl Inner {
-    fn hearing(&self) -> MutexGuard<'_, Hearing> {
-        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody hears any more. Whoever asks later begins anew.
-    fn ends(&self) -> bool {
-        let mut hearing = self.hearing();
-        hearing.is_followed = !hearing.by_pod.is_empty();
-        !hearing.is_followed
+    /// Returns true if no subscriber is left, and marks the watch as stopped, so that the next one starts it again.
+    fn stop_if_unused(&self) -> bool {
+        let mut subscribers = self.subscribers();
+        subscribers.is_watched = !subscribers.by_pod.is_empty();
+        !subscribers.is_watched
     }
 
-    /// Hears what was said, and what is said until the server has enough.
-    async fn look(&self) -> kube::Result<()> {
+    /// Dispatches past and new events until the server ends the watch.
+    async fn watch_once(&self) -> kube::Result<()> {
         let params = WatchParams::default().fields("involvedObject.kind=Pod");
-        // From there on a server tells what there is, and then what comes.
+        // From version 0, a server sends the existing events and then new ones.
         let mut events = self.api.watch(&params, "0").await?.boxed();
         while let Some(event) = events.next().await {
             if let Ok(WatchEvent::Added(event) | WatchEvent::Modified(event)) = event {
-                self.hear(event);
+                self.dispatch(event);
             }
         }
         Ok(())
     }
 
-    fn hear(&self, event: Event) {
+    fn dispatch(&self, event: Event) {
         let pod = event.involved_object.name.clone().unwrap_or_default();
-        if let Some(say) = self.hearing().by_pod.get(&pod) {
-            // One that doesn't hear it is about to go.
-            let _ = say.send(word(event));
+        if let Some(tx) = self.subscribers().by_pod.get(&pod) {
+            // A closed channel means that the subscriber is being dropped.
+            let _ = tx.send(note(event));
         }
     }
 }
 
-/// How long to wait before it is asked again what is said of claims, at first and at the most.
-const CLAIM_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The initial and maximum delay between two requests for events about claims.
+const CLAIM_POLL_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// What is said of the claims that a Pod waits for, time and again.
-pub(crate) struct ClaimNews {
+/// Polls the events about the claims that a Pod waits for.
+pub(crate) struct ClaimEvents {
     events: Api<Event>,
     claims: Vec<String>,
-    pause: Duration,
+    delay: Duration,
 }
 
-impl ClaimNews {
+impl ClaimEvents {
     pub(crate) fn new(events: Api<Event>, claims: &[String]) -> Self {
-        Self { events, claims: claims.to_vec(), pause: CLAIM_PAUSES.0 }
+        Self { events, claims: claims.to_vec(), delay: CLAIM_POLL_DELAYS.0 }
     }
 
-    /// What is said of each claim after a while.
-    pub(crate) async fn next(&mut self) -> Vec<String> {
+    /// Sleeps until the next poll, then returns a line for the last event of each claim
+    /// (PersistentVolumeClaim). Never returns if there are no claims.
+    pub(crate) async fn poll(&mut self) -> Vec<String> {
         if self.claims.is_empty() {
             return std::future::pending().await;
         }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(CLAIM_PAUSES.1);
+        tokio::time::sleep(self.delay).await;
+        self.delay = (self.delay * 2).min(CLAIM_POLL_DELAYS.1);
         of_claims(self.events.clone(), &self.claims).await
     }
 }
 
-/// The last that is said of each of these claims; nothing where that can't be told.
+/// Returns a line for the last event of each claim. Claims whose events cannot be listed are omitted.
 pub(crate) async fn of_claims(events: Api<Event>, claims: &[String]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     for claim in claims {
         let fields =
             format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={claim}");
@@ -183,52 +184,71 @@ pub(crate) async fn of_claims(events: Api<Event>, claims: &[String]) -> Vec<Stri
         let last = listed.ok().and_then(|listed| {
             listed.items.into_iter().max_by_key(|event| event.last_timestamp.clone())
         });
-        told.extend(last.map(word).map(|Word { reason, message }| {
+        messages.extend(last.map(note).map(|EventNote { reason, message }| {
             format!("claim {claim}: {reason}: {}", message.trim())
         }));
     }
-    told
+    messages
 }
 
-fn word(event: Event) -> Word {
-    Word { reason: event.reason.unwrap_or_default(), message: event.message.unwrap_or_default() }
+/// The maximum number of events in the description of a Pod.
+const MAX_EVENTS: usize = 20;
+
+/// Returns a line for each of the latest events about a Pod, the oldest first. Returns none if they can't be listed.
+pub(crate) async fn of_existing_pod(events: Api<Event>, pod: &str) -> Vec<String> {
+    let fields = format!("involvedObject.kind=Pod,involvedObject.name={pod}");
+    let Ok(listed) = events.list(&ListParams::default().fields(&fields)).await else {
+        return Vec::new();
+    };
+    let mut events = listed.items;
+    events.sort_by_key(|event| event.last_timestamp.clone());
+    let latest = events.split_off(events.len().saturating_sub(MAX_EVENTS));
+    let line = |EventNote { reason, message }| format!("{reason}: {}", message.trim());
+    latest.into_iter().map(note).map(line).collect()
+}
+
+fn note(event: Event) -> EventNote {
+    EventNote {
+        reason: event.reason.unwrap_or_default(),
+        message: event.message.unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scripted::Scripted;
+    use super::super::fake_api_server::FakeApiServer;
     use super::*;
 
-    async fn heard(words: &mut Words) -> String {
-        words.next().await.unwrap().message
+    async fn next_message(events: &mut PodEvents) -> String {
+        events.next().await.unwrap().message
     }
 
     #[tokio::test]
-    async fn runs_that_ask_share_one_watch() {
-        let server = Scripted::start();
+    async fn runs_share_one_watch() {
+        let server = FakeApiServer::start();
         let events = Events::new(Api::namespaced(server.client(), "default"));
         let (mut one, mut other) = (events.of_pod("one"), events.of_pod("other"));
-        server.event_of("one", "Pulling", "before anybody asked");
-        one.ask();
-        assert_eq!(heard(&mut one).await, "before anybody asked");
-        other.ask();
-        server.event_of("third", "Pulling", "of nobody's pod");
-        server.event_of("other", "Pulling", "to the other");
-        server.event_of("one", "Pulling", "to the one");
-        assert_eq!(heard(&mut other).await, "to the other");
-        assert_eq!(heard(&mut one).await, "to the one");
+        server.emit_event_for("one", "Pulling", "before the watch");
+        one.start();
+        assert_eq!(next_message(&mut one).await, "before the watch");
+        other.start();
+        server.emit_event_for("third", "Pulling", "unsubscribed");
+        server.emit_event_for("other", "Pulling", "to the other");
+        server.emit_event_for("one", "Pulling", "to the one");
+        assert_eq!(next_message(&mut other).await, "to the other");
+        assert_eq!(next_message(&mut one).await, "to the one");
         assert_eq!(server.requests(), ["WATCH events from 0"]);
     }
 
     #[tokio::test]
-    async fn who_asks_after_all_have_left_hears_too() {
-        let server = Scripted::start();
+    async fn stopped_watch_restarts_for_a_new_subscriber() {
+        let server = FakeApiServer::start();
         let events = Events::new(Api::namespaced(server.client(), "default"));
         for _ in 0..2 {
-            let mut words = events.of_pod("pod");
-            words.ask();
-            server.event_of("pod", "Pulling", "something");
-            assert_eq!(heard(&mut words).await, "something");
+            let mut subscription = events.of_pod("pod");
+            subscription.start();
+            server.emit_event_for("pod", "Pulling", "something");
+            assert_eq!(next_message(&mut subscription).await, "something");
         }
     }
 }

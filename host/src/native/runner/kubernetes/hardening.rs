@@ -1,16 +1,16 @@
-//! The rights that a Pod hasn't, unless the user's own says otherwise.
+//! The security defaults of a Pod, unless the user's Pod overrides them.
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext,
 };
 
-/// Nobody's user and group in the images of hype.
-const NOBODY: u32 = 65532;
+/// The user and group `nonroot` of hype's images.
+const NONROOT: u32 = 65532;
 
-/// Adds each default that isn't set. `run_as` is the user and group that the environment names.
+/// Adds each default that isn't set. `run_as` is the environment's user and group, which override the user's Pod.
 pub(crate) fn add(spec: &mut PodSpec, container: &mut Container, run_as: Option<(u32, u32)>) {
     let own = container.security_context.get_or_insert_default();
-    of_container(own);
+    add_container_defaults(own);
     let pod = spec.security_context.get_or_insert_default();
     let runtime_default =
         || SeccompProfile { type_: "RuntimeDefault".to_owned(), ..Default::default() };
@@ -18,15 +18,15 @@ pub(crate) fn add(spec: &mut PodSpec, container: &mut Container, run_as: Option<
         pod.seccomp_profile.get_or_insert_with(runtime_default);
     }
     match run_as {
-        Some(who) => {
+        Some(user_and_group) => {
             (own.run_as_user, own.run_as_group, own.run_as_non_root) = (None, None, None);
-            run(pod, who);
+            set_user(pod, user_and_group);
         }
-        None => of_pod(pod, own),
+        None => add_pod_defaults(pod, own),
     }
 }
 
-fn of_container(own: &mut SecurityContext) {
+fn add_container_defaults(own: &mut SecurityContext) {
     if own.privileged != Some(true) {
         own.allow_privilege_escalation.get_or_insert(false);
     }
@@ -35,24 +35,24 @@ fn of_container(own: &mut SecurityContext) {
     own.capabilities.get_or_insert_with(all);
 }
 
-fn run(pod: &mut PodSecurityContext, (user, group): (u32, u32)) {
+fn set_user(pod: &mut PodSecurityContext, (user, group): (u32, u32)) {
     pod.run_as_user = Some(user.into());
     pod.run_as_group = Some(group.into());
     pod.fs_group = Some(group.into());
     pod.run_as_non_root = Some(user != 0);
 }
 
-/// Where the user's own Pod names a user, the group is that user's, too.
-fn of_pod(pod: &mut PodSecurityContext, own: &SecurityContext) {
+/// Adds the default user and group, unless the user's Pod names a user, whose group then applies.
+fn add_pod_defaults(pod: &mut PodSecurityContext, own: &SecurityContext) {
     let names_user = pod.run_as_user.is_some() || own.run_as_user.is_some();
     if !names_user {
-        pod.run_as_user = Some(NOBODY.into());
+        pod.run_as_user = Some(NONROOT.into());
         if own.run_as_group.is_none() {
-            pod.run_as_group.get_or_insert(NOBODY.into());
+            pod.run_as_group.get_or_insert(NONROOT.into());
         }
         if own.run_as_non_root.is_none() {
             pod.run_as_non_root.get_or_insert(true);
         }
     }
-    pod.fs_group.get_or_insert(NOBODY.into());
+    pod.fs_group.get_or_insert(NONROOT.into());
 }

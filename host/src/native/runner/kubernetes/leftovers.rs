@@ -1,78 +1,76 @@
-//! What of hype's is on a cluster without a submitter in this process: Pods by their run, and what
-//! expired.
+//! Finds and removes Pods and claims without the submitter that created them.
 
-use std::collections::{BTreeSet, HashSet};
-use std::time::{Duration, SystemTime};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use futures::StreamExt;
-use hype_stage::Removal;
-use hype_wire::TerminationLine;
+use hype_wire::{TerminationLine, names};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::cluster::Reached;
-use super::making::{REMOVAL, STOP, delete_pod};
-use super::patience::Patience;
-use super::refusal::refused;
-use super::seen::{ProcessState, Seen};
-use super::volumes::remove_claim;
+use super::api_error::request_error;
+use super::cluster::ConnectedCluster;
+use super::deletion::delete;
+use super::pod_lifecycle::{REMOVAL_TIMEOUT, STOP_GRACE_SECONDS};
+use super::retry::Retry;
+use super::search::RunSearch;
+use super::snapshot::{PodSnapshot, ProcessState};
 use crate::error::Result;
 use crate::runner::labels;
+use crate::runner::namespace::Namespace;
 
-/// How long a Pod whose outcome is there may take to end.
-const END: Duration = Duration::from_secs(30);
+/// The time to wait for the end of a Pod.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What finds and removes them.
+/// Finds and removes leftovers on a cluster.
 pub(crate) struct Leftovers<'a> {
-    pub(crate) reached: &'a Reached,
-    pub(crate) patience: Patience,
+    pub(crate) cluster: &'a ConnectedCluster,
+    pub(crate) retry: Retry,
 }
 
 impl Leftovers<'_> {
-    /// Whether a Pod of this run, in one of these namespaces, may still leave an outcome.
-    pub(crate) async fn is_alive(
-        &self,
-        namespaces: &BTreeSet<String>,
-        run_id: &str,
-    ) -> Result<bool> {
-        for namespace in namespaces {
-            let pods = self.of_run(&self.reached.api(namespace), run_id).await?;
-            if pods.iter().any(|pod| !has_ended(pod)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Returns a searcher that retries requests for at most `limit`.
+    pub(super) fn at_most(&self, limit: Duration) -> Self {
+        Self { cluster: self.cluster, retry: self.retry.at_most(limit) }
     }
 
-    /// What the Pods of this run say of its outcome, once they have ended or didn't for a while.
+    /// Returns whether a Pod of this run may still write an outcome.
+    pub(crate) async fn is_alive(&self, search: &RunSearch, run_id: &str) -> Result<bool> {
+        let found = self.find_pods(search, run_id).await;
+        if found.pods.iter().any(|(_, pod)| !has_ended(pod)) {
+            return Ok(true);
+        }
+        found.complete().map(|_| false)
+    }
+
+    /// Returns the termination line of this run, after waiting some seconds for the end of its Pods.
     pub(crate) async fn line(
         &self,
-        namespaces: &BTreeSet<String>,
+        search: &RunSearch,
         run_id: &str,
     ) -> Result<Option<TerminationLine>> {
-        for namespace in namespaces {
-            let pods: Api<Pod> = self.reached.api(namespace);
-            for pod in self.of_run(&pods, run_id).await? {
-                if let Some(line) = said(&self.ended(&pods, pod).await) {
-                    return Ok(Some(line));
-                }
+        let found = self.find_pods(search, run_id).await;
+        for (namespace, pod) in &found.pods {
+            let pods = self.cluster.api(namespace);
+            if let Some(line) = termination_line(&self.wait_for_end(&pods, pod.clone()).await) {
+                return Ok(Some(line));
             }
         }
-        Ok(None)
+        found.complete().map(|_| None)
     }
 
-    /// The Pod once it has ended, or as it is after a while.
-    async fn ended(&self, pods: &Api<Pod>, pod: Pod) -> Pod {
+    /// Waits for the end of a Pod, and returns its last known state after the end or the timeout.
+    async fn wait_for_end(&self, pods: &Api<Pod>, pod: Pod) -> Pod {
         if has_ended(&pod) {
             return pod;
         }
         let params = WatchParams::default().fields(&format!("metadata.name={}", pod.name_any()));
         let end = async {
-            let patience = self.patience.at_most(END);
-            let mut events = patience.persist(|| pods.watch(&params, "0")).await.ok()?.boxed();
+            let retry = self.retry.at_most(EXIT_TIMEOUT);
+            let mut events = retry.run(|| pods.watch(&params, "0")).await.ok()?.boxed();
             while let Some(event) = events.next().await {
                 match event.ok()? {
                     WatchEvent::Added(pod) | WatchEvent::Modified(pod) if has_ended(&pod) => {
@@ -84,145 +82,129 @@ impl Leftovers<'_> {
             }
             None
         };
-        tokio::time::timeout(END, end).await.ok().flatten().unwrap_or(pod)
+        tokio::time::timeout(EXIT_TIMEOUT, end).await.ok().flatten().unwrap_or(pod)
     }
 
-    /// Stops and removes what is there of this run in these namespaces; with it, if its submitter is gone, the
-    /// transient claims that no other Pod of that submitter uses.
+    /// Stops and deletes the Pods of this run in these namespaces, which the program must have named. With `is_orphan`,
+    /// also deletes their transient claims that no other Pod of the same submitter uses. A Pod that can't be deleted
+    /// doesn't keep the others, but all claims.
     pub(crate) async fn remove_run(
         &self,
-        namespaces: &BTreeSet<String>,
+        search: &RunSearch,
         run_id: &str,
         is_orphan: bool,
     ) -> Result<()> {
-        let patience = self.patience.at_most(REMOVAL);
-        for namespace in namespaces {
-            let pods: Api<Pod> = self.reached.api(namespace);
-            let of_run = self.of_run(&pods, run_id).await?;
-            for pod in &of_run {
-                let name = pod.name_any();
-                if !has_ended(pod) {
-                    delete_pod(&pods, &name, Some(STOP), &patience).await?;
-                    let there = patience.persist(|| pods.get_opt(&name)).await;
-                    let there = there
-                        .map_err(|error| refused(format!("cannot look for pod {name}"), error))?;
-                    if let Some(stopping) = there {
-                        self.ended(&pods, stopping).await;
-                    }
-                }
-                delete_pod(&pods, &name, Some(0), &patience).await?;
-            }
-            for pod in of_run.iter().filter(|_| is_orphan) {
-                self.remove_claims(namespace, pod).await?;
-            }
+        let found = self.find_pods(search, run_id).await;
+        let mut removed = Ok(());
+        for (namespace, pod) in &found.pods {
+            removed = removed.and(self.remove_pod(namespace, pod).await);
         }
-        Ok(())
+        // A Pod that remains may use the claims of the others.
+        let are_unused = is_orphan && removed.is_ok();
+        for (namespace, pod) in found.pods.iter().filter(|_| are_unused) {
+            removed = removed.and(self.remove_claims(namespace, pod).await);
+        }
+        removed.and(found.complete().map(drop))
     }
 
-    /// Removes the transient claims of a Pod that is gone, but for those that others use.
-    async fn remove_claims(&self, namespace: &str, pod: &Pod) -> Result<()> {
+    /// Stops and deletes a Pod.
+    async fn remove_pod(&self, namespace: &Namespace, pod: &Pod) -> Result<()> {
+        let (pods, retry) = (self.cluster.api(namespace), self.retry.at_most(REMOVAL_TIMEOUT));
+        if !has_ended(pod) {
+            delete(&pods, pod, Some(STOP_GRACE_SECONDS), &retry).await?;
+            let name = pod.name_any();
+            let stopping = retry.run(|| pods.get_opt(&name)).await;
+            let stopping = stopping
+                .map_err(|error| request_error(format!("cannot look for pod {name}"), error))?;
+            if let Some(stopping) = stopping.filter(|it| it.uid() == pod.uid()) {
+                self.wait_for_end(&pods, stopping).await;
+            }
+        }
+        delete(&pods, pod, Some(0), &retry).await
+    }
+
+    /// Deletes the transient claims of a deleted Pod, except those that other Pods use.
+    async fn remove_claims(&self, namespace: &Namespace, pod: &Pod) -> Result<()> {
         let of_pod = claims_of(pod);
         let Some(submitter) = pod.labels().get(labels::SUBMITTER).filter(|_| !of_pod.is_empty())
         else {
             return Ok(());
         };
-        let pods: Api<Pod> = self.reached.api(namespace);
-        let claims: Api<PersistentVolumeClaim> = self.reached.api(namespace);
+        let claims: Api<PersistentVolumeClaim> = self.cluster.api(namespace);
         let of_submitter = format!("{}={submitter}", labels::SUBMITTER);
         let used: HashSet<_> = {
-            let others = self.listed(&pods, &of_submitter).await?;
+            let others = self.list::<Pod>(namespace, &of_submitter).await?;
             let own = pod.labels().get(labels::RUN);
             let others =
                 others.iter().filter(|it| !has_ended(it) && it.labels().get(labels::RUN) != own);
             others.flat_map(claims_of).collect()
         };
         let transient = format!("{of_submitter},{}=transient", labels::VOLUME);
-        for claim in self.listed(&claims, &transient).await? {
+        for claim in self.list::<PersistentVolumeClaim>(namespace, &transient).await? {
             let name = claim.name_any();
-            if of_pod.contains(&name) && !used.contains(&name) {
-                remove_claim(&claims, &name, &self.patience).await?;
+            let is_of_submitter = claim.labels().get(labels::SUBMITTER) == Some(submitter);
+            if is_of_submitter
+                && is_transient(&claim)
+                && of_pod.contains(&name)
+                && !used.contains(&name)
+            {
+                delete(&claims, &claim, None, &self.retry.at_most(REMOVAL_TIMEOUT)).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) async fn of_run(&self, pods: &Api<Pod>, run_id: &str) -> Result<Vec<Pod>> {
-        self.listed(pods, &format!("{}={run_id}", labels::RUN)).await
+    /// Returns the Pods that, read back, have the label of this run.
+    pub(super) async fn of_run(&self, namespace: &Namespace, run_id: &str) -> Result<Vec<Pod>> {
+        let selector = format!("{}={run_id}", labels::RUN);
+        let mut of_run = self.list::<Pod>(namespace, &selector).await?;
+        of_run.retain(|pod| pod.labels().get(labels::RUN).is_some_and(|run| run == run_id));
+        Ok(of_run)
     }
 
-    async fn listed<K>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>>
+    /// Lists the resources of a namespace that `selector` selects by their labels.
+    pub(super) async fn list<K>(&self, namespace: &Namespace, selector: &str) -> Result<Vec<K>>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug + Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,
     {
         let params = ListParams::default().labels(selector);
-        let listed = self.patience.persist(|| api.list(&params)).await;
-        let kind = K::plural(&K::DynamicType::default()).into_owned();
-        listed
-            .map(|listed| listed.items)
-            .map_err(|error| refused(format!("cannot list {kind}"), error))
-    }
-
-    /// Removes the Pods and transient claims that have expired, that nothing uses, and that don't belong to the runs
-    /// `kept_runs`, and returns their names.
-    pub(crate) async fn collect(
-        &self,
-        removal: Removal,
-        kept_runs: &BTreeSet<String>,
-    ) -> Result<Vec<String>> {
-        let pods: Api<Pod> = self.reached.api(&self.reached.namespace);
-        let claims: Api<PersistentVolumeClaim> = self.reached.api(&self.reached.namespace);
-        let there = self.listed(&pods, labels::RUN).await?;
-        let is_expired = |pod: &Pod| has_ended(pod) && is_over(pod) && !is_of(pod, kept_runs);
-        let (expired, kept): (Vec<Pod>, _) = there.into_iter().partition(is_expired);
-        let used: HashSet<_> = kept.iter().flat_map(claims_of).collect();
-        let is_real = removal == Removal::Real;
-        let mut names = Vec::new();
-        for name in expired.iter().map(ResourceExt::name_any) {
-            if is_real {
-                delete_pod(&pods, &name, Some(0), &self.patience.at_most(REMOVAL)).await?;
-            }
-            names.push(format!("pod {name}"));
-        }
-        let transient = self.listed(&claims, &format!("{}=transient", labels::VOLUME)).await?;
-        for name in transient.iter().filter(|it| is_over(*it)).map(ResourceExt::name_any) {
-            if used.contains(&name) {
-                continue;
-            }
-            if is_real {
-                remove_claim(&claims, &name, &self.patience).await?;
-            }
-            names.push(format!("claim {name}"));
-        }
-        Ok(names)
+        let api: Api<K> = self.cluster.api(namespace);
+        let listed = self.retry.run(|| api.list(&params)).await;
+        listed.map(|listed| listed.items).map_err(|error| {
+            let kind = K::plural(&K::DynamicType::default()).into_owned();
+            request_error(format!("cannot list {kind} in the namespace {namespace}"), error)
+        })
     }
 }
 
-/// What `hype-run` of this Pod left, if it ended well.
-fn said(pod: &Pod) -> Option<TerminationLine> {
-    match Seen::of(pod).process {
+/// Returns the termination line of a Pod whose `hype-run` exited successfully.
+fn termination_line(pod: &Pod) -> Option<TerminationLine> {
+    match PodSnapshot::of(pod).process {
         ProcessState::Ended(exit) if exit.status == 0 => exit.line().parse().ok(),
         _ => None,
     }
 }
 
-fn claims_of(pod: &Pod) -> Vec<String> {
+pub(super) fn claims_of(pod: &Pod) -> Vec<String> {
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     let claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
     claims.map(|claim| claim.claim_name.clone()).collect()
 }
 
 pub(super) fn has_ended(pod: &Pod) -> bool {
-    let seen = Seen::of(pod);
-    seen.ended.is_some() || matches!(seen.process, ProcessState::Ended(_))
+    let snapshot = PodSnapshot::of(pod);
+    snapshot.final_phase.is_some() || matches!(snapshot.process, ProcessState::Ended(_))
 }
 
-/// Whether the Pod belongs to one of these runs.
-fn is_of(pod: &Pod, runs: &BTreeSet<String>) -> bool {
-    pod.labels().get(labels::RUN).is_some_and(|run| runs.contains(run))
+/// Returns whether a runner of hype created the Pod: it names its run and its submitter.
+pub(super) fn is_of_hype(pod: &Pod) -> bool {
+    let labels = pod.labels();
+    labels.get(labels::RUN).is_some_and(|run| names::is_run_id(run))
+        && labels.contains_key(labels::SUBMITTER)
 }
 
-fn is_over(thing: &impl ResourceExt) -> bool {
-    let expiry = thing.annotations().get(labels::EXPIRY).map(String::as_str);
-    labels::is_over(expiry, SystemTime::now())
+/// Returns whether the claim is of a transient volume.
+pub(super) fn is_transient(claim: &PersistentVolumeClaim) -> bool {
+    claim.labels().get(labels::VOLUME).is_some_and(|life| life == "transient")
 }

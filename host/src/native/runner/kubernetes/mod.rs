@@ -1,38 +1,43 @@
-//! Runs closures in Pods of a Kubernetes cluster, one each.
+//! Runs each closure in its own Pod of a Kubernetes cluster.
 //!
-//! What is decided is in pure functions: what a Pod is made of ([`pod`], [`mounts`],
-//! [`hardening`], [`claim`]), what it says of itself ([`seen`]), for how long it may wait ([`waits`]),
-//! what its end means ([`end`]), and what an answer means ([`refusal`]). What talks to the cluster:
-//! [`patience`], [`cluster`], `gke` where that is one of Google's, [`watching`], [`events`], [`output`], [`making`], [`volumes`], [`run`] and
-//! [`leftovers`].
+//! Pure functions decide: the manifests of Pods and claims ([`pod`], [`mounts`], [`hardening`], [`claim`]), the state of
+//! a Pod ([`snapshot`]), its timeouts ([`waits`]), the meaning of its end ([`end`]) and of API errors ([`api_error`]).
+//! I/O with the cluster is in [`retry`], [`cluster`], `gke` for Google's clusters, [`pod_watch`], [`events`],
+//! [`log_reader`], [`pod_lifecycle`], [`volumes`], [`run`], [`foreign_run`] and [`leftovers`]. [`check`] checks rights.
 
+mod api_error;
+mod check;
 mod claim;
 mod cluster;
+mod collection;
+mod deletion;
 mod end;
 mod events;
-mod following;
+#[cfg(test)]
+mod fake_api_server;
+mod foreign_run;
 #[cfg(feature = "gcs")]
 mod gke;
 mod hardening;
 mod leftovers;
-mod making;
+mod log_reader;
 mod mounts;
-mod output;
-mod patience;
 mod pod;
-mod reach;
-mod refusal;
+mod pod_lifecycle;
+mod pod_watch;
+mod processes;
+mod recorded_namespaces;
+mod reporter;
+mod retry;
 mod run;
 mod runner;
 #[cfg(test)]
 mod scenarios;
-#[cfg(test)]
-mod scripted;
-mod seen;
-mod told;
+mod search;
+mod snapshot;
+mod stage_check;
 mod volumes;
 mod waits;
-mod watching;
 
 pub use runner::KubernetesRunner;
-pub use waits::Graces;
+pub use waits::PodTimeouts;

@@ -1,7 +1,6 @@
-//! What the container of an attempt is shown: the guest's mounts and secrets, and what is `hype-run`'s
-//! alone.
+//! The volume mounts of an attempt's container: those of the guest, and those of `hype-run` alone.
 
-use hype_wire::{Access, Mount, is_below};
+use hype_wire::{Access, is_below};
 use k8s_openapi::api::core::v1::{
     Affinity, Container, EmptyDirVolumeSource, HostPathVolumeSource,
     PersistentVolumeClaimVolumeSource, PodAffinity, PodAffinityTerm, PodSpec, SecretVolumeSource,
@@ -10,73 +9,69 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
-use super::pod::{Claim, claim_label, mounted};
+use super::pod::{Claim, claim_label, volume_mount};
+use crate::environment::check::guest_path;
 use crate::environment::mount::Source;
 use crate::error::{Error, Result};
 use crate::runner::Process;
 
-/// Where `hype-run` and the guest have their temporary files.
+/// The path of temporary files of `hype-run` and the guest.
 const TMP: &str = "/tmp";
 
-/// Where `hype-run` marks that it was started, if the user's own Pod has something else at `/tmp`, which other Pods may
+/// The path of the marker of `hype-run`'s start, if the user's Pod has its own mount at `/tmp`, which other Pods may
 /// share.
 const STARTS: &str = "/run/hype/starts";
 
-/// How much `/tmp` may hold: 1 GiB of the guest's own, and the files that are staged.
+/// The size of `/tmp`: 1 GiB for the guest, and the rest for the staged files.
 const TMP_SIZE: &str = "4Gi";
 
-/// What may be done with the files of secrets: owner and group read them.
+/// The mode of secret files: readable by owner and group.
 const SECRET_MODE: i32 = 0o440;
 
-/// A volume of the Pod's, and where the container sees it.
-struct Shown {
+/// A volume of the Pod, with its mount in the container.
+struct PodMount {
     volume: Volume,
     path: String,
     access: Access,
-    /// What it is, for messages.
-    what: &'static str,
+    /// Its kind, for messages: `the mount`, `the secret`.
+    kind: &'static str,
 }
 
-/// Adds all that `attempt` needs to what the user's own Pod has.
+/// Adds the mounts of `process` to those of the user's Pod.
 ///
 /// # Errors
 ///
-/// [`Input`](crate::ErrorKind::Input) when two of them stand in one place.
+/// [`Input`](crate::ErrorKind::Input) if two mounts overlap, or two volumes have the same name.
 pub(crate) fn add(
     spec: &mut PodSpec,
     container: &mut Container,
     process: &Process,
     claims: &[Claim],
 ) -> Result<()> {
-    let mut shown = of_guest(process, claims)?;
-    shown.extend(of_hype_run(process)?);
-    shown.push(if has_tmp(container) { starts() } else { tmp() });
-    for (index, one) in shown.iter().enumerate() {
-        check(one, &shown[..index], container)?;
+    let mut pod_mounts = guest_mounts(process, claims)?;
+    pod_mounts.extend(stage_secret_mount(process)?);
+    pod_mounts.push(if has_tmp(container) { starts() } else { tmp() });
+    for (index, one) in pod_mounts.iter().enumerate() {
+        check(one, &pod_mounts[..index], container)?;
         let volumes = spec.volumes.iter().flatten();
         if let Some(taken) = volumes.into_iter().find(|volume| volume.name == one.volume.name) {
             return Err(Error::input(format!(
-                "the Pod's YAML has a volume `{}`, and hype makes one of that name: rename yours",
+                "the Pod's YAML has a volume `{}`, and hype adds one of that name: rename yours",
                 taken.name
             )));
         }
     }
-    for Shown { volume, path, access, .. } in shown {
+    for PodMount { volume, path, access, .. } in pod_mounts {
         let mounts = container.volume_mounts.get_or_insert_default();
-        mounts.push(mounted(&volume.name, &path, access));
+        mounts.push(volume_mount(&volume.name, &path, access));
         spec.volumes.get_or_insert_default().push(volume);
     }
-    claims.iter().filter(|claim| claim.is_of_one_node).for_each(|claim| together(spec, claim));
+    claims.iter().filter(|claim| claim.is_single_node).for_each(|claim| add_affinity(spec, claim));
     Ok(())
 }
 
-/// A mount whose place in the Pod is that in the guest.
-pub(crate) fn in_pod(path: &str, access: Access) -> Mount {
-    Mount { source: path.to_owned(), path: path.to_owned(), access }
-}
-
-/// A directory of the Pod's own, which outlives a container in it.
-pub(crate) fn of_starts(container: &Container) -> &'static str {
+/// Returns a directory that belongs to this Pod alone and survives container restarts.
+pub(crate) fn start_marker_directory(container: &Container) -> &'static str {
     if has_tmp(container) { STARTS } else { TMP }
 }
 
@@ -84,28 +79,28 @@ fn has_tmp(container: &Container) -> bool {
     container.volume_mounts.iter().flatten().any(|mount| mount.mount_path == TMP)
 }
 
-/// Makes sure that `one` stands apart from the `others`, and from what the user's own Pod mounts.
-fn check(one: &Shown, others: &[Shown], container: &Container) -> Result<()> {
+/// Checks that the path of `one` overlaps neither with `others` nor with mounts of the user's Pod.
+fn check(one: &PodMount, others: &[PodMount], container: &Container) -> Result<()> {
     let overlaps = |path: &str| is_below(&one.path, path) || is_below(path, &one.path);
     let of_user = container.volume_mounts.iter().flatten();
     if let Some(mount) = of_user.into_iter().find(|mount| overlaps(&mount.mount_path)) {
         return Err(Error::input(format!(
             "`{}` in the Pod's YAML and {} at `{}` overlap: put yours elsewhere",
-            mount.mount_path, one.what, one.path
+            mount.mount_path, one.kind, one.path
         )));
     }
     match others.iter().find(|other| overlaps(&other.path)) {
         None => Ok(()),
         Some(other) => Err(Error::input(format!(
             "{} at `{}` and {} at `{}` overlap: put one elsewhere",
-            one.what, one.path, other.what, other.path
+            one.kind, one.path, other.kind, other.path
         ))),
     }
 }
 
-fn of_guest(process: &Process, claims: &[Claim]) -> Result<Vec<Shown>> {
+fn guest_mounts(process: &Process, claims: &[Claim]) -> Result<Vec<PodMount>> {
     let mut claims = claims.iter();
-    let mut shown = Vec::new();
+    let mut pod_mounts = Vec::new();
     for (index, mount) in process.env.mounts().iter().enumerate() {
         let (path, access) = (mount.path.clone(), mount.access);
         let volume = match &mount.source {
@@ -123,16 +118,16 @@ fn of_guest(process: &Process, claims: &[Claim]) -> Result<Vec<Shown>> {
             }),
         };
         let volume = volume.ok_or_else(|| Error::input(format!("`{path}` has no claim")))?;
-        shown.push(Shown { volume, path, access, what: "the mount" });
+        pod_mounts.push(PodMount { volume, path, access, kind: "the mount" });
     }
     let secrets = process.env.secrets().iter().enumerate();
-    shown.extend(secrets.map(|(index, (path, name))| Shown {
+    pod_mounts.extend(secrets.map(|(index, (path, name))| PodMount {
         volume: secret(&format!("hype-secret-{index}"), name),
         path: path.clone(),
         access: Access::ReadOnly,
-        what: "the secret",
+        kind: "the secret",
     }));
-    Ok(shown)
+    Ok(pod_mounts)
 }
 
 fn of_claim(index: usize, claim: &Claim, access: Access) -> Volume {
@@ -147,14 +142,14 @@ fn of_claim(index: usize, claim: &Claim, access: Access) -> Volume {
     }
 }
 
-fn of_hype_run(process: &Process) -> Result<Option<Shown>> {
+fn stage_secret_mount(process: &Process) -> Result<Option<PodMount>> {
     let Some(stage) = &process.stage_secret else { return Ok(None) };
-    hype_wire::check_guest_path(&stage.path).map_err(Error::input)?;
-    Ok(Some(Shown {
+    guest_path(&stage.path)?;
+    Ok(Some(PodMount {
         volume: secret("hype-stage", &stage.name),
         path: stage.path.clone(),
         access: Access::ReadOnly,
-        what: "the stage's secret",
+        kind: "the stage's secret",
     }))
 }
 
@@ -167,27 +162,27 @@ fn secret(volume: &str, name: &str) -> Volume {
     Volume { name: volume.to_owned(), secret: Some(source), ..Default::default() }
 }
 
-fn tmp() -> Shown {
-    empty("hype-tmp", TMP, TMP_SIZE)
+fn tmp() -> PodMount {
+    empty_dir("hype-tmp", TMP, TMP_SIZE)
 }
 
-fn starts() -> Shown {
-    empty("hype-starts", STARTS, "1Mi")
+fn starts() -> PodMount {
+    empty_dir("hype-starts", STARTS, "1Mi")
 }
 
-fn empty(name: &str, path: &str, size: &str) -> Shown {
+fn empty_dir(name: &str, path: &str, size: &str) -> PodMount {
     let size_limit = Some(Quantity(size.to_owned()));
     let source = EmptyDirVolumeSource { size_limit, ..Default::default() };
-    Shown {
+    PodMount {
         volume: Volume { name: name.to_owned(), empty_dir: Some(source), ..Default::default() },
         path: path.to_owned(),
         access: Access::ReadWrite,
-        what: "hype's own directory",
+        kind: "hype's own directory",
     }
 }
 
-/// Puts the Pod onto the node of the others that use `claim`. Where there is none, any node will do.
-fn together(spec: &mut PodSpec, claim: &Claim) {
+/// Requires the node of the other Pods that use `claim`; any node if there are none.
+fn add_affinity(spec: &mut PodSpec, claim: &Claim) {
     let label = LabelSelectorRequirement {
         key: claim_label(&claim.name),
         operator: "Exists".to_owned(),

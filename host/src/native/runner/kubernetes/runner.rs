@@ -1,50 +1,60 @@
-//! The runner itself: what it is told, put together with what the cluster says.
+//! The runner: combines the user's configuration with the cluster's state.
 
+mod options;
 mod shared;
+mod stage_variables;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use hype_stage::{Provider, Removal};
+use hype_stage::CollectMode;
 use hype_wire::{Access, Mount};
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::Api;
+use k8s_openapi::api::core::v1::Pod;
 
-use super::cluster::{Cluster, Reached, Way, found};
-use super::end::{End, Ended};
+use super::cluster::{Cluster, ClusterSource, ConnectedCluster};
+use super::end::{EndedPod, PodEnd};
 use super::events::Events;
-use super::mounts::in_pod;
-use super::pod::{self, Parts, memory};
-use super::reach::check_stage;
-use super::run::{self, Place};
+use super::pod::{self, PodOptions, memory_limit};
+use super::pod_watch::PodWatch;
+use super::recorded_namespaces::RecordedNamespaces;
+use super::run::{self, RunContext};
+use super::stage_check::check_stage;
 use super::volumes::{Claims, Volumes};
-use super::waits::Graces;
-use super::watching::Watch;
-use super::{events, following};
-use crate::cleanup::owned::Owned;
-use crate::configuration::Configuration;
+use super::waits::PodTimeouts;
+use super::{check, events, foreign_run, processes};
+use crate::cleanup::list::CleanupList;
+use crate::configuration::{self, Configuration, Key};
+use crate::doctor::Reporter;
 use crate::environment::RunEnvironment;
-use crate::environment::placement::QUEUE;
-use crate::environment::pod_base;
+use crate::environment::placement::DEFAULT_QUEUE_TIMEOUT;
 use crate::error::{Error, Result};
 use crate::run::log::Log;
-use crate::runner::endpoints::Endpoints;
-use crate::runner::run_place::RunPlace;
+use crate::runner::mount::same_path_mount;
+use crate::runner::namespace::Namespace;
+use crate::runner::run_location::RunLocation;
 use crate::runner::{
-    Attempt, DefaultImages, Description, Plan, PlanRequest, Process, Proof, Runner, Voucher,
+    Attempt, CollectedLeftovers, Completion, DefaultImages, Description, FoundProcesses, LogMode,
+    Plan, PlanRequest, Process, Proof, Runner, StageSecret,
 };
 
-/// How many of its last lines are told of a Pod that left no outcome.
-const SAID: usize = 5;
+/// The number of log lines in the error of a Pod that wrote no outcome.
+const LAST_LINES: usize = 5;
 
-/// The key file of a provider in a secret.
-const KEY_FILE: &str = "key.json";
-
-/// Runs closures in Pods of a Kubernetes cluster, each in one of its own. Cloning is cheap.
+/// Runs each closure in its own Pod of a Kubernetes cluster. Cloning is cheap.
 ///
-/// The cluster is that which `kubectl` would use. What a closure writes to its standard output and
-/// error goes to this program's standard error, line by line, while it runs.
+/// The output of a closure goes to this program's standard error, line by line, while it runs.
+///
+/// ```no_run
+/// # fn main() -> hype::Result<()> {
+/// use hype::kubernetes::KubernetesRunner;
+/// use hype::{Stage, Submitter};
+///
+/// let runner = KubernetesRunner::new()?.with_namespace("batch")?;
+/// let submitter = Submitter::new(Stage::open("gs://bucket/prefix")?, runner)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct KubernetesRunner(Arc<Inner>);
 
@@ -52,91 +62,79 @@ pub struct KubernetesRunner(Arc<Inner>);
 struct Inner {
     cluster: Cluster,
     default_images: DefaultImages,
-    /// The Pod that those of environments without one of their own begin from.
+    /// The template of Pods for environments without their own.
     base: Option<Pod>,
-    graces: Graces,
+    /// The RuntimeClass of Pods whose template names none.
+    runtime_class: Option<String>,
+    /// The service account of Pods whose environment and template name none.
+    service_account: Option<String>,
+    /// The secret of the stage for programs that name none.
+    stage_secret: Option<StageSecret>,
+    timeouts: PodTimeouts,
     volumes: Volumes,
-    /// What the runs of a namespace share, by its name.
-    watches: Mutex<HashMap<String, (Watch, Events)>>,
-    /// Namespaces in which runs are said to be.
-    named: Mutex<BTreeSet<String>>,
+    /// The shared watches by namespace.
+    watches: Mutex<HashMap<Namespace, (PodWatch, Events)>>,
+    /// Namespaces that this program named in addition to the default one.
+    further_namespaces: BTreeSet<Namespace>,
+    recorded_namespaces: RecordedNamespaces,
 }
 
 impl KubernetesRunner {
-    /// A runner for the cluster of the kubeconfig that `kubectl` would read, in its current context;
-    /// in a Pod without one, for the cluster that the Pod is in. Nothing is asked of it yet.
+    /// Creates a runner for the current context of the kubeconfig that `kubectl` would read. In a Pod without a
+    /// kubeconfig, uses the cluster of that Pod. `HYPE_CONTEXT` or `hype.toml` name another context, `HYPE_NAMESPACE` or
+    /// `hype.toml` the default namespace, `HYPE_SERVICE_ACCOUNT` and `HYPE_STAGE_SECRET` or `hype.toml` the credentials of
+    /// the stage. Sends no request yet.
     ///
-    /// Its image is that of `HYPE_IMAGE`, of `hype.toml`, or `spotify/hype` of this version, where
-    /// neither closure nor environment names one; that with the tag `-debian`, where the environment grants
-    /// commands.
+    /// If neither closure nor environment names an image, `HYPE_IMAGE` or `hype.toml` does. The default is
+    /// `spotify/hype` of this version, with the suffix `-debian` if the environment grants commands.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when `hype.toml` can't be read.
+    /// [`Input`](crate::ErrorKind::Input) if `hype.toml` can't be read.
     pub fn new() -> Result<Self> {
-        Self::of(Way::Kubeconfig { context: None })
+        let configuration = Configuration::here()?;
+        let context = configuration.get(Key::Context).map(str::to_owned);
+        let mut cluster = Cluster::new(ClusterSource::Kubeconfig { context });
+        if let Some(namespace) = configuration.get(Key::Namespace) {
+            cluster.set_namespace(namespace.to_owned());
+        }
+        Ok(Self::with_cluster(cluster, &configuration))
     }
 
-    /// A runner for the cluster that this program runs in, as the service account of its Pod.
+    /// Creates a runner for the cluster that this program runs in, with the service account of its Pod.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when `hype.toml` can't be read.
+    /// [`Input`](crate::ErrorKind::Input) if `hype.toml` can't be read.
+    ///
+    /// ```
+    /// # fn main() -> hype::Result<()> {
+    /// let runner = hype::kubernetes::KubernetesRunner::in_cluster()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn in_cluster() -> Result<Self> {
-        Self::of(Way::InCluster)
+        Self::of(ClusterSource::InCluster)
     }
 
-    pub(super) fn of(way: Way) -> Result<Self> {
-        Ok(Self(Arc::new(Inner {
-            cluster: Cluster::new(way),
-            default_images: DefaultImages::new(Configuration::here()?.image),
+    pub(super) fn of(source: ClusterSource) -> Result<Self> {
+        Ok(Self::with_cluster(Cluster::new(source), &Configuration::here()?))
+    }
+
+    pub(super) fn with_cluster(cluster: Cluster, configuration: &Configuration) -> Self {
+        Self(Arc::new(Inner {
+            cluster,
+            default_images: DefaultImages::new(configuration.get(Key::Image)),
             base: None,
-            graces: Graces::default(),
+            runtime_class: None,
+            service_account: configuration.get(Key::ServiceAccount).map(str::to_owned),
+            stage_secret: StageSecret::configured(configuration),
+            timeouts: PodTimeouts::default(),
             volumes: Volumes::default(),
             watches: Mutex::default(),
-            named: Mutex::default(),
-        })))
-    }
-
-    /// The same in this context of the kubeconfig, rather than the current one.
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
-    pub fn with_context(self, context: impl Into<String>) -> Result<Self> {
-        let way = Way::Kubeconfig { context: Some(context.into()) };
-        self.change(|inner| inner.cluster.set_way(way))
-    }
-
-    /// The same in this namespace, rather than that of the context.
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
-    pub fn with_namespace(self, namespace: impl Into<String>) -> Result<Self> {
-        self.change(|inner| inner.cluster.set_namespace(namespace.into()))
-    }
-
-    /// The same with a Pod, written as YAML, that those of environments begin from which have
-    /// [none of their own](RunEnvironment::from_yaml).
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when it isn't such a Pod, or a clone of this runner is in
-    /// use.
-    pub fn with_yaml_str(self, yaml: &str) -> Result<Self> {
-        let base = pod_base::read(yaml)
-            .map_err(|error| Error::input("cannot use the YAML").because(error))?;
-        self.change(|inner| inner.base = Some(base))
-    }
-
-    /// The same with other graces for what may pass.
-    ///
-    /// # Errors
-    ///
-    /// [`Input`](crate::ErrorKind::Input) when a clone of this runner is in use.
-    pub fn with_graces(self, graces: Graces) -> Result<Self> {
-        self.change(|inner| inner.graces = graces)
+            further_namespaces: configuration::chosen_namespaces().iter().cloned().collect(),
+            recorded_namespaces: RecordedNamespaces::default(),
+        }))
     }
 
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
@@ -150,7 +148,11 @@ impl KubernetesRunner {
 
 impl Runner for KubernetesRunner {
     fn description(&self) -> Description {
-        Description { place: "in Kubernetes".to_owned(), outlives_program: true }
+        Description { location: "in Kubernetes".to_owned(), outlives_program: true }
+    }
+
+    fn check<'a>(&'a self, reporter: &'a Reporter) -> BoxFuture<'a, ()> {
+        Box::pin(check::check(&self.0.cluster, reporter))
     }
 
     fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
@@ -160,219 +162,225 @@ impl Runner for KubernetesRunner {
     fn mounts<'a>(
         &'a self,
         env: &'a RunEnvironment,
-        owned: &'a Owned,
+        cleanup: &'a CleanupList,
     ) -> BoxFuture<'a, Result<Vec<Mount>>> {
-        Box::pin(self.0.mounts(env, owned))
+        Box::pin(self.0.mounts(env, cleanup))
     }
 
-    fn run(&self, mut attempt: Attempt) -> BoxFuture<'static, Result<Voucher>> {
+    fn run(&self, mut attempt: Attempt) -> BoxFuture<'static, Result<Completion>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            attempt.env = inner.based(&attempt.env);
+            attempt.env = inner.with_template(&attempt.env);
+            attempt.use_configured_secret(inner.stage_secret.as_ref());
             inner.run(&Process::of(&attempt)).await
         })
     }
 
-    fn looks_in(&self, place: &str) -> bool {
-        let RunPlace::Kubernetes { namespace } = RunPlace::read(place) else { return false };
-        self.0.named.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace);
+    fn add_search_location(&self, run_id: &str, run_location: &str) -> bool {
+        let Ok(RunLocation::Kubernetes { namespace }) = RunLocation::parse(run_location) else {
+            return false;
+        };
+        self.0.recorded_namespaces.insert(run_id, namespace);
         true
+    }
+
+    fn check_removable<'a>(&'a self, run_location: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let RunLocation::Kubernetes { namespace } = RunLocation::parse(run_location)? else {
+                return Ok(());
+            };
+            let cluster = self.0.cluster.connect().await?;
+            match self.0.own_namespaces(cluster).contains(&namespace) {
+                true => Ok(()),
+                false => Err(unnamed(&namespace)),
+            }
+        })
     }
 
     fn is_alive<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
-            let reached = self.0.cluster.reach().await?;
-            self.0.leftovers(reached).is_alive(&self.0.namespaces(reached), run_id).await
+            let cluster = self.0.cluster.connect().await?;
+            self.0.leftovers(cluster).is_alive(&self.0.search(cluster, run_id), run_id).await
         })
     }
 
-    /// A Pod's status keeps the line that vouches for its outcome, so that none is sealed.
+    /// Returns the termination line from a Pod's status, which proves the outcome; so outcomes aren't sealed.
     fn proof<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Proof>>> {
         Box::pin(async move {
-            let reached = self.0.cluster.reach().await?;
-            let (leftovers, namespaces) =
-                (self.0.leftovers(reached), self.0.own_namespaces(reached));
-            Ok(leftovers.line(&namespaces, run_id).await?.map(Proof::Line))
+            let cluster = self.0.cluster.connect().await?;
+            let search = self.0.own_search(cluster, run_id);
+            Ok(self.0.leftovers(cluster).line(&search, run_id).await?.map(Proof::Line))
         })
     }
 
     fn failure<'a>(&'a self, run_id: &'a str) -> BoxFuture<'a, Result<Option<Error>>> {
         Box::pin(async move {
-            let reached = self.0.cluster.reach().await?;
-            following::failure(&self.0.leftovers(reached), &self.0.namespaces(reached), run_id)
-                .await
+            let cluster = self.0.cluster.connect().await?;
+            let search = self.0.search(cluster, run_id);
+            foreign_run::failure(&self.0.leftovers(cluster), &search, run_id).await
         })
     }
 
-    fn follow(&self, run_id: &str, log: Log) -> BoxFuture<'static, ()> {
+    fn processes<'a>(&'a self, run_id: Option<&'a str>) -> BoxFuture<'a, Result<FoundProcesses>> {
+        Box::pin(async move {
+            let cluster = self.0.cluster.connect().await?;
+            let leftovers = self.0.leftovers(cluster);
+            Ok(match run_id {
+                Some(run_id) => {
+                    processes::of_run(&leftovers, &self.0.search(cluster, run_id), run_id).await
+                }
+                None => processes::of_all_runs(&leftovers, &self.0.own_namespaces(cluster)).await,
+            })
+        })
+    }
+
+    fn copy_log(
+        &self,
+        run_id: &str,
+        attempt: u32,
+        log: Log,
+        mode: LogMode,
+    ) -> BoxFuture<'static, ()> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
-            // Whoever waits for the run is told why that can't be reached.
-            let Ok(reached) = inner.cluster.reach().await else { return };
-            following::follow(&inner.leftovers(reached), &inner.namespaces(reached), &run_id, &log)
-                .await;
+            // The call that waits for the run reports the outage.
+            let Ok(cluster) = inner.cluster.connect().await else { return };
+            let (leftovers, search) = (inner.leftovers(cluster), inner.search(cluster, &run_id));
+            match mode {
+                LogMode::Follow => {
+                    foreign_run::follow(&leftovers, &search, (&run_id, attempt), &log).await;
+                }
+                LogMode::Existing => {
+                    foreign_run::copy_existing(&leftovers, &search, (&run_id, attempt), &log).await;
+                }
+            }
         })
     }
 
     fn remove(&self, run_id: &str, is_orphan: bool) -> BoxFuture<'static, Result<()>> {
         let (inner, run_id) = (Arc::clone(&self.0), run_id.to_owned());
         Box::pin(async move {
-            let reached = inner.cluster.reach().await?;
-            let namespaces = inner.namespaces(reached);
-            inner.leftovers(reached).remove_run(&namespaces, &run_id, is_orphan).await
+            let cluster = inner.cluster.connect().await?;
+            let search = inner.own_search(cluster, &run_id);
+            inner.leftovers(cluster).remove_run(&search, &run_id, is_orphan).await
         })
     }
 
     fn collect<'a>(
         &'a self,
-        removal: Removal,
+        mode: CollectMode,
         kept: &'a BTreeSet<String>,
-    ) -> BoxFuture<'a, Result<Vec<String>>> {
+    ) -> BoxFuture<'a, Result<CollectedLeftovers>> {
         Box::pin(async move {
-            let reached = self.0.cluster.connect().await?;
-            self.0.leftovers(&reached).collect(removal, kept).await
+            let cluster = self.0.cluster.new_connection().await?;
+            let namespaces = self.0.own_namespaces(&cluster);
+            Ok(self.0.leftovers(&cluster).collect(&namespaces, mode, kept).await)
         })
     }
 }
 
 impl Inner {
-    /// `env` with the Pod that it begins from.
-    fn based(&self, env: &RunEnvironment) -> RunEnvironment {
-        match &self.base {
-            Some(base) => env.change_placement(|placement| {
-                placement.base.get_or_insert_with(|| base.clone());
-            }),
-            None => env.clone(),
-        }
+    /// Returns `env` with the runner's Pod template, unless it has its own, and with the runner's service account, unless
+    /// it or the template names one.
+    fn with_template(&self, env: &RunEnvironment) -> RunEnvironment {
+        env.change_placement(|placement| {
+            if placement.base.is_none() {
+                placement.base.clone_from(&self.base);
+            }
+            let spec = placement.base.as_ref().and_then(|base| base.spec.as_ref());
+            let of_base = spec.and_then(|spec| spec.service_account_name.as_ref());
+            if placement.service_account.is_none() && of_base.is_none() {
+                placement.service_account.clone_from(&self.service_account);
+            }
+        })
     }
 
-    async fn mounts(&self, env: &RunEnvironment, owned: &Owned) -> Result<Vec<Mount>> {
-        let env = &self.based(env);
+    async fn mounts(&self, env: &RunEnvironment, cleanup: &CleanupList) -> Result<Vec<Mount>> {
+        let env = &self.with_template(env);
         if env.mounts().iter().any(|mount| mount.is_volume()) {
-            let reached = self.cluster.reach().await?;
-            let namespace = namespace(env, reached);
-            let (api, patience) = (reached.api(namespace), reached.patience(self.graces.server));
-            let claims = Claims { api, namespace, patience };
-            self.volumes.make(&claims, env, owned).await?;
+            let cluster = self.cluster.connect().await?;
+            let namespace = &namespace(env, cluster)?;
+            let (api, retry) =
+                (cluster.api(namespace), cluster.retry(self.timeouts.unreachable_server));
+            let claims = Claims { api, namespace, retry };
+            self.volumes.ensure(&claims, env, cleanup).await?;
         }
         let mounts = env.mounts().iter().map(|mount| (&mount.path, mount.access));
         let secrets = env.secrets().keys().map(|path| (path, Access::ReadOnly));
-        Ok(mounts.chain(secrets).map(|(path, access)| in_pod(path, access)).collect())
+        mounts.chain(secrets).map(|(path, access)| same_path_mount(path, access)).collect()
     }
 
     async fn plan(&self, request: PlanRequest<'_>) -> Result<Plan> {
-        let env = &self.based(request.env);
+        let env = &self.with_template(request.env);
         check_stage(request.stage_url, env)?;
         let platform = match pod::architecture(env) {
             "amd64" => Some("x86_64".to_owned()),
             "arm64" => Some("aarch64".to_owned()),
             _ => None,
         };
-        let namespace = namespace(env, self.cluster.reach().await?).to_owned();
+        let namespace = namespace(env, self.cluster.connect().await?)?;
         Ok(Plan {
             image: Some(self.default_images.image(request.image, env).to_owned()),
             platform,
-            place: Some(RunPlace::Kubernetes { namespace }.to_string()),
+            run_location: Some(RunLocation::Kubernetes { namespace }.to_string()),
         })
     }
 
-    async fn run(&self, process: &Process) -> Result<Voucher> {
-        let reached = self.cluster.reach().await?;
-        let namespace = namespace(&process.env, reached);
+    async fn run(&self, process: &Process) -> Result<Completion> {
+        let cluster = self.cluster.connect().await?;
+        let namespace = &namespace(&process.env, cluster)?;
         let claims = self.volumes.claims(namespace, &process.env).await;
         let claim_names: Vec<_> = claims.iter().map(|claim| claim.name.clone()).collect();
-        let (variables, is_stage_on_loopback) = self.reach_stage(process, namespace).await?;
-        let parts = Parts { variables, is_stage_on_loopback, claims };
-        let pod = pod::pod(process, &parts)?;
-        let (watch, events) = &self.watches(reached, namespace);
-        let place = Place {
-            reached,
+        let (variables, is_stage_on_loopback) = self.stage_variables(process, namespace).await?;
+        let runtime_class = self.runtime_class.clone();
+        let options = PodOptions { variables, is_stage_on_loopback, claims, runtime_class };
+        let pod = pod::pod(process, &options)?;
+        let (watch, events) = &self.watches(cluster, namespace);
+        let context = RunContext {
+            cluster,
             namespace,
             watch,
             events,
             claims: &claim_names,
-            graces: self.graces,
-            queue: process.env.placement().queue_timeout.unwrap_or(QUEUE),
+            timeouts: self.timeouts,
+            queue_timeout: process.env.placement().queue_timeout.unwrap_or(DEFAULT_QUEUE_TIMEOUT),
         };
-        let memory = memory(&pod);
-        let end = run::run(&place, process, pod).await?;
-        let claims = match &end {
-            End::Stuck(..) => events::of_claims(reached.api(namespace), &claim_names).await,
+        let memory = memory_limit(&pod);
+        let end = run::run(&context, process, pod).await?;
+        let claim_events = match &end {
+            PodEnd::Stuck(..) => events::of_claims(cluster.api(namespace), &claim_names).await,
             _ => Vec::new(),
         };
-        Ended {
+        EndedPod {
             run_id: &process.run_id,
             pod: &process.name,
             image: process.image.as_deref().unwrap_or_default(),
-            server: &reached.address,
+            server: &cluster.address,
             memory: memory.as_deref(),
-            last_lines: process.log.last(SAID),
-            claims,
+            stage_secret: process.stage_secret.as_ref().map(|secret| secret.name.as_str()),
+            last_lines: process.log.last(LAST_LINES),
+            claim_events,
         }
         .judge(end)
     }
-
-    /// The variables by which `hype-run` reaches the stage, and whether that is on this machine.
-    async fn reach_stage(
-        &self,
-        process: &Process,
-        namespace: &str,
-    ) -> Result<(BTreeMap<String, String>, bool)> {
-        let url = process.stage_url.as_str();
-        let Some(endpoints) = Endpoints::of(url, |name| std::env::var(name).ok()) else {
-            return Ok((BTreeMap::new(), false));
-        };
-        let mut variables = endpoints.variables();
-        if let Some(name) = Provider::of(url).and_then(Provider::key_file_variable)
-            && let Some(path) = self.key_file(name, process, namespace).await?
-        {
-            variables.insert(name.to_owned(), path);
-        }
-        Ok((variables, endpoints.on_loopback().is_some()))
-    }
-
-    /// Where in the Pod the key file is that `variable` names, unless nobody says: in the stage's secret,
-    /// where the environment says, or else, where there is no service account either, in a secret of the
-    /// guest's.
-    async fn key_file(
-        &self,
-        variable: &str,
-        process: &Process,
-        namespace: &str,
-    ) -> Result<Option<String>> {
-        let env = &process.env;
-        if let Some(secret) = &process.stage_secret {
-            return Ok(Some(format!("{}/{KEY_FILE}", secret.path)));
-        }
-        if let Some(path) = env.env().get(variable) {
-            return Ok(Some(path.clone()));
-        }
-        let base = env.placement().base.as_ref();
-        let of_base =
-            base.and_then(pod_base::container).and_then(|container| container.env.as_ref());
-        let is_said = of_base.is_some_and(|env| env.iter().any(|it| it.name == variable));
-        if is_said || env.placement().service_account.is_some() {
-            return Ok(None);
-        }
-        let reached = self.cluster.reach().await?;
-        let secrets: Api<Secret> = reached.api(namespace);
-        let patience = reached.patience(self.graces.server).of_optional();
-        for (path, name) in env.secrets() {
-            // Who may not look finds none; what isn't there is told when the Pod misses it.
-            let asked = patience.persist(|| secrets.get(name)).await;
-            let there = found(asked).ok().flatten();
-            let data = there.and_then(|secret| secret.data);
-            if data.is_some_and(|data| data.contains_key(KEY_FILE)) {
-                return Ok(Some(format!("{path}/{KEY_FILE}")));
-            }
-        }
-        Ok(None)
-    }
 }
 
-/// The namespace of `env`, that of its own Pod, or else the context's.
-fn namespace<'a>(env: &'a RunEnvironment, reached: &'a Reached) -> &'a str {
+/// Returns the error of removing a run from a namespace that only its manifest names.
+fn unnamed(namespace: &Namespace) -> Error {
+    Error::input(format!("nothing is removed in the namespace {namespace}"))
+        .because("only the run's manifest names it, which anyone who can write to the stage can change")
+        .hint(format!(
+            "if the run is in it, name it in this program, KubernetesRunner::with_namespace(\"{namespace}\"), or in \
+             the context: kubectl config set-context --current --namespace={namespace}"
+        ))
+}
+
+/// Returns the namespace of `env`, else that of its Pod template, else the default.
+fn namespace(env: &RunEnvironment, cluster: &ConnectedCluster) -> Result<Namespace> {
     let placement = env.placement();
     let of_base = || placement.base.as_ref()?.metadata.namespace.as_deref();
-    placement.namespace.as_deref().or_else(of_base).unwrap_or(&reached.namespace)
+    match placement.namespace.as_deref().or_else(of_base) {
+        Some(namespace) => Namespace::parse(namespace),
+        None => Ok(cluster.namespace.clone()),
+    }
 }

@@ -1,10 +1,13 @@
-//! The runner and an API server that does what a test says: one scenario a test, with the messages of a
-//! real one.
+//! Tests of the runner against a fake API server, with the messages of a real one.
 
 mod attached;
 mod attachers;
-mod elsewhere;
+mod checked;
+mod configured;
+mod forbidden;
 mod logs;
+mod other_namespaces;
+mod ownership;
 mod pods;
 
 use std::time::Duration;
@@ -13,22 +16,22 @@ use futures::StreamExt;
 use hype_wire::{Digest, RunKey, TerminationLine};
 use serde_json::{Value, json};
 
-use super::cluster::Way;
-use super::scripted::{Answer, Scripted, status};
+use super::cluster::ClusterSource;
+use super::fake_api_server::{FakeApiServer, Fault, status};
 use crate::cleanup::background::Background;
-use crate::cleanup::owned::Owned;
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::handover::Handover;
 use crate::run::log::Log;
-use crate::runner::{Attempt, Graces, KubernetesRunner, Runner, Voucher};
+use crate::runner::{Attempt, Completion, KubernetesRunner, PodTimeouts, Runner};
 
-/// A runner, what it is given, and the server that it talks to.
+/// A runner with its fake API server, log and cleanup list.
 struct Scenario {
-    server: Scripted,
+    server: FakeApiServer,
     runner: KubernetesRunner,
     log: Log,
-    owned: Owned,
+    cleanup: CleanupList,
     background: Background,
 }
 
@@ -36,19 +39,19 @@ const POD: &str = "hype-run-abcdefghij-1";
 
 impl Scenario {
     fn new() -> Self {
-        Self::with(Graces::default())
+        Self::with(PodTimeouts::default())
     }
 
-    fn with(graces: Graces) -> Self {
-        let server = Scripted::start();
-        let runner = KubernetesRunner::of(Way::Given(server.client())).unwrap();
+    fn with(timeouts: PodTimeouts) -> Self {
+        let server = FakeApiServer::start();
+        let runner = KubernetesRunner::of(ClusterSource::TestClient(server.client())).unwrap();
         let background = Background::start().unwrap();
-        let owned = Owned::of_submitter(&background);
-        let runner = runner.with_graces(graces).unwrap();
-        Self { server, runner, log: Log::new("run"), owned, background }
+        let cleanup = CleanupList::of_submitter(&background);
+        let runner = runner.with_pod_timeouts(timeouts).unwrap();
+        Self { server, runner, log: Log::new("run"), cleanup, background }
     }
 
-    fn run(&self, env: &RunEnvironment) -> tokio::task::JoinHandle<Result<Voucher>> {
+    fn run(&self, env: &RunEnvironment) -> tokio::task::JoinHandle<Result<Completion>> {
         tokio::spawn(self.runner.run(Attempt {
             run_id: "hype-run-abcdefghij".into(),
             number: 1,
@@ -64,30 +67,30 @@ impl Scenario {
             stage_secret: None,
             disk: 0,
             log: self.log.clone(),
-            owned: self.owned.of_run(),
+            cleanup: self.cleanup.of_run(),
             handover: Handover::new(),
         }))
     }
 
-    /// A run whose Pod is there and watched.
-    async fn begun(&self, env: &RunEnvironment) -> tokio::task::JoinHandle<Result<Voucher>> {
+    /// Starts a run, and waits until its Pod exists and is watched.
+    async fn start(&self, env: &RunEnvironment) -> tokio::task::JoinHandle<Result<Completion>> {
         let run = self.run(env);
-        self.server.asked("POST pods", 1).await;
-        self.server.asked("WATCH pods", 1).await;
+        self.server.wait_for_requests("POST pods", 1).await;
+        self.server.wait_for_requests("WATCH pods", 1).await;
         run
     }
 
-    /// What is asked of `kind` by this verb.
-    fn count(&self, what: &str) -> usize {
-        self.server.requests().iter().filter(|it| it.starts_with(what)).count()
+    /// Returns the number of requests that begin with `prefix`.
+    fn count(&self, prefix: &str) -> usize {
+        self.server.requests().iter().filter(|it| it.starts_with(prefix)).count()
     }
 }
 
-fn line() -> TerminationLine {
+fn termination_line() -> TerminationLine {
     TerminationLine { outcome: "gs://bucket/runs/r/outcome".into(), digest: Digest::of(b"o") }
 }
 
-/// The status of a Pod whose container is in `state`.
+/// Returns the status of a Pod whose container is in `state`.
 fn container(phase: &str, state: &Value) -> Value {
     let own = json!({"name": "hype-run", "state": state, "image": "", "imageID": "", "ready": false,
         "restartCount": 0});
@@ -106,33 +109,38 @@ fn running() -> Value {
     container("Running", &json!({"running": {}}))
 }
 
-async fn line_of(run: tokio::task::JoinHandle<Result<Voucher>>) {
-    assert_eq!(run.await.unwrap().unwrap(), Voucher::Line(line()));
+async fn expect_termination_line(run: tokio::task::JoinHandle<Result<Completion>>) {
+    assert_eq!(run.await.unwrap().unwrap(), Completion::Line(termination_line()));
 }
 
-async fn error_of(run: tokio::task::JoinHandle<Result<Voucher>>) -> Error {
+async fn expect_error(run: tokio::task::JoinHandle<Result<Completion>>) -> Error {
     let error = run.await.unwrap().unwrap_err();
-    // What a user is told, where the tests show their output.
+    // Prints the report that a user sees, for `--nocapture`.
     eprintln!("---8<---\n{}\n--->8---", error.report());
     error
 }
 
-fn short() -> Graces {
+fn short_timeouts() -> PodTimeouts {
     let short = Duration::from_millis(100);
-    Graces { image: short, missing: short, server: short, node: short }
+    PodTimeouts {
+        image_pull: short,
+        missing_object: short,
+        unreachable_server: short,
+        lost_node: short,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_comes_over_duplicates_and_with_its_output() {
+async fn duplicate_events_change_neither_outcome_nor_output() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&json!({"spec": {"nodeName": "gke-pool-1"}}));
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&json!({"spec": {"nodeName": "gke-pool-1"}}));
     scenario.server.write("2026-11-22T07:00:00.1Z out\n2026-11-22T07:00:00.2Z \u{2063}err\n");
     for _ in 0..3 {
-        scenario.server.pod(&running());
+        scenario.server.update_pod(&running());
     }
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
     scenario.log.end();
     let lines: Vec<_> = scenario.log.follow().map(|line| line.text).collect().await;
     assert_eq!(lines, ["out", "err"]);
@@ -140,144 +148,153 @@ async fn a_value_comes_over_duplicates_and_with_its_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_asked_besides_of_a_silent_pod_that_goes_its_way() {
+async fn silent_pod_takes_only_three_requests() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&ended("Succeeded", 0, &format!("{}\nsilent\n", line())));
-    line_of(run).await;
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&ended(
+        "Succeeded",
+        0,
+        &format!("{}\nsilent\n", termination_line()),
+    ));
+    expect_termination_line(run).await;
     let mut requests = scenario.server.requests();
-    // The Pod that ended is removed behind the caller's back, now or a moment later.
+    // The ended Pod is deleted in the background, at any time.
     requests.retain(|it| *it != format!("DELETE pods/{POD}"));
-    let made = ["POST pods", "GET pods", "WATCH pods from 0", "WATCH pods from 1"];
+    let expected = ["POST pods", "GET pods", "WATCH pods from 0", "WATCH pods from 1"];
     assert!(
-        requests.len() == 3 && requests.iter().all(|it| made.contains(&it.as_str())),
+        requests.len() == 3 && requests.iter().all(|it| expected.contains(&it.as_str())),
         "{requests:?}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_breaks_goes_on_where_it_was() {
+async fn interrupted_watch_resumes_without_a_list() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&running());
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&running());
     scenario.server.end_watches(None);
-    scenario.server.asked("WATCH pods", 2).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.wait_for_requests("WATCH pods", 2).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
     // The Pods were listed once.
     let lists = scenario.server.requests().iter().filter(|it| **it == "GET pods").count();
     assert_eq!(lists, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_that_is_too_old_begins_with_a_list() {
+async fn expired_watch_lists_pods_again() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
+    let run = scenario.start(&RunEnvironment::new()).await;
     let gone = status(410, "Expired", "too old resource version: 1 (2)");
     scenario.server.end_watches(Some(gone));
-    scenario.server.asked("WATCH pods", 2).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.wait_for_requests("WATCH pods", 2).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
     let lists = scenario.server.requests().iter().filter(|it| **it == "GET pods").count();
     assert_eq!(lists, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_that_went_while_nobody_watched_is_missed() {
+async fn pod_deleted_between_watches_is_lost() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&running());
-    // Its request is answered once the Pod has its place among those that were made.
-    scenario.server.asked("GET pods/hype-run-abcdefghij-1/log", 1).await;
-    scenario.server.take_pod(false);
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&running());
+    // The log is requested only after the Pod was marked as created.
+    scenario.server.wait_for_requests("GET pods/hype-run-abcdefghij-1/log", 1).await;
+    scenario.server.remove_pod(false);
     scenario.server.end_watches(Some(status(410, "Expired", "too old resource version")));
-    let error = error_of(run).await;
+    let error = expect_error(run).await;
     assert!(error.is_lost(), "{error:?}");
-    assert!(error.report().contains(&format!("somebody deleted pod {POD}")), "{error:?}");
+    assert!(
+        error.report().contains(&format!("pod {POD} was deleted by another client")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_got_lost_starts_no_second_pod() {
+async fn lost_create_response_starts_no_second_pod() {
     let scenario = Scenario::new();
-    scenario.server.answer("POST pods", Answer::Lost);
+    scenario.server.inject("POST pods", Fault::LostResponse);
     let run = scenario.run(&RunEnvironment::new());
-    scenario.server.asked("POST pods", 2).await;
-    scenario.server.asked(&format!("GET pods/{POD}"), 1).await;
-    scenario.server.asked("WATCH pods", 1).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.wait_for_requests("POST pods", 2).await;
+    scenario.server.wait_for_requests(&format!("GET pods/{POD}"), 1).await;
+    scenario.server.wait_for_requests("WATCH pods", 1).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_pod_of_that_name_is_not_taken_for_ours() {
+async fn foreign_pod_of_the_same_name_is_not_adopted() {
     let scenario = Scenario::new();
-    let first = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&json!({"metadata": {"annotations": {"com.spotify.hype/manifest": "x"}}}));
-    let error = error_of(scenario.run(&RunEnvironment::new())).await;
-    assert!(error.report().contains("another pod of that name is there"), "{error:?}");
+    let first = scenario.start(&RunEnvironment::new()).await;
+    scenario
+        .server
+        .update_pod(&json!({"metadata": {"annotations": {"com.spotify.hype/manifest": "x"}}}));
+    let error = expect_error(scenario.run(&RunEnvironment::new())).await;
+    assert!(error.report().contains("another pod of that name exists"), "{error:?}");
     first.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_away_is_waited_for() {
+async fn requests_are_retried_during_an_outage() {
     let scenario = Scenario::new();
-    scenario.server.answer("POST pods", Answer::Away);
-    scenario.server.answer("GET pods", Answer::Away);
-    scenario.server.answer(
+    scenario.server.inject("POST pods", Fault::Disconnect);
+    scenario.server.inject("GET pods", Fault::Disconnect);
+    scenario.server.inject(
         "WATCH pods",
-        Answer::Refusal(503, "ServiceUnavailable", "apiserver is shutting down"),
+        Fault::Error(503, "ServiceUnavailable", "apiserver is shutting down"),
     );
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.asked("WATCH pods", 2).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.wait_for_requests("WATCH pods", 2).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
     assert_eq!(scenario.count("POST pods"), 2);
 }
 
-/// As Kubernetes does whose API server was restarted: it reads its Roles only then.
+/// A restarted API server denies requests until it has loaded its Roles.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_has_just_come_back_may_know_no_rights_yet() {
+async fn watch_survives_denials_of_a_restarted_server() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&running());
-    scenario.server.asked(&format!("GET pods/{POD}/log"), 1).await;
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&running());
+    scenario.server.wait_for_requests(&format!("GET pods/{POD}/log"), 1).await;
     let forbidden =
         "pods is forbidden: User \"me\" cannot watch resource \"pods\" in API group \"\"";
-    scenario.server.answer("WATCH pods", Answer::Refusal(403, "Forbidden", forbidden));
+    scenario.server.inject("WATCH pods", Fault::Error(403, "Forbidden", forbidden));
     scenario.server.end_watches(None);
-    scenario.server.asked("WATCH pods", 3).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.wait_for_requests("WATCH pods", 3).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_watch_is_told_at_once() {
+async fn denied_watch_fails_with_a_hint() {
     let scenario = Scenario::new();
     let forbidden =
         "pods is forbidden: User \"me\" cannot list resource \"pods\" in API group \"\"";
     for _ in 0..1000 {
-        scenario.server.answer("GET pods", Answer::Refusal(403, "Forbidden", forbidden));
+        scenario.server.inject("GET pods", Fault::Error(403, "Forbidden", forbidden));
     }
-    let report = error_of(scenario.run(&RunEnvironment::new())).await.report();
+    let report = expect_error(scenario.run(&RunEnvironment::new())).await.report();
     assert!(report.starts_with(&format!("cannot watch pod {POD}")), "{report}");
     assert!(report.contains(forbidden) && report.contains("docs/kubernetes.md"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stays_away_ends_the_run() {
-    let scenario = Scenario::with(short());
-    let run = scenario.begun(&RunEnvironment::new()).await;
+async fn permanent_outage_loses_the_run() {
+    let scenario = Scenario::with(short_timeouts());
+    let run = scenario.start(&RunEnvironment::new()).await;
     for _ in 0..1000 {
-        scenario.server.answer("WATCH pods", Answer::Away);
+        scenario.server.inject("WATCH pods", Fault::Disconnect);
     }
     scenario.server.end_watches(None);
-    let error = error_of(run).await;
+    let error = expect_error(run).await;
     assert!(error.is_lost(), "{error:?}");
-    assert!(error.report().contains("didn't come back within 100ms"), "{error:?}");
+    assert!(error.report().contains("was unreachable for 100ms"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_refuses_ends_at_once() {
+async fn rejected_pod_fails_with_the_servers_message() {
     let quota = "pods \"hype-run-abcdefghij-1\" is forbidden: exceeded quota: gke-resource-quotas, \
                  requested: pods=1, used: pods=1500, limited: pods=1500";
     let forbidden = "pods is forbidden: User \"me@example.com\" cannot create resource \"pods\" in API \
@@ -294,13 +311,13 @@ async fn what_the_server_refuses_ends_at_once() {
         (422, "Invalid", invalid, ErrorKind::Input, ""),
         (400, "BadRequest", autopilot, ErrorKind::Input, ""),
     ] {
-        let scenario = Scenario::with(short());
-        // Whether it is a right that is missing, some time tells.
+        let scenario = Scenario::with(short_timeouts());
+        // Only a missing permission is retried.
         let count = if message == forbidden { 1000 } else { 1 };
         for _ in 0..count {
-            scenario.server.answer("POST pods", Answer::Refusal(code, reason, message));
+            scenario.server.inject("POST pods", Fault::Error(code, reason, message));
         }
-        let error = error_of(scenario.run(&RunEnvironment::new())).await;
+        let error = expect_error(scenario.run(&RunEnvironment::new())).await;
         assert_eq!(error.kind(), kind, "{error:?}");
         let report = error.report();
         assert!(report.contains(message) && report.contains(hint), "{report}");
@@ -309,15 +326,15 @@ async fn what_the_server_refuses_ends_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_drops_a_run_removes_its_pod_even_if_its_answer_is_late() {
+async fn dropped_run_deletes_pod_created_late() {
     let scenario = Scenario::new();
-    scenario.server.answer("POST pods", Answer::Lost);
+    scenario.server.inject("POST pods", Fault::LostResponse);
     let run = scenario.run(&RunEnvironment::new());
-    scenario.server.asked("POST pods", 1).await;
+    scenario.server.wait_for_requests("POST pods", 1).await;
     run.abort();
     assert!(run.await.unwrap_err().is_cancelled());
-    let Scenario { server, background, owned, .. } = scenario;
-    drop(owned);
+    let Scenario { server, background, cleanup, .. } = scenario;
+    drop(cleanup);
     drop(background);
-    assert_eq!(server.things("pods"), [] as [Value; 0]);
+    assert_eq!(server.resources("pods"), [] as [Value; 0]);
 }

@@ -1,72 +1,72 @@
-//! Volumes as claims of the cluster's: made when they are first used, found again, and removed with
-//! whom they belong to.
+//! Volumes as PersistentVolumeClaims: created on first use, reused, and deleted with their owner.
 
 use std::collections::HashMap;
 
 use hype_wire::Access;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
 use tokio::sync::Mutex;
 
-use super::claim::{check, claim, copy};
-use super::cluster::found;
-use super::making::REMOVAL;
-use super::patience::Patience;
+use super::api_error::{ErrorClass, request_error, user_request_error};
+use super::claim::{check, claim_of, copy_of};
+use super::deletion::delete;
 use super::pod::Claim;
-use super::refusal::{Trouble, refused, refused_input};
-use crate::cleanup::owned::Owned;
+use super::pod_lifecycle::REMOVAL_TIMEOUT;
+use super::retry::Retry;
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::environment::mount::{Source, VolumeRequest};
 use crate::environment::sharing::Readers;
 use crate::error::{Error, Result};
 use crate::names::unique_name;
+use crate::run::lease;
+use crate::runner::create_resource::create_resource;
 use crate::runner::labels;
-use crate::runner::make::make;
+use crate::runner::namespace::Namespace;
 
-/// The volumes that a runner knows, by namespace and name.
+/// The volumes that a runner has created or checked, by namespace and name.
 #[derive(Debug, Default)]
-pub(crate) struct Volumes(Mutex<HashMap<(String, String), Known>>);
+pub(crate) struct Volumes(Mutex<HashMap<(Namespace, String), VolumeState>>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// The copy that readers have, until somebody writes again.
+struct VolumeState {
+    /// The current copy for readers, until the next write.
     copy: Option<String>,
 }
 
-/// Where claims are made.
+/// The claims of one namespace.
 pub(crate) struct Claims<'a> {
     pub(crate) api: Api<PersistentVolumeClaim>,
-    pub(crate) namespace: &'a str,
-    pub(crate) patience: Patience,
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) retry: Retry,
 }
 
 impl Volumes {
-    /// Makes what volumes of `env` aren't there yet. What doesn't outlive the submitter is entered into
-    /// `owned`.
+    /// Creates the missing volumes of `env`. Registers those that don't outlive the submitter with `cleanup`.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when one is there with another class or size.
-    pub(crate) async fn make(
+    /// [`Input`](crate::ErrorKind::Input) if a volume exists with another class or size.
+    pub(crate) async fn ensure(
         &self,
         claims: &Claims<'_>,
         env: &RunEnvironment,
-        owned: &Owned,
+        cleanup: &CleanupList,
     ) -> Result<()> {
         for mount in env.mounts() {
             let Source::Volume(request) = &mount.source else { continue };
             request.check_name()?;
-            let key = (claims.namespace.to_owned(), request.name().to_owned());
+            let key = (claims.namespace.clone(), request.name().to_owned());
             let mut known = self.0.lock().await;
-            // Who asks for a persistent one again may ask for another size.
+            // A persistent volume is checked each time, since the request may name another size.
             if !request.is_transient() || !known.contains_key(&key) {
-                claims.have(request, owned).await?;
+                claims.ensure(request, cleanup).await?;
             }
             let volume = known.entry(key).or_default();
             match (request.sharing().readers, mount.access) {
                 (Readers::Clone, Access::ReadOnly) if volume.copy.is_none() => {
-                    volume.copy = Some(claims.copy(request, owned).await?);
+                    volume.copy = Some(claims.copy(request, cleanup).await?);
                 }
                 (_, Access::ReadWrite) => volume.copy = None,
                 _ => {}
@@ -75,8 +75,8 @@ impl Volumes {
         Ok(())
     }
 
-    /// The claims of the volumes of `env`, in the order of its mounts.
-    pub(crate) async fn claims(&self, namespace: &str, env: &RunEnvironment) -> Vec<Claim> {
+    /// Returns the claims of the volumes of `env`, in the order of its mounts.
+    pub(crate) async fn claims(&self, namespace: &Namespace, env: &RunEnvironment) -> Vec<Claim> {
         let known = self.0.lock().await;
         let claims = env.mounts().iter().filter_map(|mount| match &mount.source {
             Source::Volume(request) => Some((request, mount.access)),
@@ -84,13 +84,13 @@ impl Volumes {
         });
         let claims = claims.map(|(request, access)| {
             let own = request.name().to_owned();
-            let copy = || known.get(&(namespace.to_owned(), own.clone()))?.copy.clone();
+            let copy = || known.get(&(namespace.clone(), own.clone()))?.copy.clone();
             match (request.sharing().readers, access) {
-                (Readers::SameNode, _) => Claim { name: own, is_of_one_node: true },
+                (Readers::SameNode, _) => Claim { name: own, is_single_node: true },
                 (Readers::Clone, Access::ReadOnly) => {
-                    Claim { name: copy().unwrap_or(own), is_of_one_node: false }
+                    Claim { name: copy().unwrap_or(own), is_single_node: false }
                 }
-                (Readers::Clone | Readers::Shared, _) => Claim { name: own, is_of_one_node: false },
+                (Readers::Clone | Readers::Shared, _) => Claim { name: own, is_single_node: false },
             }
         });
         claims.collect()
@@ -98,74 +98,84 @@ impl Volumes {
 }
 
 impl Claims<'_> {
-    /// Makes the claim of `request` if it is absent.
-    async fn have(&self, request: &VolumeRequest, owned: &Owned) -> Result<()> {
+    /// Creates the claim of `request` if it is missing.
+    async fn ensure(&self, request: &VolumeRequest, cleanup: &CleanupList) -> Result<()> {
         let name = request.name();
         if !request.is_transient()
-            && let Some(there) = self.find(name).await?
+            && let Some(existing) = self.find(name).await?
         {
-            return check(request, &there);
+            return check(request, &existing);
         }
-        let claim = claim(request, &labels::expiry(None));
-        match self.create(name, claim, request.is_transient().then_some(owned)).await {
-            // Somebody else was faster.
+        let claim = claim_of(request, &labels::expiry(None));
+        match self.create(name, claim, request.is_transient().then_some(cleanup)).await {
+            // Another submitter created it concurrently.
             Ok(false) => match self.find(name).await? {
-                Some(there) => check(request, &there),
-                None => {
-                    Err(Error::runner(format!("cannot make the claim {name}"), "it is gone again"))
-                }
+                Some(existing) => check(request, &existing),
+                None => Err(Error::runner(
+                    format!("cannot create the claim {name}"),
+                    "it was deleted again",
+                )),
             },
-            made => made.map(drop),
+            created => created.map(drop),
         }
     }
 
-    /// Makes a copy for readers, and gives its name.
-    async fn copy(&self, request: &VolumeRequest, owned: &Owned) -> Result<String> {
+    /// Creates a copy for readers, and returns its name.
+    async fn copy(&self, request: &VolumeRequest, cleanup: &CleanupList) -> Result<String> {
         let name = unique_name("hype-copy");
-        let claim = copy(request, &name, &labels::expiry(None));
-        self.create(&name, claim, Some(owned)).await?;
+        let claim = copy_of(request, &name, &labels::expiry(None));
+        self.create(&name, claim, Some(cleanup)).await?;
         Ok(name)
     }
 
     async fn find(&self, name: &str) -> Result<Option<PersistentVolumeClaim>> {
-        let there = self.patience.persist(|| self.api.get_opt(name)).await;
-        there.map_err(|error| refused(format!("cannot look for the claim {name}"), error))
+        let found = self.retry.run(|| self.api.get_opt(name)).await;
+        found.map_err(|error| request_error(format!("cannot look for the claim {name}"), error))
     }
 
-    /// Makes a claim, to be removed with `owned` if that is given, and says whether it wasn't there.
+    /// Creates a claim, and registers its deletion with `cleanup` if given. Returns false if the claim exists.
     async fn create(
         &self,
         name: &str,
         claim: PersistentVolumeClaim,
-        owned: Option<&Owned>,
+        cleanup: Option<&CleanupList>,
     ) -> Result<bool> {
-        let removal = owned.map(|owned| {
-            let (api, name, patience) = (self.api.clone(), name.to_owned(), self.patience.clone());
+        let removal = cleanup.map(|cleanup| {
+            let (api, name, retry) = (self.api.clone(), name.to_owned(), self.retry.clone());
             let what = format!("claim {name}");
-            (owned, what, async move { remove_claim(&api, &name, &patience).await })
+            (cleanup, what, async move { remove_own_claim(&api, &name, &retry).await })
         });
-        let (api, patience) = (self.api.clone(), self.patience.clone());
+        let (api, retry) = (self.api.clone(), self.retry.clone());
         let request = async move {
             let params = PostParams::default();
-            patience.persist(|| api.create(&params, &claim)).await
+            retry.run(|| api.create(&params, &claim)).await
         };
-        match make(request, removal).await? {
+        match create_resource(request, removal).await? {
             Ok(_) => Ok(true),
-            Err(error) if Trouble::of(&error) == Trouble::Conflict => Ok(false),
-            Err(error) => Err(refused_input(format!("cannot make the claim {name}"), error)),
+            Err(error) if ErrorClass::of(&error) == ErrorClass::Conflict => Ok(false),
+            Err(error) => Err(user_request_error(format!("cannot create the claim {name}"), error)),
         }
     }
 }
 
-/// Removes a claim; one that isn't there is no error. It goes once no Pod uses it.
-pub(crate) async fn remove_claim(
+/// Deletes the claim `name`, if this process created it for a transient volume. Kubernetes delays the deletion until no
+/// Pod uses it. Idempotent: a missing claim is no error.
+async fn remove_own_claim(
     api: &Api<PersistentVolumeClaim>,
     name: &str,
-    patience: &Patience,
+    retry: &Retry,
 ) -> Result<()> {
-    let params = DeleteParams::default();
-    let removed = patience.at_most(REMOVAL).persist(|| api.delete(name, &params)).await;
-    found(removed)
-        .map(drop)
-        .map_err(|error| refused(format!("cannot remove the claim {name}"), error))
+    let retry = retry.at_most(REMOVAL_TIMEOUT);
+    let found = retry.run(|| api.get_opt(name)).await;
+    let found =
+        found.map_err(|error| request_error(format!("cannot find the claim {name}"), error))?;
+    let is_own = |claim: &PersistentVolumeClaim| {
+        let label = |name| claim.labels().get(name).map(String::as_str);
+        label(labels::SUBMITTER) == Some(lease::owner())
+            && label(labels::VOLUME) == Some("transient")
+    };
+    match found.filter(is_own) {
+        Some(claim) => delete(api, &claim, None, &retry).await,
+        None => Ok(()),
+    }
 }

@@ -1,146 +1,163 @@
-//! What a Pod may wait for, and for how long: states with a grace, which may pass, and are no ends yet.
+//! Transient states of a Pod, and how long to tolerate each.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::seen::{ProcessState, Reason, Seen};
+use super::snapshot::{PodSnapshot, ProcessState, Reason};
 
-/// For how long what may pass is waited for.
+/// Timeouts of the transient states of a Pod. The attempt fails when a state exceeds its timeout.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hype::kubernetes::PodTimeouts;
+///
+/// let mut timeouts = PodTimeouts::default();
+/// assert_eq!(timeouts.image_pull, Duration::from_secs(120));
+/// timeouts.image_pull = Duration::from_secs(600);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Graces {
-    /// An image that can't be pulled: 2 minutes.
-    pub image: Duration,
-    /// A secret, a claim or another thing that the Pod names and that isn't there: a minute.
-    pub missing: Duration,
-    /// An API server that is away: 5 minutes.
-    pub server: Duration,
-    /// A node that doesn't say that a Pod has ended, beyond the time that the Pod has for that: a
-    /// minute.
-    pub node: Duration,
+pub struct PodTimeouts {
+    /// An image that can't be pulled. The default is 2 minutes.
+    pub image_pull: Duration,
+    /// A missing secret, claim or other object that the Pod names. The default is 1 minute.
+    pub missing_object: Duration,
+    /// An unreachable API server. The default is 5 minutes.
+    pub unreachable_server: Duration,
+    /// A node that doesn't report the end of a deleted Pod, counted after the Pod's grace period. The default is
+    /// 1 minute.
+    pub lost_node: Duration,
 }
 
-impl Default for Graces {
+impl Default for PodTimeouts {
     fn default() -> Self {
         Self {
-            image: Duration::from_secs(120),
-            missing: Duration::from_secs(60),
-            server: Duration::from_secs(300),
-            node: Duration::from_secs(60),
+            image_pull: Duration::from_secs(120),
+            missing_object: Duration::from_secs(60),
+            unreachable_server: Duration::from_secs(300),
+            lost_node: Duration::from_secs(60),
         }
     }
 }
 
-/// What keeps a Pod from going on, with what Kubernetes says of it.
+/// The cause that delays a Pod, with the message of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// No node takes it.
+    /// No node accepts the Pod.
     Node(String),
-    /// Its image can't be had.
+    /// The image can't be pulled.
     Image(String),
-    /// Something that it names isn't there.
-    Missing(String),
-    /// It was to end, and its node doesn't say that it did.
-    End(Option<Reason>),
+    /// An object that the Pod names doesn't exist.
+    MissingObject(String),
+    /// The Pod is being deleted, and its node hasn't reported its end.
+    Termination(Option<Reason>),
 }
 
 impl Wait {
-    /// Whether it is the same state, whatever is said of it.
-    fn is_like(&self, other: &Self) -> bool {
+    /// Returns whether both are the same state, whatever their messages.
+    fn is_same_state(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
-/// What a Pod waits for now, and since when.
+/// Tracks the current wait of a Pod, and when it began.
 #[derive(Debug)]
-pub(crate) struct Waits {
-    graces: Graces,
-    queue: Duration,
-    now: Option<(Wait, Instant)>,
-    /// What an event said last of something that can't be mounted.
-    unmounted: Option<String>,
+pub(crate) struct WaitTracker {
+    timeouts: PodTimeouts,
+    queue_timeout: Duration,
+    current: Option<(Wait, Instant)>,
+    /// The message of the last event about a missing object that can't be mounted.
+    mount_failure: Option<String>,
 }
 
-impl Waits {
-    /// Of a Pod that may wait for a node for as long as `queue`.
-    pub(crate) fn new(graces: Graces, queue: Duration) -> Self {
-        Self { graces, queue, now: None, unmounted: None }
+impl WaitTracker {
+    /// Creates the tracker of a Pod that may wait for a node for `queue_timeout`.
+    pub(crate) fn new(timeouts: PodTimeouts, queue_timeout: Duration) -> Self {
+        Self { timeouts, queue_timeout, current: None, mount_failure: None }
     }
 
-    /// Takes an event's word: a cluster that adds nodes is waited for anew.
-    pub(crate) fn hear(&mut self, reason: &str, message: &str, now: Instant) {
+    /// Records an event. The wait for a node starts again when the cluster adds nodes.
+    pub(crate) fn record_event(&mut self, reason: &str, message: &str, now: Instant) {
         match reason {
             "TriggeredScaleUp" => {
-                if let Some((Wait::Node(_), since)) = &mut self.now {
+                if let Some((Wait::Node(_), since)) = &mut self.current {
                     *since = now;
                 }
             }
-            reason if is_missing(reason, message) => self.unmounted = Some(message.to_owned()),
+            reason if is_missing_object(reason, message) => {
+                self.mount_failure = Some(message.to_owned())
+            }
             _ => {}
         }
     }
 
-    /// Until when the state that is `seen` may last; none if it may forever.
-    pub(crate) fn see(&mut self, seen: &Seen, now: Instant) -> Option<Instant> {
-        let wait = self.wait(seen);
-        self.now = wait.map(|wait| match self.now.take() {
-            Some((before, since)) if before.is_like(&wait) => (better(before, wait), since),
+    /// Returns the deadline of the state in `snapshot`; `None` if it has no deadline.
+    pub(crate) fn update(&mut self, snapshot: &PodSnapshot, now: Instant) -> Option<Instant> {
+        let wait = self.classify(snapshot);
+        self.current = wait.map(|wait| match self.current.take() {
+            Some((before, since)) if before.is_same_state(&wait) => {
+                (more_informative(before, wait), since)
+            }
             _ => (wait, now),
         });
-        let (wait, since) = self.now.as_ref()?;
+        let (wait, since) = self.current.as_ref()?;
         since.checked_add(match wait {
-            Wait::Node(_) => self.queue,
-            Wait::Image(_) => self.graces.image,
-            Wait::Missing(_) => self.graces.missing,
-            Wait::End(_) => {
-                let own = u64::try_from(seen.is_going.unwrap_or_default()).unwrap_or_default();
-                self.graces.node + Duration::from_secs(own)
+            Wait::Node(_) => self.queue_timeout,
+            Wait::Image(_) => self.timeouts.image_pull,
+            Wait::MissingObject(_) => self.timeouts.missing_object,
+            Wait::Termination(_) => {
+                let grace = snapshot.deletion_grace_seconds.unwrap_or_default();
+                let grace = Duration::from_secs(u64::try_from(grace).unwrap_or_default());
+                self.timeouts.lost_node + grace
             }
         })
     }
 
-    /// What it waits for, and since when.
+    /// Returns the current wait, and when it began.
     pub(crate) fn current(&self) -> Option<(&Wait, Instant)> {
-        self.now.as_ref().map(|(wait, since)| (wait, *since))
+        self.current.as_ref().map(|(wait, since)| (wait, *since))
     }
 
-    /// Whether it waits for a node.
-    pub(crate) fn is_for_node(&self) -> bool {
-        matches!(self.now, Some((Wait::Node(_), _)))
+    /// Returns whether the Pod waits for a node.
+    pub(crate) fn is_waiting_for_node(&self) -> bool {
+        matches!(self.current, Some((Wait::Node(_), _)))
     }
 
-    fn wait(&mut self, seen: &Seen) -> Option<Wait> {
-        if seen.is_going.is_some() {
-            return Some(Wait::End(seen.disruption.clone().or(seen.failure.clone())));
+    fn classify(&mut self, snapshot: &PodSnapshot) -> Option<Wait> {
+        if snapshot.deletion_grace_seconds.is_some() {
+            return Some(Wait::Termination(
+                snapshot.disruption.clone().or(snapshot.failure.clone()),
+            ));
         }
-        if let (None, Some(message)) = (&seen.node, &seen.unschedulable) {
+        if let (None, Some(message)) = (&snapshot.node, &snapshot.unschedulable) {
             return Some(Wait::Node(message.clone()));
         }
-        match &seen.process {
-            ProcessState::Waiting(reason) if is_of_image(&reason.word) => {
+        match &snapshot.process {
+            ProcessState::Waiting(reason) if is_image_pull_failure(&reason.code) => {
                 Some(Wait::Image(reason.message.clone()))
             }
-            ProcessState::Waiting(reason) if reason.word.starts_with("CreateContainer") => {
-                Some(Wait::Missing(reason.message.clone()))
+            ProcessState::Waiting(reason) if reason.code.starts_with("CreateContainer") => {
+                Some(Wait::MissingObject(reason.message.clone()))
             }
             ProcessState::Waiting(_) | ProcessState::Unknown => {
-                self.unmounted.clone().map(Wait::Missing)
+                self.mount_failure.clone().map(Wait::MissingObject)
             }
             ProcessState::Running | ProcessState::Ended(_) => None,
         }
     }
 }
 
-/// Whether an event says that something isn't there that the Pod names. The reason is the same for all
-/// failures to mount, so that the kubelet's text decides.
-pub(crate) fn is_missing(reason: &str, message: &str) -> bool {
+/// Returns whether an event reports a missing object that the Pod names. All mount failures have the same reason code, so
+/// this matches the kubelet's text.
+pub(crate) fn is_missing_object(reason: &str, message: &str) -> bool {
     matches!(reason, "FailedMount" | "FailedAttachVolume") && message.contains("not found")
 }
 
-/// Whether Kubernetes' `word` says that an image can't be had.
-fn is_of_image(word: &str) -> bool {
-    const WORDS: &[&str] = &[
+/// Returns whether the reason `code` means that the image can't be pulled.
+fn is_image_pull_failure(code: &str) -> bool {
+    const CODES: &[&str] = &[
         "ErrImagePull",
         "ErrImageNeverPull",
         "ImageInspectError",
@@ -148,14 +165,14 @@ fn is_of_image(word: &str) -> bool {
         "InvalidImageName",
         "RegistryUnavailable",
     ];
-    WORDS.contains(&word)
+    CODES.contains(&code)
 }
 
-/// Of two words on one state the one that tells more: that a pull is repeated later says nothing.
-fn better(before: Wait, now: Wait) -> Wait {
+/// Returns the more informative message for one state: the cause of a failed pull, rather than its backoff.
+fn more_informative(before: Wait, now: Wait) -> Wait {
     match (&before, &now) {
-        (Wait::Image(said), Wait::Image(now))
-            if now.starts_with("Back-off") && !said.is_empty() =>
+        (Wait::Image(cause), Wait::Image(now))
+            if now.starts_with("Back-off") && !cause.is_empty() =>
         {
             before
         }
@@ -169,69 +186,77 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn waiting(word: &str, message: &str) -> Seen {
-        let reason = Reason { word: word.into(), message: message.into() };
-        Seen { process: ProcessState::Waiting(reason), node: Some("n".into()), ..Seen::default() }
+    fn waiting(code: &str, message: &str) -> PodSnapshot {
+        let reason = Reason { code: code.into(), message: message.into() };
+        PodSnapshot {
+            process: ProcessState::Waiting(reason),
+            node: Some("n".into()),
+            ..PodSnapshot::default()
+        }
     }
 
-    fn unschedulable(why: &str) -> Seen {
-        Seen { unschedulable: Some(why.into()), ..Seen::default() }
+    fn unschedulable(why: &str) -> PodSnapshot {
+        PodSnapshot { unschedulable: Some(why.into()), ..PodSnapshot::default() }
     }
 
-    fn waits() -> Waits {
-        Waits::new(Graces::default(), 15 * MINUTE)
+    fn waits() -> WaitTracker {
+        WaitTracker::new(PodTimeouts::default(), 15 * MINUTE)
     }
 
     #[test]
-    fn a_node_is_waited_for_and_longer_while_nodes_are_added() {
+    fn node_deadline_is_extended_by_a_scale_up() {
         let (mut waits, start) = (waits(), Instant::now());
         let seen = unschedulable("0/1 nodes are available: 1 Insufficient cpu.");
-        assert_eq!(waits.see(&seen, start), Some(start + 15 * MINUTE));
-        // What is said of it doesn't count, only that it goes on.
+        assert_eq!(waits.update(&seen, start), Some(start + 15 * MINUTE));
+        // A changed message doesn't extend the deadline.
         let seen = unschedulable("0/2 nodes are available");
-        assert_eq!(waits.see(&seen, start + MINUTE), Some(start + 15 * MINUTE));
-        waits.hear("TriggeredScaleUp", "pod triggered scale-up: [..]", start + 14 * MINUTE);
-        assert_eq!(waits.see(&seen, start + 15 * MINUTE), Some(start + 29 * MINUTE));
-        let bound = Seen { node: Some("n".into()), ..seen };
-        assert_eq!(waits.see(&bound, start + 20 * MINUTE), None);
+        assert_eq!(waits.update(&seen, start + MINUTE), Some(start + 15 * MINUTE));
+        waits.record_event("TriggeredScaleUp", "pod triggered scale-up: [..]", start + 14 * MINUTE);
+        assert_eq!(waits.update(&seen, start + 15 * MINUTE), Some(start + 29 * MINUTE));
+        let bound = PodSnapshot { node: Some("n".into()), ..seen };
+        assert_eq!(waits.update(&bound, start + 20 * MINUTE), None);
     }
 
     #[test]
-    fn an_image_is_waited_for_and_the_registrys_word_is_kept() {
+    fn image_pull_keeps_its_deadline_and_first_message() {
         let (mut waits, start) = (waits(), Instant::now());
-        let refused = waiting("ErrImagePull", "pull access denied");
-        assert_eq!(waits.see(&refused, start), Some(start + 2 * MINUTE));
+        let request_error = waiting("ErrImagePull", "pull access denied");
+        assert_eq!(waits.update(&request_error, start), Some(start + 2 * MINUTE));
         let later = waiting("ImagePullBackOff", "Back-off pulling image \"a\"");
-        assert_eq!(waits.see(&later, start + MINUTE), Some(start + 2 * MINUTE));
+        assert_eq!(waits.update(&later, start + MINUTE), Some(start + 2 * MINUTE));
         assert_eq!(waits.current().unwrap().0, &Wait::Image("pull access denied".into()));
-        let running = Seen { process: ProcessState::Running, ..later };
-        assert_eq!(waits.see(&running, start + MINUTE), None);
+        let running = PodSnapshot { process: ProcessState::Running, ..later };
+        assert_eq!(waits.update(&running, start + MINUTE), None);
         assert!(waits.current().is_none());
     }
 
     #[test]
-    fn what_is_missing_is_waited_for_a_minute() {
+    fn missing_object_times_out_after_a_minute() {
         let (mut waits, start) = (waits(), Instant::now());
         let creating = waiting("ContainerCreating", "");
-        assert_eq!(waits.see(&creating, start), None);
-        waits.hear("FailedMount", "Unable to attach: timed out waiting", start);
-        assert_eq!(waits.see(&creating, start), None);
-        waits.hear("FailedMount", "secret \"gcp-key\" not found", start);
-        assert_eq!(waits.see(&creating, start + MINUTE), Some(start + 2 * MINUTE));
+        assert_eq!(waits.update(&creating, start), None);
+        waits.record_event("FailedMount", "Unable to attach: timed out waiting", start);
+        assert_eq!(waits.update(&creating, start), None);
+        waits.record_event("FailedMount", "secret \"gcp-key\" not found", start);
+        assert_eq!(waits.update(&creating, start + MINUTE), Some(start + 2 * MINUTE));
         assert_eq!(
             waits.current().unwrap().0,
-            &Wait::Missing("secret \"gcp-key\" not found".into())
+            &Wait::MissingObject("secret \"gcp-key\" not found".into())
         );
         let mut of_variable = super::tests::waits();
         let seen = waiting("CreateContainerConfigError", "configmap \"a\" not found");
-        assert_eq!(of_variable.see(&seen, start), Some(start + MINUTE));
+        assert_eq!(of_variable.update(&seen, start), Some(start + MINUTE));
     }
 
     #[test]
-    fn an_end_that_nobody_tells_of_is_waited_for_beyond_its_own_grace() {
+    fn unreported_end_times_out_after_the_grace_period() {
         let (mut waits, start) = (waits(), Instant::now());
-        let going = Seen { process: ProcessState::Running, is_going: Some(25), ..Seen::default() };
+        let deleted = PodSnapshot {
+            process: ProcessState::Running,
+            deletion_grace_seconds: Some(25),
+            ..PodSnapshot::default()
+        };
         let until = start + Duration::from_secs(25) + MINUTE;
-        assert_eq!(waits.see(&going, start), Some(until));
+        assert_eq!(waits.update(&deleted, start), Some(until));
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever can write to the bucket changes what is read from it: nothing of that is used.
+//! Objects that an attacker who can write to the bucket has altered: none is used.
 
 use hype::RunEnvironment;
 use test_guests::values::greet;
@@ -6,10 +6,10 @@ use test_storage_server::{Fault, Operation, Refusal, Rule};
 
 use super::{component_object, in_process, server, submit};
 
-/// Its arguments and its value are objects of their own.
+/// Submits a closure whose arguments and value are large enough for objects of their own.
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST, which the test below sets"]
-fn one_that_is_refused() {
+fn submit_with_altered_objects_fails() {
     submit(|submitter| async move {
         let closure = greet("x".repeat(100_000));
         let error = submitter.submit(closure, &RunEnvironment::new()).await.unwrap_err();
@@ -26,11 +26,11 @@ fn missing(objects: &str) -> Rule {
 }
 
 #[test]
-fn each_altered_object_is_refused_by_name() {
+fn rejection_of_an_altered_object_names_it() {
     conformance::build_guests();
     let component = component_object();
-    // Machine code that isn't there is done without, and then the component is read. The runner in this process is
-    // handed its manifest: `staging` alters that for one that reads it.
+    // Without machine code the component is read. The local runner is handed its manifest; `staging.rs` tests an
+    // altered manifest.
     for (rules, refusal) in [
         (vec![altered(&component), missing("*/blobs/*")], "component test-guests.wasm: gs://"),
         (vec![altered("*/blobs/*")], "the machine code of component test-guests.wasm: gs://"),
@@ -40,9 +40,9 @@ fn each_altered_object_is_refused_by_name() {
     ] {
         let server = server();
         rules.into_iter().for_each(|rule| server.inject(rule));
-        let told = in_process("altered::one_that_is_refused", &server);
-        assert!(told.contains("exit code 3"), "{told}");
-        assert!(told.contains(refusal), "{refusal} isn't in {told}");
-        assert!(told.contains(" was altered: its digest is "), "{told}");
+        let stdout = in_process("altered::submit_with_altered_objects_fails", &server);
+        assert!(stdout.contains("exit code 3"), "{stdout}");
+        assert!(stdout.contains(refusal), "{refusal} is missing in {stdout}");
+        assert!(stdout.contains(" was altered: its digest is "), "{stdout}");
     }
 }

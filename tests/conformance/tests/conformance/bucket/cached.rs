@@ -1,10 +1,10 @@
-//! How many requests `hype-run` makes where what it needs is in its cache.
+//! Requests of a `hype-run` whose cache holds everything that the run needs.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use conformance::cases::values::component;
-use hype_run::{Cache, CancellationToken, Executor, Output, Platform, Variables, precompile};
+use hype_run::{Cache, CancellationToken, Executor, GuestOutput, Platform, Variables, precompile};
 use hype_stage::Stage;
 use hype_wire::{
     Artefact, Blob, Call, ComponentRef, Digest, End, File, Job, Payload, RunManifest, codec, names,
@@ -13,10 +13,10 @@ use test_storage_server::Operation;
 
 use super::{BUCKET, ended, server, start};
 
-/// What `hype-run` does, with a run of its own in a stage that has it from the first.
+/// Runs `hype-run`'s library on a run whose objects are all in the stage.
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST and other variables, which the test below sets"]
-fn one_cached_run() {
+fn cached_run_succeeds() {
     let run_id = std::env::var("RUN").unwrap();
     let code = Bytes::from(std::fs::read(std::env::var("CODE").unwrap()).unwrap());
     let text = Bytes::from_static(b"what the file says");
@@ -28,7 +28,7 @@ fn one_cached_run() {
             stage.put(&names::blob(&Blob::of(&bytes).digest), bytes).await.unwrap();
         }
         stage.put(&name, manifest.clone()).await.unwrap();
-        let request = hype_run::Request {
+        let request = hype_run::RunRequest {
             manifest_url: stage.url_of(&name),
             digest: Some(Digest::of(&manifest)),
             manifest: None,
@@ -38,7 +38,7 @@ fn one_cached_run() {
             interrupt: CancellationToken::new(),
         };
         let executor = Executor::new().with_cache(Cache::from_env());
-        let output = Output::new(|_, _| {});
+        let output = GuestOutput::new(|_, _| {});
         let finished = hype_run::run(&executor, &request, output).await.unwrap();
         let End::Value(Payload::Inline(value)) = finished.outcome.end else {
             panic!("{:?}", finished.outcome.end);
@@ -47,23 +47,26 @@ fn one_cached_run() {
     });
 }
 
-/// A run that has machine code and reads a file. The component itself is of no use to it.
+/// Builds the manifest of a run that has machine code and reads a file. The component itself isn't staged.
 fn reading(run_id: &str, code: &[u8], text: &[u8]) -> RunManifest {
     let bytes = std::fs::read(component("test-guests")).unwrap();
     let component = ComponentRef { name: "test-guests.wasm".into(), blob: Blob::of(&bytes) };
     let mut arguments = codec::array_head(1);
     codec::append(&mut arguments, &"/data/file").unwrap();
     let arguments = Payload::Inline(arguments.into());
-    let mut manifest =
-        RunManifest::new(run_id, Job::new(component), Call::closure("read_surely", arguments));
+    let mut manifest = RunManifest::new(
+        run_id.parse().unwrap(),
+        Job::new(component),
+        Call::closure("read_surely", arguments),
+    );
     let platform = Platform::here().unwrap().name().to_owned();
     manifest.job.artefact = Some(Artefact { platform, blob: Blob::of(code) });
-    manifest.job.files = vec![File { path: "/data/file".into(), blob: Blob::of(text) }];
+    manifest.job.files = vec![File { path: "/data/file".parse().unwrap(), blob: Blob::of(text) }];
     manifest
 }
 
 #[test]
-fn a_cached_run_reads_its_manifest_alone() {
+fn cached_run_reads_only_its_manifest() {
     conformance::build_guests();
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let bytes = std::fs::read(component("test-guests")).unwrap();
@@ -73,16 +76,16 @@ fn a_cached_run_reads_its_manifest_alone() {
         let before = server.requests().len();
         let (cache, code) = (directory.path().to_str().unwrap(), code.to_str().unwrap());
         let env = [("HYPE_CACHE", cache), ("RUN", run), ("CODE", code)];
-        ended(start("cached::one_cached_run", &server, &env));
+        ended(start("cached::cached_run_succeeds", &server, &env));
         let requests = server.requests().split_off(before);
-        // What the test stages comes first: two blobs and the manifest.
+        // The test itself stages two blobs and the manifest first.
         assert!(requests[2].object.ends_with("/manifest"), "{requests:?}");
         let of_the_run = requests[3..].iter();
         of_the_run.map(|request| (request.operation, request.object.clone())).collect()
     };
     let first = requests("run-1");
     let reads = first.iter().filter(|(operation, _)| *operation == Operation::Read);
-    // Machine code comes in parts.
+    // Machine code is read in several parts.
     let read: BTreeSet<&String> = reads.map(|(_, object)| object).collect();
     assert_eq!(read.len(), 3, "manifest, machine code and file: {first:?}");
     let outcome = (Operation::Write, "runs/run-2/outcome".to_owned());

@@ -1,6 +1,6 @@
-//! Requests that fail by the dozen: every submit gives its value nevertheless.
+//! Many failing requests: every submit succeeds nevertheless.
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use hype::RunEnvironment;
 use test_guests::values::reverse;
 use test_storage_server::{Fault, Operation, Refusal, Rule};
@@ -9,8 +9,7 @@ use super::{in_process, server, submit};
 
 const SUBMITS: usize = 200;
 
-/// Most travel along with manifest and outcome, some are objects of their own, and a few of those
-/// go in parts.
+/// Most values are inline in manifest and outcome, some are objects of their own, and a few are uploaded in parts.
 fn size(number: usize) -> usize {
     match number {
         _ if number % 50 == 49 => (8 << 20) + number,
@@ -19,7 +18,7 @@ fn size(number: usize) -> usize {
     }
 }
 
-/// Bytes that no other number has.
+/// Returns bytes that are unique to `number`.
 fn bytes(number: usize) -> Vec<u8> {
     let mut state = number as u64 | 1 << 32;
     let next = || {
@@ -31,7 +30,7 @@ fn bytes(number: usize) -> Vec<u8> {
 
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST, which the test below sets"]
-fn two_hundred_submits() {
+fn concurrent_submits_return_their_own_values() {
     submit(|submitter| async move {
         let env = RunEnvironment::new();
         let submits = stream::iter(0..SUBMITS).map(|number| {
@@ -48,14 +47,14 @@ fn two_hundred_submits() {
 }
 
 #[test]
-fn a_fifth_of_all_requests_may_fail() {
+fn submits_survive_failing_requests() {
     let server = server();
     for (seed, fault) in (1..).zip([
         Fault::Refuse(Refusal::new(503)),
         Fault::Refuse(Refusal::new(429)),
-        Fault::RefuseOnceDone(Refusal::new(500)),
+        Fault::RefuseAfterServing(Refusal::new(500)),
         Fault::Reset,
-        Fault::ResetOnceDone,
+        Fault::ResetAfterServing,
     ]) {
         server.inject(Rule::new(None, "*", fault).sometimes(4, seed));
     }
@@ -64,13 +63,58 @@ fn a_fifth_of_all_requests_may_fail() {
     {
         server.inject(Rule::new(Operation::Read, "*", fault).sometimes(10, seed));
     }
-    in_process("faults::two_hundred_submits", &server);
+    in_process("faults::concurrent_submits_return_their_own_values", &server);
 
     assert!(server.count(Operation::CompleteUpload, "*/arguments") >= 4);
     assert!(server.count(Operation::CompleteUpload, "*/result") >= 4);
-    // Each submit but makes five requests; faults of bodies come on top of those that are seen here.
+    // A submit makes at least five requests. Faults within bodies aren't counted here.
     let answered = server.requests();
     let failed = answered.iter().filter(|request| request.status.is_none_or(|it| it >= 429));
     let (failed, all) = (failed.count(), answered.len());
     assert!(all > 5 * SUBMITS && failed * 6 > all, "{failed} of {all} failed, which proves little");
+}
+
+/// The number of items, some of which have large arguments and values.
+const ITEMS: usize = 300;
+
+#[test]
+#[ignore = "needs STORAGE_EMULATOR_HOST, which the test below sets"]
+fn staged_map_is_detached_and_attached() {
+    submit(|submitter| async move {
+        let closures = (0..ITEMS).map(|number| reverse(bytes(number % 50)));
+        let endless = stream::iter(closures).chain(stream::pending());
+        let mut map = submitter.map_stream(endless, &RunEnvironment::new()).staged();
+        for number in 0..ITEMS / 2 {
+            let mut value = map.next().await.unwrap().unwrap();
+            value.reverse();
+            assert!(value == bytes(number % 50), "the value of {number} is another");
+        }
+        let id = map.detach().await.unwrap();
+        let closures = (0..ITEMS).map(|number| reverse(bytes(number % 50)));
+        let resumed = submitter.map(closures, &RunEnvironment::new()).resume(&id);
+        let values: Vec<_> = resumed.try_collect().await.unwrap();
+        assert_eq!(values.len(), ITEMS);
+        for (number, mut value) in values.into_iter().enumerate() {
+            value.reverse();
+            assert!(value == bytes(number % 50), "the value of {number} is another");
+        }
+        submitter.attach_map::<Vec<u8>>(&id).cancel().await.unwrap();
+    });
+}
+
+#[test]
+fn staged_map_survives_failing_requests() {
+    let server = server();
+    for (seed, fault) in (1..).zip([
+        Fault::Refuse(Refusal::new(503)),
+        Fault::RefuseAfterServing(Refusal::new(500)),
+        Fault::ResetAfterServing,
+    ]) {
+        server.inject(Rule::new(None, "*", fault).sometimes(10, seed));
+    }
+    in_process("faults::staged_map_is_detached_and_attached", &server);
+    assert!(
+        server.count(Operation::Write, "*/plan/*") >= 1
+            && server.count(Operation::Write, "*/out/*") >= 4
+    );
 }

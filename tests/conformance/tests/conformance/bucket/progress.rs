@@ -1,31 +1,31 @@
-//! What a bar shows of an upload: it moves by what is sent, not by files.
+//! Progress of an upload: it moves by parts, not by files.
 
-use conformance::told::told;
+use conformance::log_capture::capture_log;
 use hype::{RunEnvironment, Submitter};
 use hype_wire::Digest;
 use test_guests::values::greet;
 
 use super::{BUCKET, in_process, server};
 
-/// As large as five parts of an upload.
+/// The size of the file: five parts of an upload.
 const SIZE: usize = 40 << 20;
 
 #[test]
 #[ignore = "needs STORAGE_EMULATOR_HOST, which the test below sets"]
-fn one_large_file() {
+fn large_file_is_staged_in_steps() {
     conformance::build_guests();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), vec![1; SIZE]).unwrap();
     let submitter = Submitter::local_with(&format!("gs://{BUCKET}/prefix")).unwrap();
     let env = RunEnvironment::new().with_file(file.path(), "/data/file");
-    let (value, lines) = told(submitter.submit(greet("you".into()), &env));
+    let (value, lines) = capture_log(submitter.submit(greet("you".into()), &env));
     value.unwrap();
     let steps = format!("more of {} is in the stage", Digest::of(&vec![1; SIZE]));
-    // What is sent before anybody looks is told at once.
+    // Parts sent before the first poll are reported in one message.
     assert!(lines.iter().filter(|line| **line == steps).count() > 1, "{lines:?}");
 }
 
 #[test]
-fn an_upload_is_told_part_by_part() {
-    in_process("progress::one_large_file", &server());
+fn upload_progress_is_reported_per_part() {
+    in_process("progress::large_file_is_staged_in_steps", &server());
 }

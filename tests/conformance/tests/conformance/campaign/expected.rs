@@ -1,17 +1,17 @@
-//! What the pages say that remains of a killed program's run until it is collected.
+//! The documented remains of a killed program's run before garbage collection.
 
 use crate::campaign::outcome::Outcome;
-use crate::campaign::place::Place;
-use crate::campaign::remains::{CONTAINER, MANIFEST, VOLUME};
+use crate::campaign::remains::{CONTAINER, ENTRY, MANIFEST, VIEW, VOLUME};
+use crate::campaign::site::RunnerKind;
 
-/// What may be there where nobody who attached got a value or a failure.
-pub(crate) fn without_value(place: Place, outcome: Outcome) -> &'static [&'static str] {
-    match (place, outcome) {
-        // A run that ended with its process is removed, with the volumes of processes that are gone.
-        (Place::Local, Outcome::Lost) => &[],
-        // It may be in another cluster.
-        (_, Outcome::Lost) => &[VOLUME, CONTAINER, MANIFEST, "lease", "arguments"],
-        // Its program was removing it, or hadn't begun it.
-        _ => &[VOLUME, CONTAINER, "lease", "outcome", "object of an attempt"],
+/// Returns what may remain if no attacher got a value or a failure.
+pub(crate) fn without_value(runner: RunnerKind, outcome: Outcome) -> &'static [&'static str] {
+    match (runner, outcome) {
+        // A local run whose process is gone is removed, with the volumes of dead processes.
+        (RunnerKind::Local, Outcome::Lost) => &[],
+        // The run may be in another cluster.
+        (_, Outcome::Lost) => &[VOLUME, CONTAINER, MANIFEST, VIEW, "lease", "arguments", ENTRY],
+        // The program was removing the run, or hadn't started it.
+        _ => &[VOLUME, CONTAINER, VIEW, "lease", "outcome", "object of an attempt", ENTRY],
     }
 }

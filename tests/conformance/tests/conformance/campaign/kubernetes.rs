@@ -1,4 +1,4 @@
-//! Namespaces of a cluster, each with a submitter's rights, and what is there of runs.
+//! Namespaces of a cluster, each with a submitter's rights, and the objects of runs in them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::campaign::remains::{CONTAINER, SECRET, VOLUME};
 
-/// A namespace that goes with its handle.
+/// A namespace that is deleted when this is dropped.
 pub(crate) struct Namespace {
     name: String,
     directory: tempfile::TempDir,
 }
 
 /// A Pod, claim or secret.
-struct Thing {
+struct KubernetesObject {
     what: &'static str,
     name: String,
     is_terminating: bool,
@@ -21,7 +21,8 @@ struct Thing {
 }
 
 impl Namespace {
-    /// One with the Role of docs/kubernetes/role.yaml, in which that service account submits.
+    /// Creates a namespace with the Role of docs/kubernetes/role.yaml, and a kubeconfig that acts as its service
+    /// account.
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -46,35 +47,36 @@ impl Namespace {
     }
 
     pub(crate) fn remains(&self) -> Vec<(&'static str, String)> {
-        self.things().into_iter().map(|thing| (thing.what, thing.name)).collect()
+        self.objects().into_iter().map(|object| (object.what, object.name)).collect()
     }
 
     pub(crate) fn has_terminating(&self) -> bool {
-        self.things().iter().any(|thing| thing.is_terminating)
+        self.objects().iter().any(|object| object.is_terminating)
     }
 
     pub(crate) fn has_running_pods(&self) -> bool {
-        let mut pods = self.things().into_iter().filter(|thing| thing.what == CONTAINER);
+        let mut pods = self.objects().into_iter().filter(|object| object.what == CONTAINER);
         pods.any(|pod| !["Succeeded", "Failed"].contains(&pod.phase.as_str()))
     }
 
-    fn things(&self) -> Vec<Thing> {
+    fn objects(&self) -> Vec<KubernetesObject> {
         let template = "{range .items[*]}{.kind},{.metadata.name},{.metadata.deletionTimestamp},{.status.phase}\
                         {\"\\n\"}{end}";
         let output = format!("jsonpath={template}");
         let kinds = "pods,persistentvolumeclaims,secrets";
-        let told = kubectl(&["get", kinds, "--namespace", &self.name, "--output", &output]);
-        let things = told.lines().map(|line| line.split(',').collect::<Vec<_>>()).map(|line| {
-            let what = match line[0] {
-                "Pod" => CONTAINER,
-                "PersistentVolumeClaim" => VOLUME,
-                _ => SECRET,
-            };
-            let (name, phase) = (line[1].to_owned(), line[3].to_owned());
-            Thing { what, name, is_terminating: !line[2].is_empty(), phase }
-        });
-        // Those of service accounts are the cluster's own.
-        things.filter(|thing| !thing.name.contains("-token-")).collect()
+        let output_text = kubectl(&["get", kinds, "--namespace", &self.name, "--output", &output]);
+        let objects =
+            output_text.lines().map(|line| line.split(',').collect::<Vec<_>>()).map(|line| {
+                let what = match line[0] {
+                    "Pod" => CONTAINER,
+                    "PersistentVolumeClaim" => VOLUME,
+                    _ => SECRET,
+                };
+                let (name, phase) = (line[1].to_owned(), line[3].to_owned());
+                KubernetesObject { what, name, is_terminating: !line[2].is_empty(), phase }
+            });
+        // The cluster creates those for service accounts.
+        objects.filter(|object| !object.name.contains("-token-")).collect()
     }
 }
 
@@ -88,7 +90,7 @@ fn admin() -> PathBuf {
     Path::new(&std::env::var_os("HYPE_TEST_ADMIN").unwrap()).to_owned()
 }
 
-/// What `kubectl` prints for an administrator, which must do well.
+/// Returns what `kubectl` prints for an administrator, which must succeed.
 fn kubectl(arguments: &[&str]) -> String {
     let output =
         Command::new("kubectl").args(arguments).env("KUBECONFIG", admin()).output().unwrap();

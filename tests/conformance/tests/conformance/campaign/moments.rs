@@ -1,16 +1,16 @@
-//! Random moments that a seed decides.
+//! Pseudo-random moments from a seed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The variable that sets the seed.
 const SEED: &str = "HYPE_CAMPAIGN_SEED";
 
-/// Pseudo-random numbers (SplitMix64).
+/// A pseudo-random number generator (SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Moments(u64);
 
 impl Moments {
-    /// Those of the seed that a variable sets, or else of a new one, which is printed.
+    /// Creates a generator from the seed in the variable, or else from a new seed, which is printed.
     pub(crate) fn new() -> Self {
         let seed = std::env::var(SEED).map(|seed| seed.parse().unwrap());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -19,12 +19,12 @@ impl Moments {
         Self(seed)
     }
 
-    /// Those of one round.
+    /// Returns the generator of one round.
     pub(crate) fn of_round(&self, round: usize) -> Self {
         Self(self.0 ^ (round as u64).wrapping_mul(0xd1b5_4a32_d192_ed03))
     }
 
-    /// A moment before `end`.
+    /// Returns a moment before `end`.
     pub(crate) fn before(&mut self, end: Duration) -> Duration {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

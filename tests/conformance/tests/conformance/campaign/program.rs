@@ -1,4 +1,4 @@
-//! A process of the program `submitting`, and what it said.
+//! A process of the program `submitting`, and its output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -6,21 +6,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// One that goes with its handle.
+/// A process that is killed when this is dropped.
 pub(crate) struct Program {
     child: Child,
     began: Instant,
     lines: Receiver<String>,
-    said: Vec<String>,
+    output: Vec<String>,
     stderr: Option<JoinHandle<String>>,
 }
 
-/// What a process said until its end.
+/// The exit status, duration and output of a process.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedProgram {
     pub(crate) status: ExitStatus,
     pub(crate) took: Duration,
-    said: Vec<String>,
+    output: Vec<String>,
     pub(crate) stderr: String,
 }
 
@@ -31,10 +31,10 @@ impl Program {
             panic!("cannot start {:?}: {error}; Debian has faketime", command.get_program())
         });
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (tell, lines) = channel();
+        let (sender, lines) = channel();
         std::thread::spawn(move || {
-            // Nobody listens once the handle is gone.
-            let _ = stdout.lines().map_while(Result::ok).try_for_each(|line| tell.send(line));
+            // The receiver is gone once the handle is dropped.
+            let _ = stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         });
         let mut pipe = child.stderr.take().unwrap();
         let stderr = std::thread::spawn(move || {
@@ -42,14 +42,14 @@ impl Program {
             pipe.read_to_end(&mut text).unwrap();
             String::from_utf8_lossy(&text).into_owned()
         });
-        Self { child, began: Instant::now(), lines, said: Vec::new(), stderr: Some(stderr) }
+        Self { child, began: Instant::now(), lines, output: Vec::new(), stderr: Some(stderr) }
     }
 
-    /// Waits until so long after its start, and says whether it ended before.
+    /// Waits until `moment` after the start. Returns whether the process has ended.
     pub(crate) fn ends_before(&mut self, moment: Duration) -> bool {
         loop {
             match self.lines.recv_timeout(moment.saturating_sub(self.began.elapsed())) {
-                Ok(line) => self.said.push(line),
+                Ok(line) => self.output.push(line),
                 Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
             }
@@ -60,18 +60,19 @@ impl Program {
         self.ends_before(self.began.elapsed() + time)
     }
 
-    /// What follows `word` in the first line that begins with it; none if it ends without one.
-    pub(crate) fn waits_for(&mut self, word: &str) -> Option<String> {
+    /// Waits for the first line that begins with `word`. Returns the rest of it, or `None` if the process ends
+    /// without one.
+    pub(crate) fn wait_for_line(&mut self, word: &str) -> Option<String> {
         loop {
-            if let Some(rest) = find(&self.said, word) {
+            if let Some(rest) = find(&self.output, word) {
                 return Some(rest.to_owned());
             }
-            self.said.push(self.lines.recv().ok()?);
+            self.output.push(self.lines.recv().ok()?);
         }
     }
 
-    /// Writes a line to its standard input and closes that. One that has ended doesn't read it.
-    pub(crate) fn tell(&mut self, line: &str) {
+    /// Writes a line to the standard input and closes it. A process that has ended is ignored.
+    pub(crate) fn write_line(&mut self, line: &str) {
         if let Some(mut stdin) = self.child.stdin.take() {
             let _ = writeln!(stdin, "{line}");
         }
@@ -82,26 +83,26 @@ impl Program {
     }
 
     pub(crate) fn send(&self, signal: &str) {
-        // It may end meanwhile, and stays known until it is waited for.
+        // It may have ended, but its process id stays valid until it is waited for.
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Its end, which must come within `time`; else it is killed.
-    pub(crate) fn end_within(mut self, time: Duration) -> Result<Ended, String> {
+    /// Waits for the end; kills the process after `time` and returns an error.
+    pub(crate) fn end_within(mut self, time: Duration) -> Result<FinishedProgram, String> {
         if self.ends_within(time) {
             return Ok(self.end());
         }
         self.kill();
-        let Ended { said, stderr, .. } = self.end();
-        Err(format!("it did not end within {time:?}: {said:?} {stderr}"))
+        let FinishedProgram { output, stderr, .. } = self.end();
+        Err(format!("it did not end within {time:?}: {output:?} {stderr}"))
     }
 
-    pub(crate) fn end(mut self) -> Ended {
-        self.said.extend(self.lines.iter());
+    pub(crate) fn end(mut self) -> FinishedProgram {
+        self.output.extend(self.lines.iter());
         let (status, took) = (self.child.wait().unwrap(), self.began.elapsed());
         let stderr = self.stderr.take().unwrap().join().unwrap();
-        Ended { status, took, said: std::mem::take(&mut self.said), stderr }
+        FinishedProgram { status, took, output: std::mem::take(&mut self.output), stderr }
     }
 }
 
@@ -113,13 +114,13 @@ impl Drop for Program {
     }
 }
 
-impl Ended {
-    /// What follows `word` in the line that begins with it.
-    pub(crate) fn word(&self, word: &str) -> Option<&str> {
-        find(&self.said, word)
+impl FinishedProgram {
+    /// Returns the rest of the line that begins with `word`.
+    pub(crate) fn field(&self, word: &str) -> Option<&str> {
+        find(&self.output, word)
     }
 }
 
-fn find<'a>(said: &'a [String], word: &str) -> Option<&'a str> {
-    said.iter().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
+fn find<'a>(output: &'a [String], word: &str) -> Option<&'a str> {
+    output.iter().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
 }

@@ -1,10 +1,10 @@
-//! The table of a campaign.
+//! The result table of a campaign.
 
 use std::collections::BTreeMap;
 
 use crate::campaign::remains::{Remains, Tally};
 
-/// A row, in which rounds are counted.
+/// A row of the table.
 #[derive(Debug)]
 struct Row {
     rounds: usize,
@@ -12,7 +12,7 @@ struct Row {
     tallies: Vec<Tally>,
 }
 
-/// Rounds by their kind: how many had which outcome, and how many left what at which time.
+/// Rounds by kind: the number per outcome, and what remained at each time.
 #[derive(Debug)]
 pub(crate) struct Table {
     title: String,
@@ -28,7 +28,7 @@ impl Table {
         Self { title, outcomes, times, rows: BTreeMap::new(), problems: Vec::new() }
     }
 
-    /// Counts a round with the outcome of this index, and what remained at each time.
+    /// Counts a round: the index of its outcome, and what remained at each time.
     pub(crate) fn add(&mut self, kind: &str, outcome: usize, remains: &[Remains]) {
         let new = || Row {
             rounds: 0,
@@ -41,17 +41,17 @@ impl Table {
         row.tallies.iter_mut().zip(remains).for_each(|(tally, remains)| tally.add(remains));
     }
 
-    /// Notes what isn't as it should be.
-    pub(crate) fn complain(&mut self, problems: impl IntoIterator<Item = String>) {
+    /// Adds violated expectations.
+    pub(crate) fn add_problems(&mut self, problems: impl IntoIterator<Item = String>) {
         self.problems.extend(problems);
     }
 
-    /// Prints it.
+    /// Prints the table.
     ///
     /// # Panics
     ///
-    /// When something isn't as it should be.
-    pub(crate) fn conclude(self) {
+    /// Panics if an expectation was violated.
+    pub(crate) fn finish(self) {
         let line = |cells: &[String]| eprintln!("| {} |", cells.join(" | "));
         let head = ["kind", "rounds"].iter().chain(&self.outcomes).chain(&self.times);
         eprintln!("\n{}", self.title);

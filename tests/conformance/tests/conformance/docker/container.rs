@@ -1,6 +1,6 @@
-//! What a container is made of: rights, secrets, and the way to a bucket.
+//! Properties of a container: rights, secrets, and access to a bucket.
 //!
-//! The guest's surroundings are tested by the suite; these are those of `hype-run`.
+//! The suite tests what the guest sees; these tests check what `hype-run` sees.
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -11,11 +11,11 @@ use test_guests::surroundings::{read, say_then_wait_for, variables, write};
 use test_storage_server::{Settings, StorageServer};
 
 use super::waiting::Waiting;
-use super::{assert_gone, containers, submitter, told, wait};
+use super::{assert_gone, containers, docker_output, submitter, wait};
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_container_has_what_was_asked_for_and_no_more() {
+fn container_has_requested_resources_and_no_privileges() {
     wait(async {
         let env = RunEnvironment::new().with_request("cpu", "500m").with_request("memory", "256Mi");
         let waiting = Waiting::start(&env).await;
@@ -25,7 +25,7 @@ fn a_container_has_what_was_asked_for_and_no_more() {
         let user = std::fs::metadata(waiting.stage.path()).unwrap();
         let (uid, gid) = (user.uid(), user.gid());
         assert_eq!(
-            told(&["inspect", "--format", format, &waiting.container]),
+            docker_output(&["inspect", "--format", format, &waiting.container]),
             format!(
                 "500000000 268435456 268435456 true [ALL] [no-new-privileges] none {uid}:{gid}"
             )
@@ -37,7 +37,7 @@ fn a_container_has_what_was_asked_for_and_no_more() {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn secrets_are_the_guests_or_the_stages() {
+fn secret_reaches_either_guest_or_stage() {
     let secrets = tempfile::tempdir().unwrap();
     for name in ["gcp-key", "stage"] {
         std::fs::create_dir(secrets.path().join(name)).unwrap();
@@ -62,11 +62,11 @@ fn secrets_are_the_guests_or_the_stages() {
 
 const BUCKET: &str = "bucket";
 
-/// With a stage in a bucket nothing of this machine is shown, and the container's user is nobody. Where
-/// the bucket is, is said by a variable of the process, so that a process of its own submits.
+/// With a stage in a bucket no directory of this machine is mounted, and the container runs as the user `nobody`. The
+/// variable that names the bucket is process-wide, so another process submits.
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_bucket_on_this_machine_is_reached_by_nobody() {
+fn container_reaches_bucket_on_this_machine() {
     if std::env::var_os("STORAGE_EMULATOR_HOST").is_some() {
         return submit_through_a_bucket();
     }
@@ -75,15 +75,15 @@ fn a_bucket_on_this_machine_is_reached_by_nobody() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "docker::container::a_bucket_on_this_machine_is_reached_by_nobody",
+            "docker::container::container_reaches_bucket_on_this_machine",
             "--ignored",
         ])
         .env("STORAGE_EMULATOR_HOST", server.url())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}\n{errors}");
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{errors}");
     let left = server.names(BUCKET);
     assert!(left.iter().all(|name| name.contains("/blobs/")), "{left:?}");
 }
@@ -102,6 +102,6 @@ fn submit_through_a_bucket() {
         run.logs().next().await.unwrap();
         let format = "{{.Config.User}} {{.HostConfig.NetworkMode}}";
         let container = containers(run.id());
-        assert_eq!(told(&["inspect", "--format", format, &container]), "65532:65532 host");
+        assert_eq!(docker_output(&["inspect", "--format", format, &container]), "65532:65532 host");
     });
 }

@@ -1,4 +1,4 @@
-//! Daemons that stop, that come back, and that were never there.
+//! Daemons that stop, come back, or were never running.
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -8,9 +8,9 @@ use hype::{DockerRunner, ErrorKind, RunEnvironment, Stage, Submitter};
 use test_guests::values::greet;
 
 use super::waiting::Waiting;
-use super::{told, wait};
+use super::{docker_output, wait};
 
-/// A daemon of the test's own, which it can stop.
+/// A Docker daemon that the test can stop.
 struct Daemon {
     directory: tempfile::TempDir,
     child: Option<Child>,
@@ -24,16 +24,16 @@ impl Daemon {
         daemon.restart();
         let image = std::env::var("HYPE_IMAGE").unwrap();
         let archive = daemon.path("image.tar");
-        told(&["save", "--output", &archive, &image]);
-        daemon.told(&["load", "--input", &archive]);
+        docker_output(&["save", "--output", &archive, &image]);
+        daemon.docker(&["load", "--input", &archive]);
         daemon
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the daemon and waits until it answers.
     fn restart(&mut self) {
         let host = self.host();
         let log = std::fs::File::create(self.path("log")).unwrap();
-        // Without a bridge it would remove that of another daemon in the same network.
+        // With a bridge, it would remove the bridge of another daemon in the same network namespace.
         let child = Command::new("unshare")
             .args(["--net", "dockerd", "--host", &host, "--data-root", &self.path("data")])
             .args(["--exec-root", &self.path("exec"), "--pidfile", &self.path("pid")])
@@ -44,8 +44,8 @@ impl Daemon {
             .spawn();
         self.child = Some(child.expect("unshare, as root"));
         let answers = || {
-            let asked = Command::new("docker").args(["--host", &host, "version"]).output();
-            asked.unwrap().status.success()
+            let answer = Command::new("docker").args(["--host", &host, "version"]).output();
+            answer.unwrap().status.success()
         };
         while !answers() {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
@@ -56,7 +56,7 @@ impl Daemon {
 
     fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // One that has ended is stopped.
+            // It may have ended already.
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let _ = child.wait();
         }
@@ -68,7 +68,7 @@ impl Daemon {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        // It goes with its parent; a daemon that still finds it there would wait for it in vain.
+        // containerd ends with its parent; a new daemon that still finds it running would wait for it in vain.
         while containerd.exists() {
             std::thread::yield_now();
         }
@@ -82,13 +82,14 @@ impl Daemon {
         format!("unix://{}", self.path("docker.sock"))
     }
 
-    fn told(&self, arguments: &[&str]) -> String {
-        told(&[&["--host", &self.host()], arguments].concat())
+    fn docker(&self, arguments: &[&str]) -> String {
+        docker_output(&[&["--host", &self.host()], arguments].concat())
     }
 
-    /// A closure that has said "waiting", of a runner that waits so long for its daemon.
+    /// Starts a closure and waits for its "waiting", with this timeout for an unreachable daemon.
     async fn waiting(&self, patience: Duration) -> Waiting {
-        let runner = DockerRunner::at(&self.host()).unwrap().with_patience(patience).unwrap();
+        let runner =
+            DockerRunner::at(&self.host()).unwrap().with_reconnect_timeout(patience).unwrap();
         Waiting::begin(&RunEnvironment::new(), runner).await
     }
 }
@@ -101,7 +102,7 @@ impl Drop for Daemon {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_daemon_that_stops_interrupts_and_is_waited_for() {
+fn stopping_daemon_interrupts_run() {
     let mut daemon = Daemon::start(&[]);
     wait(async {
         let waiting = daemon.waiting(Duration::from_secs(300)).await;
@@ -110,30 +111,29 @@ fn a_daemon_that_stops_interrupts_and_is_waited_for() {
         let error = waiting.run.wait().await.unwrap_err();
         assert_eq!(error.failure().unwrap().kind, hype::FailureKind::Interrupted, "{error:?}");
     });
-    assert_eq!(daemon.told(&["ps", "--all", "--quiet"]), "");
+    assert_eq!(daemon.docker(&["ps", "--all", "--quiet"]), "");
 }
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_daemon_that_goes_for_good_is_told_apart() {
+fn daemon_that_never_returns_loses_run() {
     let mut daemon = Daemon::start(&[]);
     wait(async {
         let Waiting { run, container, .. } = daemon.waiting(Duration::from_secs(1)).await;
-        // One that is told to stop would let its containers end first.
+        // SIGTERM would let the daemon stop its containers first.
         daemon.kill();
         let error = run.wait().await.unwrap_err();
         assert!(error.is_lost(), "{error:?}");
-        assert!(error.report().contains("docker.sock went away while"), "{error:?}");
-        assert!(error.report().contains("and didn't come back within 1s"), "{error:?}");
-        // What it left would go on without it.
+        assert!(error.report().contains("docker.sock was unreachable for 1s"), "{error:?}");
+        // The container would keep running.
         daemon.restart();
-        daemon.told(&["rm", "--force", &container]);
+        daemon.docker(&["rm", "--force", &container]);
     });
 }
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_daemon_that_keeps_its_containers_may_be_restarted() {
+fn run_survives_daemon_with_live_restore() {
     let mut daemon = Daemon::start(&["--live-restore"]);
     wait(async {
         let waiting = daemon.waiting(Duration::from_secs(300)).await;
@@ -142,12 +142,12 @@ fn a_daemon_that_keeps_its_containers_may_be_restarted() {
         std::fs::write(waiting.signal.path().join("go"), "").unwrap();
         assert_eq!(waiting.run.wait().await.unwrap(), "gone");
     });
-    assert_eq!(daemon.told(&["ps", "--all", "--quiet"]), "");
+    assert_eq!(daemon.docker(&["ps", "--all", "--quiet"]), "");
 }
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_daemon_that_is_not_there_says_where_it_should_be() {
+fn unreachable_daemon_error_names_its_address() {
     conformance::build_guests();
     let stage = tempfile::tempdir().unwrap();
     let stage = Stage::in_directory(stage.path()).unwrap();
@@ -155,7 +155,12 @@ fn a_daemon_that_is_not_there_says_where_it_should_be() {
     let submitter = Submitter::new(stage, runner).unwrap();
     let error = wait(submitter.submit(greet("you".into()), &RunEnvironment::new())).unwrap_err();
     assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Runner, 3));
-    let told = "cannot reach the Docker daemon at unix:///no/such/docker.sock";
-    assert_eq!(error.to_string(), told);
-    assert!(error.report().contains("Hint: is it running? DOCKER_HOST"), "{error:?}");
+    let message = "cannot reach the Docker daemon at unix:///no/such/docker.sock";
+    assert_eq!(error.to_string(), message);
+    assert!(
+        error
+            .report()
+            .contains("Hint: check that it is running, or select another one by DOCKER_HOST"),
+        "{error:?}"
+    );
 }

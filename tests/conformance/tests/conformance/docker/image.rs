@@ -1,51 +1,51 @@
-//! Images: what must be in them, and how they come.
+//! Images: required contents, and pulling.
 
 use std::process::Command;
 
 use hype::{ErrorKind, RunEnvironment};
 use test_guests::values::greet;
 
-use super::{assert_gone, submitter, told, wait};
+use super::{assert_gone, docker_output, submitter, wait};
 
-/// An image that is there as long as a test.
+/// An image that is removed when this is dropped.
 pub(crate) struct Image(pub(crate) String);
 
 impl Image {
-    /// One that the test makes by hand.
+    /// Names an image that the test creates itself.
     pub(crate) fn named(name: &str) -> Self {
         Self(name.to_owned())
     }
 
-    /// That of the tests with another configuration, such as `ENTRYPOINT [..]`.
+    /// Creates the tests' image with a changed configuration, such as `ENTRYPOINT [..]`.
     fn with(tag: &str, change: &str) -> Self {
-        let container = told(&["create", &std::env::var("HYPE_IMAGE").unwrap()]);
+        let container = docker_output(&["create", &std::env::var("HYPE_IMAGE").unwrap()]);
         let image = Self(format!("hype-test/{tag}:1"));
-        told(&["commit", "--change", change, &container, &image.0]);
-        told(&["rm", &container]);
+        docker_output(&["commit", "--change", change, &container, &image.0]);
+        docker_output(&["rm", &container]);
         image
     }
 
-    /// One with nothing in it.
+    /// Creates an image without files.
     fn empty(tag: &str, change: &str) -> Self {
         let image = Self(format!("hype-test/{tag}:1"));
         let archive = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(archive.path(), [0; 1024]).unwrap();
         let path = archive.path().to_str().unwrap();
-        told(&["import", "--change", change, path, &image.0]);
+        docker_output(&["import", "--change", change, path, &image.0]);
         image
     }
 }
 
 impl Drop for Image {
     fn drop(&mut self) {
-        // A test that failed before it was made has nothing to remove.
+        // A test may have failed before it created the image.
         let _ = Command::new("docker").args(["rmi", &self.0]).output();
     }
 }
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn an_image_without_hype_run_is_told_apart() {
+fn image_without_hype_run_is_reported() {
     let (_stage, submitter) = submitter(|runner| runner);
     let mut runs = Vec::new();
     let mut report = |image: &Image| {
@@ -53,7 +53,7 @@ fn an_image_without_hype_run_is_told_apart() {
         let run = submitter.spawn(greet("you".into()), &env);
         runs.push(run.id().to_owned());
         let report = wait(run.wait()).unwrap_err().report();
-        // The image can go once its container has.
+        // The image can be removed only after its container.
         wait(submitter.clone().close()).unwrap();
         report
     };
@@ -79,9 +79,9 @@ fn an_image_without_hype_run_is_told_apart() {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_missing_outcome_is_told_apart() {
+fn missing_outcome_is_reported() {
     let (_stage, submitter) = submitter(|runner| runner);
-    // It ends with status 0, whatever else it is told.
+    // This entrypoint exits with status 0, whatever its arguments.
     let image = Image::with("idle", "ENTRYPOINT [\"hype-run\", \"--help\"]");
     let env = RunEnvironment::new().with_image(&image.0);
     let error = wait(submitter.submit(greet("you".into()), &env)).unwrap_err();
@@ -92,9 +92,9 @@ fn a_missing_outcome_is_told_apart() {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn an_image_that_cannot_be_pulled_says_why() {
+fn failed_image_pull_is_explained() {
     let (_stage, submitter) = submitter(|runner| runner);
-    // Nothing listens there.
+    // No registry listens there.
     let env = RunEnvironment::new().with_image("127.0.0.1:1/none:1");
     let error = wait(submitter.submit(greet("you".into()), &env)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Runner, "{error:?}");

@@ -1,36 +1,36 @@
-//! Containers that end otherwise than by their closure.
+//! Containers that don't end by their closure.
 
 use std::process::Command;
 
 use hype::{DockerRunner, RunEnvironment, Stage, Submitter};
 
 use super::waiting::Waiting;
-use super::{assert_gone, submitter, told, wait};
+use super::{assert_gone, docker_output, submitter, wait};
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_killed_container_is_told_apart() {
+fn killed_container_is_reported() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
-        told(&["kill", &waiting.container]);
+        docker_output(&["kill", &waiting.container]);
         let report = waiting.lost().await;
         assert!(report.contains("-1 was killed (status 137)"), "{report}");
         assert!(report.contains("1: its last lines:\n      waiting\n"), "{report}");
     });
 }
 
-/// Nobody hands the run's key over a second time.
+/// Docker hands over the run's key only once.
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
 fn restarted_container_runs_nothing() {
     let Waiting { stage, run, container, signal: _signal } =
         wait(Waiting::start(&RunEnvironment::new()));
     let run = wait(run.detach()).unwrap();
-    told(&["restart", &container]);
-    assert_eq!(told(&["wait", &container]), "4");
+    docker_output(&["restart", &container]);
+    assert_eq!(docker_output(&["wait", &container]), "4");
     let logs = Command::new("docker").args(["logs", &container]).output().unwrap();
     assert_eq!(String::from_utf8(logs.stdout).unwrap(), "waiting\n");
-    // The first start's outcome counts.
+    // The outcome of the first start counts.
     let stage = Stage::in_directory(stage.path()).unwrap();
     let submitter = Submitter::new(stage, DockerRunner::new().unwrap()).unwrap();
     let error = wait(submitter.attach::<String>(&run).wait()).unwrap_err();
@@ -40,21 +40,21 @@ fn restarted_container_runs_nothing() {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_removed_container_is_told_apart() {
+fn removed_container_is_reported() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
-        told(&["rm", "--force", &waiting.container]);
+        docker_output(&["rm", "--force", &waiting.container]);
         let report = waiting.lost().await;
-        assert!(report.contains("somebody deleted container hype-run-"), "{report}");
+        assert!(report.contains("was deleted by another client"), "{report}");
     });
 }
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_container_that_is_told_to_stop_leaves_an_outcome() {
+fn stopped_container_writes_outcome() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
-        told(&["stop", &waiting.container]);
+        docker_output(&["stop", &waiting.container]);
         let error = waiting.run.wait().await.unwrap_err();
         assert_eq!(error.failure().unwrap().kind, hype::FailureKind::Interrupted, "{error:?}");
         assert!(error.is_infrastructure());
@@ -63,9 +63,9 @@ fn a_container_that_is_told_to_stop_leaves_an_outcome() {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn a_container_without_memory_is_told_apart() {
+fn oom_killed_container_is_reported() {
     let (_stage, submitter) = submitter(|runner| runner);
-    // It isn't tried again.
+    // `with_retries` doesn't apply to this failure.
     let env = RunEnvironment::new().with_request("memory", "96Mi").with_retries(1);
     let error = wait(submitter.submit(test_guests::ends::hoard(), &env)).unwrap_err();
     let report = error.report();

@@ -1,4 +1,4 @@
-//! Images that the daemon must fetch first, from a registry of the test's own.
+//! Images that the daemon must pull first, from a registry that the test starts.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use hype::RunEnvironment;
 use test_guests::values::greet;
 
 use super::image::Image;
-use super::{submitter, told, wait};
+use super::{docker_output, submitter, wait};
 
 /// Debian's `docker-registry`, on a port of this machine.
 struct Registry {
@@ -39,7 +39,7 @@ impl Registry {
             let (_, rest) = line.split_once("listening on ")?;
             rest.split('"').next().map(str::to_owned)
         });
-        // Whatever else it says, somebody must read.
+        // Drains the pipe, so that the registry never blocks.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address: address.expect("it listens"), _directory: directory }
     }
@@ -47,7 +47,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // One that has ended is stopped.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -55,13 +55,13 @@ impl Drop for Registry {
 
 #[test]
 #[ignore = "needs a Docker daemon: tests/end-to-end/docker starts one"]
-fn an_image_that_is_not_here_is_pulled() {
+fn missing_image_is_pulled() {
     let registry = Registry::start();
     let image = Image::named(&format!("{}/hype-test/pulled:1", registry.address));
-    told(&["tag", &std::env::var("HYPE_IMAGE").unwrap(), &image.0]);
-    told(&["push", &image.0]);
-    told(&["rmi", &image.0]);
-    let is_here = || told(&["images", "--quiet", &image.0]);
+    docker_output(&["tag", &std::env::var("HYPE_IMAGE").unwrap(), &image.0]);
+    docker_output(&["push", &image.0]);
+    docker_output(&["rmi", &image.0]);
+    let is_here = || docker_output(&["images", "--quiet", &image.0]);
     assert_eq!(is_here(), "");
 
     let (_stage, submitter) = submitter(|runner| runner);

@@ -1,4 +1,4 @@
-//! A closure in a container that waits, for whatever is to befall it.
+//! A waiting closure in a container, for tests that disturb it.
 
 use futures::StreamExt;
 use hype::{DockerRunner, HostDirectory, RunEnvironment};
@@ -6,7 +6,7 @@ use test_guests::surroundings::say_then_wait_for;
 
 use super::{assert_gone, containers, submitter};
 
-/// A closure that has said "waiting", and its container.
+/// A closure that has printed "waiting", and its container.
 pub(crate) struct Waiting {
     pub(crate) stage: tempfile::TempDir,
     pub(crate) signal: tempfile::TempDir,
@@ -35,7 +35,7 @@ impl Waiting {
         Self { stage, signal, run, container }
     }
 
-    /// The error that it ends with; its container is gone then.
+    /// Returns the report of the run's error, and checks that its container is gone.
     pub(crate) async fn lost(self) -> String {
         let id = self.run.id().to_owned();
         let error = self.run.wait().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What `HYPE_CACHE` spares, and that nothing in it can change or fail a run.
+//! `HYPE_CACHE`: saves fetches, and can neither change nor fail a run.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use conformance::cases::values::component;
 
 const TEXT: &str = "what the file says\n";
 
-/// A run of a function that gives what a staged file says, with machine code.
+/// A run with precompiled machine code, whose function returns the content of a staged file.
 struct Reading {
     prepared: Prepared,
-    /// Machine code and file: what the run needs besides its manifest.
+    /// Machine code and file: the blobs that the run needs.
     blobs: [Blob; 2],
 }
 
@@ -30,7 +30,8 @@ impl Reading {
         let prepared = Prepared::new("read_surely", &["/data/file"], |manifest| {
             let platform = here().name().to_owned();
             manifest.job.artefact = Some(Artefact { platform, blob: blobs[0] });
-            manifest.job.files = vec![StagedFile { path: "/data/file".into(), blob: blobs[1] }];
+            manifest.job.files =
+                vec![StagedFile { path: "/data/file".parse().unwrap(), blob: blobs[1] }];
         });
         let stage = Stage::in_directory(prepared.directory.path()).unwrap();
         for (blob, bytes) in blobs.iter().zip([code, text]) {
@@ -39,21 +40,24 @@ impl Reading {
         Self { prepared, blobs }
     }
 
-    /// How many bytes it fetches when no cache has them.
+    /// Returns how many bytes a run without a cache fetches.
     fn size(&self) -> u64 {
         self.blobs.iter().map(|blob| blob.size).sum()
     }
 
-    /// The command that runs it.
+    /// Builds the command that executes the run.
     fn command(&self, program: &Path, cache: &Path) -> Command {
         let mut command = Command::new(program);
-        command.arg(self.prepared.url()).args(["--digest", &self.prepared.digest.to_string()]);
+        command
+            .arg("run")
+            .arg(self.prepared.url())
+            .args(["--digest", &self.prepared.digest.to_string()]);
         command.env_clear().env("HYPE_CACHE", cache);
         command
     }
 
-    /// Its outcome and how many bytes it fetched, after making sure that its value is right. It is
-    /// ready for another run then.
+    /// Checks the value and returns how many bytes were fetched. Removes the outcome, so that the run can be executed
+    /// again.
     #[track_caller]
     fn fetched(&self, output: &Output) -> u64 {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
@@ -65,7 +69,7 @@ impl Reading {
         outcome.statistics.fetched
     }
 
-    /// Runs it, and tells how many bytes it fetched.
+    /// Executes the run and returns how many bytes it fetched.
     #[track_caller]
     fn run(&self, cache: &Path) -> u64 {
         self.fetched(&self.command(program(), cache).output().unwrap())
@@ -80,7 +84,7 @@ pub(super) fn here() -> Platform {
     Platform::here().expect("tests run where machine code can be made for")
 }
 
-/// That of the guests, which takes seconds to make.
+/// Returns the guests' machine code, compiled once since that takes seconds.
 pub(super) fn machine_code() -> Bytes {
     static CODE: OnceLock<Bytes> = OnceLock::new();
     let make = || {
@@ -99,27 +103,27 @@ fn size_of(cache: &Path) -> u64 {
 }
 
 #[test]
-fn a_second_run_needs_nothing_of_the_stage_but_its_manifest() {
+fn second_run_fetches_only_its_manifest() {
     let around = tempfile::tempdir().unwrap();
     let cache = around.path().join("made/when/needed");
     let first = Reading::new();
     assert_eq!(first.run(&cache), first.size());
     assert_eq!(size_of(&cache), first.size());
-    // One of another stage.
+    // The second run is in another stage.
     let second = Reading::new();
     second.remove_blobs_from_stage();
     assert_eq!(second.run(&cache), 0);
 }
 
 #[test]
-fn without_a_cache_nothing_is_kept() {
+fn run_without_cache_keeps_nothing() {
     let run = Reading::new();
     assert_eq!(run.run(Path::new("")), run.size());
     assert_eq!(run.run(Path::new("")), run.size());
 }
 
 #[test]
-fn what_is_forged_cut_or_no_file_is_fetched_again_and_replaced() {
+fn corrupt_cache_entry_is_replaced() {
     let (run, cache) = (Reading::new(), tempfile::tempdir().unwrap());
     run.run(cache.path());
     for blob in &run.blobs {
@@ -137,10 +141,10 @@ fn what_is_forged_cut_or_no_file_is_fetched_again_and_replaced() {
     assert_eq!(run.run(cache.path()), 0);
 }
 
-/// Root may write to any directory, and so is one without that power here.
+/// Drops root's capability to write to any directory.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_cache_for_reading_is_read_and_fails_no_run() {
+fn read_only_cache_is_read_and_fails_no_run() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     let (run, cache) = (Reading::new(), tempfile::tempdir().unwrap());
@@ -163,10 +167,10 @@ fn a_cache_for_reading_is_read_and_fails_no_run() {
 }
 
 #[test]
-fn a_cache_that_is_none_fails_no_run() {
+fn invalid_cache_directory_fails_no_run() {
     let (run, file) = (Reading::new(), tempfile::NamedTempFile::new().unwrap());
     let below = file.path().join("cache");
-    // Nobody can make a file in the last, not even root.
+    // Even root can't create files in /proc.
     for path in [file.path(), &below, Path::new("/proc")] {
         assert_eq!(run.run(path), run.size());
     }
@@ -174,7 +178,7 @@ fn a_cache_that_is_none_fails_no_run() {
 }
 
 #[test]
-fn many_processes_share_a_cache() {
+fn processes_share_a_cache() {
     let (runs, cache) = ([(); 6].map(|()| Reading::new()), tempfile::tempdir().unwrap());
     let start = |run: &Reading| {
         let mut command = run.command(program(), cache.path());
@@ -184,14 +188,14 @@ fn many_processes_share_a_cache() {
     for (run, running) in runs.iter().zip(running) {
         run.fetched(&running.wait_with_output().unwrap());
     }
-    // Nothing half written is left, and what is there is whole.
+    // No partial file remains, and every file is complete.
     assert_eq!(size_of(cache.path()), runs[0].size());
     runs[0].remove_blobs_from_stage();
     assert_eq!(runs[0].run(cache.path()), 0);
 }
 
 #[test]
-fn a_cache_stays_below_its_bound_and_loses_the_oldest() {
+fn cache_evicts_oldest_entries_beyond_its_bound() {
     let (run, cache) = (Reading::new(), tempfile::tempdir().unwrap());
     let sparse = |name: &str, hours: u64| {
         let path = path_of(cache.path(), &Blob::of(name.as_bytes()));

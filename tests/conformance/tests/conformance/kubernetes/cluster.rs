@@ -1,4 +1,4 @@
-//! The cluster, as who submits sees it and as its administrator does.
+//! The cluster, from the views of a submitter and of its administrator.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,23 +7,23 @@ use futures::StreamExt;
 use hype::{HostDirectory, KubernetesRunner, RunEnvironment, Stage, Submitter};
 use test_guests::surroundings::say_then_wait_for;
 
-/// The namespace of who submits.
+/// The submitters' namespace.
 pub(crate) const NAMESPACE: &str = "closures";
 
-/// What the tests show Pods of this machine belongs to root.
+/// The Pod's user is root, since root owns the directories of this machine that the tests mount.
 const POD: &str = "spec: {securityContext: {runAsUser: 0}, containers: [{name: hype-run}]}";
 
 pub(crate) fn kubernetes() -> hype::Result<Submitter> {
     submitter(|runner| runner)
 }
 
-/// A submitter with what `change` makes of its runner.
+/// Creates a submitter whose runner is configured by `change`.
 pub(crate) fn submitter(
     change: impl FnOnce(KubernetesRunner) -> KubernetesRunner,
 ) -> hype::Result<Submitter> {
     conformance::build_guests();
     let runner = change(KubernetesRunner::new()?.with_yaml_str(POD)?);
-    Submitter::new(Stage::open_or_make(&std::env::var("HYPE_STAGING").unwrap())?, runner)
+    Submitter::new(Stage::open_or_create(&std::env::var("HYPE_STAGING").unwrap())?, runner)
 }
 
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -36,27 +36,27 @@ pub(crate) fn kubectl() -> Command {
     kubectl
 }
 
-/// What `kubectl` prints for an administrator, which must do well.
-pub(crate) fn told(arguments: &[&str]) -> String {
+/// Returns what `kubectl` prints for an administrator, which must succeed.
+pub(crate) fn kubectl_output(arguments: &[&str]) -> String {
     let output = kubectl().args(["--namespace", NAMESPACE]).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kubectl {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// What is made of a YAML, as long as a test.
-pub(crate) struct Applied(String);
+/// Objects created from YAML; deleted on drop.
+pub(crate) struct AppliedYaml(String);
 
-impl Applied {
+impl AppliedYaml {
     pub(crate) fn new(yaml: &str) -> Self {
-        // What begins with a brace would be taken for JSON.
+        // kubectl would parse input that begins with a brace as JSON.
         let applied = Self(format!("---\n{yaml}"));
         assert!(applied.kubectl(&["apply"]), "{yaml}");
         applied
     }
 
     fn kubectl(&self, arguments: &[&str]) -> bool {
-        // What names a namespace is refused with another.
+        // kubectl rejects objects that name another namespace than the flag.
         let namespace = if self.0.contains("namespace: ") { "" } else { NAMESPACE };
         let mut child = kubectl()
             .args(arguments)
@@ -70,35 +70,35 @@ impl Applied {
     }
 }
 
-impl Drop for Applied {
+impl Drop for AppliedYaml {
     fn drop(&mut self) {
         self.kubectl(&["delete", "--ignore-not-found"]);
     }
 }
 
-/// What is there of a run: Pods and Secrets.
-pub(crate) fn there(run: &str) -> String {
+/// Returns the names of a run's Pods and Secrets.
+pub(crate) fn objects_of(run: &str) -> String {
     let selector = format!("com.spotify.hype/run={run}");
-    told(&["get", "pods,secrets", "--selector", &selector, "--output", "name"])
+    kubectl_output(&["get", "pods,secrets", "--selector", &selector, "--output", "name"])
 }
 
-/// Once a submitter is gone, so is what it made.
+/// Checks that no Pod and no Secret of the run exists.
 pub(crate) fn assert_gone(run: &str) {
-    assert_eq!(there(run), "");
+    assert_eq!(objects_of(run), "");
 }
 
-/// A claim that was removed goes a moment after the last Pod that has it.
+/// Checks that the claim disappears. Kubernetes deletes it a moment after the last Pod that uses it.
 pub(crate) fn assert_claim_goes(name: &str) {
     let claim = format!("pvc/{name}");
-    // What is gone already is an error of it.
+    // The wait fails if the claim is already gone.
     kubectl()
         .args(["--namespace", NAMESPACE, "wait", "--for=delete", "--timeout=60s", &claim])
         .output()
         .unwrap();
-    assert_eq!(told(&["get", &claim, "--ignore-not-found", "-o", "name"]), "");
+    assert_eq!(kubectl_output(&["get", &claim, "--ignore-not-found", "-o", "name"]), "");
 }
 
-/// A closure that has said "waiting", and its Pod.
+/// A closure that has printed "waiting", and its Pod.
 pub(crate) struct Waiting {
     pub(crate) signal: tempfile::TempDir,
     pub(crate) run: hype::Run<String>,
@@ -120,7 +120,7 @@ impl Waiting {
             panic!("{:?}", run.wait().await);
         }
         let pod = format!("{}-1", run.id());
-        assert_eq!(there(run.id()), format!("pod/{pod}"));
+        assert_eq!(objects_of(run.id()), format!("pod/{pod}"));
         Self { signal, run, pod }
     }
 
@@ -128,7 +128,7 @@ impl Waiting {
         std::fs::write(self.signal.path().join("go"), "").unwrap();
     }
 
-    /// The error that it ends with; its Pod is gone then.
+    /// Returns the error of the run, and checks that its Pod is gone.
     pub(crate) async fn error(self) -> hype::Error {
         let id = self.run.id().to_owned();
         let error = self.run.wait().await.unwrap_err();

@@ -1,5 +1,4 @@
-//! Google's API and its tokens before the real API server: a program that knows the name of a cluster and
-//! nothing else of it.
+//! A GKE cluster found by its name: simulates Google's API and tokens in front of the real API server.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -27,44 +26,44 @@ use super::program::{GuardedBucket, WaitingProgram};
 
 const PATH: &str = "/v1/projects/my-project/locations/europe-west1-b/clusters/closures";
 
-/// What stands for Google. It goes with its runtime.
-struct Google {
+/// Simulated Google API and cluster endpoint, stopped on drop.
+struct FakeGoogle {
     api: String,
     tokens: Arc<Tokens>,
     _runtime: tokio::runtime::Runtime,
 }
 
-/// Those that the storage server gave out, as far as they were used.
+/// The tokens that the storage server issued and that were used.
 struct Tokens {
     seen: Mutex<BTreeSet<String>>,
     expired: Mutex<BTreeSet<String>>,
     refusals: watch::Sender<usize>,
-    /// How often all connections were cut.
+    /// The number of times that all connections were closed.
     cuts: watch::Sender<usize>,
 }
 
 impl Tokens {
-    fn takes(&self, headers: &HeaderMap) -> bool {
+    fn accepts(&self, headers: &HeaderMap) -> bool {
         let token = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
         let token = token.unwrap_or_default().to_owned();
-        let is_taken =
+        let is_accepted =
             token.starts_with("Bearer issued-") && !self.expired.lock().unwrap().contains(&token);
         self.seen.lock().unwrap().insert(token);
-        if !is_taken {
+        if !is_accepted {
             self.refusals.send_modify(|count| *count += 1);
         }
-        is_taken
+        is_accepted
     }
 
-    /// Takes none any more that was used before, and cuts all connections.
+    /// Rejects all tokens used so far, and closes all connections.
     fn expire(&self) {
         self.expired.lock().unwrap().extend(self.seen.lock().unwrap().iter().cloned());
         self.cuts.send_modify(|count| *count += 1);
     }
 }
 
-impl Google {
-    /// In front of the cluster of the kubeconfig, whose certificate it has, too.
+impl FakeGoogle {
+    /// Starts in front of the kubeconfig's cluster, with that cluster's certificate.
     fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let tokens = Arc::new(Tokens {
@@ -101,7 +100,7 @@ async fn serve_api(listener: TcpListener, tokens: Arc<Tokens>, description: Valu
         let (tokens, description) = (Arc::clone(&tokens), description.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let (status, answer) = match request.uri().path() {
-                _ if !tokens.takes(request.headers()) => {
+                _ if !tokens.accepts(request.headers()) => {
                     (401, google_error(401, "UNAUTHENTICATED", "Request had invalid credentials."))
                 }
                 PATH => (200, description.clone()),
@@ -135,9 +134,9 @@ async fn forward_all(
 ) {
     let mut cut = tokens.cuts.subscribe();
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (is_taken, client) = (tokens.takes(request.headers()), client.clone());
+        let (is_accepted, client) = (tokens.accepts(request.headers()), client.clone());
         async move {
-            match is_taken {
+            match is_accepted {
                 true => forward(&client, request).await,
                 false => Ok(json_of(
                     401,
@@ -172,7 +171,7 @@ async fn forward(client: &Client, request: Request<Incoming>) -> kube::Result<Re
     Ok(response)
 }
 
-/// That of the real API server, for this machine.
+/// Returns the TLS configuration with the real API server's certificate, which is valid for this machine.
 fn certificate() -> ServerConfig {
     let certificate = CertificateDer::from_pem_file(pki("apiserver.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_file(pki("apiserver.key")).unwrap();
@@ -193,20 +192,20 @@ fn json_of(status: u16, answer: &Value) -> Response<Body> {
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_run_outlasts_its_token() {
-    let (bucket, google) = (GuardedBucket::new(), Google::start());
+fn run_survives_expired_token() {
+    let (bucket, google) = (GuardedBucket::new(), FakeGoogle::start());
     let mut program = bucket.program();
     program
         .env("HYPE_TEST_GKE", "1")
         .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", &google.api)
         .env("HYPE_TEST_STAGE_SECRET", &bucket.secret)
-        // It says nothing of a cluster.
+        // The program must not find the cluster by a kubeconfig.
         .env("KUBECONFIG", "/dev/null");
     let waiting = WaitingProgram::start(program);
     let id = waiting.run.clone();
     let refused = *google.tokens.refusals.borrow();
     google.tokens.expire();
-    // The watch of the Pod is asked for again, with the token that isn't taken any more.
+    // The runner reconnects its watch with the expired token.
     let mut refusals = google.tokens.refusals.subscribe();
     let again = async { refusals.wait_for(|count| *count > refused).await.map(drop) };
     let again = async { tokio::time::timeout(Duration::from_secs(60), again).await };

@@ -1,20 +1,19 @@
-//! An API server that is away while closures run. It is the cluster's only one, so that nothing else
-//! must run meanwhile.
+//! An API server that is unreachable while closures run. It is the cluster's only one, so no other test may run
+//! meanwhile.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use conformance::told::told_by_all_threads;
+use conformance::log_capture::capture_log_of_all_threads;
 use hype::RunEnvironment;
 
 use super::cluster::{Waiting, assert_gone, wait};
 
-/// For how long.
-const AWAY: Duration = Duration::from_secs(60);
+/// The duration of the outage.
+const OUTAGE_DURATION: Duration = Duration::from_secs(60);
 
-/// The cluster's API server, which is killed now, since to stop takes it a minute, and comes back in
-/// the end.
+/// An outage of the cluster's API server: killed (a graceful stop takes a minute), and started again on drop.
 struct Outage;
 
 impl Outage {
@@ -35,14 +34,14 @@ impl Drop for Outage {
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_run_outlasts_an_api_server_that_is_away() {
-    let lines = told_by_all_threads();
+fn run_survives_api_server_outage() {
+    let lines = capture_log_of_all_threads();
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         let outage = Outage::begin();
-        // It ends while nobody can see that.
+        // The Pod ends during the outage.
         waiting.release();
-        tokio::time::sleep(AWAY).await;
+        tokio::time::sleep(OUTAGE_DURATION).await;
         drop(outage);
         let Waiting { run, signal, .. } = waiting;
         let id = run.id().to_owned();

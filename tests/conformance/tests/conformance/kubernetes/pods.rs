@@ -1,15 +1,17 @@
-//! What a Pod is made of: secrets, images, and a Pod of the user's own.
+//! Properties of a Pod: secrets, images, rights, and user-defined Pods.
 
 use hype::{Component, RunEnvironment};
 use test_guests::surroundings::{list, read, variables};
 use test_guests::values::greet;
 
-use super::cluster::{Applied, Waiting, assert_gone, kubernetes, submitter, told, wait};
+use super::cluster::{
+    AppliedYaml, Waiting, assert_gone, kubectl_output, kubernetes, submitter, wait,
+};
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_secrets_files_are_read_by_their_names() {
-    let _secret = Applied::new(
+fn secret_files_have_their_names() {
+    let _secret = AppliedYaml::new(
         "{apiVersion: v1, kind: Secret, metadata: {name: words}, stringData: {word: sesame}}",
     );
     let submitter = kubernetes().unwrap();
@@ -22,11 +24,11 @@ fn a_secrets_files_are_read_by_their_names() {
     });
 }
 
-/// The secret of the stage is for `hype-run` alone, which needs the key in it here.
+/// Only `hype-run` sees the stage's secret.
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_stage_secret_is_not_the_guests() {
-    let _secret = Applied::new(
+fn stage_secret_is_hidden_from_guest() {
+    let _secret = AppliedYaml::new(
         "{apiVersion: v1, kind: Secret, metadata: {name: stage}, stringData: {key.json: '{}'}}",
     );
     let submitter = kubernetes().unwrap().with_stage_secret("stage", "/etc/stage");
@@ -42,12 +44,12 @@ fn a_stage_secret_is_not_the_guests() {
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_sidecar_that_never_ends_keeps_no_value() {
+fn endless_sidecar_does_not_delay_value() {
     let yaml = "
 spec:
   terminationGracePeriodSeconds: 1
   containers:
-  - {name: sidecar, image: 'busybox:test', command: [sleep, '100000']}
+  - {name: sidecar, image: 'hype-test/commands:1', command: [sleep, '100000']}
   - name: hype-run
     env: [{name: EXAMPLE, value: my-env-value}]
 ";
@@ -58,17 +60,23 @@ spec:
     let seen = wait(run.wait()).unwrap();
     assert_eq!(seen["EXAMPLE"], "my-env-value");
     wait(submitter.close()).unwrap();
-    told(&["wait", "--for=delete", "pod", "-l", &format!("com.spotify.hype/run={id}")]);
+    kubectl_output(&["wait", "--for=delete", "pod", "-l", &format!("com.spotify.hype/run={id}")]);
     assert_gone(&id);
 }
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_pod_has_no_rights() {
+fn pod_has_no_privileges() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new().with_run_as(1234, 1234)).await;
         let of_pod = |path: &str| {
-            told(&["get", "pod", &waiting.pod, "--output", &format!("jsonpath={{.spec{path}}}")])
+            kubectl_output(&[
+                "get",
+                "pod",
+                &waiting.pod,
+                "--output",
+                &format!("jsonpath={{.spec{path}}}"),
+            ])
         };
         assert_eq!(of_pod(".securityContext.runAsUser"), "1234");
         assert_eq!(of_pod(".automountServiceAccountToken"), "false");
@@ -77,10 +85,10 @@ fn a_pod_has_no_rights() {
     });
 }
 
-/// The line that the Pod has vouches for the outcome, whoever asks.
+/// The Pod's termination line proves the outcome to any attacher.
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_detached_pod_goes_with_who_attaches() {
+fn attacher_removes_detached_pod() {
     wait(async {
         let waiting = Waiting::start(&RunEnvironment::new()).await;
         waiting.release();
@@ -96,7 +104,7 @@ fn a_detached_pod_goes_with_who_attaches() {
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn an_image_of_the_closures_own_comes_first() {
+fn closure_image_overrides_environment_image() {
     let submitter = kubernetes().unwrap();
     let env = RunEnvironment::new().with_image("127.0.0.1:1/none:1");
     let image = std::env::var("HYPE_IMAGE").unwrap();

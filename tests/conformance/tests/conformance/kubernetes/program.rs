@@ -1,19 +1,19 @@
-//! A program that submits, seen from outside: the example `submits`.
+//! Runs the example `submits`, a program that submits to the cluster.
 
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use test_storage_server::{Settings, StorageServer};
 
-use super::cluster::Applied;
+use super::cluster::AppliedYaml;
 
-/// A bucket that demands a token, the key of who has one, and that key as a Secret.
+/// A bucket that requires a token, with the service account's key as a Secret.
 pub(crate) struct GuardedBucket {
     pub(crate) server: StorageServer,
-    /// What the Secret is called.
+    /// The name of the Secret.
     pub(crate) secret: String,
     directory: tempfile::TempDir,
-    _applied: Applied,
+    _applied: AppliedYaml,
 }
 
 impl GuardedBucket {
@@ -23,15 +23,15 @@ impl GuardedBucket {
         let directory = tempfile::tempdir().unwrap();
         let key = server.service_account();
         std::fs::write(directory.path().join("key.json"), &key).unwrap();
-        // No two tests have a server at the same port.
+        // Concurrent tests use different ports, so the name is unique.
         let secret = format!("stage-key-{}", server.host().replace([':', '.'], "-"));
         let yaml = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": secret}, "stringData": {"key.json": key}});
-        let applied = Applied::new(&yaml.to_string());
+        let applied = AppliedYaml::new(&yaml.to_string());
         Self { server, secret, directory, _applied: applied }
     }
 
-    /// The program, for which this is the stage.
+    /// Returns the program, configured with this bucket as its stage.
     pub(crate) fn program(&self) -> Command {
         conformance::build_guests();
         let mut program = program();
@@ -44,7 +44,7 @@ impl GuardedBucket {
     }
 }
 
-/// The program, for which the stage is that of the tests.
+/// Returns the program, with the tests' stage.
 pub(crate) fn program() -> Command {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(2).unwrap();
@@ -53,7 +53,7 @@ pub(crate) fn program() -> Command {
     Command::new(program)
 }
 
-/// The program whose closure has said "waiting".
+/// A program whose closure has printed "waiting".
 pub(crate) struct WaitingProgram {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -70,9 +70,9 @@ impl WaitingProgram {
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let run = stdout.next().map(Result::unwrap).unwrap_or_default();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.ends_with("waiting\n") {
-            assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+        let mut output = String::new();
+        while !output.ends_with("waiting\n") {
+            assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended: {output}");
         }
         Self { child, stdout, stderr, run, signal }
     }
@@ -81,18 +81,18 @@ impl WaitingProgram {
         std::fs::write(self.signal.path().join("go"), "").unwrap();
     }
 
-    /// Ends the program where it stands.
+    /// Kills the program with SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// What it prints in the end.
+    /// Waits for the end. Returns the value that the program printed.
     pub(crate) fn value(mut self) -> String {
         let value = self.stdout.next().map(Result::unwrap);
-        let mut said = String::new();
-        self.stderr.read_to_string(&mut said).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{said}");
+        let mut output = String::new();
+        self.stderr.read_to_string(&mut output).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{output}");
         value.unwrap()
     }
 }
@@ -104,7 +104,7 @@ impl Drop for WaitingProgram {
     }
 }
 
-/// What a program printed that ended well.
+/// Returns the lines that a successful program printed.
 pub(crate) fn printed(output: &Output) -> Vec<String> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");

@@ -4,13 +4,14 @@ use futures::future::try_join_all;
 use hype::{RunEnvironment, VolumeRequest};
 use test_guests::surroundings::{read, write};
 
-use super::cluster::{Applied, assert_claim_goes, kubernetes, told, wait};
+use super::cluster::{AppliedYaml, assert_claim_goes, kubectl_output, kubernetes, wait};
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_transient_volume_goes_with_its_submitter() {
+fn submitter_removes_transient_volume() {
     let volume = VolumeRequest::transient("local-disk", "10Mi");
-    let claims = || told(&["get", "pvc", volume.name(), "--ignore-not-found", "-o", "name"]);
+    let claims =
+        || kubectl_output(&["get", "pvc", volume.name(), "--ignore-not-found", "-o", "name"]);
     let env = RunEnvironment::new();
     let submitter = kubernetes().unwrap();
     wait(async {
@@ -27,8 +28,8 @@ fn a_transient_volume_goes_with_its_submitter() {
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: tests/end-to-end/kubernetes starts one"]
-fn a_persistent_volume_is_found_again() {
-    let _claim = Applied::new(
+fn persistent_volume_is_found_again() {
+    let _claim = AppliedYaml::new(
         "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: models}, spec: \
          {storageClassName: local-disk, accessModes: [ReadWriteOnce], \
          resources: {requests: {storage: 10Mi}}}}",
@@ -48,5 +49,8 @@ fn a_persistent_volume_is_found_again() {
         assert!(error.to_string().contains("class and size local-disk 10Mi"), "{error:?}");
         submitter.close().await.unwrap();
     });
-    assert_eq!(told(&["get", "pvc", "models", "-o", "name"]), "persistentvolumeclaim/models");
+    assert_eq!(
+        kubectl_output(&["get", "pvc", "models", "-o", "name"]),
+        "persistentvolumeclaim/models"
+    );
 }

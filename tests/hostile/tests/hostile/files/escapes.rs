@@ -1,4 +1,4 @@
-//! No path leads out of a mount, and none to a change of one that is read-only.
+//! A guest can neither leave its mounts nor change a read-only mount.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,16 +12,16 @@ use super::call;
 
 const SECRET: &str = "the secret";
 
-/// What a guest tries, as a name and its calls, the last of which must fail.
+/// A name and calls, the last of which must fail.
 type Attempt = (&'static str, Vec<FileCall>);
 
-/// The mounts and what lies beside them.
-struct Place(tempfile::TempDir);
+/// Two mounted directories, with secret files next to them.
+struct MountedDirectories(tempfile::TempDir);
 
-impl Place {
+impl MountedDirectories {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let path = |name: &str| place.0.path().join(name);
+        let directories = Self(tempfile::tempdir().unwrap());
+        let path = |name: &str| directories.0.path().join(name);
         fs::create_dir(path("outside")).unwrap();
         fs::write(path("outside/secret"), SECRET).unwrap();
         fs::write(path("secret"), SECRET).unwrap();
@@ -35,30 +35,30 @@ impl Place {
             symlink("loop", path(mount).join("loop")).unwrap();
             symlink("file", path(mount).join("within")).unwrap();
         }
-        place
+        directories
     }
 
     fn mount(&self, name: &str, access: Access) -> Mount {
         let source = self.0.path().join(name).to_str().unwrap().to_owned();
-        Mount { source, path: format!("/{name}"), access }
+        Mount { source, path: format!("/{name}").parse().unwrap(), access }
     }
 
-    /// What is outside of the mount that may be written to: names, contents, times, numbers of links.
+    /// Returns the contents, times and link counts of all files outside of the writable mount.
     fn outside(&self) -> BTreeMap<String, (Option<String>, i64, u64)> {
-        let mut seen = BTreeMap::new();
-        let mut left = vec![self.0.path().to_owned()];
-        while let Some(path) = left.pop() {
+        let mut files = BTreeMap::new();
+        let mut remaining = vec![self.0.path().to_owned()];
+        while let Some(path) = remaining.pop() {
             let metadata = path.symlink_metadata().unwrap();
             let text = metadata.is_file().then(|| fs::read_to_string(&path).unwrap());
             if metadata.is_dir() {
                 let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-                left.extend(entries.filter(|path| !path.ends_with("rw")));
+                remaining.extend(entries.filter(|path| !path.ends_with("rw")));
             }
             let name = path.to_str().unwrap().to_owned();
-            // The number of links of a directory changes with those in it.
-            seen.insert(name, (text, metadata.mtime(), metadata.nlink()));
+            // The link count of a directory changes when a subdirectory is created.
+            files.insert(name, (text, metadata.mtime(), metadata.nlink()));
         }
-        seen
+        files
     }
 
     fn attempt(&self, calls: &[FileCall]) -> Vec<Result<String, String>> {
@@ -67,19 +67,19 @@ impl Place {
     }
 }
 
-/// Makes all attempts, each in a place of its own.
-fn assert_in_vain(attempts: Vec<Attempt>) {
+/// Checks that each attempt fails, each with new directories.
+fn assert_denied(attempts: Vec<Attempt>) {
     assert!(!attempts.is_empty());
     for (name, calls) in attempts {
-        let place = Place::new();
-        let before = place.outside();
-        let results = place.attempt(&calls);
+        let directories = MountedDirectories::new();
+        let before = directories.outside();
+        let results = directories.attempt(&calls);
         assert_eq!(results.len(), calls.len(), "{name}: {results:?}");
         let last = results.last().expect("a result");
-        assert!(last.is_err(), "{name}: it gave {last:?}");
-        let told = format!("{results:?}");
-        assert!(!told.contains(SECRET), "{name}: {told}");
-        assert_eq!(place.outside(), before, "{name}");
+        assert!(last.is_err(), "{name}: it returned {last:?}");
+        let text = format!("{results:?}");
+        assert!(!text.contains(SECRET), "{name}: {text}");
+        assert_eq!(directories.outside(), before, "{name}");
     }
 }
 
@@ -103,12 +103,12 @@ fn rename(old: &str, new: &str) -> FileCall {
     Rename { from: s("/rw"), old: s(old), to: s("/rw"), new: s(new) }
 }
 
-/// What is allowed is possible: else all that follows would prove nothing.
+/// Proves that the calls of the other tests work within a mount.
 #[test]
-fn within_a_mount_all_works() {
-    let place = Place::new();
+fn calls_within_a_mount_succeed() {
+    let directories = MountedDirectories::new();
     let at = || s("/rw");
-    let results = place.attempt(&[
+    let results = directories.attempt(&[
         read("file"),
         read("within"),
         read("inner/../file"),
@@ -136,7 +136,7 @@ fn within_a_mount_all_works() {
 }
 
 #[test]
-fn paths_lead_nowhere_else() {
+fn paths_cannot_leave_a_mount() {
     let secret = "../secret";
     let mut attempts: Vec<Attempt> = Vec::new();
     for path in [
@@ -181,11 +181,11 @@ fn paths_lead_nowhere_else() {
         attempts.push(("reading", vec![read(path)]));
         attempts.push(("writing", vec![write(path)]));
     }
-    assert_in_vain(attempts);
+    assert_denied(attempts);
 }
 
 #[test]
-fn directories_and_metadata_outside_are_not_seen() {
+fn directories_and_metadata_outside_are_hidden() {
     let at = || s("/rw");
     let mut attempts: Vec<Attempt> = Vec::new();
     for path in ["..", "../outside", "out-directory", "out-directory/", "root", "/", "inner/../.."]
@@ -200,19 +200,19 @@ fn directories_and_metadata_outside_are_not_seen() {
         ));
     }
     for path in ["../secret", "out", "out-absolute", "root/etc/passwd", "out-directory/secret"] {
-        attempts.push(("asking", vec![Stat { at: at(), path: s(path), follow: true }]));
-        attempts.push(("dating", vec![SetTimes { at: at(), path: s(path), follow: true }]));
+        attempts.push(("reading metadata", vec![Stat { at: at(), path: s(path), follow: true }]));
+        attempts.push(("setting times", vec![SetTimes { at: at(), path: s(path), follow: true }]));
     }
     for path in ["../secret", "out-directory/secret", "root/proc/self/exe", "../ro/out"] {
-        attempts.push(("asking", vec![Stat { at: at(), path: s(path), follow: false }]));
-        attempts.push(("dating", vec![SetTimes { at: at(), path: s(path), follow: false }]));
+        attempts.push(("reading metadata", vec![Stat { at: at(), path: s(path), follow: false }]));
+        attempts.push(("setting times", vec![SetTimes { at: at(), path: s(path), follow: false }]));
         attempts.push(("reading a link", vec![ReadLink { at: at(), path: s(path) }]));
     }
-    assert_in_vain(attempts);
+    assert_denied(attempts);
 }
 
 #[test]
-fn links_of_its_own_lead_nowhere_else() {
+fn symlinks_cannot_leave_a_mount() {
     let mut attempts: Vec<Attempt> = Vec::new();
     for target in [
         "../secret",
@@ -224,7 +224,7 @@ fn links_of_its_own_lead_nowhere_else() {
         "out",
     ] {
         attempts.push(("reading a link", vec![link(target, "mine"), read("mine")]));
-        // A link to an absolute path is not even made.
+        // The creation of a link to an absolute path already fails.
         let over = Write { at: s("/rw"), path: s("mine"), create: false, truncate: true };
         attempts.push(("writing a link", vec![link(target, "mine"), over]));
         attempts.push(("a link's slash", vec![link(target, "mine"), read("mine/")]));
@@ -244,23 +244,27 @@ fn links_of_its_own_lead_nowhere_else() {
         ));
     }
     for target in ["..", "../outside", "/", "inner/../.."] {
-        attempts.push(("a directory", vec![link(target, "mine"), read("mine/secret")]));
-        attempts.push(("a file of one", vec![link(target, "mine"), write("mine/new")]));
+        attempts.push(("a linked directory", vec![link(target, "mine"), read("mine/secret")]));
+        attempts
+            .push(("a file in a linked directory", vec![link(target, "mine"), write("mine/new")]));
         attempts.push((
-            "a directory of one",
+            "a directory in a linked directory",
             vec![link(target, "mine"), MakeDirectory { at: s("/rw"), path: s("mine/new") }],
         ));
-        attempts.push(("a move into one", vec![link(target, "mine"), rename("file", "mine/new")]));
+        attempts.push((
+            "a move into a linked directory",
+            vec![link(target, "mine"), rename("file", "mine/new")],
+        ));
         attempts.push((
             "a removal",
             vec![link(target, "mine"), Unlink { at: s("/rw"), path: s("mine/secret") }],
         ));
     }
-    assert_in_vain(attempts);
+    assert_denied(attempts);
 }
 
 #[test]
-fn nothing_is_moved_or_linked_out() {
+fn files_cannot_be_moved_or_linked_out_of_a_mount() {
     let (rw, ro) = (|| s("/rw"), || s("/ro"));
     let mut attempts: Vec<Attempt> = Vec::new();
     for new in ["../new", "out-directory/new", "/new", "../ro/new", "../secret", "root/tmp/new"] {
@@ -311,11 +315,11 @@ fn nothing_is_moved_or_linked_out() {
             vec![Link { from, old: s("file"), follow: false, to, new: s("new") }],
         ));
     }
-    assert_in_vain(attempts);
+    assert_denied(attempts);
 }
 
 #[test]
-fn a_directory_that_moves_while_it_is_open_leads_nowhere_else() {
+fn moved_open_directory_cannot_leave_a_mount() {
     let at = || s("@deep");
     let opened = || {
         vec![
@@ -332,11 +336,11 @@ fn a_directory_that_moves_while_it_is_open_leads_nowhere_else() {
         calls.push(Write { at: at(), path: s(path), create: true, truncate: true });
         attempts.push(("writing", calls));
     }
-    assert_in_vain(attempts);
+    assert_denied(attempts);
 }
 
 #[test]
-fn what_is_read_only_stays_as_it_is() {
+fn read_only_mount_cannot_be_changed() {
     let at = || s("/ro");
     let mut attempts: Vec<Attempt> = Vec::new();
     for path in ["file", "within", "new", "inner/new", "file/", "inner/../file"] {
@@ -349,7 +353,7 @@ fn what_is_read_only_stays_as_it_is() {
         attempts.push(("making", vec![MakeDirectory { at: at(), path: s(path) }]));
         attempts.push(("linking", vec![Symlink { target: s("file"), at: at(), path: s(path) }]));
         for follow in [true, false] {
-            attempts.push(("dating", vec![SetTimes { at: at(), path: s(path), follow }]));
+            attempts.push(("setting times", vec![SetTimes { at: at(), path: s(path), follow }]));
         }
     }
     let within = |old: &str, new: &str| Rename { from: at(), old: s(old), to: at(), new: s(new) };
@@ -366,20 +370,22 @@ fn what_is_read_only_stays_as_it_is() {
     attempts.push(("removing from what was opened", vec![opened, remove]));
     for path in ["../ro/new", "../ro/file", "../ro/inner/new"] {
         let call = Write { at: s("/rw"), path: s(path), create: true, truncate: true };
-        attempts.push(("writing from beside", vec![call]));
+        attempts.push(("writing from the other mount", vec![call]));
     }
     let linked = Symlink { target: s("../ro/file"), at: s("/rw"), path: s("mine") };
     let write = Write { at: s("/rw"), path: s("mine"), create: false, truncate: true };
-    attempts.push(("writing through a link from beside", vec![linked, write]));
-    assert_in_vain(attempts);
+    attempts.push(("writing through a link from the other mount", vec![linked, write]));
+    assert_denied(attempts);
 }
 
-/// A mount's source is what it was when the guest began.
+/// Proves that the snapshot contains the secrets and omits the writable mount.
 #[test]
-fn a_place_is_what_it_seems() {
-    let place = Place::new();
-    let outside = place.outside();
-    let secret = place.0.path().join("secret");
+fn snapshot_contains_only_files_outside_of_the_writable_mount() {
+    let directories = MountedDirectories::new();
+    let outside = directories.outside();
+    let secret = directories.0.path().join("secret");
     assert_eq!(outside[secret.to_str().unwrap()].0.as_deref(), Some(SECRET));
-    assert!(!outside.keys().any(|path| Path::new(path).starts_with(place.0.path().join("rw"))));
+    assert!(
+        !outside.keys().any(|path| Path::new(path).starts_with(directories.0.path().join("rw")))
+    );
 }

@@ -1,23 +1,24 @@
-//! Calls of one prepared job share its staged files, and none can change them for the others.
+//! Calls of one prepared job share its staged files, and no call can change them for other calls.
 
+use conformance::subprocess::run_in_subprocess;
 use futures::future::try_join_all;
 use hostile::Staged;
-use hostile::shape::runtime;
-use hype_run::{CommandPlace, Executor, Output, Prepared};
+use hostile::attack::runtime;
+use hype_run::{CommandIsolation, Executor, GuestOutput, Prepared};
 use hype_wire::{Call, CommandName, File, Payload, codec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use test_guests::process::{Done, Order};
+use test_guests::process::{CommandResult, CommandSpec};
 
 use super::{executor, guests};
 
 const PATH: &str = "/data/nested/file";
 
-/// A run whose job shows a file with the text `staged`.
+/// Stages a run with a file that contains `staged`.
 async fn staged(guests: &[u8]) -> Staged {
     let mut staged = Staged::new(guests).await;
     let blob = staged.put(b"staged").await;
-    staged.manifest.job.files = vec![File { path: PATH.to_owned(), blob }];
+    staged.manifest.job.files = vec![File { path: PATH.parse().unwrap(), blob }];
     staged
 }
 
@@ -27,13 +28,13 @@ fn call(function: &str, argument: &impl Serialize) -> Call {
     Call::closure(function, Payload::Inline(arguments.into()))
 }
 
-async fn value<T: DeserializeOwned>(prepared: &Prepared<'_>, call: &Call) -> T {
-    let execution = prepared.call(call, &Output::new(|_, _| {})).await;
+async fn value<T: DeserializeOwned>(prepared: &Prepared<&Executor>, call: &Call) -> T {
+    let execution = prepared.call(call, &GuestOutput::new(|_, _| {})).await;
     codec::from_slice(&execution.value.unwrap()).unwrap()
 }
 
 #[test]
-fn a_thousand_calls_read_the_same_staged_file() {
+fn concurrent_calls_read_the_same_staged_file() {
     let guests = guests();
     runtime().block_on(async {
         let staged = staged(guests).await;
@@ -50,21 +51,29 @@ fn a_thousand_calls_read_the_same_staged_file() {
     });
 }
 
+/// Runs in a separate process, which adopts the processes of commands and ends all its descendants, as in a container.
 #[test]
-fn a_command_cannot_change_a_staged_file_for_other_calls() {
-    let alter = Order {
+fn command_cannot_change_a_staged_file_for_other_calls() {
+    run_in_subprocess(
+        "files::shared::command_cannot_change_a_staged_file_for_other_calls",
+        alter_staged_file,
+    );
+}
+
+fn alter_staged_file() {
+    let alter = CommandSpec {
         program: "sh".to_owned(),
         arguments: ["-c", "chmod u+w . file; echo altered > file; cat file"]
             .map(str::to_owned)
             .into(),
         directory: Some("/data/nested".to_owned()),
-        ..Order::default()
+        ..CommandSpec::default()
     };
     let guests = guests();
     let read = call("read_surely", &PATH);
     let alter = call("perform", &alter);
-    let here = Executor::new().with_commands(CommandPlace::Here);
-    for (executor, seen) in [(&here, "altered\n"), (executor(), "staged")] {
+    let unisolated = Executor::new().with_commands(CommandIsolation::Container);
+    for (executor, output) in [(&unisolated, "altered\n"), (executor(), "staged")] {
         runtime().block_on(async {
             let mut staged = staged(guests).await;
             let shell = CommandName::try_from("sh".to_owned()).unwrap();
@@ -73,8 +82,8 @@ fn a_command_cannot_change_a_staged_file_for_other_calls() {
             let (prepared, _) = Prepared::fetch(executor, &request).await.unwrap();
             for _ in 0..2 {
                 assert_eq!(value::<String>(&prepared, &read).await, "staged");
-                let done: Done = value(&prepared, &alter).await;
-                assert_eq!(done.out, seen, "{done:?}");
+                let done: CommandResult = value(&prepared, &alter).await;
+                assert_eq!(done.out, output, "{done:?}");
             }
         });
     }

@@ -1,70 +1,74 @@
 use super::*;
 use hype_wire::{Digest, TerminationLine};
 
-fn judged(end: End, said: &[&str]) -> Result<Voucher, Error> {
-    ended(said).judge(end)
+fn judged(end: PodEnd, last_lines: &[&str]) -> Result<Completion, Error> {
+    ended(last_lines).judge(end)
 }
 
-fn ended(said: &[&str]) -> Ended<'static> {
-    Ended {
+fn ended(last_lines: &[&str]) -> EndedPod<'static> {
+    EndedPod {
         run_id: "hype-run-a",
         pod: "hype-run-a-1",
         image: "a/b:1",
         server: "https://c/",
         memory: Some("64Mi"),
-        last_lines: said.iter().map(|line| line.to_string()).collect(),
-        claims: vec!["claim disk: waiting for a volume".into()],
+        stage_secret: None,
+        last_lines: last_lines.iter().map(|line| line.to_string()).collect(),
+        claim_events: vec!["claim disk: waiting for a volume".into()],
     }
 }
 
-fn exit(status: i32, word: &str, message: &str) -> Exit {
-    let reason = Reason { word: word.into(), message: message.into() };
+fn exit(status: i32, code: &str, message: &str) -> Exit {
+    let reason = Reason { code: code.into(), message: message.into() };
     Exit { status, reason, seconds: Some(12) }
 }
 
-fn line() -> TerminationLine {
+fn termination_line() -> TerminationLine {
     TerminationLine { outcome: "gs://b/runs/r/outcome".into(), digest: Digest::of(b"outcome") }
 }
 
 #[test]
-fn who_ends_well_has_left_an_outcome() {
-    let line = line();
-    let ended = |word| exit(0, word, &format!("{line}\n"));
+fn run_that_exits_successfully_is_complete() {
+    let line = termination_line();
+    let ended = |code| exit(0, code, &format!("{line}\n"));
     assert_eq!(
-        judged(End::Exited(ended("Completed"), None), &[]).unwrap(),
-        Voucher::Line(line.clone())
+        judged(PodEnd::Exited(ended("Completed"), None), &[]).unwrap(),
+        Completion::Line(line.clone())
     );
-    // A child that was killed doesn't take the outcome away.
+    // A killed child process doesn't invalidate the outcome.
     assert_eq!(
-        judged(End::Exited(ended("OOMKilled"), None), &[]).unwrap(),
-        Voucher::Line(line.clone())
+        judged(PodEnd::Exited(ended("OOMKilled"), None), &[]).unwrap(),
+        Completion::Line(line.clone())
     );
     let why = "pod hype-run-a-1 was preempted (PreemptionByScheduler): by another".to_owned();
-    let stopped = judged(End::Exited(ended("Completed"), Some(why.clone())), &[]);
-    assert_eq!(stopped.unwrap(), Voucher::Stopped(line, why));
+    let stopped = judged(PodEnd::Exited(ended("Completed"), Some(why.clone())), &[]);
+    assert_eq!(stopped.unwrap(), Completion::Interrupted(line, why));
 }
 
 #[test]
-fn each_end_that_another_attempt_may_mend_is_told_apart() {
-    let failed = |word: &str, message: &str| {
-        End::Failed(Reason { word: word.into(), message: message.into() })
+fn each_retryable_end_has_its_own_message() {
+    let failed = |code: &str, message: &str| {
+        PodEnd::Failed(Reason { code: code.into(), message: message.into() })
     };
-    let exited = |status, word, message| End::Exited(exit(status, word, message), None);
+    let exited = |status, code, message| PodEnd::Exited(exit(status, code, message), None);
     let ends = [
         (exited(137, "Error", ""), "was killed (status 137)", "with_retries"),
         (
             exited(0, "Completed", ""),
-            "pod hype-run-a-1 succeeded, and left no outcome",
+            "pod hype-run-a-1 succeeded, but wrote no outcome",
             "entrypoint",
         ),
-        (exited(0, "Completed", "bye"), "succeeded, and left no outcome", "entrypoint"),
-        (exited(2, "Error", ""), "of the image a/b:1 was started wrongly", "tagged with"),
-        (exited(3, "Error", ""), "could leave no outcome", "with_service_account"),
+        (exited(0, "Completed", "bye"), "succeeded, but wrote no outcome", "entrypoint"),
+        (exited(2, "Error", ""), "of the image a/b:1 was started wrongly", "tags of spotify/hype"),
+        (exited(3, "Error", ""), "could not write its outcome", "with_service_account"),
         (exited(4, "Error", ""), "was started a second time, which runs nothing", "with_retries"),
-        (exited(101, "Error", ""), "ended with status 101 (Error)", "was that hype-run"),
+        (exited(101, "Error", ""), "ended with status 101 (Error)", "check that it was hype-run"),
         (
-            End::Exited(exit(137, "Error", ""), Some("somebody deleted pod hype-run-a-1".into())),
-            "somebody deleted pod hype-run-a-1, and it left no outcome",
+            PodEnd::Exited(
+                exit(137, "Error", ""),
+                Some("pod hype-run-a-1 was deleted by another client".into()),
+            ),
+            "pod hype-run-a-1 was deleted by another client, and it wrote no outcome",
             "with_retries",
         ),
         (
@@ -83,27 +87,31 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
             "was on a node that shut down",
             "with_retries",
         ),
-        (failed("DeadlineExceeded", ""), "was there for longer than it may", "with_retries"),
+        (failed("DeadlineExceeded", ""), "exceeded its deadline", "with_retries"),
         (
             failed("OutOfcpu", "Pod Node didn't have enough resource"),
             "failed (OutOfcpu): Pod Node",
             "with_retries",
         ),
-        (End::Deleted, "somebody deleted pod hype-run-a-1", "leave what has labels"),
         (
-            End::Stuck(
-                Wait::End(Some(Reason {
-                    word: "DeletionByTaintManager".into(),
+            PodEnd::Deleted,
+            "pod hype-run-a-1 was deleted by another client",
+            "don't delete what has labels",
+        ),
+        (
+            PodEnd::Stuck(
+                Wait::Termination(Some(Reason {
+                    code: "DeletionByTaintManager".into(),
                     message: String::new(),
                 })),
                 Duration::ZERO,
             ),
-            "was on a node that was lost (DeletionByTaintManager), and its node doesn't say",
+            "was on a node that was lost (DeletionByTaintManager), and its node doesn't report",
             "with_retries",
         ),
         (
-            End::Away(Duration::from_secs(300)),
-            "the API server at https://c/ went away",
+            PodEnd::Unreachable(Duration::from_secs(300)),
+            "the API server at https://c/ was unreachable for 300s",
             "cargo hype gc",
         ),
     ];
@@ -111,21 +119,21 @@ fn each_end_that_another_attempt_may_mend_is_told_apart() {
         let error = judged(end, &[]).unwrap_err();
         assert!(error.is_lost() && error.is_infrastructure(), "{error:?}");
         let report = error.report();
-        let (told, hinted) = report.split_once("\nHint: ").unwrap();
-        assert!(told.contains(reason) && hinted.contains(hint), "{report}");
+        let (message, hint_line) = report.split_once("\nHint: ").unwrap();
+        assert!(message.contains(reason) && hint_line.contains(hint), "{report}");
     }
 }
 
 #[test]
-fn a_container_without_memory_is_the_closures_failure() {
-    let end = || End::Exited(exit(137, "OOMKilled", ""), None);
+fn oom_kill_is_a_failure_of_the_closure() {
+    let end = || PodEnd::Exited(exit(137, "OOMKilled", ""), None);
     let error = judged(end(), &["loading"]).unwrap_err();
     assert!(error.is_out_of_memory() && !error.is_infrastructure() && !error.is_lost());
     assert_eq!(error.exit_code(), 1);
     let report = error.report();
-    let told = "pod hype-run-a-1 was OOM-killed after 12s: it used up its memory limit of 64Mi\nCaused by:\n   0: its last lines:\n      loading\nHint: raise the container's limit";
-    assert!(report.starts_with(told) && report.contains("with_limit"), "{report}");
-    let unlimited = Ended { memory: None, ..ended(&[]) }.judge(end()).unwrap_err();
+    let expected = "pod hype-run-a-1 was OOM-killed after 12s: it used up its memory limit of 64Mi\nCaused by:\n   0: its last lines:\n      loading\nHint: raise the container's limit";
+    assert!(report.starts_with(expected) && report.contains("with_limit"), "{report}");
+    let unlimited = EndedPod { memory: None, ..ended(&[]) }.judge(end()).unwrap_err();
     assert!(unlimited.is_out_of_memory());
     let report = unlimited.report();
     assert!(
@@ -135,9 +143,9 @@ fn a_container_without_memory_is_the_closures_failure() {
 }
 
 #[test]
-fn each_end_that_a_person_must_mend_is_told_apart() {
-    let stuck = |wait| End::Stuck(wait, Duration::from_secs(60));
-    for (end, kind, told, hint) in [
+fn each_permanent_end_has_its_own_message() {
+    let stuck = |wait| PodEnd::Stuck(wait, Duration::from_secs(60));
+    for (end, kind, message, hint) in [
         (
             stuck(Wait::Node("0/1 nodes are available: 1 Insufficient cpu.".into())),
             ErrorKind::Runner,
@@ -152,13 +160,13 @@ fn each_end_that_a_person_must_mend_is_told_apart() {
             "with_image_pull_secret",
         ),
         (
-            stuck(Wait::Missing("secret \"gcp-key\" not found".into())),
+            stuck(Wait::MissingObject("secret \"gcp-key\" not found".into())),
             ErrorKind::Input,
-            "pod hype-run-a-1 names what isn't there\nCaused by:\n   0: secret \"gcp-key\" not found",
+            "pod hype-run-a-1 names something that doesn't exist\nCaused by:\n   0: secret \"gcp-key\" not found",
             "kubectl create secret",
         ),
         (
-            End::Exited(exit(128, "StartError", "exec: \"hype-run\": not found in $PATH"), None),
+            PodEnd::Exited(exit(128, "StartError", "exec: \"hype-run\": not found in $PATH"), None),
             ErrorKind::Runner,
             "the image a/b:1 has no hype-run that can be started\nCaused by:\n   0: exec: \"hype-run\"",
             "ENTRYPOINT",
@@ -167,14 +175,27 @@ fn each_end_that_a_person_must_mend_is_told_apart() {
         let error = judged(end, &[]).unwrap_err();
         assert_eq!(error.kind(), kind);
         let report = error.report();
-        assert!(report.starts_with(told) && report.contains(hint), "{report}");
+        assert!(report.starts_with(message) && report.contains(hint), "{report}");
     }
 }
 
 #[test]
-fn the_last_lines_are_told() {
-    let end = End::Exited(exit(3, "Error", ""), None);
+fn error_of_a_lost_run_has_its_last_log_lines() {
+    let end = PodEnd::Exited(exit(3, "Error", ""), None);
     let report = judged(end, &["error: no outcome", "  caused by: x"]).unwrap_err().report();
-    let told = "   1: its last lines:\n      error: no outcome\n        caused by: x\nHint:";
-    assert!(report.contains(told), "{report}");
+    let expected = "   1: its last lines:\n      error: no outcome\n        caused by: x\nHint:";
+    assert!(report.contains(expected), "{report}");
+}
+
+#[test]
+fn missing_secret_of_the_stage_concerns_its_setting() {
+    let missing =
+        "MountVolume.SetUp failed for volume \"hype-stage\" : secret \"stage-key\" not found";
+    let other = missing.replace("stage-key", "stage-key-2");
+    for (why, is_concerned) in [(missing, true), (&other, false)] {
+        let end = PodEnd::Stuck(Wait::MissingObject(why.into()), Duration::from_secs(60));
+        let pod = EndedPod { stage_secret: Some("stage-key"), ..ended(&[]) };
+        let error = pod.judge(end).unwrap_err();
+        assert_eq!(error.concerns(Key::StageSecret, "stage-key"), is_concerned, "{error:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Google's token in each request: renewed before it ends, and where a server takes it no more.
+//! Adds Google's bearer token to each request. Renews tokens before they expire, and when a server rejects one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +11,14 @@ use kube::{Client, Error as KubeError};
 
 use crate::error::{Error, Result};
 
-/// Gives tokens, each of which works for a while.
+/// Returns a token that is currently valid.
 pub(super) type Tokens =
     Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Arc<str>, StageError>> + Send + Sync>;
 
+/// Loads the credentials.
 type Find = dyn Fn() -> std::result::Result<Tokens, StageError> + Send + Sync;
 
-/// Who we are for Google. Clones are one.
+/// Google credentials. Clones share one state.
 #[derive(Clone)]
 pub(crate) struct Bearer {
     find: Arc<Find>,
@@ -25,11 +26,11 @@ pub(crate) struct Bearer {
 }
 
 impl Bearer {
-    /// The application default credentials of this process.
+    /// Loads the application default credentials of this process.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when they are none that can be used.
+    /// [`Input`](crate::ErrorKind::Input) if there are none, or they are unusable.
     pub(crate) fn find() -> Result<Self> {
         let find = || {
             let tokens = Arc::new(GoogleTokens::find()?);
@@ -39,10 +40,11 @@ impl Bearer {
             };
             Ok(Arc::new(token) as Tokens)
         };
-        Self::by(find).map_err(unknown)
+        Self::from_fn(find).map_err(credentials_error)
     }
 
-    pub(super) fn by(
+    /// Creates credentials that `find` loads, now and after a rejection.
+    pub(super) fn from_fn(
         find: impl Fn() -> std::result::Result<Tokens, StageError> + Send + Sync + 'static,
     ) -> std::result::Result<Self, StageError> {
         let tokens = Arc::new(Mutex::new(find()?));
@@ -53,18 +55,18 @@ impl Bearer {
         Arc::clone(&self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Begins anew with our credentials, unless somebody has meanwhile: `refused` gave a token that a
-    /// server doesn't take.
-    fn renew(&self, refused: &Tokens) -> std::result::Result<(), StageError> {
+    /// Loads the credentials again after a server rejected a token of `rejected`, unless a concurrent request has done
+    /// so.
+    fn renew(&self, rejected: &Tokens) -> std::result::Result<(), StageError> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&tokens, refused) {
+        if Arc::ptr_eq(&tokens, rejected) {
             *tokens = (self.find)()?;
         }
         Ok(())
     }
 
-    /// A client whose requests `client` makes, with a token.
-    pub(super) fn give_to(self, client: Client) -> Client {
+    /// Wraps `client`, so that each request has a token.
+    pub(super) fn authorize_client(self, client: Client) -> Client {
         let namespace = client.default_namespace().to_owned();
         let service = tower::service_fn(move |request| {
             let (bearer, client) = (self.clone(), client.clone());
@@ -78,15 +80,15 @@ impl Bearer {
         client: &Client,
         mut request: Request<Body>,
     ) -> std::result::Result<Response<Body>, KubeError> {
-        let again = copy(&request);
+        let retry = copy(&request);
         let tokens = self.tokens();
         authorize(&mut request, &tokens).await?;
         let response = client.send(request).await?;
-        match again {
-            Some(mut again) if response.status() == StatusCode::UNAUTHORIZED => {
-                self.renew(&tokens).map_err(untold)?;
-                authorize(&mut again, &self.tokens()).await?;
-                client.send(again).await
+        match retry {
+            Some(mut retry) if response.status() == StatusCode::UNAUTHORIZED => {
+                self.renew(&tokens).map_err(token_error)?;
+                authorize(&mut retry, &self.tokens()).await?;
+                client.send(retry).await
             }
             _ => Ok(response),
         }
@@ -97,7 +99,7 @@ async fn authorize(
     request: &mut Request<Body>,
     tokens: &Tokens,
 ) -> std::result::Result<(), KubeError> {
-    let token = tokens().await.map_err(untold)?;
+    let token = tokens().await.map_err(token_error)?;
     let header = HeaderValue::try_from(format!("Bearer {token}"));
     let mut header = header.map_err(|error| KubeError::Service(error.into()))?;
     header.set_sensitive(true);
@@ -105,7 +107,7 @@ async fn authorize(
     Ok(())
 }
 
-/// The same request again; none where its body can be read once.
+/// Copies a request; `None` if its body can be read only once.
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     let mut copy = Request::new(request.body().try_clone()?);
     *copy.method_mut() = request.method().clone();
@@ -114,16 +116,16 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     Some(copy)
 }
 
-fn untold(error: StageError) -> KubeError {
+fn token_error(error: StageError) -> KubeError {
     KubeError::Service(error.into())
 }
 
-/// That nobody says who we are.
-pub(super) fn unknown(error: StageError) -> Error {
+/// Returns the error of missing or unusable credentials, with a hint.
+pub(super) fn credentials_error(error: StageError) -> Error {
     let hint = error.advice().unwrap_or(
-        "gcloud auth application-default login makes credentials, and GOOGLE_APPLICATION_CREDENTIALS \
+        "gcloud auth application-default login creates credentials, and GOOGLE_APPLICATION_CREDENTIALS \
          names a file of them",
     );
     let hint = hint.to_owned();
-    Error::input("nobody says who we are for Google").because(error).hint(hint)
+    Error::input("cannot find usable Google credentials").because(error).hint(hint)
 }

@@ -1,64 +1,73 @@
-//! A cluster of Google's that has answered, and the runner for it.
+//! A GKE cluster with a reachable endpoint, and the runner for it.
 
 use kube::Client;
 
 use super::bearer::Bearer;
+use super::cluster_name::ClusterName;
 use super::endpoints::Endpoint;
-use super::named::Named;
 use crate::error::{Error, Result};
-use crate::runner::kubernetes::cluster::Way;
+use crate::runner::kubernetes::cluster::ClusterSource;
 use crate::runner::kubernetes::runner::KubernetesRunner;
 
-/// A cluster of which it is known where it answers.
+/// A cluster with a reachable endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct GkeCluster {
-    named: Named,
+    name: ClusterName,
     endpoint: Endpoint,
 }
 
 impl GkeCluster {
-    /// The cluster of this name, once it has answered.
+    /// Finds the cluster, and chooses the first endpoint that responds.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when there is none, or nobody says who we are;
-    /// [`Runner`](crate::ErrorKind::Runner) when it or Google's API refuses us or doesn't answer.
-    pub(crate) async fn find(named: Named) -> Result<Self> {
+    /// [`Input`](crate::ErrorKind::Input) if the cluster or the credentials don't exist;
+    /// [`Runner`](crate::ErrorKind::Runner) if the cluster or Google's API denies access or doesn't respond.
+    pub(crate) async fn find(name: ClusterName) -> Result<Self> {
         let bearer = Bearer::find()?;
-        let description = named.describe(bearer.clone()).await?;
+        let description = name.describe(bearer.clone()).await?;
         let mut tried = Vec::new();
         for endpoint in Endpoint::all(&description) {
-            match endpoint.answers(bearer.clone()).await {
-                Ok(()) => return Ok(Self { named, endpoint }),
+            match endpoint.probe(bearer.clone()).await {
+                Ok(()) => return Ok(Self { name, endpoint }),
                 Err(why) => tried.push((endpoint, why)),
             }
         }
-        Err(named.unreached(&description, tried))
+        Err(name.unreachable_error(&description, tried))
     }
 
-    /// A connection to it, and its address.
+    /// Returns a client for the cluster, and its address.
     pub(crate) async fn client(&self) -> Result<(Client, String)> {
         let client = self.endpoint.client(Bearer::find()?).await.map_err(|error| {
-            let Self { named, endpoint } = self;
-            Error::input(format!("cannot use the {endpoint} of {named}")).because(error)
+            let Self { name, endpoint } = self;
+            Error::input(format!("cannot use the {endpoint} of {name}")).because(error)
         })?;
         Ok((client, self.endpoint.url()))
     }
 }
 
 impl KubernetesRunner {
-    /// A runner for a cluster of Google's, in its namespace `default`: in `project`, in the zone or region
-    /// `location`, of the name `cluster`. Google's API says where it is, with application default
-    /// credentials; their tokens are renewed for as long as the runner is there.
+    /// Creates a runner for the GKE cluster `cluster` in the zone or region `location` of `project`, with the namespace
+    /// `default`. Finds the cluster through Google's API with the application default credentials, and renews their
+    /// tokens.
     ///
-    /// `CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER` names another API, as for gcloud.
+    /// `CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER` sets another URL of the API, as for gcloud.
     ///
     /// # Errors
     ///
-    /// [`Input`](crate::ErrorKind::Input) when there is no such cluster or nobody says who we are,
-    /// [`Runner`](crate::ErrorKind::Runner) when we are refused or can't reach it.
+    /// [`Input`](crate::ErrorKind::Input) if the cluster or the credentials don't exist;
+    /// [`Runner`](crate::ErrorKind::Runner) if access is denied, or the cluster is unreachable.
+    ///
+    /// ```no_run
+    /// # async fn run() -> hype::Result<()> {
+    /// use hype::kubernetes::KubernetesRunner;
+    ///
+    /// let runner = KubernetesRunner::gke("my-project", "europe-west1-b", "my-cluster").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn gke(project: &str, location: &str, cluster: &str) -> Result<Self> {
-        let named = Named::new(project, location, cluster)?;
-        Self::of(Way::Gke(GkeCluster::find(named).await?))
+        let name = ClusterName::new(project, location, cluster)?;
+        Self::of(ClusterSource::Gke(GkeCluster::find(name).await?))
     }
 }

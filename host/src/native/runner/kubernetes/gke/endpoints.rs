@@ -1,4 +1,4 @@
-//! Where a cluster of Google's answers: by a name, in public, or in its own network.
+//! The endpoints of a GKE cluster: by DNS name, public address or private address.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,32 +10,33 @@ use kube::{Client, Config, Error as KubeError};
 use serde_json::{Value, json};
 
 use super::bearer::Bearer;
-use crate::runner::kubernetes::refusal::chain;
+use crate::runner::kubernetes::api_error::chain;
 
-/// How long an endpoint may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The time to wait for a TCP connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One way to a cluster's API server.
+/// An endpoint of a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    pub(super) kind: Kind,
+    pub(super) kind: EndpointKind,
     pub(super) address: String,
-    /// The authority of its certificate, base64 of PEM; without one it is of those that everybody
-    /// knows.
+    /// The certificate authority, base64 of PEM; `None` means the public ones.
     pub(super) authority: Option<String>,
 }
 
+/// The kind of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Reached from everywhere, by who has the right to it.
+pub(crate) enum EndpointKind {
+    /// A DNS name, reachable from everywhere with permission.
     Name,
+    /// A public address.
     Public,
-    /// Reached within the cluster's network.
+    /// An address in the cluster's network.
     Private,
 }
 
 impl Endpoint {
-    /// Those of a cluster that Google describes so, the best first.
+    /// Returns the endpoints in Google's description of a cluster, the most reachable first.
     pub(super) fn all(cluster: &Value) -> Vec<Self> {
         let configured = &cluster["controlPlaneEndpointsConfig"];
         let name = &configured["dnsEndpointConfig"];
@@ -62,9 +63,9 @@ impl Endpoint {
             Some(Self { kind, address, authority: authority.map(str::to_owned) })
         };
         let all = [
-            endpoint(Kind::Name, by_name, None),
-            endpoint(Kind::Public, public.filter(|_| has_addresses), authority),
-            endpoint(Kind::Private, private.filter(|_| has_addresses), authority),
+            endpoint(EndpointKind::Name, by_name, None),
+            endpoint(EndpointKind::Public, public.filter(|_| has_addresses), authority),
+            endpoint(EndpointKind::Private, private.filter(|_| has_addresses), authority),
         ];
         all.into_iter().flatten().collect()
     }
@@ -73,15 +74,15 @@ impl Endpoint {
         format!("https://{}", self.address)
     }
 
-    /// A connection to it.
+    /// Returns a client for the endpoint.
     pub(super) async fn client(&self, bearer: Bearer) -> Result<Client, String> {
         let config = config(&self.url(), self.authority.as_deref()).await?;
         let client = Client::try_from(config).map_err(|error| chain(&error))?;
-        Ok(bearer.give_to(client))
+        Ok(bearer.authorize_client(client))
     }
 
-    /// Makes sure that it answers us; else says why it doesn't.
-    pub(super) async fn answers(&self, bearer: Bearer) -> Result<(), String> {
+    /// Checks that the endpoint responds; otherwise returns the cause.
+    pub(super) async fn probe(&self, bearer: Bearer) -> Result<(), String> {
         let client = self.client(bearer).await?;
         let request = Request::get("/version").body(Body::empty());
         let request = request.map_err(|error| error.to_string())?;
@@ -91,9 +92,9 @@ impl Endpoint {
             Err(error) => return Err(chain(&error)),
         };
         match response.status() {
-            // A name is of a server of Google's, which refuses who has no right to the cluster.
+            // A DNS name leads to a server of Google, which checks the permission before the cluster does.
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                if self.kind == Kind::Name =>
+                if self.kind == EndpointKind::Name =>
             {
                 Err(status.to_string())
             }
@@ -105,16 +106,16 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Name => "DNS",
-            Kind::Public => "public",
-            Kind::Private => "private",
+            EndpointKind::Name => "DNS",
+            EndpointKind::Public => "public",
+            EndpointKind::Private => "private",
         };
         write!(f, "{kind} endpoint {}", self.address)
     }
 }
 
-/// The configuration of a server at `url`, which has a certificate by `authority`, base64 of PEM, or else
-/// by one of those that everybody knows.
+/// Returns the client configuration for the server at `url`. `authority` is its certificate authority, base64 of PEM; `None`
+/// means the public ones.
 pub(super) async fn config(
     url: &str,
     authority: Option<&str>,
@@ -130,8 +131,8 @@ pub(super) async fn config(
         serde_json::from_value(kubeconfig).map_err(|error| error.to_string())?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await;
     let mut config = config.map_err(|error| error.to_string())?;
-    // We know ourselves what may be asked again, and for how long.
+    // `Retry` has its own policy.
     config.default_retry = false;
-    config.connect_timeout = Some(CONNECT);
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
 }

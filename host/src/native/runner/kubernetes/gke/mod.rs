@@ -1,9 +1,9 @@
-//! Clusters of Google's: found by their names through Google's API, and spoken to with Google's tokens.
+//! GKE clusters: found by name through Google's API, and accessed with Google's tokens.
 
 mod bearer;
 mod cluster;
+mod cluster_name;
 mod endpoints;
-mod named;
 #[cfg(test)]
 mod tests;
 

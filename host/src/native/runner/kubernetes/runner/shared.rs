@@ -1,43 +1,58 @@
-//! What the runs of a runner share: where they are, and the watches of their Pods.
+//! State that the runs of a runner share: their namespaces, and the watches of their Pods.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::super::cluster::Reached;
+use super::super::cluster::ConnectedCluster;
 use super::super::events::Events;
 use super::super::leftovers::Leftovers;
-use super::super::watching::Watch;
+use super::super::pod_watch::PodWatch;
+use super::super::search::RunSearch;
 use super::Inner;
 use crate::run::lease;
 use crate::runner::labels;
+use crate::runner::namespace::Namespace;
 
 impl Inner {
-    pub(super) fn leftovers<'a>(&self, reached: &'a Reached) -> Leftovers<'a> {
-        Leftovers { reached, patience: reached.patience(self.graces.server) }
+    pub(super) fn leftovers<'a>(&self, cluster: &'a ConnectedCluster) -> Leftovers<'a> {
+        Leftovers { cluster, retry: cluster.retry(self.timeouts.unreachable_server) }
     }
 
-    /// The namespaces that this process itself runs things in.
-    pub(super) fn own_namespaces(&self, reached: &Reached) -> BTreeSet<String> {
+    /// Returns the namespaces that this program named: the default, those of its options, and those in which it
+    /// creates Pods. Only in these may
+    /// anything be removed.
+    pub(super) fn own_namespaces(&self, cluster: &ConnectedCluster) -> BTreeSet<Namespace> {
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: BTreeSet<_> = watches.keys().cloned().collect();
-        all.insert(reached.namespace.clone());
+        all.insert(cluster.namespace.clone());
+        all.extend(self.further_namespaces.iter().cloned());
         all
     }
 
-    /// The same, and those that others are said to have run things in.
-    pub(super) fn namespaces(&self, reached: &Reached) -> BTreeSet<String> {
-        let mut all = self.own_namespaces(reached);
-        all.extend(self.named.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        all
+    /// Returns the namespaces that this program named, in which a run may be removed or prove its outcome.
+    pub(super) fn own_search(&self, cluster: &ConnectedCluster, run_id: &str) -> RunSearch {
+        let recorded = self.recorded_namespaces.find(run_id);
+        RunSearch { namespaces: self.own_namespaces(cluster), recorded }
     }
 
-    pub(super) fn watches(&self, reached: &Reached, namespace: &str) -> (Watch, Events) {
+    /// Returns all namespaces in which a run may be, including the untrusted one that its manifest names.
+    pub(super) fn search(&self, cluster: &ConnectedCluster, run_id: &str) -> RunSearch {
+        let mut search = self.own_search(cluster, run_id);
+        search.namespaces.extend(search.recorded.clone());
+        search
+    }
+
+    pub(super) fn watches(
+        &self,
+        cluster: &ConnectedCluster,
+        namespace: &Namespace,
+    ) -> (PodWatch, Events) {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = watches.entry(namespace.to_owned()).or_insert_with(|| {
             let selector = format!("{}={}", labels::SUBMITTER, lease::owner());
-            let patience = reached.patience(self.graces.server);
-            let pods = Watch::new(reached.api(namespace), selector, patience);
-            (pods, Events::new(reached.api(namespace)))
+            let retry = cluster.retry(self.timeouts.unreachable_server);
+            let pods = PodWatch::new(cluster.api(namespace), selector, retry);
+            (pods, Events::new(cluster.api(namespace)))
         });
         shared.clone()
     }

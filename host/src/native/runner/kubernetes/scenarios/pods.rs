@@ -1,68 +1,71 @@
-//! What befalls Pods, and what they wait for.
+//! Tests of disruptions of Pods, and of their waits.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{POD, Scenario, container, ended, error_of, line, line_of, running, short};
+use super::{
+    POD, Scenario, container, ended, expect_error, expect_termination_line, running,
+    short_timeouts, termination_line,
+};
 use crate::environment::RunEnvironment;
 use crate::environment::mount::VolumeRequest;
 use crate::environment::sharing::Readers;
-use crate::runner::{Runner, Voucher};
+use crate::runner::{Completion, Runner};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_eviction_and_a_lost_node_are_told_apart() {
+async fn eviction_and_node_shutdown_have_distinct_messages() {
     let evicted = json!({"status": {"phase": "Failed", "reason": "Evicted", "message":
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 88Mi. Container \
          hype-run was using 3Gi, request is 0, has larger consumption of memory. "}});
     let shut_down = json!({"status": {"phase": "Failed", "reason": "Terminated", "message":
         "Pod was terminated in response to imminent node shutdown."}});
-    for (change, told) in [
+    for (change, expected) in [
         (evicted, "was evicted (Evicted): The node was low on resource: memory."),
         (shut_down, "was on a node that shut down (Terminated): Pod was terminated"),
     ] {
         let scenario = Scenario::new();
-        let run = scenario.begun(&RunEnvironment::new()).await;
-        scenario.server.pod(&change);
-        let error = error_of(run).await;
+        let run = scenario.start(&RunEnvironment::new()).await;
+        scenario.server.update_pod(&change);
+        let error = expect_error(run).await;
         assert!(error.is_infrastructure(), "{error:?}");
-        assert!(error.report().contains(told), "{error:?}");
+        assert!(error.report().contains(expected), "{error:?}");
     }
 }
 
-/// A node that is gone tells of no end: the Pod stays, and is to be deleted for ever.
+/// A lost node never confirms the deletion, so the Pod remains in deletion.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_lost_is_not_waited_for_for_ever() {
-    let scenario = Scenario::with(short());
-    let run = scenario.begun(&RunEnvironment::new()).await;
+async fn lost_node_times_out() {
+    let scenario = Scenario::with(short_timeouts());
+    let run = scenario.start(&RunEnvironment::new()).await;
     let mut lost = running();
     lost["metadata"] = json!({"deletionTimestamp": "2026-11-22T07:00:00Z",
         "deletionGracePeriodSeconds": 0});
     lost["status"]["conditions"] = json!([{"type": "DisruptionTarget", "status": "True",
         "reason": "DeletionByTaintManager",
         "message": "Taint manager: deleting due to NoExecute taint"}]);
-    scenario.server.pod(&lost);
-    let report = error_of(run).await.report();
-    let told = "was on a node that was lost (DeletionByTaintManager): Taint manager: deleting due to \
-                NoExecute taint, and its node doesn't say that it ended";
-    assert!(report.contains(told), "{report}");
+    scenario.server.update_pod(&lost);
+    let report = expect_error(run).await.report();
+    let expected = "was on a node that was lost (DeletionByTaintManager): Taint manager: deleting due to \
+                NoExecute taint, and its node doesn't report its end";
+    assert!(report.contains(expected), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preemption_says_why_the_outcome_is_an_interruption() {
+async fn preemption_is_the_reason_of_an_interruption() {
     let scenario = Scenario::new();
-    let run = scenario.begun(&RunEnvironment::new()).await;
-    scenario.server.pod(&running());
-    let mut preempted = ended("Failed", 0, &line().to_string());
+    let run = scenario.start(&RunEnvironment::new()).await;
+    scenario.server.update_pod(&running());
+    let mut preempted = ended("Failed", 0, &termination_line().to_string());
     preempted["status"]["conditions"] = json!([{"type": "DisruptionTarget", "status": "True",
         "reason": "PreemptionByScheduler",
         "message": "default-scheduler: preempting to accommodate a higher priority pod"}]);
-    scenario.server.pod(&preempted);
+    scenario.server.update_pod(&preempted);
     let why = format!(
         "pod {POD} was preempted (PreemptionByScheduler): default-scheduler: preempting to \
                        accommodate a higher priority pod"
     );
-    assert_eq!(run.await.unwrap().unwrap(), Voucher::Stopped(line(), why));
+    assert_eq!(run.await.unwrap().unwrap(), Completion::Interrupted(termination_line(), why));
 }
 
 fn unschedulable(message: &str) -> Value {
@@ -74,45 +77,45 @@ const FULL: &str = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. pree
                     available: 3 No preemption victims found for incoming pod.";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_that_no_node_takes_ends_after_its_time() {
+async fn unschedulable_pod_times_out() {
     let scenario = Scenario::new();
     let env = RunEnvironment::new().with_queue_timeout(Duration::from_millis(100));
-    let run = scenario.begun(&env).await;
-    scenario.server.pod(&unschedulable(FULL));
-    let report = error_of(run).await.report();
+    let run = scenario.start(&env).await;
+    scenario.server.update_pod(&unschedulable(FULL));
+    let report = expect_error(run).await.report();
     assert!(report.contains("found no node within 100ms") && report.contains(FULL), "{report}");
     assert!(report.contains("with_queue_timeout"), "{report}");
 }
 
-/// Disks that bind when their first consumer comes, and those that another node still has, are no ends.
+/// Neither a disk that binds on first use, nor one that is still attached elsewhere, ends the run.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_volume_is_waited_for_by_its_pod_alone() {
+async fn pod_waits_for_its_volume() {
     let scenario = Scenario::new();
     let volume = VolumeRequest::persistent("models", "standard-rwo", "10Gi");
     let env = RunEnvironment::new().with_mount(volume.mount_read_write("/models"));
-    scenario.runner.mounts(&env, &scenario.owned).await.unwrap();
-    let claim = scenario.server.things("persistentvolumeclaims").remove(0);
+    scenario.runner.mounts(&env, &scenario.cleanup).await.unwrap();
+    let claim = scenario.server.resources("persistentvolumeclaims").remove(0);
     assert_eq!(claim["spec"]["accessModes"], json!(["ReadWriteOnce"]));
-    // Nobody looked whether it is bound.
-    let run = scenario.begun(&env).await;
-    scenario.server.pod(&unschedulable("pod has unbound immediate PersistentVolumeClaims"));
-    scenario.server.pod(&json!({"spec": {"nodeName": "gke-pool-1"}}));
+    // The runner doesn't wait until the claim is bound.
+    let run = scenario.start(&env).await;
+    scenario.server.update_pod(&unschedulable("pod has unbound immediate PersistentVolumeClaims"));
+    scenario.server.update_pod(&json!({"spec": {"nodeName": "gke-pool-1"}}));
     scenario
         .server
-        .pod(&container("Pending", &json!({"waiting": {"reason": "ContainerCreating"}})));
-    scenario.server.asked("WATCH events", 1).await;
-    scenario.server.event(
+        .update_pod(&container("Pending", &json!({"waiting": {"reason": "ContainerCreating"}})));
+    scenario.server.wait_for_requests("WATCH events", 1).await;
+    scenario.server.emit_event(
         "FailedAttachVolume",
         "Multi-Attach error for volume \"pvc-1\" Volume is \
         already exclusively attached to one node and can't be attached to another",
     );
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
     assert_eq!(scenario.count("GET persistentvolumeclaims"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_of_a_copy_have_one_for_each_write() {
+async fn volume_is_copied_for_readers_once_per_write() {
     let scenario = Scenario::new();
     let volume = VolumeRequest::transient("standard-rwo", "10Gi").readers(Readers::Clone);
     let env = RunEnvironment::new();
@@ -120,31 +123,31 @@ async fn readers_of_a_copy_have_one_for_each_write() {
     let reader = env.with_mount(volume.mount_read_only("/v"));
     let runner = &scenario.runner;
     let copies = || {
-        let claims = scenario.server.things("persistentvolumeclaims");
+        let claims = scenario.server.resources("persistentvolumeclaims");
         claims.iter().filter(|claim| claim["spec"]["dataSource"]["name"] == volume.name()).count()
     };
     for (env, expected) in [(&writer, 0), (&reader, 1), (&reader, 1), (&writer, 1), (&reader, 2)] {
-        runner.mounts(env, &scenario.owned).await.unwrap();
+        runner.mounts(env, &scenario.cleanup).await.unwrap();
         assert_eq!(copies(), expected);
     }
-    let Scenario { server, background, owned, .. } = scenario;
-    drop(owned);
+    let Scenario { server, background, cleanup, .. } = scenario;
+    drop(cleanup);
     drop(background);
-    // All of them go with the submitter.
-    assert_eq!(server.things("persistentvolumeclaims"), [] as [Value; 0]);
+    // The submitter deletes all copies.
+    assert_eq!(server.resources("persistentvolumeclaims"), [] as [Value; 0]);
 }
 
-/// A missing class is told by an event of the claim.
+/// An event of the claim reports a missing storage class.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_of_claims_is_asked_for_while_the_pod_has_no_node() {
+async fn claim_events_are_polled_while_the_pod_has_no_node() {
     let scenario = Scenario::new();
     let volume = VolumeRequest::transient("no-such-class", "10Gi");
     let env = RunEnvironment::new().with_mount(volume.mount_read_write("/v"));
-    scenario.runner.mounts(&env, &scenario.owned).await.unwrap();
-    let run = scenario.begun(&env).await;
+    scenario.runner.mounts(&env, &scenario.cleanup).await.unwrap();
+    let run = scenario.start(&env).await;
     assert_eq!(scenario.count("GET events"), 0);
-    scenario.server.pod(&unschedulable("pod has unbound immediate PersistentVolumeClaims"));
-    scenario.server.asked("GET events", 1).await;
-    scenario.server.pod(&ended("Succeeded", 0, &line().to_string()));
-    line_of(run).await;
+    scenario.server.update_pod(&unschedulable("pod has unbound immediate PersistentVolumeClaims"));
+    scenario.server.wait_for_requests("GET events", 1).await;
+    scenario.server.update_pod(&ended("Succeeded", 0, &termination_line().to_string()));
+    expect_termination_line(run).await;
 }

@@ -1,0 +1,391 @@
+//! Tests with processes inside this one, whose items do what their arguments say.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hype_wire::items::{AssignedItem, AttemptEnd};
+use hype_wire::{Digest, Failure, FailureKind, RunKey, Statistics};
+
+use super::*;
+use crate::cleanup::background::Background;
+use crate::cleanup::list::CleanupList;
+use crate::environment::RunEnvironment;
+use crate::error::Error;
+use crate::map::items::{self, ItemEnd};
+use crate::map::options::MapOptions;
+use crate::map::report::recorder::Recorder;
+use crate::run::handover::Handover;
+use crate::run::log::Log;
+
+/// The time after which a test fails, on a machine that is busy with other work.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Items that return their arguments.
+const VALUE: &[u8] = b"value";
+/// Items whose process is lost when it first runs them.
+const KILL_ONCE: &[u8] = b"kill once";
+/// Items whose process is lost each time.
+const KILL: &[u8] = b"kill";
+/// Items whose process is stopped when it first runs them.
+const STOP_ONCE: &[u8] = b"stop once";
+/// Items that need more memory than the job has.
+const HOARD: &[u8] = b"hoard";
+/// Items that write a line.
+const SAY: &[u8] = b"say";
+/// Items that wait until the starts of the test are over.
+const WAIT: &[u8] = b"wait";
+/// Items in whose place the process reports another one.
+const CONFUSE: &[u8] = b"confuse";
+
+/// The processes of a test.
+#[derive(Default)]
+struct Fake {
+    /// The ends of the first starts; the later ones succeed.
+    starts: Mutex<VecDeque<Result<ItemMessage>>>,
+    /// Notified by each start that isn't in `starts`, and by the last one that is.
+    starts_over: tokio::sync::Notify,
+    /// The indexes of the items of each chunk, in the order in which the chunks were sent.
+    chunks: Mutex<Vec<Vec<u64>>>,
+    /// The number of processes that will get no items.
+    deaf: AtomicU64,
+    started: AtomicU64,
+    ended: AtomicU64,
+    killed: Mutex<Vec<u64>>,
+    /// The recorder of the running map.
+    recorder: Mutex<Recorder>,
+}
+
+impl Fake {
+    /// Returns the numbers of processes that were started, and that ended by themselves.
+    fn counts(&self) -> (u64, u64) {
+        (self.started.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed))
+    }
+}
+
+struct FakeProcess<'a> {
+    all: &'a Fake,
+    messages: VecDeque<ItemMessage>,
+    items: VecDeque<AssignedItem>,
+    /// Whether it gets no items.
+    is_deaf: bool,
+}
+
+impl<'a> ItemProcesses for &'a Fake {
+    type Process = FakeProcess<'a>;
+
+    async fn start(&self) -> Result<FakeProcess<'a>> {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let mut starts = self.starts.lock().unwrap();
+        let first = starts.pop_front();
+        if starts.is_empty() {
+            self.starts_over.notify_one();
+        }
+        let first = first.unwrap_or(Ok(ItemMessage::Ready))?;
+        let one_less = |left: u64| left.checked_sub(1);
+        let is_deaf =
+            self.deaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        Ok(FakeProcess { all: self, messages: [first].into(), items: VecDeque::new(), is_deaf })
+    }
+}
+
+impl ItemProcess for FakeProcess<'_> {
+    async fn send(&mut self, chunk: &ItemChunk) -> io::Result<()> {
+        if self.is_deaf {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let indexes = chunk.items.iter().map(|item| item.index).collect();
+        self.all.chunks.lock().unwrap().push(indexes);
+        self.items.extend(chunk.items.iter().cloned());
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<ItemMessage> {
+        // As if the process were another one, which runs at the same time.
+        tokio::task::yield_now().await;
+        if let Some(message) = self.messages.pop_front() {
+            return Ok(message);
+        }
+        if self.is_deaf {
+            // As if the reason of its end were requested from a daemon.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            return Err(Error::runner("the process was killed", "by a test"));
+        }
+        let Some(item) = self.items.pop_front() else { return std::future::pending().await };
+        let AssignedItem { index, arguments, memory, .. } = item;
+        let report = self.all.recorder.lock().unwrap().report();
+        assert!(report.running.values().any(|running| running.item == index), "{index}");
+        let value = AttemptEnd::Value(arguments.clone());
+        let ended = |end| ItemMessage::Ended { index, end, statistics: Statistics::default() };
+        if &*arguments == WAIT {
+            self.all.starts_over.notified().await;
+        }
+        Ok(match &*arguments {
+            KILL => return Err(Error::runner("the process was killed", "by a test")),
+            KILL_ONCE if !self.all.killed.lock().unwrap().contains(&index) => {
+                self.all.killed.lock().unwrap().push(index);
+                return Err(Error::runner("the process was killed", "by a test"));
+            }
+            STOP_ONCE if !self.all.killed.lock().unwrap().contains(&index) => {
+                self.all.killed.lock().unwrap().push(index);
+                self.is_deaf = true;
+                ended(AttemptEnd::Failure(Failure::new(FailureKind::Interrupted, "stopped")))
+            }
+            HOARD if memory.is_none() => {
+                ended(AttemptEnd::Failure(Failure::new(FailureKind::Memory, "too much")))
+            }
+            SAY => {
+                self.messages.push_back(ended(value));
+                ItemMessage::Output { is_error: false, bytes: b"hello".to_vec().into() }
+            }
+            CONFUSE => ItemMessage::Ended {
+                index: index + 1,
+                end: value,
+                statistics: Statistics::default(),
+            },
+            _ => ended(value),
+        })
+    }
+
+    async fn end(self) {
+        assert!(self.items.is_empty());
+        self.all.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A map whose items have ended.
+struct Ended {
+    result: Result<()>,
+    items: Vec<ItemEnd>,
+    recorder: Recorder,
+    log: Log,
+}
+
+impl Ended {
+    /// Returns the index of each item that returned its arguments.
+    fn values(&self) -> Vec<u64> {
+        let mut values: Vec<_> =
+            self.items.iter().filter(|end| end.result.is_ok()).map(|end| end.index).collect();
+        values.sort_unstable();
+        values
+    }
+
+    fn error(&self, index: u64) -> &Error {
+        let end = self.items.iter().find(|end| end.index == index).unwrap();
+        end.result.as_ref().unwrap_err()
+    }
+}
+
+/// Runs items with these arguments in two processes.
+async fn run_items(fake: &Fake, env: &RunEnvironment, arguments: &[&'static [u8]]) -> Ended {
+    run_with(fake, env, arguments, &MapOptions::default()).await
+}
+
+async fn run_with(
+    fake: &Fake,
+    env: &RunEnvironment,
+    arguments: &[&'static [u8]],
+    options: &MapOptions,
+) -> Ended {
+    let background = Background::start().unwrap();
+    let (log, recorder) = (Log::silent(), Recorder::default());
+    *fake.recorder.lock().unwrap() = recorder.clone();
+    let attempt = Attempt {
+        run_id: "hype-run-abcdefghij".into(),
+        number: 1,
+        function: "greet".into(),
+        component: "guests.wasm".into(),
+        stage_url: "gs://bucket".into(),
+        manifest_url: "gs://bucket/runs/hype-run-abcdefghij/manifest".into(),
+        manifest_digest: Digest::of(b"manifest"),
+        manifest: None,
+        image: None,
+        env: env.clone(),
+        key: RunKey::new([7; 32]),
+        stage_secret: None,
+        disk: 0,
+        log: log.clone(),
+        cleanup: CleanupList::of_submitter(&background),
+        handover: Handover::new(),
+    };
+    let (queue, mut ends) = items::queue_of(arguments, options, &recorder);
+    let result = tokio::time::timeout(TIMEOUT, run(&fake, 2, &attempt, queue)).await.unwrap();
+    let items = std::iter::from_fn(|| ends.try_recv().ok()).collect();
+    drop(attempt);
+    tokio::task::spawn_blocking(move || drop(background)).await.unwrap();
+    Ended { result, items, recorder, log }
+}
+
+#[tokio::test]
+async fn two_processes_run_all_items_in_chunks() {
+    let fake = Fake::default();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[VALUE; 500]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!(ended.values(), (0..500).collect::<Vec<_>>());
+    let chunks = fake.chunks.lock().unwrap();
+    assert!(chunks.len() < 100 && chunks.iter().all(|chunk| chunk.len() <= 64), "{chunks:?}");
+    assert_eq!(fake.counts(), (2, 2));
+    let report = ended.recorder.report();
+    assert_eq!((report.items, report.attempts, report.running.len()), (500, 500, 0));
+    assert_eq!(report.timeline.workers.keys().copied().collect::<Vec<_>>(), [0, 1]);
+}
+
+#[tokio::test]
+async fn one_item_starts_one_process() {
+    let fake = Fake::default();
+    run_items(&fake, &RunEnvironment::new(), &[VALUE]).await.result.unwrap();
+    assert_eq!(fake.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn items_of_lost_process_run_again() {
+    let fake = Fake::default();
+    let mut items = [VALUE; 100];
+    items[40] = KILL_ONCE;
+    let ended = run_items(&fake, &RunEnvironment::new(), &items).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!(ended.values(), (0..100).collect::<Vec<_>>());
+    let report = ended.recorder.report();
+    // Only the item that ran when the process was lost has another attempt.
+    assert_eq!((report.attempts, report.running.len()), (101, 0));
+    let chunks = fake.chunks.lock().unwrap();
+    let sent = chunks.iter().flatten().filter(|index| **index == 40).count();
+    assert_eq!(sent, 2);
+}
+
+/// If the process were offered the item again and again, the test would not end.
+#[tokio::test]
+async fn process_that_gets_no_items_is_replaced() {
+    let fake = Fake { deaf: AtomicU64::new(1), ..Fake::default() };
+    let env = RunEnvironment::new().allow_http("example.com");
+    let ended = run_items(&fake, &env, &[VALUE]).await;
+    ended.result.as_ref().unwrap();
+    // The item has not run before.
+    assert_eq!((ended.values(), ended.recorder.report().attempts), (vec![0], 1));
+    assert_eq!(fake.counts(), (2, 1));
+}
+
+#[tokio::test]
+async fn items_behind_an_interrupted_one_have_no_attempt() {
+    let fake = Fake::default();
+    let options = MapOptions { batch: Some(4), ..MapOptions::default() };
+    let mut items = [VALUE; 40];
+    items[0] = STOP_ONCE;
+    let ended = run_with(&fake, &RunEnvironment::new(), &items, &options).await;
+    assert!(fake.chunks.lock().unwrap()[0].len() > 1);
+    assert_eq!((ended.values().len(), ended.recorder.report().attempts), (40, 41));
+}
+
+#[tokio::test]
+async fn item_that_may_have_had_effects_is_lost_with_its_process() {
+    let (fake, env) = (Fake::default(), RunEnvironment::new().allow_http("example.com"));
+    let ended = run_items(&fake, &env, &[VALUE, VALUE, VALUE, KILL_ONCE, VALUE, VALUE]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!(ended.values(), [0, 1, 2, 4, 5]);
+    assert!(ended.error(3).is_lost(), "{:?}", ended.error(3));
+    // No item runs twice.
+    let mut sent: Vec<_> = fake.chunks.lock().unwrap().iter().flatten().copied().collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [0, 1, 2, 3, 4, 5]);
+    assert!(fake.chunks.lock().unwrap().iter().all(|chunk| chunk.len() == 1));
+}
+
+/// Its retries take some seconds.
+#[tokio::test]
+async fn item_that_kills_each_process_fails_alone() {
+    let fake = Fake::default();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[VALUE, KILL, VALUE, VALUE]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!(ended.values(), [0, 2, 3]);
+    let failure = ended.error(1).failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Infrastructure);
+    assert!(failure.message.contains("the process was killed"), "{failure:?}");
+    assert_eq!(fake.chunks.lock().unwrap().iter().flatten().filter(|it| **it == 1).count(), 4);
+}
+
+#[tokio::test]
+async fn item_gets_more_memory_in_the_same_process() {
+    let fake = Fake::default();
+    let mut options = MapOptions::default();
+    options.retries.max_memory = Some(200);
+    let env = RunEnvironment::new().with_memory(100);
+    let ended = run_with(&fake, &env, &[HOARD], &options).await;
+    assert_eq!((ended.values(), ended.recorder.report().attempts), (vec![0], 2));
+    assert_eq!(fake.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn item_runs_again_before_the_items_that_wait_have_ended() {
+    let fake = Fake::default();
+    let mut options = MapOptions::default();
+    options.retries.max_memory = Some(200);
+    let mut items = vec![VALUE; 1000];
+    items[10] = HOARD;
+    let ended = run_with(&fake, &RunEnvironment::new().with_memory(100), &items, &options).await;
+    assert_eq!((ended.values().len(), ended.recorder.report().attempts), (1000, 1001));
+    let chunks = fake.chunks.lock().unwrap();
+    let again = chunks.iter().flatten().skip(11).position(|index| *index == 10);
+    assert!(again.is_some_and(|position| position < 500), "{again:?}");
+}
+
+#[tokio::test]
+async fn output_has_the_index_of_its_item() {
+    let fake = Fake::default();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[VALUE, SAY, VALUE]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!(ended.log.last(9), ["[1] hello"]);
+}
+
+#[tokio::test]
+async fn map_without_a_process_ends_with_the_error_of_the_start() {
+    let fake = Fake::default();
+    let missing = ItemMessage::Unprepared(Failure::new(FailureKind::Missing, "no component"));
+    for (start, expected) in [
+        (Err(Error::runner("cannot start a process", "no image")), "cannot start a process"),
+        (Ok(missing), "no component"),
+        (
+            Ok(ItemMessage::Output { is_error: false, bytes: Vec::new().into() }),
+            "unexpected message",
+        ),
+    ] {
+        fake.starts.lock().unwrap().push_back(start);
+        let ended = run_items(&fake, &RunEnvironment::new(), &[VALUE]).await;
+        let report = ended.result.unwrap_err().report();
+        assert!(report.contains(expected), "{report}");
+        assert_eq!(ended.items.len(), 0);
+    }
+}
+
+/// Its pauses between starts take some seconds.
+#[tokio::test]
+async fn worker_without_a_process_doesnt_end_the_items_of_others() {
+    let fake = Fake::default();
+    let mut starts = VecDeque::from([Ok(ItemMessage::Ready)]);
+    starts.extend((0..4).map(|_| Err(Error::runner("cannot start a process", "no room"))));
+    *fake.starts.lock().unwrap() = starts;
+    let ended = run_items(&fake, &RunEnvironment::new(), &[WAIT, VALUE]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!((ended.values(), fake.counts()), (vec![0, 1], (5, 1)));
+}
+
+#[tokio::test]
+async fn start_after_the_first_is_repeated() {
+    let fake = Fake::default();
+    let error = || Err(Error::runner("cannot start a process", "try again"));
+    *fake.starts.lock().unwrap() = [Ok(ItemMessage::Ready), error(), Ok(ItemMessage::Ready)].into();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[KILL_ONCE]).await;
+    ended.result.as_ref().unwrap();
+    assert_eq!((ended.values(), fake.started.load(Ordering::Relaxed)), (vec![0], 3));
+}
+
+#[tokio::test]
+async fn process_that_reports_another_item_is_lost() {
+    let (fake, env) = (Fake::default(), RunEnvironment::new().allow_http("example.com"));
+    let ended = run_items(&fake, &env, &[VALUE, CONFUSE]).await;
+    ended.result.as_ref().unwrap();
+    assert!(ended.error(1).is_lost(), "{:?}", ended.error(1));
+    assert!(ended.error(1).report().contains("unexpected message"), "{:?}", ended.error(1));
+}

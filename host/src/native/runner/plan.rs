@@ -1,0 +1,65 @@
+//! The properties of a runner, and its plans of runs.
+
+use crate::environment::RunEnvironment;
+
+/// Constant properties of a runner.
+///
+/// ```
+/// use hype::runner::Runner;
+///
+/// # fn main() -> hype::Result<()> {
+/// let description = hype::LocalRunner::new()?.description();
+/// assert!(!description.outlives_program);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The location of its processes, as a phrase for messages: `in this process`.
+    pub location: String,
+    /// Whether its runs continue when the submitting process has ended. If so, [`Runner::run`](super::Runner::run) reports by
+    /// [`Attempt::handover`](super::Attempt::handover) from when on they do.
+    pub outlives_program: bool,
+}
+
+/// A run to be planned, before anything is created or uploaded for it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PlanRequest<'a> {
+    /// The URL of the stage.
+    pub stage_url: &'a str,
+    /// The environment.
+    pub env: &'a RunEnvironment,
+    /// The container image that the closure names, else the environment's.
+    pub image: Option<&'a str>,
+}
+
+/// The choices that a runner makes for a run, before anything is created or uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The container image; `None` for a runner without images.
+    pub image: Option<String>,
+    /// The platform that the submitter compiles machine code for, as `hype-run` names it; `None` if `hype-run`
+    /// compiles by itself.
+    pub platform: Option<String>,
+    /// The location of the run, such as `kubernetes:NAMESPACE`, which the manifest records. An attaching program
+    /// passes it to [`Runner::add_search_location`](super::Runner::add_search_location). `None` for runs that end with this process.
+    pub run_location: Option<String>,
+}
+
+impl Plan {
+    /// Returns the plan of a run on this machine that ends with this process: no image, no location, and machine
+    /// code for this processor.
+    ///
+    /// ```
+    /// use hype::runner::Plan;
+    ///
+    /// let plan = Plan::on_this_machine();
+    /// assert_eq!((plan.image, plan.run_location), (None, None));
+    /// ```
+    #[cfg(feature = "local")]
+    pub fn on_this_machine() -> Self {
+        let platform = hype_run::Platform::here().map(|platform| platform.name().to_owned());
+        Self { platform, ..Self::default() }
+    }
+}
