@@ -107,10 +107,14 @@ impl Reader {
         if block.needs().is_some_and(|needed| needed != "docker" || !self.has_docker) {
             return;
         }
+        let (creation, commands) = split_after_creation(block.text);
+        if !creation.is_empty() {
+            self.run_once(creation, 0);
+        }
         self.prepare_package();
         let start = Instant::now();
         loop {
-            let text = self.run_once(block);
+            let text = self.run_once(commands, block.status());
             let is_expected = block.expected().is_none_or(|expected| text.contains(expected));
             assert!(is_expected || start.elapsed() < REPEAT_TIMEOUT, "{}\n{text}", block.text);
             self.output = Some(text);
@@ -121,13 +125,13 @@ impl Reader {
     }
 
     /// Runs the commands, and returns what they print.
-    fn run_once(&mut self, block: &Block<'_>) -> String {
+    fn run_once(&mut self, commands: &str, status: i32) -> String {
         let after = self.home.path().join("after");
         let script =
-            format!("set -e\ntrap 'pwd >\"{}\"' EXIT\nexec 2>&1\n{}", after.display(), block.text);
+            format!("set -e\ntrap 'pwd >\"{}\"' EXIT\nexec 2>&1\n{commands}", after.display());
         let output = self.shell().arg(script).stderr(Stdio::inherit()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(block.status()), "{}\n{text}", block.text);
+        assert_eq!(output.status.code(), Some(status), "{commands}\n{text}");
         self.directory = fs::read_to_string(after).unwrap().trim().into();
         text
     }
@@ -160,10 +164,12 @@ impl Reader {
     fn prepare_package(&self) {
         let package = self.home.path().join("work/greeting");
         let manifest = package.join("Cargo.toml");
-        if package.join("target").exists() || !manifest.exists() {
+        let target = package.join("target");
+        if target.is_symlink() || !manifest.exists() {
             return;
         }
-        std::os::unix::fs::symlink(target_directory(), package.join("target")).unwrap();
+        assert!(!target.exists(), "the package was built before it had the target directory");
+        std::os::unix::fs::symlink(target_directory(), target).unwrap();
         fs::copy(workspace().join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
         let workspace = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
         let (_, profiles) = workspace.split_once("[profile.dev]\n").unwrap();
@@ -187,6 +193,15 @@ impl Reader {
             assert!(is_printed, "nothing printed {line:?}:\n{output}");
         }
     }
+}
+
+/// Splits commands after the line that creates a package, which is then prepared before it is built.
+fn split_after_creation(commands: &str) -> (&str, &str) {
+    let end = commands.find("cargo hype new").and_then(|start| {
+        let line = commands[start..].find('\n')?;
+        Some(start + line + 1)
+    });
+    commands.split_at(end.unwrap_or_default())
 }
 
 /// Returns whether the line `pattern`, in which `…` stands for anything, describes the line `printed`.
