@@ -5,14 +5,16 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use conformance::cases::values::component;
+use hype_run::{Platform, precompile};
 use hype_stage::Stage;
 use hype_wire::{
-    Access, Authenticity, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job, Mount,
-    Outcome, Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
+    Access, Artefact, Authenticity, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job,
+    Mount, Outcome, Payload, RunKey, RunManifest, TerminationLine, codec, names, unseal,
 };
 
 mod cache;
@@ -25,10 +27,24 @@ mod once;
 
 const RUN: &str = "run-1";
 
-/// A stage that holds one run, ready to start.
+/// A stage that holds one run with its machine code, ready to start.
 struct Prepared {
     directory: tempfile::TempDir,
     digest: Digest,
+}
+
+fn here() -> Platform {
+    Platform::here().expect("tests run where machine code can be made for")
+}
+
+/// Returns the guests' machine code, compiled once since that takes seconds.
+fn machine_code() -> Bytes {
+    static CODE: OnceLock<Bytes> = OnceLock::new();
+    let make = || {
+        conformance::build_guests();
+        precompile(&std::fs::read(component("test-guests")).unwrap(), here()).unwrap().into()
+    };
+    CODE.get_or_init(make).clone()
 }
 
 impl Prepared {
@@ -43,17 +59,19 @@ impl Prepared {
         }
         let component = ComponentRef { name: "test-guests.wasm".into(), blob };
         let payload = Payload::Inline(encoded.into());
-        let mut manifest = RunManifest::new(
-            RUN.parse().unwrap(),
-            Job::new(component),
-            Call::closure(function, payload),
-        );
+        let code = machine_code();
+        let code_blob = Blob::of(&code);
+        let mut job = Job::new(component);
+        job.artefact = Some(Artefact { platform: here().name().to_owned(), blob: code_blob });
+        let mut manifest =
+            RunManifest::new(RUN.parse().unwrap(), job, Call::closure(function, payload));
         change(&mut manifest);
         let manifest = Bytes::from(manifest.to_bytes().unwrap());
         let digest = Digest::of(&manifest);
         let stage = Stage::in_directory(directory.path()).unwrap();
         wait(async {
             stage.put(&names::blob(&blob.digest), bytes).await.unwrap();
+            stage.put(&names::blob(&code_blob.digest), code).await.unwrap();
             stage.put(&names::manifest(RUN), manifest).await.unwrap();
         });
         Self { directory, digest }
@@ -74,8 +92,21 @@ impl Prepared {
         format!("file://{}/{}", self.directory.path().display(), names::manifest(RUN))
     }
 
+    /// Returns the arguments that run it. Machine code is only loaded with the digest.
+    fn arguments(&self) -> [String; 4] {
+        ["run".into(), self.url(), "--digest".into(), self.digest.to_string()]
+    }
+
     fn run(&self) -> Output {
-        hype_run(&["run", &self.url(), "--digest", &self.digest.to_string()], &[])
+        self.run_with(&[], &[])
+    }
+
+    /// Runs it with more arguments, in an environment.
+    fn run_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Output {
+        let run = self.arguments();
+        let all: Vec<&str> =
+            run.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        hype_run(&all, env)
     }
 
     fn outcome(&self, name: &str) -> Outcome {
@@ -88,7 +119,7 @@ impl Prepared {
 fn long_log_is_kept_in_the_stage() {
     let long = "line\n".repeat(20_000);
     let prepared = Prepared::new("say", &[&long, "error"], |_| {});
-    let ended = hype_run(&["run", &prepared.url(), "--mark-errors", "--keep-log"], &[]);
+    let ended = prepared.run_with(&["--mark-errors", "--keep-log"], &[]);
     assert!(ended.status.success(), "{ended:?}");
     let kept = prepared.directory.path().join(names::log(RUN, 1));
     let kept = std::fs::read(kept).unwrap();
@@ -100,7 +131,7 @@ fn long_log_is_kept_in_the_stage() {
 #[test]
 fn short_log_is_kept_only_in_the_outcome() {
     let prepared = Prepared::new("say", &["line", "error"], |_| {});
-    assert!(hype_run(&["run", &prepared.url(), "--keep-log"], &[]).status.success());
+    assert!(prepared.run_with(&["--keep-log"], &[]).status.success());
     let outcome = prepared.outcome("runs/run-1/outcome");
     assert_eq!((outcome.log, &*outcome.stdout.0), (None, b"line".as_slice()));
     assert!(!prepared.directory.path().join("runs/run-1/attempts").exists());
@@ -111,7 +142,7 @@ fn key_file_seals_the_outcome() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let (path, key) = (prepared.directory.path().join("key"), RunKey::new([7; 32]));
     std::fs::write(&path, format!("{}\n", key.reveal())).unwrap();
-    let ended = hype_run(&["run", &prepared.url(), "--key-file", path.to_str().unwrap()], &[]);
+    let ended = prepared.run_with(&["--key-file", path.to_str().unwrap()], &[]);
     assert!(ended.status.success(), "{ended:?}");
     let sealed = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     assert!(Outcome::from_bytes(&sealed).is_err());
@@ -164,7 +195,7 @@ fn value(outcome: &Outcome) -> String {
 
 #[test]
 fn value_is_written_to_the_outcome() {
-    let prepared = Prepared::new("greet", &["you"], |_| {});
+    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.job.artefact = None);
     let output = prepared.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let outcome = prepared.outcome("runs/run-1/outcome");
@@ -178,9 +209,7 @@ fn value_is_written_to_the_outcome() {
 #[test]
 fn run_without_files_creates_no_directory() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
-    let digest = prepared.digest.to_string();
-    let nowhere = [("TMPDIR", "/no/such/directory")];
-    let output = hype_run(&["run", &prepared.url(), "--digest", &digest], &nowhere);
+    let output = prepared.run_with(&[], &[("TMPDIR", "/no/such/directory")]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(value(&prepared.outcome("runs/run-1/outcome")), "hello you");
 }
@@ -191,8 +220,7 @@ fn deeply_nested_directories_are_removed() {
         manifest.call.arguments = Payload::Inline(codec::to_vec(&("/tmp", 900)).unwrap().into());
     });
     let around = tempfile::tempdir().unwrap();
-    let output =
-        hype_run(&["run", &prepared.url()], &[("TMPDIR", around.path().to_str().unwrap())]);
+    let output = prepared.run_with(&[], &[("TMPDIR", around.path().to_str().unwrap())]);
     assert!(output.status.success(), "{}", stderr(&output));
     let end = prepared.outcome("runs/run-1/outcome").end;
     assert!(matches!(end, End::Value(_)), "{end:?}");
@@ -224,10 +252,8 @@ fn output_is_forwarded_and_its_tail_is_kept() {
 fn termination_line_has_the_digest_of_the_outcome() {
     let prepared = Prepared::new("greet", &["you"], |_| {});
     let log = prepared.directory.path().join("termination-log");
-    let digest = prepared.digest.to_string();
-    let arguments =
-        ["run", &prepared.url(), "--digest", &digest, "--termination-log", log.to_str().unwrap()];
-    assert_eq!(hype_run(&arguments, &[]).status.code(), Some(0));
+    let ended = prepared.run_with(&["--termination-log", log.to_str().unwrap()], &[]);
+    assert_eq!(ended.status.code(), Some(0));
     let line: TerminationLine = std::fs::read_to_string(log).unwrap().parse().unwrap();
     let bytes = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     assert_eq!(line.digest, Digest::of(&bytes));
@@ -237,10 +263,9 @@ fn termination_line_has_the_digest_of_the_outcome() {
 #[test]
 fn first_outcome_is_never_overwritten() {
     let prepared = Prepared::new("variables", &[], |_| {});
-    let arguments = ["run", &prepared.url(), "--digest", &prepared.digest.to_string()];
-    hype_run(&arguments, &[("HYPE_ATTEMPT", "2")]);
+    prepared.run_with(&[], &[("HYPE_ATTEMPT", "2")]);
     let first = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
-    let output = hype_run(&arguments, &[("HYPE_ATTEMPT", "3")]);
+    let output = prepared.run_with(&[], &[("HYPE_ATTEMPT", "3")]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let second = std::fs::read(prepared.directory.path().join("runs/run-1/outcome")).unwrap();
     assert!(first == second, "the outcome changed");
@@ -251,11 +276,8 @@ fn first_outcome_is_never_overwritten() {
 fn sigterm_writes_interrupted_outcome() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::waiting(signal.path());
-    let mut running = Command::new(program())
-        .args(["run", &prepared.url()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut running =
+        Command::new(program()).args(prepared.arguments()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "waiting\n");
@@ -308,7 +330,10 @@ fn component_without_hype_export_is_incompatible() {
     // A component without imports and exports.
     let empty = Bytes::from_static(b"\0asm\x0d\0\x01\0");
     let blob = Blob::of(&empty);
-    let prepared = Prepared::new("greet", &["you"], |manifest| manifest.job.component.blob = blob);
+    let prepared = Prepared::new("greet", &["you"], |manifest| {
+        manifest.job.component.blob = blob;
+        manifest.job.artefact = None;
+    });
     let stage = Stage::in_directory(prepared.directory.path()).unwrap();
     wait(stage.put(&names::blob(&blob.digest), empty)).unwrap();
     assert_eq!(prepared.run().status.code(), Some(0));

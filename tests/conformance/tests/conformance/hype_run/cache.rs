@@ -3,16 +3,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hype_run::{Platform, precompile};
 use hype_stage::Stage;
-use hype_wire::{Artefact, Blob, Code, File as StagedFile, Outcome, names};
+use hype_wire::{Blob, Code, File as StagedFile, Outcome, names};
 
-use super::{Prepared, program, stderr, value, wait};
-use conformance::cases::values::component;
+use super::{Prepared, machine_code, program, stderr, value, wait};
 
 const TEXT: &str = "what the file says\n";
 
@@ -25,18 +22,14 @@ struct Reading {
 
 impl Reading {
     fn new() -> Self {
-        let (code, text) = (machine_code(), Bytes::from_static(TEXT.as_bytes()));
-        let blobs = [Blob::of(&code), Blob::of(&text)];
+        let text = Bytes::from_static(TEXT.as_bytes());
+        let blobs = [Blob::of(&machine_code()), Blob::of(&text)];
         let prepared = Prepared::new("read_surely", &["/data/file"], |manifest| {
-            let platform = here().name().to_owned();
-            manifest.job.artefact = Some(Artefact { platform, blob: blobs[0] });
             manifest.job.files =
                 vec![StagedFile { path: "/data/file".parse().unwrap(), blob: blobs[1] }];
         });
         let stage = Stage::in_directory(prepared.directory.path()).unwrap();
-        for (blob, bytes) in blobs.iter().zip([code, text]) {
-            wait(stage.put(&names::blob(&blob.digest), bytes)).unwrap();
-        }
+        wait(stage.put(&names::blob(&blobs[1].digest), text)).unwrap();
         Self { prepared, blobs }
     }
 
@@ -48,11 +41,7 @@ impl Reading {
     /// Builds the command that executes the run.
     fn command(&self, program: &Path, cache: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .arg("run")
-            .arg(self.prepared.url())
-            .args(["--digest", &self.prepared.digest.to_string()]);
-        command.env_clear().env("HYPE_CACHE", cache);
+        command.args(self.prepared.arguments()).env_clear().env("HYPE_CACHE", cache);
         command
     }
 
@@ -78,20 +67,6 @@ impl Reading {
     fn remove_blobs_from_stage(&self) {
         fs::remove_dir_all(self.prepared.directory.path().join(names::BLOBS)).unwrap();
     }
-}
-
-pub(super) fn here() -> Platform {
-    Platform::here().expect("tests run where machine code can be made for")
-}
-
-/// Returns the guests' machine code, compiled once since that takes seconds.
-pub(super) fn machine_code() -> Bytes {
-    static CODE: OnceLock<Bytes> = OnceLock::new();
-    let make = || {
-        conformance::build_guests();
-        precompile(&fs::read(component("test-guests")).unwrap(), here()).unwrap().into()
-    };
-    CODE.get_or_init(make).clone()
 }
 
 fn path_of(cache: &Path, blob: &Blob) -> PathBuf {

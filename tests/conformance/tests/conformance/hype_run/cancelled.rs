@@ -7,7 +7,7 @@ fn cancelled_run_writes_no_outcome() {
     let signal = tempfile::tempdir().unwrap();
     let prepared = Prepared::waiting(signal.path());
     let mut running = Command::new(program())
-        .args(["run", &prepared.url()])
+        .args(prepared.arguments())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

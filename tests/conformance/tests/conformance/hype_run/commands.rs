@@ -6,15 +6,13 @@ use std::process::{Command, Stdio};
 
 use conformance::cases::commands::script;
 use conformance::leftover_processes::{ProcessMark, RESPAWNING_SCRIPT};
-use hype_stage::Stage;
 use hype_wire::{
-    Access, Artefact, Blob, CommandName, CommandRights, End, Failure, FailureKind, Mount, Payload,
-    RunManifest, VariableName, codec, names,
+    Access, CommandName, CommandRights, End, Failure, FailureKind, Mount, Payload, RunManifest,
+    VariableName, codec, names,
 };
 use serde::Serialize;
 use test_guests::process::{CommandResult, CommandSpec};
 
-use super::cache::{here, machine_code};
 use super::{Prepared, program, stderr, wait};
 
 /// An unprivileged user id, as in a container.
@@ -26,29 +24,23 @@ fn prepared(
     argument: &impl Serialize,
     change: impl FnOnce(&mut RunManifest),
 ) -> Prepared {
-    let code = machine_code();
-    let blob = Blob::of(&code);
-    let prepared = Prepared::new(function, &[], |manifest| {
+    Prepared::new(function, &[], |manifest| {
         let mut arguments = codec::array_head(1);
         codec::append(&mut arguments, argument).unwrap();
         manifest.call.arguments = Payload::Inline(arguments.into());
-        manifest.job.artefact = Some(Artefact { platform: here().name().to_owned(), blob });
         let sh = CommandName::try_from("sh".to_owned()).unwrap();
         manifest.job.powers.commands = vec![sh.clone()];
         let variables = [VariableName::try_from(ProcessMark::VARIABLE.to_owned()).unwrap()].into();
         let rights = CommandRights { variables, ..CommandRights::default() };
         manifest.job.powers.command_rights.insert(sh, rights);
         change(manifest);
-    });
-    let stage = Stage::in_directory(prepared.directory.path()).unwrap();
-    wait(stage.put(&names::blob(&blob.digest), code)).unwrap();
-    prepared
+    })
 }
 
 /// Builds the command that executes the run.
 fn command(prepared: &Prepared) -> Command {
     let mut command = Command::new(program());
-    command.args(["run", &prepared.url(), "--digest", &prepared.digest.to_string()]);
+    command.args(prepared.arguments());
     command.env_clear().envs([PATH]);
     command
 }

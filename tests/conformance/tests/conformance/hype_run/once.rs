@@ -10,15 +10,8 @@ use super::*;
 /// Starts an attempt with `--once DIRECTORY`. Returns its output and its termination log.
 fn start(prepared: &Prepared, directory: &Path) -> (Output, String) {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let arguments = [
-        "run",
-        &prepared.url(),
-        "--termination-log",
-        log.path().to_str().unwrap(),
-        "--once",
-        directory.to_str().unwrap(),
-    ];
-    let ended = hype_run(&arguments, &[]);
+    let (log_path, directory) = (log.path().to_str().unwrap(), directory.to_str().unwrap());
+    let ended = prepared.run_with(&["--termination-log", log_path, "--once", directory], &[]);
     (ended, std::fs::read_to_string(log.path()).unwrap())
 }
 
@@ -49,7 +42,8 @@ fn start_after_killed_start_fails() {
     let prepared = Prepared::waiting(signal.path());
     let directory = tempfile::tempdir().unwrap();
     let mut first = Command::new(program())
-        .args(["run", &prepared.url(), "--once", directory.path().to_str().unwrap()])
+        .args(prepared.arguments())
+        .args(["--once", directory.path().to_str().unwrap()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

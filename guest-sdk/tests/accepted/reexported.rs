@@ -1,9 +1,10 @@
 //! hype re-exported by another crate.
 
 mod framework {
-    pub use hype;
+    pub(crate) use hype;
 }
 
+/// Parses a number.
 #[framework::hype::function(crate = framework::hype)]
 pub fn parse(text: String) -> Result<u8, std::num::ParseIntError> {
     text.parse()

@@ -1,10 +1,7 @@
 //! Functions in all supported forms and positions compile without warnings.
 
 #![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
-#![expect(
-    clippy::must_use_candidate,
-    reason = "most of these return a value"
-)]
+#![expect(clippy::must_use_candidate, reason = "most of these return a value")]
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
@@ -45,11 +42,7 @@ pub fn place() -> u32 {
 
 /// Has the maximum number of parameters.
 #[hype::function]
-#[expect(
-    clippy::too_many_arguments,
-    clippy::many_single_char_names,
-    reason = "all twelve"
-)]
+#[expect(clippy::too_many_arguments, clippy::many_single_char_names, reason = "all twelve")]
 pub fn sum(
     a: u8,
     b: u16,
@@ -102,11 +95,7 @@ pub mod results {
 
     #[hype::function(fallible)]
     fn by_option(text: String) -> Outcome<String> {
-        if text.is_empty() {
-            Err("empty".to_owned())
-        } else {
-            Ok(text)
-        }
+        if text.is_empty() { Err("empty".to_owned()) } else { Ok(text) }
     }
 
     #[hype::function]
@@ -285,21 +274,9 @@ fn main() {
     drop(greeting);
     let _ = (factorial(3), twice("hello".into()), nothing(), inside(3));
     let _ = sum(1, 2, 3, 4, 5, 6, 7, 8, (9,), [10; 2], None, HashMap::new());
-    let _ = (
-        names::arguments(vec![], 1, 2, 3, 4),
-        names::r#match(1, 2),
-        names::same(1),
-    );
-    let _ = (
-        names::from_a_macro(vec![]),
-        names::from_a_macro_too(1),
-        elsewhere(String::new()),
-    );
-    let _ = (
-        visibility::for_the_parent(),
-        visibility::for_the_crate(),
-        visibility::for_a_path(),
-    );
+    let _ = (names::arguments(vec![], 1, 2, 3, 4), names::r#match(1, 2), names::same(1));
+    let _ = (names::from_a_macro(vec![]), names::from_a_macro_too(1), elsewhere(String::new()));
+    let _ = (visibility::for_the_parent(), visibility::for_the_crate(), visibility::for_a_path());
     results::all();
     nothing::call();
 
