@@ -163,13 +163,13 @@ impl Workers {
         layout: &Layout,
         variables: &Variables,
     ) -> Result<WorkerJob, Failure> {
-        let mut job = job.clone();
+        let mut of_worker = job.clone();
         // This process ends a call at its deadline.
-        job.limits.timeout_ms = None;
-        job.artefact = None;
+        of_worker.limits.timeout_ms = None;
+        of_worker.artefact = None;
         let roots = layout.roots().iter().map(|root| (root.path.clone(), root.real.clone()));
         let setup =
-            Setup { job: job.clone(), roots: roots.collect(), variables: variables.clone() };
+            Setup { job: of_worker, roots: roots.collect(), variables: variables.clone() };
         let is_unique = !setup.roots.is_empty();
         let setup = setup.encode();
         let setup =

@@ -9,7 +9,7 @@ use tracing::Span;
 
 use crate::call::component::ComponentFunction;
 use crate::configuration::Key;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::run::chained::RunValue;
 use crate::run::driver::{Dispatcher, HandleState, PlannedRun, RunState};
 use crate::run::handover::HandoverState;
