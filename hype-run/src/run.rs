@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{
-    Blob, Digest, End, Outcome, RunId, RunKey, RunManifest, TerminationLine, WireError, names, seal,
-    unseal,
+    Blob, Digest, End, Outcome, RunId, RunKey, RunManifest, TerminationLine, WireError, names,
+    seal, unseal,
 };
 use tokio_util::sync::CancellationToken;
 

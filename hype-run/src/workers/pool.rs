@@ -168,8 +168,7 @@ impl Workers {
         of_worker.limits.timeout_ms = None;
         of_worker.artefact = None;
         let roots = layout.roots().iter().map(|root| (root.path.clone(), root.real.clone()));
-        let setup =
-            Setup { job: of_worker, roots: roots.collect(), variables: variables.clone() };
+        let setup = Setup { job: of_worker, roots: roots.collect(), variables: variables.clone() };
         let is_unique = !setup.roots.is_empty();
         let setup = setup.encode();
         let setup =

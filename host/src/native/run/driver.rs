@@ -26,10 +26,10 @@ use crate::run::run_objects::RunObjects;
 use crate::run::status::Status;
 use crate::runner::{Description, Plan, PlanRequest, Runner, StageSecret};
 #[cfg(feature = "local")]
+use crate::staging::StagedCode;
+#[cfg(feature = "local")]
 use crate::staging::known::KnownComponents;
 use crate::staging::upload::Uploads;
-#[cfg(feature = "local")]
-use crate::staging::StagedCode;
 use crate::staging::{RunArguments, RunSpec, StagedRun};
 
 /// The state that all runs of a submitter share. It drives them.
@@ -278,12 +278,7 @@ impl Dispatcher {
     }
 
     #[cfg(not(feature = "local"))]
-    async fn put_blobs(
-        &self,
-        staged: &StagedRun,
-        _: &ComponentFunction,
-        _: &Plan,
-    ) -> Result<()> {
+    async fn put_blobs(&self, staged: &StagedRun, _: &ComponentFunction, _: &Plan) -> Result<()> {
         staged.put_blobs(&self.stage, &self.uploads).await
     }
 }
