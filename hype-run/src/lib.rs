@@ -4,7 +4,8 @@
 //! reads the manifest from the stage, fetches and verifies the objects that the manifest names, runs
 //! the function in a sandbox, stages its value, and writes an outcome.
 //!
-//! - [`run`]: the whole flow, from a manifest's URL to an outcome and its termination line.
+//! - [`run`]: the whole flow, from a manifest's URL to an outcome and its termination line. [`run_unstaged`]: the same
+//!   without a manifest and an outcome in the stage.
 //! - [`RunRequest`]: the manifest to run, and the secrets and variables of this attempt.
 //! - [`Prepared`]: a job that is ready for any number of calls. [`run_items`]: the items of a map, by such a job.
 //! - [`Executor`]: the WebAssembly engine and the components that it has compiled.
@@ -40,6 +41,7 @@
 //! # }
 //! ```
 
+mod attempt;
 mod backtrace;
 mod blobs;
 mod blocking;
@@ -120,4 +122,4 @@ pub use prepared::{ItemCall, Prepared};
 pub use process::{CommandIsolation, CommandRoom, NoNamespaces, check_namespaces};
 pub use variables::Variables;
 
-pub use run::{Finished, RunError, RunRequest, run};
+pub use run::{Finished, RunError, RunRequest, run, run_unstaged};

@@ -1,32 +1,24 @@
 //! The flow of a run, from its manifest to its outcome.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::try_join;
 use hype_stage::{Created, Source, Stage, StageError};
 use hype_wire::{
-    Blob, Digest, End, Failure, FailureKind, Outcome, Payload, RunId, RunKey, RunManifest,
-    Statistics, TerminationLine, WireError, names, seal, unseal,
+    Blob, Digest, End, Outcome, RunId, RunKey, RunManifest, TerminationLine, WireError, names,
+    seal, unseal,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::blobs::Blobs;
-use crate::deadline;
+use crate::attempt::{Presence, end, manifest_exists};
 use crate::executor::Executor;
-use crate::fetch;
-use crate::output::{GuestOutput, Stream};
-use crate::prepared::{Prepared, ReadyJob};
+use crate::output::GuestOutput;
 use crate::variables::Variables;
 
 /// The time that an interrupted run may spend on the upload of its log, of the seconds before it is killed.
 const LOG_UPLOAD_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// The duration of a call below which one more request to the stage would slow down its run noticeably.
-const SHORT_RUN: Duration = Duration::from_millis(500);
 
 /// A manifest to run, with the secrets and the variables of this attempt at the run.
 #[derive(Debug, Clone)]
@@ -115,26 +107,14 @@ pub async fn run(
     request: &RunRequest,
     output: GuestOutput,
 ) -> Result<Finished, RunError> {
-    let (stage_url, run_id) =
-        names::split_manifest(&request.manifest_url).ok_or_else(|| RunError {
-            message: format!(
-                "`{}` is not the URL of a manifest, STAGE/runs/RUN/manifest",
-                request.manifest_url
-            ),
-            source: None,
-        })?;
+    let (stage_url, run_id) = split(request)?;
     let no_outcome = |source| RunError {
         message: format!("no outcome of run {run_id} could be written"),
         source: Some(source),
     };
     let stage = Stage::open(stage_url).map_err(no_outcome)?;
-    let mut report = Report::default();
-    let attempt = attempt(executor, &stage, &run_id, request, &output, &mut report);
-    let end = match attempt.await {
-        Ok(value) => End::Value(value),
-        Err(failure) => End::Failure(failure),
-    };
-    if !needs_outcome(&stage, &run_id, request, &end).await {
+    let ended = end(executor, &stage, &run_id, request, &output, Presence::Staged).await;
+    if !needs_outcome(&stage, &run_id, request, &ended.end).await {
         return Err(RunError {
             message: format!(
                 "no outcome of run {run_id} is needed: its manifest was removed, since the run was \
@@ -143,13 +123,54 @@ pub async fn run(
             source: None,
         });
     }
-    let mut outcome = Outcome::new(run_id.clone(), request.attempt, end, report.statistics);
-    outcome.output = report.output;
-    outcome.nonce = nonce();
-    outcome.stdout = output.tail(Stream::Stdout).into();
-    outcome.stderr = output.tail(Stream::Stderr).into();
+    let mut outcome = ended.into_outcome(run_id.clone(), request, &output);
     outcome.log = put_log(&stage, &run_id, request, &output).await;
     write_outcome(&stage, request.key.as_ref(), outcome).await.map_err(no_outcome)
+}
+
+/// Runs the call of the manifest in `request`, which isn't in `stage`, and returns its outcome without writing it.
+///
+/// Machine code that isn't in memory is read from `stage`, and a large value is written there.
+///
+/// # Errors
+///
+/// When `request` has no manifest, or the URL of no manifest.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use hype_run::{Executor, GuestOutput, RunError, RunRequest, run_unstaged};
+/// # async fn example(executor: &Executor, request: &RunRequest) -> Result<(), Box<dyn std::error::Error>> {
+/// let stage = hype_stage::Stage::open("file:///var/stage")?;
+/// let outcome = run_unstaged(executor, &stage, request, GuestOutput::new(|_, _| {})).await?;
+/// println!("{:?}", outcome.end);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn run_unstaged(
+    executor: &Executor,
+    stage: &Stage,
+    request: &RunRequest,
+    output: GuestOutput,
+) -> Result<Outcome, RunError> {
+    let (_, run_id) = split(request)?;
+    if request.manifest.is_none() {
+        let message = format!("the manifest of run {run_id} is missing");
+        return Err(RunError { message, source: None });
+    }
+    let ended = end(executor, stage, &run_id, request, &output, Presence::Unstaged).await;
+    Ok(ended.into_outcome(run_id, request, &output))
+}
+
+/// Returns the URL of the stage and the name of the run.
+fn split(request: &RunRequest) -> Result<(&str, RunId), RunError> {
+    names::split_manifest(&request.manifest_url).ok_or_else(|| RunError {
+        message: format!(
+            "`{}` is not the URL of a manifest, STAGE/runs/RUN/manifest",
+            request.manifest_url
+        ),
+        source: None,
+    })
 }
 
 /// Returns whether the submitter may still read an outcome with this end. Does not check again after
@@ -157,97 +178,6 @@ pub async fn run(
 async fn needs_outcome(stage: &Stage, run_id: &str, request: &RunRequest, end: &End) -> bool {
     let is_early = matches!(end, End::Failure(failure) if failure.kind.is_infrastructure());
     (!is_early && !request.interrupt.is_cancelled()) || manifest_exists(stage, run_id).await
-}
-
-/// Returns whether the run's manifest exists. A cancellation removes the manifest first, and the other
-/// objects of the run a moment later.
-async fn manifest_exists(stage: &Stage, run_id: &str) -> bool {
-    // If the stage doesn't answer, an unneeded outcome is better than a missing one.
-    stage.has(&names::manifest(run_id)).await.unwrap_or(true)
-}
-
-/// The parts of an outcome that an attempt determines before its end.
-#[derive(Default)]
-struct Report {
-    statistics: Statistics,
-    output: Option<Payload>,
-}
-
-async fn attempt(
-    executor: &Executor,
-    stage: &Stage,
-    run_id: &RunId,
-    request: &RunRequest,
-    output: &GuestOutput,
-    report: &mut Report,
-) -> Result<Payload, Failure> {
-    // The call itself ends when it is interrupted. It isn't dropped: its guest may change files until it has ended.
-    let interrupt = &request.interrupt;
-    let blobs = Blobs::new(stage, executor.cache());
-    let fetched = async {
-        let permit = executor.permit().await;
-        let started = Instant::now();
-        let manifest = fetch::requested_manifest(stage, run_id, request).await?;
-        let RunManifest { job, call, .. } = manifest;
-        let ready = ReadyJob::fetch(executor, request, &blobs, job);
-        let (ready, arguments) = try_join(ready, fetch::arguments(&blobs, &call)).await?;
-        Ok((permit, started, ready, arguments, call))
-    };
-    let (permit, started, ready, arguments, call) =
-        deadline::unless_interrupted(interrupt, fetched).await?;
-    let prepared = Prepared::new(executor, request, stage, run_id.clone(), ready);
-    let compiling = prepared.compile_time();
-    let statistics = &mut report.statistics;
-    (statistics.code, statistics.why_compiled) = prepared.code();
-    statistics.compile_us = as_micros(compiling);
-    statistics.fetch_us = as_micros(started.elapsed().saturating_sub(compiling));
-    statistics.fetched = blobs.fetched();
-    let execution = prepared.call_first(&call.function, arguments, output, permit).await;
-    drop(prepared);
-    statistics.start_us = execution.start_us;
-    statistics.run_us = execution.run_us;
-    statistics.cpu_us = execution.cpu_us;
-    statistics.peak_memory = execution.peak_memory;
-    let is_short = Duration::from_micros(execution.run_us) < SHORT_RUN;
-    let check_is_needed = async {
-        match is_short || manifest_exists(stage, run_id).await {
-            true => Ok(()),
-            false => Err(Failure::new(FailureKind::Interrupted, "the run was cancelled")),
-        }
-    };
-    deadline::unless_interrupted(interrupt, check_is_needed).await?;
-    let started = Instant::now();
-    let (ended, result) = match (execution.value, execution.output) {
-        (Ok(value), _) => (Ok(()), value),
-        (Err(failure), Some(output)) => (Err(failure), output),
-        (Err(failure), None) => return Err(failure),
-    };
-    let put = put_value(stage, run_id, request.attempt, result);
-    let (payload, uploaded) = deadline::unless_interrupted(interrupt, put).await?;
-    statistics.upload_us = micros(started);
-    statistics.uploaded = uploaded;
-    match ended {
-        Ok(()) => Ok(payload),
-        Err(failure) => {
-            report.output = Some(payload);
-            Err(failure)
-        }
-    }
-}
-
-async fn put_value(
-    stage: &Stage,
-    run_id: &str,
-    attempt: u32,
-    value: Vec<u8>,
-) -> Result<(Payload, u64), Failure> {
-    if value.len() <= Payload::INLINE_LIMIT {
-        return Ok((Payload::Inline(value.into()), 0));
-    }
-    let name = names::result(run_id, attempt);
-    let put = stage.put_blob_at(&name, value.into()).await;
-    let blob = put.map_err(|error| fetch::infrastructure(&error))?;
-    Ok((Payload::Staged { name, blob }, blob.size))
 }
 
 /// Stages the log if the outcome can't carry all of it, and returns the blob that it must be. A failed
@@ -282,13 +212,10 @@ async fn write_outcome(
     key: Option<&RunKey>,
     outcome: Outcome,
 ) -> Result<Finished, StageError> {
-    let name = names::outcome(&outcome.run_id);
+    let name = outcome.name();
     let malformed = |error| StageError::from_encoding(&stage.url_of(&name), error);
     let bytes = Bytes::from(encode(&outcome, key).map_err(malformed)?);
-    if let End::Failure(failure) = &outcome.end
-        && failure.kind.is_infrastructure()
-    {
-        let name = names::attempt_outcome(&outcome.run_id, outcome.attempt);
+    if name != names::outcome(&outcome.run_id) {
         stage.put(&name, bytes.clone()).await?;
         return Ok(finished(stage, &name, &bytes, outcome));
     }
@@ -317,12 +244,6 @@ fn finished(stage: &Stage, name: &str, bytes: &[u8], outcome: Outcome) -> Finish
         line: TerminationLine { outcome: stage.url_of(name), digest: Digest::of(bytes) },
         outcome,
     }
-}
-
-/// Returns a random number.
-fn nonce() -> u64 {
-    // The keys of each `RandomState` derive from the system's random numbers.
-    RandomState::new().hash_one(std::process::id())
 }
 
 /// Returns the microseconds since `started`.

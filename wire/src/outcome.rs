@@ -5,6 +5,7 @@ use crate::bytes::Bytes;
 use crate::call::Payload;
 use crate::error::WireError;
 use crate::failure::Failure;
+use crate::names;
 use crate::run_id::RunId;
 use crate::shorten::shorten;
 use crate::version::{HYPE_VERSION, Versioned, WIRE_FORMAT, read, write};
@@ -91,6 +92,17 @@ impl Outcome {
         match value {
             Some(Payload::Staged { name, .. }) => Some(name),
             _ => None,
+        }
+    }
+
+    /// Returns the name of its object in the stage: that of its attempt for a failure of the machinery, since another attempt may
+    /// still succeed, or else that of the run.
+    pub fn name(&self) -> String {
+        match &self.end {
+            End::Failure(failure) if failure.kind.is_infrastructure() => {
+                names::attempt_outcome(&self.run_id, self.attempt)
+            }
+            _ => names::outcome(&self.run_id),
         }
     }
 

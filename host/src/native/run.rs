@@ -4,6 +4,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod attempt_logs;
+pub(crate) mod attempts;
 pub(crate) mod chained;
 mod conclusion;
 pub(crate) mod control;

@@ -6,6 +6,8 @@ pub(crate) mod artefact;
 pub(crate) mod compiler;
 pub(crate) mod directory;
 pub(crate) mod files;
+#[cfg(feature = "local")]
+pub(crate) mod known;
 pub(crate) mod local_stage;
 pub(crate) mod upload;
 
@@ -19,29 +21,41 @@ use hype_wire::{
     Blob, Call, ComponentRef, Digest, File, Job, Limits, Mount, Payload, RunId, RunManifest, names,
 };
 
-#[cfg(feature = "local")]
-use crate::call::component::Component;
 use crate::call::component::ComponentFunction;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 #[cfg(feature = "local")]
 use crate::staging::artefact::CachedArtefact;
 use crate::staging::files::StagedFiles;
+#[cfg(feature = "local")]
+use crate::staging::known::KnownComponents;
 use crate::staging::upload::{Upload, Uploads};
 
-/// A run whose manifest is in the stage, and the blobs that the manifest names.
+/// A run with its manifest, and the blobs that the manifest names.
 #[derive(Debug)]
 pub(crate) struct StagedRun {
     pub(crate) manifest_url: String,
     pub(crate) manifest_digest: Digest,
     pub(crate) manifest: Arc<RunManifest>,
+    /// The encoded manifest, if it is not in the stage.
+    pub(crate) unstaged_manifest: Option<Bytes>,
     /// The names of the objects that belong to this run only.
     pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
     /// The number of bytes that a runner writes to its disk for the run.
     pub(crate) disk: u64,
     #[cfg(feature = "local")]
-    cached_artefact: Option<CachedArtefact>,
+    pub(crate) code: StagedCode,
+}
+
+/// The machine code of a run.
+#[cfg(feature = "local")]
+#[derive(Debug)]
+pub(crate) struct StagedCode {
+    /// `None` if the runner has to compile.
+    pub(crate) cached: Option<CachedArtefact>,
+    /// Whether the submitter has staged it and the component before, and the run isn't in the stage.
+    pub(crate) is_known: bool,
 }
 
 /// The arguments of a run: a MessagePack array.
@@ -76,16 +90,26 @@ pub(crate) struct RunSpec<'a> {
     /// The time after which the compilation is stopped.
     #[cfg(feature = "local")]
     pub(crate) compile_timeout: Option<Duration>,
+    /// The components that the submitter has staged before, if the run needs no manifest in the stage.
+    #[cfg(feature = "local")]
+    pub(crate) known: Option<&'a KnownComponents>,
 }
 
 impl StagedRun {
     /// Writes the manifest, and the arguments if they are large. [`put_blobs`](Self::put_blobs) must follow it: a
-    /// garbage collection of the stage keeps the blobs that manifests name.
+    /// garbage collection of the stage keeps the blobs that manifests name. If the run needs no manifest in the stage and has
+    /// neither large arguments nor files, nothing is written.
     pub(crate) async fn begin(stage: &Stage, run: RunSpec<'_>) -> Result<Self> {
+        #[cfg(feature = "local")]
+        let is_unstaged = run.is_unstaged();
+        #[cfg(not(feature = "local"))]
+        let is_unstaged = false;
         let component = run.function.component();
         let bytes = Source::bytes(component.bytes().clone());
         let mut blobs = vec![Upload { blob: component.blob(), source: bytes }];
         let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
+        #[cfg(feature = "local")]
+        let code = run.code().await?;
         let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let upload = |(file, source): (&File, PathBuf)| Upload {
             blob: file.blob,
@@ -96,10 +120,7 @@ impl StagedRun {
         let reference = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
         let mut job = Job::new(reference);
         #[cfg(feature = "local")]
-        let cached_artefact =
-            compile_cached(component, run.platform.as_deref(), run.compile_timeout).await?;
-        #[cfg(feature = "local")]
-        if let Some(CachedArtefact { artefact, path }) = &cached_artefact {
+        if let Some(CachedArtefact { artefact, path }) = &code.cached {
             blobs.push(Upload { blob: artefact.blob, source: Source::file(path) });
             job.artefact = Some(artefact.clone());
         }
@@ -116,22 +137,28 @@ impl StagedRun {
         let mut manifest = RunManifest::new(run.run_id.clone(), job, call);
         manifest.place = run.place;
         let bytes = Bytes::from(manifest.to_bytes()?);
-        let name = names::manifest(run.run_id);
-        stage.put(&name, bytes.clone()).await?;
-        let mut objects = vec![name.clone()];
+        let (name, manifest_digest) = (names::manifest(run.run_id), Digest::of(&bytes));
+        let (mut objects, mut unstaged_manifest) = (Vec::new(), None);
+        if is_unstaged {
+            unstaged_manifest = Some(bytes);
+        } else {
+            stage.put(&name, bytes).await?;
+            objects.push(name.clone());
+        }
         objects.extend(manifest.call.parts().filter_map(|part| match part {
             Payload::Staged { name, .. } => Some(name.clone()),
             Payload::Inline(_) => None,
         }));
         Ok(Self {
             manifest_url: stage.url_of(&name),
-            manifest_digest: Digest::of(&bytes),
+            manifest_digest,
             manifest: Arc::new(manifest),
+            unstaged_manifest,
             objects,
             blobs,
             disk,
             #[cfg(feature = "local")]
-            cached_artefact,
+            code,
         })
     }
 
@@ -139,23 +166,33 @@ impl StagedRun {
     pub(crate) async fn put_blobs(&self, stage: &Stage, uploads: &Uploads) -> Result<()> {
         let put = uploads.finish(stage, self.blobs.clone()).await;
         #[cfg(feature = "local")]
-        if let (Err(_), Some(cached)) = (&put, &self.cached_artefact) {
+        if let (Err(_), Some(cached)) = (&put, &self.code.cached) {
             cached.clone().evict_if_altered().await?;
         }
         put
     }
 }
 
-/// Returns the machine code of `component` for `platform`; `None` if the runner has to compile.
 #[cfg(feature = "local")]
-async fn compile_cached(
-    component: &Component,
-    platform: Option<&str>,
-    timeout: Option<Duration>,
-) -> Result<Option<CachedArtefact>> {
-    match platform.and_then(|name| name.parse().ok()) {
-        Some(target) => CachedArtefact::of(component, target, timeout).await,
-        None => Ok(None),
+impl RunSpec<'_> {
+    /// Returns whether nothing of the run is in the stage.
+    fn is_unstaged(&self) -> bool {
+        let has_files = !self.env.files().is_empty() || !self.env.dirs().is_empty();
+        self.known.is_some() && self.arguments.are_inline() && !has_files
+    }
+
+    /// Finds or compiles the machine code.
+    async fn code(&self) -> Result<StagedCode> {
+        let (component, platform) = (self.function.component(), self.platform.as_deref());
+        let known = self.known.filter(|_| self.is_unstaged());
+        if let Some(cached) = known.and_then(|known| known.find(component, platform)) {
+            return Ok(StagedCode { cached, is_known: true });
+        }
+        let cached = match platform.and_then(|name| name.parse().ok()) {
+            Some(target) => CachedArtefact::of(component, target, self.compile_timeout).await?,
+            None => None,
+        };
+        Ok(StagedCode { cached, is_known: false })
     }
 }
 
@@ -170,6 +207,12 @@ fn limits(env: &RunEnvironment) -> Limits {
 }
 
 impl RunArguments {
+    /// Returns whether they are small enough for the manifest.
+    #[cfg(feature = "local")]
+    fn are_inline(&self) -> bool {
+        matches!(self, Self::Whole(arguments) if arguments.len() <= Payload::INLINE_LIMIT)
+    }
+
     /// Writes the arguments to the stage if they are large. Returns the first part of the array, and the others.
     async fn put(self, stage: &Stage, run_id: &str) -> Result<(Payload, Vec<Payload>)> {
         match self {

@@ -73,12 +73,13 @@ impl Workers {
     /// Returns whether calls with these grants run in workers. Starts the fork server if it has not been started.
     pub(crate) async fn can_run(&self, powers: &Powers) -> bool {
         // Machine code for a machine that is none of our platforms is always compiled with checks.
-        let is_possible = Platform::here().is_some();
-        is_possible && powers.commands.is_empty() && self.is_available().await
+        let is_possible = Platform::here().is_some() && powers.commands.is_empty();
+        is_possible && (self.has_started() || self.start().await.is_ok())
     }
 
-    async fn is_available(&self) -> bool {
-        self.0.is_available.load(Ordering::Relaxed) || self.start().await.is_ok()
+    /// Returns whether the fork server has started, so that calls without grants for commands run in workers.
+    pub(crate) fn has_started(&self) -> bool {
+        self.0.is_available.load(Ordering::Relaxed)
     }
 
     /// Returns the reason why this program has no workers, if so. Starts the fork server if it has not been started.
@@ -162,13 +163,12 @@ impl Workers {
         layout: &Layout,
         variables: &Variables,
     ) -> Result<WorkerJob, Failure> {
-        let mut job = job.clone();
+        let mut of_worker = job.clone();
         // This process ends a call at its deadline.
-        job.limits.timeout_ms = None;
-        job.artefact = None;
+        of_worker.limits.timeout_ms = None;
+        of_worker.artefact = None;
         let roots = layout.roots().iter().map(|root| (root.path.clone(), root.real.clone()));
-        let setup =
-            Setup { job: job.clone(), roots: roots.collect(), variables: variables.clone() };
+        let setup = Setup { job: of_worker, roots: roots.collect(), variables: variables.clone() };
         let is_unique = !setup.roots.is_empty();
         let setup = setup.encode();
         let setup =

@@ -11,7 +11,7 @@ use crate::overridden::RunnerOverrides;
 
 type Before = dyn Fn(&Attempt) -> Result<()> + Send + Sync;
 
-/// A [`LocalRunner`] with hooks before and after each attempt.
+/// A [`LocalRunner`] with hooks before and after each attempt. Its runs are in the stage.
 pub struct TamperingRunner {
     runner: LocalRunner,
     before: Box<Before>,
@@ -23,7 +23,8 @@ impl TamperingRunner {
     /// Creates a runner without hooks.
     pub fn new() -> Result<Self> {
         let (before, after) = (Box::new(|_: &_| Ok(())), Arc::new(|_: &_| {}));
-        Ok(Self { runner: LocalRunner::new()?, before, after, forgets_keys: false })
+        let runner = LocalRunner::new()?.with_staged_runs()?;
+        Ok(Self { runner, before, after, forgets_keys: false })
     }
 
     /// Calls `step` before each attempt. An error of `step` becomes the attempt's error.

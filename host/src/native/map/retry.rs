@@ -5,7 +5,7 @@ use std::time::Duration;
 use hype_wire::{Access, Failure, FailureKind};
 
 use crate::environment::RunEnvironment;
-use crate::run::driver::backoff;
+use crate::run::attempts::backoff;
 
 /// The number of retries after failures of the infrastructure, if a retry can't repeat an effect.
 const HARMLESS_RETRIES: u32 = 3;

@@ -138,6 +138,10 @@ impl Inner {
             return Err(Error::input(format!("`{id}` cannot be a run's name"))
                 .hint("Run::id returns it: hype-run- and ten letters and digits"));
         }
+        if let Some(lease) = driven::lease(id) {
+            // This program drives the run, which may not be in the stage yet.
+            lease.attach().await;
+        }
         let manifest = self.wait_until_staged().await?;
         self.status.send_replace(Status::Running(1));
         let function = manifest.as_ref().and_then(StagedManifest::function);

@@ -50,8 +50,6 @@ pub(crate) fn start(
         // Marked before this function returns, so that an attachment right after it removes the run.
         detaching.lease.mark_detached();
         handle_state.send_replace(HandleState::Detached);
-        // The receiver exists.
-        let _ = result_sender.send(Ok(()));
         let (what, lease) =
             (format!("until the stage knows that {run_id} is detached"), detaching.lease.clone());
         cleanup.finish(what, async move {
@@ -61,6 +59,8 @@ pub(crate) fn start(
                     error.report()
                 );
             }
+            // The receiver may be gone.
+            let _ = result_sender.send(Ok(()));
         });
         return result;
     }

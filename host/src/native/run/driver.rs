@@ -1,20 +1,17 @@
 //! The driver of runs: staging, attempts with retries, and the outcome.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use hype_stage::Stage;
-use hype_wire::{Code, End, FailureKind, Outcome, RunId, RunKey, Statistics};
+use hype_wire::{RunId, RunKey};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::call::closure::Call;
 use crate::call::component::ComponentFunction;
 use crate::cleanup::list::CleanupList;
-use crate::configuration::Key;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::progress::STEP;
@@ -23,13 +20,15 @@ use crate::run::handover::{Handover, HandoverState};
 use crate::run::keys;
 use crate::run::lease::Lease;
 use crate::run::log::Log;
-use crate::run::log_backfill;
 use crate::run::measured::Measured;
-use crate::run::outcome::{outcome_by_key, outcome_by_line};
 use crate::run::registry::Registry;
 use crate::run::run_objects::RunObjects;
 use crate::run::status::Status;
-use crate::runner::{Attempt, Completion, Description, Plan, PlanRequest, Runner, StageSecret};
+use crate::runner::{Description, Plan, PlanRequest, Runner, StageSecret};
+#[cfg(feature = "local")]
+use crate::staging::StagedCode;
+#[cfg(feature = "local")]
+use crate::staging::known::KnownComponents;
 use crate::staging::upload::Uploads;
 use crate::staging::{RunArguments, RunSpec, StagedRun};
 
@@ -39,6 +38,8 @@ pub(crate) struct Dispatcher {
     pub(crate) runner: Box<dyn Runner>,
     pub(crate) description: Description,
     pub(crate) uploads: Uploads,
+    #[cfg(feature = "local")]
+    pub(crate) known: KnownComponents,
     /// The time after which a lease that its owner doesn't renew expires.
     pub(crate) lease_term: Duration,
     /// The submitter's cleanup list, for everything that outlives single runs.
@@ -85,9 +86,11 @@ pub(crate) struct StagingRequest<'a> {
     pub(crate) arguments: RunArguments,
     /// The time after which the compilation of the component is stopped.
     pub(crate) compile_timeout: Option<Duration>,
+    /// Whether the run must be in the stage, since other programs look for it there.
+    pub(crate) is_staged: bool,
 }
 
-/// A run that its runner has planned, and whose objects are in the stage.
+/// A run that its runner has planned, and whose objects are in the stage as far as it needs them there.
 pub(crate) struct PlannedRun {
     pub(crate) run: StagedRun,
     pub(crate) plan: Plan,
@@ -195,7 +198,8 @@ impl Dispatcher {
         };
         let run = &*run;
         let compile_timeout = run.env.timeout();
-        let request = StagingRequest { function: &function, arguments, compile_timeout };
+        let request =
+            StagingRequest { function: &function, arguments, compile_timeout, is_staged: false };
         let staged = take_value(previous, self.stage_run(run, request)).await?;
         let location = &self.description.location;
         tracing::info!(target: STEP, "running `{}` {location}", run.call.function());
@@ -222,7 +226,7 @@ impl Dispatcher {
         request: StagingRequest<'_>,
     ) -> Result<PlannedRun> {
         let RunState { id, call, env, .. } = run;
-        let StagingRequest { function, arguments, compile_timeout } = request;
+        let StagingRequest { function, arguments, compile_timeout, is_staged } = request;
         let image = call.image().or(env.image());
         let request = PlanRequest { stage_url: self.stage.url(), env, image };
         let plan = self.runner.plan(request).await?;
@@ -239,169 +243,42 @@ impl Dispatcher {
             platform: plan.platform.clone(),
             #[cfg(feature = "local")]
             compile_timeout,
+            #[cfg(feature = "local")]
+            known: (plan.returns_outcome && !is_staged).then_some(&self.known),
         };
         #[cfg(not(feature = "local"))]
-        let _ = compile_timeout;
+        let _ = (compile_timeout, is_staged);
         let staged = StagedRun::begin(&self.stage, spec).await?;
-        run.lease.mark_staged(plan.run_location.as_deref()).await;
-        staged.put_blobs(&self.stage, &self.uploads).await?;
+        match &staged.unstaged_manifest {
+            Some(manifest) => run.lease.keep_manifest(manifest.clone()).await?,
+            None => run.lease.mark_staged(plan.run_location.as_deref()).await,
+        }
+        self.put_blobs(&staged, function, &plan).await?;
         let image = plan.image.as_deref();
         let actual_env = image.map_or_else(|| env.clone(), |image| env.with_image(image));
         tracing::info!(target: STEP, "submitting {} to {actual_env:?}", staged.manifest_url);
         Ok(PlannedRun { run: staged, plan, key })
     }
 
-    /// Calls `attempt` with the number of each attempt, until one succeeds or there are no retries left.
-    pub(crate) async fn with_retries<'a, T>(
-        &'a self,
-        run: &RunState,
-        staged: &PlannedRun,
-        attempt: impl Fn(u32) -> BoxFuture<'a, Result<T>> + Send + Sync,
-    ) -> Result<T> {
-        let RunState { id, env, .. } = run;
-        let (mut number, mut retries, mut restaged) = (1, 0, false);
-        loop {
-            run.status.send_replace(Status::Running(number));
-            run.handover.set(HandoverState::NeedsProgram);
-            Span::current().record("attempt", number);
-            match attempt(number).await {
-                Err(error) if error.misses_object() && !restaged => {
-                    tracing::warn!(
-                        "{id} is staged again, since a collection came between: {error}"
-                    );
-                    staged.run.put_blobs(&self.stage, &self.uploads).await?;
-                    restaged = true;
-                }
-                Err(error) if error.is_infrastructure() && retries < env.retries() => {
-                    retries += 1;
-                    let delay = backoff(retries);
-                    tracing::warn!(
-                        "attempt {number} of {id} ended early, the next follows in {delay:?}: {error}"
-                    );
-                    tokio::time::sleep(delay).await;
-                }
-                end => return end,
-            }
-            number += 1;
-        }
-    }
-
-    pub(crate) fn new_attempt(
+    /// Uploads what the stage lacks of a run, unless that is known to be there.
+    #[cfg(feature = "local")]
+    async fn put_blobs(
         &self,
-        run: &RunState,
-        function: &ComponentFunction,
-        planned: &PlannedRun,
-        number: u32,
-    ) -> Attempt {
-        let PlannedRun { run: staged, plan, key } = planned;
-        Attempt {
-            run_id: run.id.to_string(),
-            number,
-            function: run.call.function().to_owned(),
-            component: function.component().name().to_owned(),
-            stage_url: self.stage.url().to_owned(),
-            manifest_url: staged.manifest_url.clone(),
-            manifest_digest: staged.manifest_digest,
-            manifest: Some(Arc::clone(&staged.manifest)),
-            key: key.clone(),
-            image: plan.image.clone(),
-            env: run.env.clone(),
-            stage_secret: run.stage_secret.clone(),
-            disk: staged.disk,
-            log: run.log.clone(),
-            cleanup: run.cleanup.clone(),
-            handover: run.handover.clone(),
-        }
-    }
-
-    /// Runs one attempt, verifies its outcome, and returns the value.
-    async fn run_attempt(
-        &self,
-        run: &RunState,
-        attempt: Attempt,
         staged: &StagedRun,
-    ) -> Result<RunValue> {
-        let RunState { id, call, .. } = run;
-        let (number, key, started) = (attempt.number, attempt.key.clone(), Instant::now());
-        let image = attempt.image.clone();
-        run.measured.begin();
-        let (name, outcome) = match self.runner.run(attempt).await? {
-            Completion::Line(line) => outcome_by_line(&self.stage, id, number, &line).await?,
-            Completion::Interrupted(line, reason) => {
-                let (name, outcome) = outcome_by_line(&self.stage, id, number, &line).await?;
-                (name, with_interruption_reason(outcome, reason))
-            }
-            Completion::Sealed => outcome_by_key(&self.stage, id, number, &key).await?,
-        };
-        if let Some(present) = run.log.take_truncation() {
-            log_backfill::backfill(&self.stage, &outcome, &run.log, present).await;
+        function: &ComponentFunction,
+        plan: &Plan,
+    ) -> Result<()> {
+        let StagedCode { cached, is_known } = &staged.code;
+        if *is_known {
+            return Ok(());
         }
-        run.measured.end(&outcome.statistics);
-        if number == 1 {
-            run.objects.record_objects(&staged.objects, &name, &outcome);
-        }
-        let ending = match &outcome.end {
-            End::Value(_) => "a value".to_owned(),
-            End::Failure(failure) => format!("a failure ({})", failure.kind),
-        };
-        let took = started.elapsed().as_secs_f64() * 1000.0;
-        tracing::info!(
-            "{id} ended with {ending} after {took:.1} ms: {}",
-            format_statistics(&outcome.statistics)
-        );
-        let is_chained = *run.handle_state.borrow() == HandleState::Chained;
-        if let End::Value(payload) = &outcome.end
-            && let Some(value) = RunValue::staged(payload).filter(|_| is_chained)
-        {
-            return Ok(value);
-        }
-        let concluded = self.conclude(call.function(), outcome).await.map(RunValue::Read);
-        concluded.map_err(|error| match image {
-            Some(image) if error.is_incompatible() => error.concerning_value(Key::Image, &image),
-            _ => error,
-        })
+        staged.put_blobs(&self.stage, &self.uploads).await?;
+        self.known.insert(function.component(), plan.platform.as_deref(), cached.clone());
+        Ok(())
     }
-}
 
-/// Adds the reason of an interruption to the causes of its failure.
-fn with_interruption_reason(mut outcome: Outcome, reason: String) -> Outcome {
-    if let End::Failure(failure) = &mut outcome.end
-        && failure.kind == FailureKind::Interrupted
-    {
-        failure.causes.push(reason);
-    }
-    outcome
-}
-
-/// Returns the exponential backoff before a retry, counted from 1: 1 s, doubled for each retry, up to a minute.
-pub(crate) fn backoff(retry: u32) -> Duration {
-    Duration::from_secs(1 << (retry - 1).min(6)).min(Duration::from_secs(60))
-}
-
-fn format_statistics(statistics: &Statistics) -> String {
-    let ms = |us: u64| us as f64 / 1000.0;
-    let Statistics { fetch_us, compile_us, start_us, run_us, peak_memory, code, .. } = statistics;
-    let code_step = match code {
-        Code::Compiled => "compile",
-        _ => "load",
-    };
-    format!(
-        "fetch {:.1} ms, {code_step} {:.1} ms, start {:.1} ms, run {:.1} ms, memory {:.1} MiB",
-        ms(*fetch_us),
-        ms(*compile_us),
-        ms(*start_us),
-        ms(*run_us),
-        *peak_memory as f64 / f64::from(1 << 20),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backoff_doubles_up_to_a_minute() {
-        let delays: Vec<_> = (1..=8).map(|retry| backoff(retry).as_secs()).collect();
-        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    #[cfg(not(feature = "local"))]
+    async fn put_blobs(&self, staged: &StagedRun, _: &ComponentFunction, _: &Plan) -> Result<()> {
+        staged.put_blobs(&self.stage, &self.uploads).await
     }
 }

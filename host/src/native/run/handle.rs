@@ -162,8 +162,8 @@ impl<T> Run<T> {
     /// the submitter and the end of [`main`](crate::main) wait for it. A program that receives a signal to end before
     /// that removes the run.
     ///
-    /// A run in this process can't outlive it: the name is returned immediately, and a warning is logged. Retries need
-    /// this program, too: a detached attempt that is lost after its end is not retried.
+    /// A run in this process can't outlive it: the name is returned once the stage has the run, and a warning is logged.
+    /// Retries need this program, too: a detached attempt that is lost after its end is not retried.
     ///
     /// ```
     /// async fn detach(run: hype::Run<String>) -> hype::Result<String> {

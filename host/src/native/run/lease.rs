@@ -3,6 +3,8 @@
 //! The owner of a run renews its lease while it drives the run. It writes the lease only after the run has lasted a few
 //! seconds, so that most runs need no request for it. Until then, the run's age shows that it isn't orphaned.
 
+mod unstaged;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,6 +91,10 @@ struct State {
     entry: Option<LiveRun>,
     /// Whether the current `entry` is in the stage.
     is_entry_written: bool,
+    /// The manifest of a run that isn't in the stage yet. It is written before the lease.
+    unstaged_manifest: Option<Bytes>,
+    /// Whether another handle waits for the run through the stage.
+    is_attached: bool,
 }
 
 impl Lease {
@@ -100,6 +106,8 @@ impl Lease {
             is_staged: false,
             entry: None,
             is_entry_written: false,
+            unstaged_manifest: None,
+            is_attached: false,
         });
         let is_detached = AtomicBool::new(false);
         Self(Arc::new(Inner {
@@ -226,6 +234,7 @@ impl Lease {
             if state.is_closed || !change(&mut state.record) {
                 return Ok(());
             }
+            state.stage_manifest(stage).await?;
             state.record.renewals += 1;
             let (name, manifest) =
                 (names::lease(&state.record.run_id), names::manifest(&state.record.run_id));

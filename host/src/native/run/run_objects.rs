@@ -45,12 +45,9 @@ impl RunObjects {
         }
     }
 
-    /// Records the names of all objects of a run that ended with its first attempt: those of `staged`, and the
-    /// `outcome` called `name` with its value and log. The names of these follow from the run and its attempt, never from
-    /// the outcome's own text.
-    pub(crate) fn record_objects(&self, staged: &[String], name: &str, outcome: &Outcome) {
-        let mut objects = staged.to_vec();
-        objects.push(name.to_owned());
+    /// Records the names of all objects of a run that ended with its first attempt: `objects`, and the value and log of
+    /// its `outcome`. The names of these follow from the run and its attempt, never from the outcome's own text.
+    pub(crate) fn record_objects(&self, mut objects: Vec<String>, outcome: &Outcome) {
         if outcome.staged_result().is_some() {
             objects.push(names::result(&self.run_id, outcome.attempt));
         }

@@ -24,6 +24,8 @@ use crate::run::key_store::KeyStore;
 use crate::run::lease;
 use crate::run::registry::Registry;
 use crate::runner::{CollectedLeftovers, Runner, StageSecret};
+#[cfg(feature = "local")]
+use crate::staging::known::KnownComponents;
 use crate::staging::upload::Uploads;
 
 /// Runs closures by a [`Runner`], through a [`Stage`], and returns their values. Cloning is cheap.
@@ -97,6 +99,8 @@ impl Submitter {
             description: runner.description(),
             runner,
             uploads: Uploads::default(),
+            #[cfg(feature = "local")]
+            known: KnownComponents::default(),
             lease_term,
             cleanup,
             registry: Registry::register(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 use hype_stage::Provider;
+use hype_stage::Stage;
 use hype_wire::{Digest, RunKey, RunManifest};
 
 use crate::cleanup::list::CleanupList;
@@ -34,6 +35,10 @@ pub struct Attempt {
     /// The parsed manifest, for a runner inside this process. Without it, the runner reads the manifest from the
     /// stage.
     pub manifest: Option<Arc<RunManifest>>,
+    /// The stage, if the run may have no manifest there. The runner then takes `manifest`, and returns the outcome
+    /// ([`Completion::Returned`](super::Completion::Returned)) in place of writing it. `None` unless the runner
+    /// [can do so](super::Plan::returns_outcome).
+    pub unstaged: Option<Stage>,
     /// The container image of the [`Plan`](super::Plan).
     pub image: Option<String>,
     /// The environment.

@@ -1,10 +1,10 @@
 //! Proofs of outcomes.
 
-use hype_wire::{RunKey, TerminationLine};
+use hype_wire::{Outcome, RunKey, TerminationLine};
 
 use crate::run::{driven, keys};
 
-/// The end of an attempt that wrote an outcome, and what proves that outcome.
+/// The end of an attempt with an outcome, and what proves that outcome.
 ///
 /// ```
 /// use hype::runner::{Completion, TerminationLine};
@@ -17,7 +17,7 @@ use crate::run::{driven, keys};
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Completion {
     /// The termination line of the runner process, read from a channel that only this process can write to.
     Line(TerminationLine),
@@ -26,6 +26,8 @@ pub enum Completion {
     /// The termination line of a runner process that was asked to stop, and the reason. An outcome that reports an
     /// interruption gets this reason.
     Interrupted(TerminationLine, String),
+    /// The outcome, of an attempt in this process that has no manifest [in the stage](super::Attempt::unstaged).
+    Returned(Box<Outcome>),
 }
 
 /// The proof of an existing outcome.

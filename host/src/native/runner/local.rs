@@ -1,5 +1,6 @@
 //! Runs closures in this process, through the function that the `hype-run` command calls, too.
 
+mod attempt;
 mod items;
 mod running;
 mod threads;
@@ -12,13 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use hype_run::{
-    CancellationToken, CommandIsolation, CommandRoom, Executor, GuestOutput, NoNamespaces,
-    Platform, RunRequest, Stream, Target, Variables,
-};
+use hype_run::{CommandIsolation, CommandRoom, Executor, NoNamespaces, Platform, Target};
 use hype_stage::CollectMode;
 use hype_wire::Mount;
 
+use self::attempt::{request, run};
 use self::running::AllRunning;
 use self::threads::Threads;
 use super::host_mounts::HostMounts;
@@ -31,7 +30,7 @@ use crate::cleanup::list::CleanupList;
 use crate::doctor::Reporter;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
-use crate::run::log::{Log, LogStream};
+use crate::run::log::Log;
 use crate::staging::compiler::compiler;
 
 /// The maximum number of concurrent closures for each core. It is above 1 since closures may wait for I/O.
@@ -72,6 +71,8 @@ struct Inner {
     slots: usize,
     mounts: HostMounts,
     is_unconfined: bool,
+    /// Whether each run has its manifest and its outcome in the stage.
+    stages_all: bool,
     running: AllRunning,
 }
 
@@ -95,6 +96,7 @@ impl LocalRunner {
             slots,
             mounts: HostMounts::of_user("LocalRunner"),
             is_unconfined: false,
+            stages_all: false,
             running: AllRunning::default(),
         })))
     }
@@ -148,6 +150,23 @@ impl LocalRunner {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Writes the manifest and the outcome of each run to the stage, as other runners do. Without this, a run leaves nothing in
+    /// the stage while its program waits for it, for its first 5 seconds. This is for tests that look into the stage.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if a clone of this runner exists.
+    ///
+    /// ```
+    /// # fn main() -> hype::Result<()> {
+    /// let runner = hype::LocalRunner::new()?.with_staged_runs()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_staged_runs(self) -> Result<Self> {
+        self.change(|inner| inner.stages_all = true)
+    }
+
     fn change(self, change: impl FnOnce(&mut Inner)) -> Result<Self> {
         let mut inner = self.into_inner()?;
         change(&mut inner);
@@ -178,15 +197,21 @@ impl Runner for LocalRunner {
     fn plan<'a>(&'a self, request: PlanRequest<'a>) -> BoxFuture<'a, Result<Plan>> {
         Box::pin(async move {
             let powers = request.env.powers().to_wire()?;
-            let inner = Arc::clone(&self.0);
-            // The first plan starts what workers need. Their connections belong to the runtime of the closures.
-            let kind =
-                self.0.threads.get()?.spawn(async move { inner.executor.code_kind(&powers).await });
-            let kind = within(request.env.timeout(), kind).await;
-            // Code of this kind runs everywhere. A start that takes too long goes on for later runs.
-            let kind = kind.and_then(std::result::Result::ok).unwrap_or_default();
+            let kind = match self.0.executor.known_code_kind(&powers) {
+                Some(kind) => kind,
+                None => {
+                    let inner = Arc::clone(&self.0);
+                    // The first plan starts what workers need. Their connections belong to the runtime of the closures.
+                    let kind = async move { inner.executor.code_kind(&powers).await };
+                    let kind = self.0.threads.get()?.spawn(kind);
+                    let kind = within(request.env.timeout(), kind).await;
+                    // Code of this kind runs everywhere. A start that takes too long goes on for later runs.
+                    kind.and_then(std::result::Result::ok).unwrap_or_default()
+                }
+            };
             let platform = Platform::here().map(|platform| Target { platform, kind }.to_string());
-            Ok(Plan { platform, ..Plan::on_this_machine() })
+            let returns_outcome = !self.0.stages_all;
+            Ok(Plan { platform, returns_outcome, ..Plan::on_this_machine() })
         })
     }
 
@@ -203,10 +228,11 @@ impl Runner for LocalRunner {
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Result<Completion>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let Attempt { run_id, log, cleanup, .. } = &attempt;
+            let Attempt { run_id, log, cleanup, unstaged, .. } = &attempt;
             let request = request(&attempt);
             let interrupt = request.interrupt.clone();
-            let closure = run(Arc::clone(&inner), run_id.clone(), request, log.clone());
+            let (log, unstaged) = (log.clone(), unstaged.clone());
+            let closure = run(Arc::clone(&inner), run_id.clone(), request, log, unstaged);
             inner.start(run_id, cleanup, interrupt, |_| closure).await
         })
     }
@@ -300,41 +326,12 @@ pub(super) fn no_commands(refusal: NoNamespaces) -> Error {
     )
 }
 
-/// Returns the request of an attempt in this process.
-fn request(attempt: &Attempt) -> RunRequest {
-    RunRequest {
-        manifest_url: attempt.manifest_url.clone(),
-        digest: Some(attempt.manifest_digest),
-        manifest: attempt.manifest.clone(),
-        key: Some(attempt.key.clone()),
-        attempt: attempt.number,
-        variables: Variables::none(),
-        interrupt: CancellationToken::new(),
-    }
-}
-
 /// Waits for `work`, at most for `timeout`.
 async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
     match timeout {
         Some(timeout) => tokio::time::timeout(timeout, work).await.ok(),
         None => Some(work.await),
     }
-}
-
-async fn run(
-    inner: Arc<Inner>,
-    run_id: String,
-    request: RunRequest,
-    log: Log,
-) -> Result<Completion> {
-    let output = GuestOutput::new(move |stream, bytes| match stream {
-        Stream::Stdout => log.write_exactly(LogStream::Stdout, bytes),
-        Stream::Stderr => log.write_exactly(LogStream::Stderr, bytes),
-    });
-    let finished = hype_run::run(&inner.executor, &request, output)
-        .await
-        .map_err(|error| Error::lost(&run_id, error))?;
-    Ok(Completion::Line(finished.line))
 }
 
 fn executor(slots: usize) -> Result<Executor> {

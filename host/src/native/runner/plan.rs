@@ -45,6 +45,10 @@ pub struct Plan {
     /// The location of the run, such as `kubernetes:NAMESPACE`, which the manifest records. An attaching program
     /// passes it to [`Runner::add_search_location`](super::Runner::add_search_location). `None` for runs that end with this process.
     pub run_location: Option<String>,
+    /// Whether the runner can do without a manifest and an outcome in the stage, see
+    /// [`Attempt::unstaged`](super::Attempt::unstaged). The submitter then writes both only for a run that lasts some seconds, is
+    /// detached, or isn't awaited when it ends.
+    pub returns_outcome: bool,
 }
 
 impl Plan {

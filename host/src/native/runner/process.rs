@@ -125,6 +125,7 @@ impl Process {
             manifest_url: "gs://bucket/prefix/runs/hype-run-abcdefghij/manifest".into(),
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
+            unstaged: None,
             image: Some("spotify/hype:1.2.3".into()),
             env,
             key: RunKey::new([7; 32]),

@@ -18,7 +18,7 @@ use test_guests::ends::sleep;
 use test_guests::surroundings::write_all_then_wait;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).unwrap().as_str() {
+    match mode().as_str() {
         "async" => in_async_main(),
         "task" => in_a_task(),
         "plain" | "stuck" => in_plain_main(),
@@ -88,14 +88,22 @@ fn write_then_wait() -> Closure<()> {
     write_all_then_wait(paths.into(), "word".into(), "waiting".into())
 }
 
+fn mode() -> String {
+    std::env::args().nth(1).unwrap()
+}
+
 fn directory() -> PathBuf {
     std::env::args_os().nth(2).unwrap().into()
 }
 
 fn submitter() -> hype::Result<Submitter> {
-    let runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
+    let mut runner = LocalRunner::new()?.with_volumes(directory().join("volumes"))?;
+    if mode() != "detached" {
+        // The tests look for the run in the stage.
+        runner = runner.with_staged_runs()?;
+    }
     let stage = Stage::in_directory(&directory().join("stage"))?;
-    match std::env::args().nth(1).unwrap().as_str() {
+    match mode().as_str() {
         "stuck" => return Submitter::new(stage, Overridden(StuckCleanup(runner))),
         "late" => return Submitter::new(stage, Overridden(Outliving(runner))),
         _ => {}

@@ -15,6 +15,7 @@ fn local(directory: &Path) -> Submitter {
     conformance::build_guests();
     let runner = LocalRunner::new().unwrap().with_volumes(directory.join("volumes")).unwrap();
     let runner = runner.with_secrets(directory.join("secrets")).unwrap();
+    let runner = runner.with_staged_runs().unwrap();
     Submitter::new(Stage::in_directory(&directory.join("stage")).unwrap(), runner).unwrap()
 }
 

@@ -16,7 +16,7 @@ mod progress;
 use std::process::{Child, Command, Stdio};
 
 use conformance::cases::values::component;
-use hype::{Component, RunEnvironment, Submitter};
+use hype::{Component, LocalRunner, RunEnvironment, Stage, Submitter};
 use test_guests::surroundings::read_surely;
 use test_guests::values::{greet, reverse};
 use test_storage_server::{Fault, Operation, Refusal, Request, Rule, Settings, StorageServer};
@@ -62,8 +62,13 @@ fn component_object() -> String {
 /// Runs `work` with a submitter whose stage is in the bucket.
 fn submit<F: Future<Output = ()>>(work: impl FnOnce(Submitter) -> F) {
     conformance::build_guests();
-    let submitter = Submitter::local_with(&format!("gs://{BUCKET}/some/prefix")).unwrap();
+    let runner = LocalRunner::new().unwrap().with_staged_runs().unwrap();
+    let submitter = Submitter::new(stage(), runner).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(work(submitter));
+}
+
+fn stage() -> Stage {
+    Stage::open_or_create(&format!("gs://{BUCKET}/some/prefix")).unwrap()
 }
 
 #[test]
@@ -128,6 +133,31 @@ fn cached_submit_makes_few_requests() {
     let after = kinds(&requests[end + 1..]);
     // The value is available after one read; manifest and outcome are deleted concurrently.
     assert_eq!(after, [Operation::Read, Operation::Delete, Operation::Delete], "after the run");
+}
+
+#[test]
+#[ignore = "needs STORAGE_EMULATOR_HOST, which the tests below set"]
+fn two_greetings_are_returned() {
+    conformance::build_guests();
+    let submitter = Submitter::new(stage(), LocalRunner::new().unwrap()).unwrap();
+    let greeting = || submitter.submit(greet("you".into()), &RunEnvironment::new());
+    let both = async { (greeting().await.unwrap(), greeting().await.unwrap()) };
+    let both = tokio::runtime::Runtime::new().unwrap().block_on(both);
+    assert_eq!(both, ("hello you".to_owned(), "hello you".to_owned()));
+}
+
+#[test]
+fn awaited_local_runs_need_the_machine_code_alone() {
+    let server = server();
+    in_process("submitted_greeting_is_returned", &server);
+    let first = server.requests().len();
+    in_process("two_greetings_are_returned", &server);
+    let requests = &server.requests()[first..];
+    // Component and machine code are looked up, and the code is read in one part or in several.
+    let (heads, reads): (Vec<_>, Vec<_>) =
+        requests.iter().map(|request| request.operation).partition(|it| *it == Operation::Head);
+    assert_eq!(heads.len(), 2);
+    assert!(!reads.is_empty() && reads.iter().all(|it| *it == Operation::Read), "{reads:?}");
 }
 
 #[test]

@@ -26,4 +26,5 @@ mod reductions;
 mod retries;
 mod staged_maps;
 mod staging;
+mod unstaged;
 mod verified;

@@ -105,6 +105,7 @@ impl Dispatcher {
             manifest_digest: digest,
             disk: manifest.job.files.iter().map(|file| file.blob.size).sum(),
             manifest: Some(manifest),
+            unstaged: None,
             key,
             image,
             env: run.env.clone(),

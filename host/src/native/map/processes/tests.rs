@@ -202,6 +202,7 @@ async fn run_with(
         manifest_url: "gs://bucket/runs/hype-run-abcdefghij/manifest".into(),
         manifest_digest: Digest::of(b"manifest"),
         manifest: None,
+        unstaged: None,
         image: None,
         env: env.clone(),
         key: RunKey::new([7; 32]),

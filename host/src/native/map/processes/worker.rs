@@ -13,7 +13,7 @@ use super::{ItemProcess, ItemProcesses};
 use crate::error::{Error, Result};
 use crate::map::chunk_size::{Chunks, Load};
 use crate::map::item_log::ItemLog;
-use crate::run::driver::backoff;
+use crate::run::attempts::backoff;
 use crate::run::log::LogStream;
 use crate::runner::Attempt;
 

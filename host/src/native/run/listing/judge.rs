@@ -95,7 +95,9 @@ impl Evidence<'_> {
                 Ok(location) => location.describe(),
                 Err(error) => error.to_string(),
             },
-            Some(Staged { has_manifest: true, .. }) => "in the process of its program".to_owned(),
+            Some(Staged { has_manifest: true, .. }) => IN_PROGRAM.to_owned(),
+            // Only a run in its program starts without a manifest in the stage.
+            _ if self.local.is_some_and(|local| local.attempt > 0) => IN_PROGRAM.to_owned(),
             _ if self.processes.is_empty() => "not yet started".to_owned(),
             _ => self.runner_location.to_owned(),
         }
@@ -196,6 +198,9 @@ impl Evidence<'_> {
         }
     }
 }
+
+/// The location of a run that ends with its program.
+const IN_PROGRAM: &str = "in the process of its program";
 
 /// The reason of a run that its owner is about to start.
 const NOT_CREATED: &str = "its container or Pod does not exist yet";

@@ -279,6 +279,7 @@ impl Inner {
             image: Some(self.default_images.image(image, env).to_owned()),
             platform: platform(daemon),
             run_location: Some(RunLocation::Docker { machine, address }.to_string()),
+            returns_outcome: false,
         })
     }
 

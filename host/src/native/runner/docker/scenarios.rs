@@ -70,6 +70,7 @@ impl Scenario {
             manifest_url: format!("gs://bucket/runs/{RUN}/manifest"),
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
+            unstaged: None,
             image: Some("a/b:1".into()),
             env: RunEnvironment::new(),
             key: RunKey::new([7; 32]),

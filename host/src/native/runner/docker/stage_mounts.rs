@@ -104,6 +104,7 @@ mod tests {
             manifest_url: stage.url_of(&names::manifest(RUN)),
             manifest_digest: hype_wire::Digest::of(&manifest().to_bytes().unwrap()),
             manifest: None,
+            unstaged: None,
             image: None,
             env: RunEnvironment::new(),
             key: hype_wire::RunKey::new([7; 32]),

@@ -323,6 +323,7 @@ impl Inner {
             image: Some(self.default_images.image(request.image, env).to_owned()),
             platform,
             run_location: Some(RunLocation::Kubernetes { namespace }.to_string()),
+            returns_outcome: false,
         })
     }
 

@@ -61,6 +61,7 @@ impl Scenario {
             manifest_url: "gs://bucket/runs/hype-run-abcdefghij/manifest".into(),
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
+            unstaged: None,
             image: Some("spotify/hype:test".into()),
             env: env.clone(),
             key: RunKey::new([7; 32]),

@@ -100,7 +100,8 @@ impl Runner for OldImage {
 async fn old_image_fails_the_run_alone() {
     let directory = tempfile::tempdir().unwrap();
     let stage = Stage::in_directory(directory.path()).unwrap();
-    let old = OldImage { runner: LocalRunner::new().unwrap(), stage: stage.clone() };
+    let runner = LocalRunner::new().unwrap().with_staged_runs().unwrap();
+    let old = OldImage { runner, stage: stage.clone() };
     let submitter = Submitter::new(stage, old).unwrap();
     let checks: Vec<_> = submitter.check().collect().await;
     submitter.close().await.unwrap();
