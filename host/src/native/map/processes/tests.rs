@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hype_wire::items::{AssignedItem, AttemptEnd};
+use hype_wire::items::{AssignedItem, AttemptEnd, Frames, frame};
 use hype_wire::{Digest, Failure, FailureKind, RunKey, Statistics};
 
 use super::*;
@@ -91,13 +91,15 @@ impl<'a> ItemProcesses for &'a Fake {
 }
 
 impl ItemProcess for FakeProcess<'_> {
-    async fn send(&mut self, chunk: &ItemChunk) -> io::Result<()> {
+    async fn send(&mut self, chunk: &ItemChunk<SentBytes<'_>>) -> io::Result<()> {
         if self.is_deaf {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let indexes = chunk.items.iter().map(|item| item.index).collect();
         self.all.chunks.lock().unwrap().push(indexes);
-        self.items.extend(chunk.items.iter().cloned());
+        let mut frames = Frames::<ItemChunk>::default();
+        frames.push(&frame(chunk).unwrap());
+        self.items.extend(frames.next_message().unwrap().unwrap().items);
         Ok(())
     }
 
