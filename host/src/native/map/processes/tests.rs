@@ -308,6 +308,31 @@ async fn item_that_kills_each_process_fails_alone() {
     assert_eq!(fake.chunks.lock().unwrap().iter().flatten().filter(|it| **it == 1).count(), 4);
 }
 
+/// Its retries take some seconds, as those of one item, whatever the number of items.
+#[tokio::test]
+async fn map_ends_if_all_its_items_kill_their_processes() {
+    let fake = Fake::default();
+    let started = std::time::Instant::now();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[KILL; 1000]).await;
+    let report = ended.result.unwrap_err().report();
+    assert!(report.starts_with("no item of the map could run: "), "{report}");
+    assert!(report.contains("the process was killed"), "{report}");
+    // The item that has no retries left fails, and the others have no ends.
+    assert_eq!(ended.items.len(), 1);
+    assert!(ended.items[0].result.is_err());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn map_with_effects_ends_if_all_its_items_are_lost() {
+    let (fake, env) = (Fake::default(), RunEnvironment::new().allow_http("example.com"));
+    let ended = run_items(&fake, &env, &[KILL; 1000]).await;
+    ended.result.unwrap_err();
+    // Each of them may have run.
+    assert_eq!(ended.items.len(), 8);
+    assert!(ended.items.iter().all(|end| end.result.as_ref().unwrap_err().is_lost()));
+}
+
 #[tokio::test]
 async fn item_gets_more_memory_in_the_same_process() {
     let fake = Fake::default();
