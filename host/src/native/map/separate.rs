@@ -28,6 +28,8 @@ pub(crate) struct SeparateRuns {
     parallelism: usize,
     recorder: Recorder,
     retries: RetryOptions,
+    /// Whether an item runs again after a failure of the infrastructure.
+    has_retries: bool,
     /// True once a function was called.
     has_called: bool,
     /// The ends of items that failed before any function was called. If all that have started end like this, it is the
