@@ -192,7 +192,8 @@ impl Generator<'_> {
         let docs = names::docs(&function.docs);
         let ident = names::snake(name);
         let (found, handle) = (names::of_function(name), names::of_handle(name));
-        let handle_docs = format!(" The handle of `{ident}`, for calls with values of other calls.");
+        let handle_docs =
+            format!(" The handle of `{ident}`, for calls with values of other calls.");
         let parameters: Vec<_> =
             function.params.iter().map(|parameter| names::snake(&parameter.name)).collect();
         let types = function.params.iter().map(|parameter| self.rust_type(module, &parameter.ty));

@@ -215,10 +215,7 @@ impl CleanupList {
     }
 
     /// Begins to run `removal` on the submitter's thread. The removals of this list wait for its end.
-    pub(crate) fn remove_beside(
-        &self,
-        removal: impl Future<Output = Result<()>> + Send + 'static,
-    ) {
+    pub(crate) fn remove_beside(&self, removal: impl Future<Output = Result<()>> + Send + 'static) {
         self.register_action(end_of(self.0.worker.remove(removal)));
     }
 

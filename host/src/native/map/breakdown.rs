@@ -49,12 +49,7 @@ impl Breakdown {
     }
 
     /// Records an attempt at the item `index` that the infrastructure failed. `is_final` is true if there is no other.
-    pub(crate) fn record_failure(
-        &self,
-        index: u64,
-        is_final: bool,
-        error: impl FnOnce() -> Error,
-    ) {
+    pub(crate) fn record_failure(&self, index: u64, is_final: bool, error: impl FnOnce() -> Error) {
         if self.has_run() {
             return;
         }
@@ -74,8 +69,7 @@ impl Breakdown {
         let Failed { attempts, items, is_final, error: Some(error) } = &*failed else {
             return None;
         };
-        let is_broken =
-            *is_final && *attempts >= self.min_attempts && items.len() >= MIN_ITEMS;
+        let is_broken = *is_final && *attempts >= self.min_attempts && items.len() >= MIN_ITEMS;
         is_broken.then(|| {
             let message = format!(
                 "no item of the map could run: {attempts} attempts at {} items failed because of the infrastructure",
@@ -149,6 +143,9 @@ mod tests {
         let report = breakdown.error().unwrap().report();
         let head = "no item of the map could run: 8 attempts at 3 items failed because of the infrastructure\n";
         assert!(report.starts_with(head), "{report}");
-        assert!(report.contains("the disk is full") && report.ends_with("Hint: buy one"), "{report}");
+        assert!(
+            report.contains("the disk is full") && report.ends_with("Hint: buy one"),
+            "{report}"
+        );
     }
 }

@@ -111,7 +111,10 @@ async fn error_of_lost_container_has_the_last_lines_of_its_item() {
     let ended = run_map(&scenario, &env, &[SAY, SAY, KILL_ONCE, SAY]).await;
     ended.result.as_ref().unwrap();
     let report = ended.error(2).report();
-    assert!(report.contains("its last lines:\n") && report.contains("hype-run: it dies"), "{report}");
+    assert!(
+        report.contains("its last lines:\n") && report.contains("hype-run: it dies"),
+        "{report}"
+    );
     assert!(!report.contains("said"), "{report}");
     left(scenario).await;
 }
