@@ -164,10 +164,12 @@ mod tests {
         container.assign(&chunk(&[3, 4]));
         container.record(&output("of the first item\n"));
         container.record(&ended(3));
-        container.record(&output("0\n1\n2\n3\n4\nunfini"));
+        container.record(&output("1\nunfini"));
         container.write(b"killed\n");
         container.record(&output("shed"));
-        assert_eq!(container.last_lines(), ["2", "3", "4", "killed", "unfinished"]);
+        assert_eq!(container.last_lines(), ["1", "killed", "unfinished"]);
+        container.record(&output("0\n1\n2\n3\n4\n5\n"));
+        assert_eq!(container.last_lines(), ["1", "2", "3", "4", "5"]);
         container.record(&ended(4));
         assert!(container.last_lines().is_empty());
     }
