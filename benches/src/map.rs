@@ -1,5 +1,6 @@
 //! Benchmark `map`: trivial items through `Submitter::map`, each in a new instance and sandbox, with closures in the program
-//! and in worker processes; and the memory of the program after a few and after many items.
+//! and in worker processes; the memory of the program after a few and after many items; and the same many items of a staged
+//! map.
 
 use std::time::Instant;
 
@@ -34,6 +35,7 @@ pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
         let result = child::spawn_with("map", &[], &[(WORKERS, value)])?;
         let number = |name: &str| result[name].as_f64().with_context(|| format!("no {name}"));
         let (rate, before, after) = (number("rate")?, number("before")?, number("after")?);
+        let (many, staged) = (number("many")?, number("staged")?);
         rows.push(Row::alone(
             format!("map of {ITEMS} trivial items, {place}"),
             format!("{rate:.0} per second"),
@@ -43,6 +45,11 @@ pub(crate) fn measure(_: &Ours) -> anyhow::Result<Vec<Row>> {
             format!("  memory after {ITEMS} and after {MANY} more items"),
             format!("{before:.0} MiB, {after:.0} MiB"),
             Goal::Target("the same".to_owned(), after < before * MAX_GROWTH),
+        ));
+        rows.push(Row::alone(
+            format!("  {MANY} items, and {MANY} of a staged map"),
+            format!("{many:.0} and {staged:.0} per second, {:.0} %", staged / many * 100.0),
+            Goal::None,
         ));
     }
     Ok(rows)
@@ -54,9 +61,10 @@ pub(crate) fn measure_here() -> anyhow::Result<Value> {
     let directory = tempfile::tempdir()?;
     let submitter = Submitter::new(Stage::in_directory(directory.path())?, LocalRunner::new()?)?;
     let env = RunEnvironment::new();
-    let run = async |items: usize| {
+    let run = async |items: usize, is_staged: bool| {
         let started = Instant::now();
-        let mut map = submitter.map((0..items).map(|_| greet("you".into())), &env);
+        let map = submitter.map((0..items).map(|_| greet("you".into())), &env);
+        let mut map = if is_staged { map.staged() } else { map };
         let mut returned = 0;
         while let Some(greeting) = map.next().await {
             ensure!(greeting? == "hello you", "a closure returned something else");
@@ -67,11 +75,19 @@ pub(crate) fn measure_here() -> anyhow::Result<Value> {
     };
     runtime.block_on(async {
         // Compiles and stages the component.
-        run(100).await?;
-        let rate = run(ITEMS).await?;
+        run(100, false).await?;
+        let rate = run(ITEMS, false).await?;
         let before = memory("VmRSS")?;
-        run(MANY).await?;
+        let many = run(MANY, false).await?;
+        let after = memory("VmRSS")?;
+        let staged = run(MANY, true).await?;
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        Ok(json!({ "rate": rate, "before": mebibytes(before), "after": mebibytes(memory("VmRSS")?) }))
+        Ok(json!({
+            "rate": rate,
+            "before": mebibytes(before),
+            "after": mebibytes(after),
+            "many": many,
+            "staged": staged,
+        }))
     })
 }

@@ -73,7 +73,7 @@ pub use hype_guest::{Bytes, component, embed, function, http, main, process};
 pub mod __internal {
     pub use crate::call::closure::{bind, check_arguments, relay_output};
     pub use crate::call::embedded::embed;
-    pub use crate::call::handle::handle;
+    pub use crate::call::handle::{handle, typed_handle};
     pub use crate::call::typed::{TypedComponent, TypedFunction, bind_typed};
     pub use crate::configuration::{Key, Options, choose_namespaces, explain};
     pub use crate::error::hint_of;

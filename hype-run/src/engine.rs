@@ -195,9 +195,6 @@ const TABLES_EACH: usize = 32;
 const KEPT_MEMORY: usize = 1 << 20;
 const KEPT_TABLE: usize = 1 << 14;
 
-/// The bytes of changed pages of a guest in a worker that are restored in place, if the kernel can list these pages.
-const KEPT_IN_WORKER: usize = 4 << 20;
-
 /// The maximum size of wasmtime's records of one instance, in bytes. They grow with the imports and
 /// definitions of its module.
 const LARGEST_INSTANCE: usize = 64 << 20;
@@ -229,6 +226,8 @@ impl Slots {
             .max_core_instance_size(LARGEST_INSTANCE)
             .table_elements(TABLE_ELEMENTS)
             .max_unused_warm_slots(each(TABLES_EACH, 0))
+            // A scan misses written pages that the kernel is moving, which the next guest would find.
+            .pagemap_scan(Enabled::No)
             .linear_memory_keep_resident(KEPT_MEMORY)
             .table_keep_resident(KEPT_TABLE);
         pool
@@ -248,12 +247,7 @@ pub(crate) fn engine(
     // Wasm backtraces don't need it.
     config.native_unwind_info(false);
     if let Some(slots) = slots {
-        let mut pool = slots.pool();
-        if kind == CodeKind::Unchecked && PoolingAllocationConfig::is_pagemap_scan_available() {
-            // The one guest of a worker leaves its pages to the next, which then causes no page faults.
-            pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEPT_IN_WORKER);
-        }
-        config.allocation_strategy(pool);
+        config.allocation_strategy(slots.pool());
     }
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
     // Gives access to the instances of a guest that trapped; it writes no file.

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bytes::Bytes;
 use crate::call::FunctionRef;
@@ -23,28 +23,40 @@ const MAX_MESSAGE: u64 = (4 << 30) + (1 << 20);
 /// The maximum capacity that is kept for further messages after all were returned.
 const KEPT: usize = 1 << 20;
 
-/// Items that the submitter assigns to a process, which runs them one after the other.
+/// Items that the submitter assigns to a process, which runs them one after the other. The submitter sends [`SentBytes`] as
+/// their arguments, without a copy of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ItemChunk {
+pub struct ItemChunk<A = Bytes> {
     /// The items, in the order in which they run.
-    pub items: Vec<AssignedItem>,
+    pub items: Vec<AssignedItem<A>>,
 }
 
 /// An item of a map: a call of a function of the job's component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AssignedItem {
+pub struct AssignedItem<A = Bytes> {
     /// The position of the item in its map, counted from 0. A merge of a reduction has a number of its own, from 2^63 on.
     pub index: u64,
     /// The called function.
     pub function: FunctionRef,
-    /// A MessagePack array with one element for each parameter.
-    pub arguments: Bytes,
     /// The seed that replaces that of the job.
     #[serde(default)]
     pub seed: Option<u64>,
     /// The memory limit that replaces that of the job, in bytes.
     #[serde(default)]
     pub memory: Option<u64>,
+    /// A MessagePack array with one element for each parameter. Nothing follows it, so that a frame with a large one doesn't
+    /// grow any more.
+    pub arguments: A,
+}
+
+/// Borrowed bytes, which have the encoding of [`Bytes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentBytes<'a>(pub &'a [u8]);
+
+impl Serialize for SentBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
 }
 
 /// A message of a process that runs items.
@@ -83,8 +95,8 @@ pub enum AttemptEnd {
     Failure(Failure),
 }
 
-/// A message that is passed in frames.
-pub trait Framed: Serialize + DeserializeOwned {
+/// A message that is received in frames.
+pub trait Framed: DeserializeOwned {
     /// Truncates the texts that are too long.
     #[must_use]
     fn shortened(self) -> Self {
@@ -115,9 +127,12 @@ impl Framed for ItemMessage {
 /// # Errors
 ///
 /// Returns an error if the message has no MessagePack form, for example since its arguments exceed 4 GiB.
-pub fn frame<T: Framed>(message: &T) -> Result<Vec<u8>, WireError> {
-    let message = object::to_vec(message)?;
-    Ok([&(message.len() as u64).to_be_bytes(), message.as_slice()].concat())
+pub fn frame<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
+    let mut frame = vec![0; HEAD];
+    object::append(&mut frame, message)?;
+    let size = (frame.len() - HEAD) as u64;
+    frame[..HEAD].copy_from_slice(&size.to_be_bytes());
+    Ok(frame)
 }
 
 /// Splits the bytes of a channel into messages.
@@ -215,19 +230,32 @@ mod tests {
         }
     }
 
-    #[test]
-    fn chunk_decodes_to_an_equal_one() {
+    fn chunk<A: Clone>(arguments: A) -> ItemChunk<A> {
         let item = AssignedItem {
             index: u64::MAX,
             function: FunctionRef::Closure("p::f".into()),
-            arguments: Bytes(vec![0x90]),
+            arguments,
             seed: Some(1),
             memory: None,
         };
-        let chunk = ItemChunk { items: vec![item.clone(), AssignedItem { index: 0, ..item }] };
+        ItemChunk { items: vec![item.clone(), AssignedItem { index: 0, ..item }] }
+    }
+
+    #[test]
+    fn chunk_of_borrowed_arguments_decodes_to_an_equal_one() {
         let mut frames = Frames::default();
-        frames.push(&frame(&chunk).unwrap());
-        assert_eq!(frames.next_message().unwrap(), Some(chunk));
+        frames.push(&frame(&chunk(SentBytes(&[0x90]))).unwrap());
+        assert_eq!(frames.next_message().unwrap(), Some(chunk(Bytes(vec![0x90]))));
+    }
+
+    #[test]
+    fn arguments_are_copied_once_into_their_frame() {
+        let arguments = vec![0; 8 << 20];
+        let chunk = chunk(SentBytes(&arguments));
+        let chunk = ItemChunk { items: vec![chunk.items[0].clone()] };
+        let frame = frame(&chunk).unwrap();
+        // The bytes around them are in the frame from the beginning.
+        assert!(frame.capacity() < arguments.len() + (1 << 10), "{}", frame.capacity());
     }
 
     #[test]

@@ -14,10 +14,18 @@ const MAX_PROBLEM: usize = 1 << 10;
 /// Encodes an object.
 pub(crate) fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, WireError> {
     let mut bytes = Vec::new();
-    object
-        .serialize(&mut rmp_serde::Serializer::new(&mut bytes).with_struct_map())
-        .map_err(|error| WireError::new("the object has no MessagePack form").because(error))?;
+    append(&mut bytes, object)?;
     Ok(bytes)
+}
+
+/// Encodes an object after the bytes that are there.
+pub(crate) fn append<T: Serialize + ?Sized>(
+    bytes: &mut Vec<u8>,
+    object: &T,
+) -> Result<(), WireError> {
+    object
+        .serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map())
+        .map_err(|error| WireError::new("the object has no MessagePack form").because(error))
 }
 
 /// Decodes an object that fills `bytes` exactly. An error names the path to the field that doesn't fit.

@@ -1,4 +1,4 @@
-//! Expands `hype::component!`: constructors of closures, and types, for the functions of a WIT world.
+//! Expands `hype::component!`: constructors of closures, handles, and types, for the functions of a WIT world.
 //!
 //! - `load`: reads WIT text or a component.
 //! - `world`: selects the functions that can be called.
@@ -162,8 +162,8 @@ struct Generator<'a> {
 impl Generator<'_> {
     /// Returns the module of an interface, or the items of the world itself.
     fn module(&self, module: &Module<'_>) -> TokenStream {
-        let types = module.types.iter().map(|id| self.type_item(module, *id));
-        let functions = module.functions.iter().map(|function| self.function(module, function));
+        let types = module.types.iter().flat_map(|id| self.type_items(module, *id));
+        let functions = module.functions.iter().flat_map(|it| self.function_items(module, it));
         let items = types.chain(functions);
         // The user doesn't call every function, and WIT doesn't document every field, nor in the markup of rustdoc.
         let lints = quote! {
@@ -185,31 +185,44 @@ impl Generator<'_> {
         }
     }
 
-    /// Returns the constructor of closures of a function.
-    fn function(&self, module: &Module<'_>, function: &Function) -> TokenStream {
+    /// Returns the constructor of closures of a function, its handle, and the static that finds it. No other item has the
+    /// name of a handle, since the names of constructors have no capital letters.
+    fn function_items(&self, module: &Module<'_>, function: &Function) -> [TokenStream; 3] {
         let (hype, name) = (self.hype, &function.name);
         let docs = names::docs(&function.docs);
         let ident = names::snake(name);
+        let (found, handle) = (names::of_function(name), names::of_handle(name));
+        let handle_docs =
+            format!(" The handle of `{ident}`, for calls with values of other calls.");
         let parameters: Vec<_> =
             function.params.iter().map(|parameter| names::snake(&parameter.name)).collect();
         let types = function.params.iter().map(|parameter| self.rust_type(module, &parameter.ty));
+        let types: Vec<_> = types.collect();
         let value = self.value_type(module, function);
         let expected = self.expected(module, function);
-        let component = match module.name {
+        let home = match module.name {
             Some(_) => format_ident!("super"),
             None => format_ident!("self"),
         };
-        let found = self.component;
-        quote! {
+        let component = self.component;
+        let constructor = quote! {
             #docs
             pub fn #ident(#(#parameters: #types),*) -> #hype::Closure<#value> {
-                static __FUNCTION: #hype::__internal::TypedFunction = #hype::__internal::TypedFunction {
-                    component: &#component::#found,
-                    name: #name,
-                    types: || #expected,
-                };
-                #hype::__internal::bind_typed(&__FUNCTION, (#(#parameters,)*))
+                #hype::__internal::bind_typed(&#found, (#(#parameters,)*))
             }
-        }
+        };
+        let handle = quote! {
+            #[doc = #handle_docs]
+            pub const #handle: #hype::FunctionHandle<(#(#types,)*), #value> =
+                #hype::__internal::typed_handle(&#found);
+        };
+        let found = quote! {
+            static #found: #hype::__internal::TypedFunction = #hype::__internal::TypedFunction {
+                component: &#home::#component,
+                name: #name,
+                types: || #expected,
+            };
+        };
+        [constructor, handle, found]
     }
 }

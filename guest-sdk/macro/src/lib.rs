@@ -127,7 +127,7 @@ pub fn embed(options: TokenStream) -> TokenStream {
     embed::expand(HypePath::of_package(), options.into(), list.as_deref()).into()
 }
 
-/// Generates constructors of closures, and types, for the functions of a WIT world.
+/// Generates constructors of closures, handles, and types, for the functions of a WIT world.
 ///
 /// ```ignore (this crate cannot depend on hype)
 /// hype::component!("wit/text.wit");
@@ -144,7 +144,14 @@ pub fn embed(options: TokenStream) -> TokenStream {
 ///
 /// Each exported interface becomes a module, and its functions become constructors of a `hype::Closure`. The functions
 /// of the world itself, and its types, are beside the modules. A function that returns `result<T, E>` makes a
-/// `Closure<T>`; `error.failure()?.value::<E>()` returns the error of a run. Types of WIT become
+/// `Closure<T>`; `error.failure()?.value::<E>()` returns the error of a run.
+///
+/// Beside each constructor is a constant with its name in capital letters, such as `stats::TOP_HANDLE` for `stats::top`. It
+/// names the function without arguments, as a `hype::FunctionHandle<(String, u32), Vec<stats::Count>>`: where its first
+/// argument is the value of another call, as in `run.then(stats::TOP_HANDLE.bind_rest((1,)), &env)`. Constructors have small
+/// letters, so that no function of a component has the name of a handle.
+///
+/// Types of WIT become
 ///
 /// | WIT | Rust |
 /// |---|---|

@@ -9,10 +9,12 @@
 //!   runner can't.
 //! - `processes`: the items of a runner that starts processes, each of which runs many.
 //! - `node`: numbers of items and merges. `reduce`: merges of all values. `then`: functions that take each value.
-//! - `retry`: the decision to run an item again.
+//! - `retry`: the decision to run an item again. `breakdown`: the decision that all items fail alike.
 //! - `staged`: maps that survive their program.
 //! - `report`: the times, sizes and failures of the items. `progress`: their display while the map runs.
 
+#[cfg(any(feature = "local", feature = "docker"))]
+pub(crate) mod breakdown;
 pub(crate) mod calls;
 #[cfg(any(feature = "local", feature = "docker"))]
 pub(crate) mod chunk_size;
@@ -68,8 +70,9 @@ use crate::map::report::recorder::Recorder;
 ///
 /// A failed item is an `Err`, and doesn't affect other items. The map itself ends early, with an error as its last
 /// result, if its component can't be staged or loaded, if no container can start, or if a closure belongs to another
-/// component. A map whose runner starts a Pod for each item ends early, too, if its first items all fail because of the
-/// environment, the stage or the runner.
+/// component. So does a map whose first items all fail because of the infrastructure, with all their retries, before any
+/// function has returned or failed by itself. A map whose runner starts a Pod for each item ends early, too, if its first
+/// items all fail because of the environment, the stage or the runner.
 ///
 /// A component that can't be found or is outdated, so that a called function is missing or has another signature, ends
 /// the map, too.

@@ -129,8 +129,7 @@ fn succeeded(directory: &Path, outside: &Path) -> Vec<String> {
     found
 }
 
-/// The channel, `/dev/null`, the page map, and those of the runtime: an epoll instance, a wake-up, a socket pair for
-/// signals, and copies.
+/// The channel, `/dev/null`, and those of the runtime: an epoll instance, a wake-up, a socket pair for signals, and copies.
 const MAX_DESCRIPTORS: usize = 10;
 
 #[cfg(test)]

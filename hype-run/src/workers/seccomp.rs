@@ -99,13 +99,10 @@ const FCNTL: &[u64] = &[
     libc::F_SETFL as u64,
 ];
 
-/// The query of the changed pages of this process, with which wasmtime resets guest memory.
-const PAGEMAP_SCAN: u64 = 0xc060_6610;
-
 const FIONBIO: u64 = 0x5421;
 const FIOCLEX: u64 = 0x5451;
 
-const IOCTL: &[u64] = &[FIONBIO, FIOCLEX, PAGEMAP_SCAN];
+const IOCTL: &[u64] = &[FIONBIO, FIOCLEX];
 
 /// Names of threads and of memory.
 const PRCTL: &[u64] = &[libc::PR_SET_NAME as u64, libc::PR_SET_VMA as u64];

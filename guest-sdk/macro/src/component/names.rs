@@ -20,6 +20,20 @@ pub(super) fn pascal(wit: &str) -> Ident {
     ident(&words.collect::<Vec<String>>().concat())
 }
 
+/// Returns the name of the handle of a function: `times-seen` becomes `TIMES_SEEN_HANDLE`.
+pub(super) fn of_handle(wit: &str) -> Ident {
+    Ident::new(&format!("{}_HANDLE", capitals(wit)), Span::call_site())
+}
+
+/// Returns the name of the static of a function.
+pub(super) fn of_function(wit: &str) -> Ident {
+    Ident::new(&format!("__HYPE_FUNCTION_{}", capitals(wit)), Span::call_site())
+}
+
+fn capitals(wit: &str) -> String {
+    wit.replace('-', "_").to_uppercase()
+}
+
 /// Returns the name of the static of a component. Each path and world have another one, which has their letters and
 /// digits, `__` for each underscore, and `_2e_` for the character 2e.
 pub(super) fn of_static(path: &str, world: Option<&str>) -> Ident {
@@ -74,6 +88,24 @@ mod tests {
                 (in_snake.into(), in_pascal.into())
             );
         }
+    }
+
+    #[test]
+    fn no_function_has_the_name_of_a_handle() {
+        let functions = ["top", "top-handle", "TOP-HANDLE-HANDLE", "handle", "type"];
+        let handles = functions.map(|wit| of_handle(wit).to_string());
+        assert_eq!(
+            handles,
+            [
+                "TOP_HANDLE",
+                "TOP_HANDLE_HANDLE",
+                "TOP_HANDLE_HANDLE_HANDLE",
+                "HANDLE_HANDLE",
+                "TYPE_HANDLE"
+            ]
+        );
+        let constructors = functions.map(|wit| snake(wit).to_string());
+        assert!(constructors.iter().all(|name| !handles.contains(name)), "{constructors:?}");
     }
 
     #[test]

@@ -118,13 +118,13 @@ impl Generator<'_> {
         }
     }
 
-    /// Returns the definition of a named type.
-    pub(super) fn type_item(&self, module: &Module<'_>, id: TypeId) -> TokenStream {
+    /// Returns the definition of a named type, and the implementations of traits that are not derived.
+    pub(super) fn type_items(&self, module: &Module<'_>, id: TypeId) -> Vec<TokenStream> {
         let definition = &self.world.resolve.types[id];
         let ident = names::pascal(definition.name.as_deref().unwrap_or_default());
         let docs = names::docs(&definition.docs);
         let serde = self.serde(&[]);
-        match &definition.kind {
+        let item = match &definition.kind {
             TypeDefKind::Record(record) => {
                 let fields = record.fields.iter().map(|field| {
                     let docs = names::docs(&field.docs);
@@ -154,14 +154,15 @@ impl Generator<'_> {
                 quote!(#docs #serde pub enum #ident { #(#cases),* })
             }
             TypeDefKind::Flags(flags) => {
-                let item = self.flags(&ident, flags);
-                quote!(#docs #item)
+                let [item, serialize, deserialize] = self.flags(&ident, flags);
+                return vec![quote!(#docs #item), serialize, deserialize];
             }
             kind => {
                 let of = self.structural(module, kind);
                 quote!(#docs pub type #ident = #of;)
             }
-        }
+        };
+        vec![item]
     }
 
     /// Returns the derives of a type, `more` included.
@@ -177,16 +178,18 @@ impl Generator<'_> {
         }
     }
 
-    /// Returns a structure with a field for each flag, which is sent as the list of the flags that are set.
-    fn flags(&self, ident: &syn::Ident, flags: &Flags) -> TokenStream {
+    /// Returns a structure with a field for each flag, which is sent as the list of the flags that are set, and the
+    /// implementations for that.
+    fn flags(&self, ident: &syn::Ident, flags: &Flags) -> [TokenStream; 3] {
         let hype = self.hype;
         let names: Vec<_> = flags.flags.iter().map(|flag| &flag.name).collect();
         let fields: Vec<_> = names.iter().map(|name| names::snake(name)).collect();
         let docs = flags.flags.iter().map(|flag| names::docs(&flag.docs));
-        quote! {
+        let structure = quote! {
             #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
             pub struct #ident { #(#docs pub #fields: ::core::primitive::bool),* }
-
+        };
+        let serialize = quote! {
             impl #hype::serde::Serialize for #ident {
                 fn serialize<S: #hype::serde::Serializer>(
                     &self,
@@ -198,7 +201,8 @@ impl Generator<'_> {
                     serializer.collect_seq(set)
                 }
             }
-
+        };
+        let deserialize = quote! {
             impl<'de> #hype::serde::Deserialize<'de> for #ident {
                 fn deserialize<D: #hype::serde::Deserializer<'de>>(
                     deserializer: D,
@@ -219,6 +223,7 @@ impl Generator<'_> {
                     ::core::result::Result::Ok(flags)
                 }
             }
-        }
+        };
+        [structure, serialize, deserialize]
     }
 }

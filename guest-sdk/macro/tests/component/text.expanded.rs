@@ -11,22 +11,31 @@ static __HYPE_COMPONENT_text_2e_wit: ::hype::__internal::TypedComponent = ::hype
 #[cfg(not(target_family = "wasm"))]
 #[allow(dead_code, missing_docs, unreachable_pub, deprecated, clippy::all, rustdoc::all)]
 pub fn greet(self_: ::std::string::String) -> ::hype::Closure<::std::string::String> {
-    static __FUNCTION: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
-        component: &self::__HYPE_COMPONENT_text_2e_wit,
-        name: "greet",
-        types: || ::hype::component::WitFunction {
-            interface: ::core::option::Option::None,
-            name: ::std::string::String::from("greet"),
-            docs: ::std::string::String::new(),
-            parameters: ::std::vec![
-                (::std::string::String::from("self"), ::hype::component::WitType::String)
-            ],
-            result: ::core::option::Option::Some(::hype::component::WitType::String),
-            refusal: ::core::option::Option::None,
-        },
-    };
-    ::hype::__internal::bind_typed(&__FUNCTION, (self_,))
+    ::hype::__internal::bind_typed(&__HYPE_FUNCTION_GREET, (self_,))
 }
+#[cfg(not(target_family = "wasm"))]
+#[allow(dead_code, missing_docs, unreachable_pub, deprecated, clippy::all, rustdoc::all)]
+/// The handle of `greet`, for calls with values of other calls.
+pub const GREET_HANDLE: ::hype::FunctionHandle<
+    (::std::string::String,),
+    ::std::string::String,
+> = ::hype::__internal::typed_handle(&__HYPE_FUNCTION_GREET);
+#[cfg(not(target_family = "wasm"))]
+#[allow(dead_code, missing_docs, unreachable_pub, deprecated, clippy::all, rustdoc::all)]
+static __HYPE_FUNCTION_GREET: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
+    component: &self::__HYPE_COMPONENT_text_2e_wit,
+    name: "greet",
+    types: || ::hype::component::WitFunction {
+        interface: ::core::option::Option::None,
+        name: ::std::string::String::from("greet"),
+        docs: ::std::string::String::new(),
+        parameters: ::std::vec![
+            (::std::string::String::from("self"), ::hype::component::WitType::String)
+        ],
+        result: ::core::option::Option::Some(::hype::component::WitType::String),
+        refusal: ::core::option::Option::None,
+    },
+};
 #[cfg_attr(not(doctest), doc = "Functions of texts.")]
 #[cfg(not(target_family = "wasm"))]
 #[allow(dead_code, missing_docs, unreachable_pub, deprecated, clippy::all, rustdoc::all)]
@@ -135,84 +144,114 @@ pub mod stats {
         n: ::core::primitive::u32,
         order: Order,
     ) -> ::hype::Closure<::std::vec::Vec<Count>> {
-        static __FUNCTION: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
-            component: &super::__HYPE_COMPONENT_text_2e_wit,
-            name: "top",
-            types: || ::hype::component::WitFunction {
-                interface: ::core::option::Option::Some(
-                    ::std::string::String::from("acme:text/stats@1.2.0"),
-                ),
-                name: ::std::string::String::from("top"),
-                docs: ::std::string::String::new(),
-                parameters: ::std::vec![
-                    (::std::string::String::from("text"),
-                    ::hype::component::WitType::String),
-                    (::std::string::String::from("n"), ::hype::component::WitType::U32),
-                    (::std::string::String::from("order"),
-                    ::hype::component::WitType::Enum(::std::vec![::std::string::String::from("most-frequent"),
-                    ::std::string::String::from("alphabetical")]))
-                ],
-                result: ::core::option::Option::Some(::hype::component::WitType::Result {
-                    ok: ::core::option::Option::Some(
-                        ::std::boxed::Box::new(
-                            ::hype::component::WitType::List(
-                                ::std::boxed::Box::new(
-                                    ::hype::component::WitType::Record(
-                                        ::std::vec![
-                                            (::std::string::String::from("word"),
-                                            ::hype::component::WitType::String),
-                                            (::std::string::String::from("times-seen"),
-                                            ::hype::component::WitType::U32),
-                                            (::std::string::String::from("positions"),
-                                            ::hype::component::WitType::List(::std::boxed::Box::new(::hype::component::WitType::Tuple(::std::vec![::hype::component::WitType::U32,
-                                            ::hype::component::WitType::Option(::std::boxed::Box::new(::hype::component::WitType::Char))]))))
-                                        ],
-                                    ),
+        ::hype::__internal::bind_typed(&__HYPE_FUNCTION_TOP, (text, n, order))
+    }
+    /// The handle of `top`, for calls with values of other calls.
+    pub const TOP_HANDLE: ::hype::FunctionHandle<
+        (::std::string::String, ::core::primitive::u32, Order),
+        ::std::vec::Vec<Count>,
+    > = ::hype::__internal::typed_handle(&__HYPE_FUNCTION_TOP);
+    static __HYPE_FUNCTION_TOP: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
+        component: &super::__HYPE_COMPONENT_text_2e_wit,
+        name: "top",
+        types: || ::hype::component::WitFunction {
+            interface: ::core::option::Option::Some(
+                ::std::string::String::from("acme:text/stats@1.2.0"),
+            ),
+            name: ::std::string::String::from("top"),
+            docs: ::std::string::String::new(),
+            parameters: ::std::vec![
+                (::std::string::String::from("text"),
+                ::hype::component::WitType::String), (::std::string::String::from("n"),
+                ::hype::component::WitType::U32), (::std::string::String::from("order"),
+                ::hype::component::WitType::Enum(::std::vec![::std::string::String::from("most-frequent"),
+                ::std::string::String::from("alphabetical")]))
+            ],
+            result: ::core::option::Option::Some(::hype::component::WitType::Result {
+                ok: ::core::option::Option::Some(
+                    ::std::boxed::Box::new(
+                        ::hype::component::WitType::List(
+                            ::std::boxed::Box::new(
+                                ::hype::component::WitType::Record(
+                                    ::std::vec![
+                                        (::std::string::String::from("word"),
+                                        ::hype::component::WitType::String),
+                                        (::std::string::String::from("times-seen"),
+                                        ::hype::component::WitType::U32),
+                                        (::std::string::String::from("positions"),
+                                        ::hype::component::WitType::List(::std::boxed::Box::new(::hype::component::WitType::Tuple(::std::vec![::hype::component::WitType::U32,
+                                        ::hype::component::WitType::Option(::std::boxed::Box::new(::hype::component::WitType::Char))]))))
+                                    ],
                                 ),
                             ),
                         ),
                     ),
-                    err: ::core::option::Option::Some(
-                        ::std::boxed::Box::new(
-                            ::hype::component::WitType::Variant(
-                                ::std::vec![
-                                    (::std::string::String::from("empty-text"),
-                                    ::core::option::Option::None),
-                                    (::std::string::String::from("too-long"),
-                                    ::core::option::Option::Some(::hype::component::WitType::U32))
-                                ],
-                            ),
+                ),
+                err: ::core::option::Option::Some(
+                    ::std::boxed::Box::new(
+                        ::hype::component::WitType::Variant(
+                            ::std::vec![
+                                (::std::string::String::from("empty-text"),
+                                ::core::option::Option::None),
+                                (::std::string::String::from("too-long"),
+                                ::core::option::Option::Some(::hype::component::WitType::U32))
+                            ],
                         ),
                     ),
-                }),
-                refusal: ::core::option::Option::None,
-            },
-        };
-        ::hype::__internal::bind_typed(&__FUNCTION, (text, n, order))
-    }
-    pub fn set(options: Options, data: ::hype::Bytes) -> ::hype::Closure<()> {
-        static __FUNCTION: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
-            component: &super::__HYPE_COMPONENT_text_2e_wit,
-            name: "set",
-            types: || ::hype::component::WitFunction {
-                interface: ::core::option::Option::Some(
-                    ::std::string::String::from("acme:text/stats@1.2.0"),
                 ),
-                name: ::std::string::String::from("set"),
-                docs: ::std::string::String::new(),
-                parameters: ::std::vec![
-                    (::std::string::String::from("options"),
-                    ::hype::component::WitType::Flags(::std::vec![::std::string::String::from("ignore-case"),
-                    ::std::string::String::from("type")])),
-                    (::std::string::String::from("data"),
-                    ::hype::component::WitType::List(::std::boxed::Box::new(::hype::component::WitType::U8)))
-                ],
-                result: ::core::option::Option::None,
-                refusal: ::core::option::Option::None,
-            },
-        };
-        ::hype::__internal::bind_typed(&__FUNCTION, (options, data))
+            }),
+            refusal: ::core::option::Option::None,
+        },
+    };
+    pub fn set(options: Options, data: ::hype::Bytes) -> ::hype::Closure<()> {
+        ::hype::__internal::bind_typed(&__HYPE_FUNCTION_SET, (options, data))
     }
+    /// The handle of `set`, for calls with values of other calls.
+    pub const SET_HANDLE: ::hype::FunctionHandle<(Options, ::hype::Bytes), ()> = ::hype::__internal::typed_handle(
+        &__HYPE_FUNCTION_SET,
+    );
+    static __HYPE_FUNCTION_SET: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
+        component: &super::__HYPE_COMPONENT_text_2e_wit,
+        name: "set",
+        types: || ::hype::component::WitFunction {
+            interface: ::core::option::Option::Some(
+                ::std::string::String::from("acme:text/stats@1.2.0"),
+            ),
+            name: ::std::string::String::from("set"),
+            docs: ::std::string::String::new(),
+            parameters: ::std::vec![
+                (::std::string::String::from("options"),
+                ::hype::component::WitType::Flags(::std::vec![::std::string::String::from("ignore-case"),
+                ::std::string::String::from("type")])),
+                (::std::string::String::from("data"),
+                ::hype::component::WitType::List(::std::boxed::Box::new(::hype::component::WitType::U8)))
+            ],
+            result: ::core::option::Option::None,
+            refusal: ::core::option::Option::None,
+        },
+    };
+    #[cfg_attr(not(doctest), doc = "Its name is almost that of the handle of `top`.")]
+    pub fn top_handle() -> ::hype::Closure<::core::primitive::u32> {
+        ::hype::__internal::bind_typed(&__HYPE_FUNCTION_TOP_HANDLE, ())
+    }
+    /// The handle of `top_handle`, for calls with values of other calls.
+    pub const TOP_HANDLE_HANDLE: ::hype::FunctionHandle<(), ::core::primitive::u32> = ::hype::__internal::typed_handle(
+        &__HYPE_FUNCTION_TOP_HANDLE,
+    );
+    static __HYPE_FUNCTION_TOP_HANDLE: ::hype::__internal::TypedFunction = ::hype::__internal::TypedFunction {
+        component: &super::__HYPE_COMPONENT_text_2e_wit,
+        name: "TOP-HANDLE",
+        types: || ::hype::component::WitFunction {
+            interface: ::core::option::Option::Some(
+                ::std::string::String::from("acme:text/stats@1.2.0"),
+            ),
+            name: ::std::string::String::from("TOP-HANDLE"),
+            docs: ::std::string::String::new(),
+            parameters: ::std::vec![],
+            result: ::core::option::Option::Some(::hype::component::WitType::U32),
+            refusal: ::core::option::Option::None,
+        },
+    };
 }
 #[cfg(not(target_family = "wasm"))]
 #[allow(dead_code, missing_docs, unreachable_pub, deprecated, clippy::all, rustdoc::all)]

@@ -10,14 +10,16 @@ use serde::Serialize;
 
 use crate::call::closure::{Call, CallTarget};
 use crate::call::component::ComponentFunction;
+use crate::call::typed::TypedFunction;
 use crate::error;
 
 /// A function of a component without arguments: `P` is the tuple of its parameters, and `T` the type of its value.
 ///
 /// `#[hype::function]` generates a constant of this type, `HANDLE`, beside the constructor of closures. It names the function
 /// where its argument is the value of another call: for [`Run::then`](crate::Run::then), [`Map::then`](crate::map::Map::then)
-/// and [`Map::reduce`](crate::map::Map::reduce). [`ComponentFunction::typed`](crate::component::ComponentFunction::typed)
-/// makes one for a function of any component.
+/// and [`Map::reduce`](crate::map::Map::reduce). `hype::component!` generates such a constant for each function, whose name is
+/// that of the constructor in capital letters: `TOP_HANDLE` for `top`.
+/// [`ComponentFunction::typed`](crate::component::ComponentFunction::typed) makes one for a function of any component.
 ///
 /// ```
 /// #[hype::function]
@@ -214,6 +216,11 @@ impl ComponentFunction {
 /// Creates a handle; called by the code that `#[hype::function]` generates.
 pub const fn handle<P, T>(record: &'static FunctionRecord<'static>) -> FunctionHandle<P, T> {
     FunctionHandle { target: CallTarget::Package(record), rest: None, types: PhantomData }
+}
+
+/// Creates a handle; called by the code that `hype::component!` generates.
+pub const fn typed_handle<P, T>(function: &'static TypedFunction) -> FunctionHandle<P, T> {
+    FunctionHandle { target: CallTarget::Typed(function), rest: None, types: PhantomData }
 }
 
 impl<P, T> Clone for FunctionHandle<P, T> {

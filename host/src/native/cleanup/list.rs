@@ -211,8 +211,12 @@ impl CleanupList {
         &self,
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
-        let removal = self.0.worker.remove(removal);
-        removal.await.map_err(|error| Error::runner("a removal panicked", error))?
+        end_of(self.0.worker.remove(removal)).await
+    }
+
+    /// Begins to run `removal` on the submitter's thread. The removals of this list wait for its end.
+    pub(crate) fn remove_beside(&self, removal: impl Future<Output = Result<()>> + Send + 'static) {
+        self.register_action(end_of(self.0.worker.remove(removal)));
     }
 
     /// Returns the lists of this submitter's runs.
@@ -320,6 +324,10 @@ pub(crate) async fn remove_everything() {
             "gave up after {REMOVAL_TIMEOUT:?} on what was still being removed; left behind: {left}"
         );
     }
+}
+
+async fn end_of(removal: JoinHandle<Result<()>>) -> Result<()> {
+    removal.await.map_err(|error| Error::runner("a removal panicked", error))?
 }
 
 /// Runs all of `cleanups`. The hint of the first error names all leftovers; other errors are logged.

@@ -21,6 +21,12 @@ impl ItemLog {
         Self { log, prefix: format!("[{item}] "), unfinished: Default::default() }
     }
 
+    /// Returns the output of a process that runs no item. Its lines have no index.
+    #[cfg(feature = "docker")]
+    pub(crate) fn of_no_item(log: Log) -> Self {
+        Self { log, prefix: String::new(), unfinished: Default::default() }
+    }
+
     /// Appends bytes that the item wrote, and passes on whole lines. A line is split where the log would split it.
     pub(crate) fn write(&self, stream: LogStream, bytes: &[u8]) {
         let unfinished = self.unfinished[stream as usize].lock();

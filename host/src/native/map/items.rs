@@ -164,6 +164,12 @@ impl Item {
         self.call.arguments.clone()
     }
 
+    /// Returns the arguments, borrowed.
+    #[cfg(feature = "docker")]
+    pub(crate) fn argument_bytes(&self) -> &[u8] {
+        &self.call.arguments
+    }
+
     /// Returns the seed of the item, if its environment is deterministic.
     pub fn seed(&self) -> Option<u64> {
         self.call.seed

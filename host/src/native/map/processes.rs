@@ -14,7 +14,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use hype_wire::items::{ItemChunk, ItemMessage};
+use hype_wire::items::{ItemChunk, ItemMessage, SentBytes};
 
 use self::work::Work;
 use self::worker::Worker;
@@ -42,7 +42,10 @@ pub(crate) trait ItemProcess: Send {
     ///
     /// If it has not received all of the chunk, so that it runs none of its items. It then gets no more, and after the
     /// messages that it has sent before, [`receive`](Self::receive) returns an error.
-    fn send(&mut self, chunk: &ItemChunk) -> impl Future<Output = io::Result<()>> + Send;
+    fn send(
+        &mut self,
+        chunk: &ItemChunk<SentBytes<'_>>,
+    ) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Returns the next message of the process. Dropping the future loses no message.
     ///

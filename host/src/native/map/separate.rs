@@ -28,6 +28,8 @@ pub(crate) struct SeparateRuns {
     parallelism: usize,
     recorder: Recorder,
     retries: RetryOptions,
+    /// Whether an item runs again after a failure of the infrastructure.
+    has_retries: bool,
     /// True once a function was called.
     has_called: bool,
     /// The ends of items that failed before any function was called. If all that have started end like this, it is the
@@ -43,6 +45,7 @@ impl SeparateRuns {
             parallelism,
             recorder: recorder.clone(),
             retries: options.retries.clone(),
+            has_retries: false,
             has_called: false,
             doubtful: Vec::new(),
         }
@@ -65,6 +68,7 @@ impl SeparateRuns {
         let item = Node::of_number(index).first_item();
         let mut trace = self.recorder.queue(item, call.function(), arguments);
         trace.begin_on_free_worker();
+        self.has_retries = infrastructure_retries(env) > 0;
         let runs = ItemRuns {
             submitter: submitter.clone(),
             call,
@@ -90,7 +94,7 @@ impl SeparateRuns {
                 return Poll::Ready(Some(Ok(end)));
             }
             match ready!(self.running.poll_next_unpin(context)) {
-                Some(end) if !self.has_called && is_shared(&end) => self.doubtful.push(end),
+                Some(end) if !self.has_called && self.is_shared(&end) => self.doubtful.push(end),
                 Some(end) => {
                     self.has_called = true;
                     return Poll::Ready(Some(Ok(end)));
@@ -101,6 +105,16 @@ impl SeparateRuns {
                 }
             }
         }
+    }
+
+    /// Returns whether an item failed because of what all items share: the environment, the stage, the runner, or the
+    /// infrastructure in all its attempts. Its arguments were checked before it started. An item without retries was lost
+    /// for a reason of its own.
+    fn is_shared(&self, end: &ItemEnd) -> bool {
+        end.result.as_ref().is_err_and(|error| match error.kind() {
+            ErrorKind::Input | ErrorKind::Stage | ErrorKind::Runner => error.failure().is_none(),
+            _ => self.has_retries && error.is_infrastructure(),
+        })
     }
 }
 
@@ -138,13 +152,4 @@ impl ItemRuns {
             run = self.start();
         }
     }
-}
-
-/// Returns whether an item failed because of what all items share: the environment, the stage or the runner. Its
-/// arguments were checked before it started.
-fn is_shared(end: &ItemEnd) -> bool {
-    end.result.as_ref().is_err_and(|error| {
-        matches!(error.kind(), ErrorKind::Input | ErrorKind::Stage | ErrorKind::Runner)
-            && error.failure().is_none()
-    })
 }

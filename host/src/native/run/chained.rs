@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use hype_wire::{Blob, Payload};
+use tokio::sync::oneshot;
 
 use crate::call::handle::{FunctionHandle, OpenCall};
+use crate::cleanup::list::CleanupList;
 use crate::environment::RunEnvironment;
 use crate::error::{Error, Result};
 use crate::progress::STEP;
@@ -48,9 +50,18 @@ impl RunValue {
 pub(crate) struct Previous {
     parts: RunParts,
     open: OpenCall,
+    /// The cleanup list of the next run.
+    next: CleanupList,
+    /// Whether the value or the error was received.
+    has_ended: bool,
 }
 
 impl Previous {
+    /// Returns the run of `parts`, whose removal that of the next run waits for.
+    pub(crate) fn new(parts: RunParts, open: OpenCall, next: CleanupList) -> Self {
+        Self { parts, open, next, has_ended: false }
+    }
+
     /// Returns the call that takes the value.
     pub(crate) fn open(&self) -> &OpenCall {
         &self.open
@@ -61,6 +72,7 @@ impl Previous {
         let (next, RunParts { id, function, .. }) = (self.open.function(), &self.parts);
         tracing::info!(target: STEP, "`{next}` waits for the value of `{function}`, {id}");
         let ended = (&mut self.parts.ended).await;
+        self.has_ended = true;
         let id = &self.parts.id;
         let value = match ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver panicked"))) {
             Ok(value) => value,
@@ -109,9 +121,21 @@ pub(crate) async fn take_value<T>(
     }
 }
 
+/// Stops the run, and begins its removal.
 impl Drop for Previous {
     fn drop(&mut self) {
         self.parts.abort.abort();
+        let Ownership::Owned { cleanup, .. } = &self.parts.ownership else { return };
+        let (_, closed) = oneshot::channel();
+        let ended = std::mem::replace(&mut self.parts.ended, closed);
+        let (cleanup, has_ended) = (cleanup.clone(), self.has_ended);
+        self.next.remove_beside(async move {
+            // The run's task drops everything that it holds before this channel closes.
+            if !has_ended {
+                let _ = ended.await;
+            }
+            cleanup.remove().await
+        });
     }
 }
 
@@ -124,7 +148,7 @@ impl<T> Run<T> {
     /// [`FunctionHandle::bind_rest`].
     ///
     /// If this run fails, the next one doesn't start, and fails with the same error, which names this run. The handle of the
-    /// next run owns this one: dropping or cancelling it cancels both. [Detaching](Self::detach) it waits until this run has
+    /// next run owns this one: dropping or [cancelling](Self::cancel) it cancels both. [Detaching](Self::detach) it waits until this run has
     /// ended and the next one has started. An [attached](crate::Submitter::attach) run is removed, if it has no other owner,
     /// once its value is staged for the next run.
     ///
@@ -164,6 +188,6 @@ impl<T> Run<T> {
     pub fn then<U>(self, next: FunctionHandle<(T,), U>, env: &RunEnvironment) -> Run<U> {
         let (parts, submitter) = self.into_parts();
         parts.state.send_replace(HandleState::Chained);
-        submitter.spawn_next(Previous { parts, open: next.open_call(1) }, env)
+        submitter.spawn_next(parts, next.open_call(1), env)
     }
 }

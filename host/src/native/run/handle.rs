@@ -132,7 +132,8 @@ impl<T> Run<T> {
     }
 
     /// Stops the run, and removes everything that it created. A handle that is [attached](Submitter::attach) to the run
-    /// can cancel it, too.
+    /// can cancel it, too. If its first argument is the value of [another run](Self::then), that is stopped and removed
+    /// as well.
     ///
     /// ```
     /// async fn stop(run: hype::Run<String>) -> hype::Result<()> {

@@ -290,7 +290,7 @@ impl Drop for Inner {
 }
 
 /// Converts a line to text without characters that a terminal acts on.
-fn sanitize(line: &[u8]) -> String {
+pub(crate) fn sanitize(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     printable(&String::from_utf8_lossy(line)).into_owned()
 }

@@ -1,5 +1,6 @@
 //! Functions with WIT types, of a component that was built without hype.
 
+use futures::StreamExt;
 use hype::component::EncodedValue;
 use hype::{Closure, ErrorKind, FailureKind, RunEnvironment, Submitter};
 use serde::{Deserialize, Serialize};
@@ -183,4 +184,20 @@ pub async fn generated_constructors_and_types_fit_the_component(submitter: &Subm
     let failed = submit(submitter, stats::words("a b".into(), everything.options)).await;
     let (_, failure) = crate::failure(failed, FailureKind::Function);
     assert_eq!(failure.value::<Problem>().unwrap(), Problem::EmptyText);
+}
+
+pub async fn generated_functions_are_chained(submitter: &Submitter) {
+    use typed::stats;
+    // Builds it.
+    wit_guests();
+    let env = RunEnvironment::new();
+    let run = submitter.spawn(typed::greet("a b a".into()), &env);
+    let run = run.then(stats::TOP_HANDLE.bind_rest((1,)), &env);
+    let counts = run.wait().await.unwrap();
+    assert_eq!((counts[0].word.as_str(), counts[0].times_seen), ("a", 2));
+    let names = ["a", "b"].map(String::from);
+    let greetings = submitter.map(names.into_iter().map(typed::greet), &env);
+    let greetings = greetings.then(typed::GREET_HANDLE);
+    let greetings = greetings.map(Result::unwrap).collect::<Vec<_>>().await;
+    assert_eq!(greetings, ["hello hello a", "hello hello b"]);
 }

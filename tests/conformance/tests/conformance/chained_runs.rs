@@ -104,6 +104,24 @@ async fn dropped_run_cancels_the_one_before() {
     assert!(!has_runs(directory.path()));
 }
 
+#[tokio::test]
+async fn cancel_returns_once_the_runs_before_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    let env = RunEnvironment::new();
+    let run = submitter.spawn(wait_and_return("a".into(), 600), &env);
+    let staged = directory.path().join("runs").join(run.id()).join("manifest");
+    let written = async {
+        while !staged.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timely(written).await;
+    let run = run.then(greet::HANDLE, &env).then(greet::HANDLE, &env);
+    timely(run.cancel()).await.unwrap();
+    assert!(!has_runs(directory.path()));
+}
+
 /// A run writes its lease while it waits.
 #[tokio::test]
 async fn dropped_run_that_waits_long_leaves_nothing() {

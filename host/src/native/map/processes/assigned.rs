@@ -1,6 +1,6 @@
 //! An item with its attempts.
 
-use hype_wire::items::AssignedItem;
+use hype_wire::items::{AssignedItem, SentBytes};
 use hype_wire::{Failure, Statistics};
 
 use crate::map::items::Item;
@@ -40,7 +40,7 @@ impl Assigned {
 
     /// Returns the size of the arguments, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.item.arguments().len()
+        self.item.argument_bytes().len()
     }
 
     /// Returns where the end of the item's output is kept, if it is.
@@ -49,11 +49,11 @@ impl Assigned {
     }
 
     /// Returns the message that assigns the item to a process.
-    pub(super) fn message(&self) -> AssignedItem {
+    pub(super) fn message(&self) -> AssignedItem<SentBytes<'_>> {
         AssignedItem {
             index: self.item.index(),
             function: self.item.function().clone(),
-            arguments: self.item.arguments().to_vec().into(),
+            arguments: SentBytes(self.item.argument_bytes()),
             seed: self.item.seed(),
             memory: self.memory,
         }

@@ -1,13 +1,14 @@
 //! Tests with processes inside this one, whose items do what their arguments say.
 
+mod fake;
+
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hype_wire::items::{AssignedItem, AttemptEnd};
-use hype_wire::{Digest, Failure, FailureKind, RunKey, Statistics};
+use hype_wire::{Digest, Failure, FailureKind, RunKey};
 
+use self::fake::{CONFUSE, Fake, HOARD, KILL, KILL_ONCE, SAY, STOP_ONCE, VALUE, WAIT};
 use super::*;
 use crate::cleanup::background::Background;
 use crate::cleanup::list::CleanupList;
@@ -21,140 +22,6 @@ use crate::run::log::Log;
 
 /// The time after which a test fails, on a machine that is busy with other work.
 const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Items that return their arguments.
-const VALUE: &[u8] = b"value";
-/// Items whose process is lost when it first runs them.
-const KILL_ONCE: &[u8] = b"kill once";
-/// Items whose process is lost each time.
-const KILL: &[u8] = b"kill";
-/// Items whose process is stopped when it first runs them.
-const STOP_ONCE: &[u8] = b"stop once";
-/// Items that need more memory than the job has.
-const HOARD: &[u8] = b"hoard";
-/// Items that write a line.
-const SAY: &[u8] = b"say";
-/// Items that wait until the starts of the test are over.
-const WAIT: &[u8] = b"wait";
-/// Items in whose place the process reports another one.
-const CONFUSE: &[u8] = b"confuse";
-
-/// The processes of a test.
-#[derive(Default)]
-struct Fake {
-    /// The ends of the first starts; the later ones succeed.
-    starts: Mutex<VecDeque<Result<ItemMessage>>>,
-    /// Notified by each start that isn't in `starts`, and by the last one that is.
-    starts_over: tokio::sync::Notify,
-    /// The indexes of the items of each chunk, in the order in which the chunks were sent.
-    chunks: Mutex<Vec<Vec<u64>>>,
-    /// The number of processes that will get no items.
-    deaf: AtomicU64,
-    started: AtomicU64,
-    ended: AtomicU64,
-    killed: Mutex<Vec<u64>>,
-    /// The recorder of the running map.
-    recorder: Mutex<Recorder>,
-}
-
-impl Fake {
-    /// Returns the numbers of processes that were started, and that ended by themselves.
-    fn counts(&self) -> (u64, u64) {
-        (self.started.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed))
-    }
-}
-
-struct FakeProcess<'a> {
-    all: &'a Fake,
-    messages: VecDeque<ItemMessage>,
-    items: VecDeque<AssignedItem>,
-    /// Whether it gets no items.
-    is_deaf: bool,
-}
-
-impl<'a> ItemProcesses for &'a Fake {
-    type Process = FakeProcess<'a>;
-
-    async fn start(&self) -> Result<FakeProcess<'a>> {
-        self.started.fetch_add(1, Ordering::Relaxed);
-        let mut starts = self.starts.lock().unwrap();
-        let first = starts.pop_front();
-        if starts.is_empty() {
-            self.starts_over.notify_one();
-        }
-        let first = first.unwrap_or(Ok(ItemMessage::Ready))?;
-        let one_less = |left: u64| left.checked_sub(1);
-        let is_deaf =
-            self.deaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
-        Ok(FakeProcess { all: self, messages: [first].into(), items: VecDeque::new(), is_deaf })
-    }
-}
-
-impl ItemProcess for FakeProcess<'_> {
-    async fn send(&mut self, chunk: &ItemChunk) -> io::Result<()> {
-        if self.is_deaf {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let indexes = chunk.items.iter().map(|item| item.index).collect();
-        self.all.chunks.lock().unwrap().push(indexes);
-        self.items.extend(chunk.items.iter().cloned());
-        Ok(())
-    }
-
-    async fn receive(&mut self) -> Result<ItemMessage> {
-        // As if the process were another one, which runs at the same time.
-        tokio::task::yield_now().await;
-        if let Some(message) = self.messages.pop_front() {
-            return Ok(message);
-        }
-        if self.is_deaf {
-            // As if the reason of its end were requested from a daemon.
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
-            return Err(Error::runner("the process was killed", "by a test"));
-        }
-        let Some(item) = self.items.pop_front() else { return std::future::pending().await };
-        let AssignedItem { index, arguments, memory, .. } = item;
-        let report = self.all.recorder.lock().unwrap().report();
-        assert!(report.running.values().any(|running| running.item == index), "{index}");
-        let value = AttemptEnd::Value(arguments.clone());
-        let ended = |end| ItemMessage::Ended { index, end, statistics: Statistics::default() };
-        if &*arguments == WAIT {
-            self.all.starts_over.notified().await;
-        }
-        Ok(match &*arguments {
-            KILL => return Err(Error::runner("the process was killed", "by a test")),
-            KILL_ONCE if !self.all.killed.lock().unwrap().contains(&index) => {
-                self.all.killed.lock().unwrap().push(index);
-                return Err(Error::runner("the process was killed", "by a test"));
-            }
-            STOP_ONCE if !self.all.killed.lock().unwrap().contains(&index) => {
-                self.all.killed.lock().unwrap().push(index);
-                self.is_deaf = true;
-                ended(AttemptEnd::Failure(Failure::new(FailureKind::Interrupted, "stopped")))
-            }
-            HOARD if memory.is_none() => {
-                ended(AttemptEnd::Failure(Failure::new(FailureKind::Memory, "too much")))
-            }
-            SAY => {
-                self.messages.push_back(ended(value));
-                ItemMessage::Output { is_error: false, bytes: b"hello".to_vec().into() }
-            }
-            CONFUSE => ItemMessage::Ended {
-                index: index + 1,
-                end: value,
-                statistics: Statistics::default(),
-            },
-            _ => ended(value),
-        })
-    }
-
-    async fn end(self) {
-        assert!(self.items.is_empty());
-        self.all.ended.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// A map whose items have ended.
 struct Ended {
@@ -305,6 +172,31 @@ async fn item_that_kills_each_process_fails_alone() {
     assert_eq!(failure.kind, FailureKind::Infrastructure);
     assert!(failure.message.contains("the process was killed"), "{failure:?}");
     assert_eq!(fake.chunks.lock().unwrap().iter().flatten().filter(|it| **it == 1).count(), 4);
+}
+
+/// Its retries take some seconds, as those of one item, whatever the number of items.
+#[tokio::test]
+async fn map_ends_if_all_its_items_kill_their_processes() {
+    let fake = Fake::default();
+    let started = std::time::Instant::now();
+    let ended = run_items(&fake, &RunEnvironment::new(), &[KILL; 1000]).await;
+    let report = ended.result.unwrap_err().report();
+    assert!(report.starts_with("no item of the map could run: "), "{report}");
+    assert!(report.contains("the process was killed"), "{report}");
+    // The item that has no retries left fails, and the others have no ends.
+    assert_eq!(ended.items.len(), 1);
+    assert!(ended.items[0].result.is_err());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn map_with_effects_ends_if_all_its_items_are_lost() {
+    let (fake, env) = (Fake::default(), RunEnvironment::new().allow_http("example.com"));
+    let ended = run_items(&fake, &env, &[KILL; 1000]).await;
+    ended.result.unwrap_err();
+    // Each of them may have run.
+    assert_eq!(ended.items.len(), 8);
+    assert!(ended.items.iter().all(|end| end.result.as_ref().unwrap_err().is_lost()));
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::assigned::{Again, Assigned};
+use crate::error::Error;
+use crate::map::breakdown::Breakdown;
 use crate::map::chunk_size::{Chunks, Load};
 use crate::map::items::{Item, Items};
 use crate::map::retry::Retries;
@@ -28,6 +30,7 @@ pub(super) struct Work {
     has_started: AtomicBool,
     /// The number of processes that start or have not ended.
     live: AtomicUsize,
+    breakdown: Breakdown,
     /// Items that run again, from a moment on.
     again: Mutex<Vec<(Instant, Assigned)>>,
     has_again: Notify,
@@ -38,8 +41,8 @@ impl Work {
         let retries = Retries::new(items.retry_options(), &attempt.env);
         let (loses, has_started) = (retries.loses(), AtomicBool::new(false));
         let (again, has_again) = (Mutex::default(), Notify::new());
-        let live = AtomicUsize::new(0);
-        Self { items, processes, retries, loses, has_started, live, again, has_again }
+        let (live, breakdown) = (AtomicUsize::new(0), Breakdown::new(processes));
+        Self { items, processes, retries, loses, has_started, live, breakdown, again, has_again }
     }
 
     /// Records that a process starts.
@@ -70,6 +73,18 @@ impl Work {
     /// Returns whether a process has prepared the job.
     pub(super) fn has_started(&self) -> bool {
         self.has_started.load(Ordering::Relaxed)
+    }
+
+    /// Returns the record of the failures of the infrastructure.
+    pub(super) fn breakdown(&self) -> &Breakdown {
+        &self.breakdown
+    }
+
+    /// Returns the error of the map, if its infrastructure is broken. The items that have not ended have no ends then.
+    pub(super) fn broken(&self) -> Option<Error> {
+        let error = self.breakdown.error()?;
+        self.items.cancel();
+        Some(error)
     }
 
     /// Returns the chunks of a process.

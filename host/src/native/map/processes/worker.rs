@@ -33,6 +33,8 @@ pub(super) struct Worker<'a, P> {
 enum End {
     /// All items of the map have ended.
     Complete,
+    /// All items of the map fail alike.
+    Broken(Error),
     /// The process was lost. `was_useful` is true if it ran an item, or was lost while it had one.
     Lost { error: Error, was_useful: bool },
 }
@@ -54,6 +56,7 @@ impl<P: ItemProcesses> Worker<'_, P> {
             self.work.process_ended();
             let error = match end {
                 End::Complete => return Ok(()),
+                End::Broken(error) => return Err(error),
                 End::Lost { error, was_useful } => {
                     useless = if was_useful { 0 } else { useless };
                     error
@@ -127,7 +130,11 @@ impl<P: ItemProcesses> Worker<'_, P> {
                 Err(error) => Err(error),
             };
             if let Err(error) = handled {
-                return self.lose(fed, error);
+                let end = self.lose(fed, error);
+                return self.work.broken().map_or(end, End::Broken);
+            }
+            if let Some(error) = self.work.broken() {
+                return End::Broken(error);
             }
             if !fed.is_cut {
                 let further = self.work.further(&fed.chunks, fed.load());
@@ -158,11 +165,14 @@ impl<P: ItemProcesses> Worker<'_, P> {
                 let ended = fed.end(index, &statistics);
                 let assigned = ended.ok_or_else(|| self.confused("it ended an item of another"))?;
                 match end {
-                    AttemptEnd::Value(value) => assigned.finish(value.into(), statistics),
+                    AttemptEnd::Value(value) => {
+                        self.work.breakdown().record_run();
+                        assigned.finish(value.into(), statistics);
+                    }
                     AttemptEnd::Failure(failure) => {
                         fed.is_stopping |= failure.kind == FailureKind::Interrupted;
-                        let again = assigned.fail(failure, Some(statistics));
-                        again.into_iter().for_each(|again| self.work.run_again(again));
+                        let error = Error::failed(&self.attempt.function, failure.clone());
+                        self.fail(assigned, failure, Some(statistics), &error);
                     }
                 }
                 fed.begin();
@@ -182,10 +192,28 @@ impl<P: ItemProcesses> Worker<'_, P> {
         let was_useful = was_useful || first.is_some();
         if let Some(first) = first {
             let failure = error.failure().cloned().unwrap_or_else(|| lost_failure(&error));
-            first.fail(failure, None).into_iter().for_each(|again| self.work.run_again(again));
+            self.fail(first, failure, None, &error);
         }
         self.work.give_back(has);
         End::Lost { error, was_useful }
+    }
+
+    /// Handles the failure of an attempt, whose error is `error`.
+    fn fail(
+        &self,
+        assigned: Assigned,
+        failure: Failure,
+        statistics: Option<Statistics>,
+        error: &Error,
+    ) {
+        let (index, breakdown) = (assigned.index(), self.work.breakdown());
+        let is_infrastructure = failure.kind.is_infrastructure();
+        let again = assigned.fail(failure, statistics);
+        match is_infrastructure {
+            true => breakdown.record_failure(index, again.is_none(), || error.duplicate()),
+            false => breakdown.record_run(),
+        }
+        again.into_iter().for_each(|again| self.work.run_again(again));
     }
 
     fn confused(&self, problem: &str) -> Error {

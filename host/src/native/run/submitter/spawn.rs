@@ -12,6 +12,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::Submitter;
 use crate::call::closure::{Call, Closure};
+use crate::call::handle::OpenCall;
 use crate::environment::RunEnvironment;
 use crate::error::Result;
 use crate::map::driver::MapJob;
@@ -61,14 +62,20 @@ impl Submitter {
         })
     }
 
-    /// Starts the run of a call that takes the value of another run, once that has ended.
-    pub(crate) fn spawn_next<T>(&self, previous: Previous, env: &RunEnvironment) -> Run<T> {
-        let call = previous.open().call();
-        self.spawn_driven(new_run_id(), call, env, |dispatcher, mut run| async move {
-            run.previous = Some(previous);
-            let result = dispatcher.drive(&mut run).await;
-            drop(run);
-            result
+    /// Starts the run of the call `open`, which takes the value of the run of `parts`, once that has ended.
+    pub(crate) fn spawn_next<T>(
+        &self,
+        parts: RunParts,
+        open: OpenCall,
+        env: &RunEnvironment,
+    ) -> Run<T> {
+        self.spawn_driven(new_run_id(), open.call(), env, |dispatcher, mut run| {
+            run.previous = Some(Previous::new(parts, open, run.cleanup.clone()));
+            async move {
+                let result = dispatcher.drive(&mut run).await;
+                drop(run);
+                result
+            }
         })
     }
 

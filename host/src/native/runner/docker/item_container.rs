@@ -8,15 +8,15 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::models::ContainerCreateBody;
 use futures::StreamExt;
-use hype_wire::items::{Frames, ItemChunk, ItemMessage, frame};
+use hype_wire::items::{Frames, ItemChunk, ItemMessage, SentBytes, frame};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::daemon::ConnectedDaemon;
 use super::end::EndedContainer;
+use super::item_output::ContainerOutput;
 use super::run::{Created, OutputStream, Started, begin, end_without_output};
 use crate::error::{Error, Result};
 use crate::map::processes::{ItemProcess, ItemProcesses};
-use crate::run::log::LogStream;
 use crate::runner::Process;
 use crate::runner::lost::lost;
 
@@ -42,6 +42,7 @@ pub(super) struct ItemContainer<'a> {
     output: OutputStream,
     input: Pin<Box<dyn AsyncWrite + Send>>,
     frames: Frames<ItemMessage>,
+    written: ContainerOutput,
     /// Whether the container runs no items any more.
     is_over: bool,
 }
@@ -77,13 +78,14 @@ impl<'a> ItemProcesses for Containers<'a> {
             output: streams.output,
             input: streams.input,
             frames: Frames::default(),
+            written: ContainerOutput::new(process.log.clone()),
             is_over: false,
         })
     }
 }
 
 impl ItemProcess for ItemContainer<'_> {
-    async fn send(&mut self, chunk: &ItemChunk) -> io::Result<()> {
+    async fn send(&mut self, chunk: &ItemChunk<SentBytes<'_>>) -> io::Result<()> {
         // Its end was noticed, but not its reason, since `receive` was dropped.
         if self.is_over {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -96,6 +98,7 @@ impl ItemProcess for ItemContainer<'_> {
             }
         };
         self.input.write_all(&frame).await?;
+        self.written.assign(chunk);
         // All of the frame was passed on, so that the container may have received it. If not, `receive` says so.
         let _ = self.input.flush().await;
         Ok(())
@@ -107,7 +110,10 @@ impl ItemProcess for ItemContainer<'_> {
                 return Err(self.lost().await);
             }
             match self.frames.next_message() {
-                Ok(Some(message)) => return Ok(message),
+                Ok(Some(message)) => {
+                    self.written.record(&message);
+                    return Ok(message);
+                }
                 Ok(None) => {}
                 Err(error) => {
                     self.is_over = true;
@@ -117,7 +123,7 @@ impl ItemProcess for ItemContainer<'_> {
             match self.output.next().await {
                 Some(Ok(LogOutput::StdOut { message })) => self.frames.push(&message),
                 Some(Ok(LogOutput::StdErr { message })) => {
-                    self.process.log.write(LogStream::Stderr, &message);
+                    self.written.write(&message);
                 }
                 Some(Ok(LogOutput::StdIn { .. } | LogOutput::Console { .. })) => {}
                 Some(Err(_)) | None => self.is_over = true,
@@ -138,10 +144,12 @@ impl ItemContainer<'_> {
     async fn lost(&mut self) -> Error {
         let end = end_without_output(self.daemon, &self.name, self.reconnect_timeout).await;
         self.remove().await;
-        let ended = EndedContainer::of(self.process, &self.name, self.daemon).judge(end);
+        let last_lines = self.written.last_lines();
+        let ended = EndedContainer::of(self.process, &self.name, self.daemon);
+        let ended = EndedContainer { last_lines: last_lines.clone(), ..ended }.judge(end);
         ended.err().unwrap_or_else(|| {
             let reason = format!("container {} was stopped, or runs no items", self.name);
-            lost(&self.process.run_id, reason, &[]).hint(
+            lost(&self.process.run_id, reason, &last_lines).hint(
                 "possible causes: docker stop; or an image whose entrypoint is something else than hype-run of \
                  this version",
             )
@@ -154,9 +162,9 @@ impl ItemContainer<'_> {
         self.without_hype_run(&error.to_string())
     }
 
-    fn without_hype_run(&self, problem: &str) -> Error {
+    fn without_hype_run(&mut self, problem: &str) -> Error {
         let reason = format!("container {} runs no items: {problem}", self.name);
-        lost(&self.process.run_id, reason, &[])
+        lost(&self.process.run_id, reason, &self.written.last_lines())
             .hint("the image's entrypoint must be hype-run of this version, and nothing else")
     }
 

@@ -3,7 +3,7 @@
 //! Pure functions decide: the daemon's address ([`endpoint`]), the container's access to the stage
 //! ([`stage_access`]), its definition ([`container`], [`limits`]), and the meaning of its end ([`end`]). I/O with the
 //! daemon is in [`daemon`], [`image`], [`volumes`], [`run`], [`item_container`], [`removal`], [`foreign_run`],
-//! [`leftovers`] and [`check`].
+//! [`leftovers`] and [`check`]. [`item_output`] splits the output of a container by its items.
 
 mod archive;
 mod check;
@@ -17,6 +17,7 @@ mod fake_daemon;
 mod foreign_run;
 mod image;
 mod item_container;
+mod item_output;
 mod key_files;
 mod leftovers;
 mod limits;

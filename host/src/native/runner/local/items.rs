@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::running::Inside;
 use super::{Inner, LocalRunner, request};
 use crate::error::{Error, Result};
+use crate::map::breakdown::Breakdown;
 use crate::map::chunk_size::Chunks;
 use crate::map::item_log::ItemLog;
 use crate::map::items::{ChunkSize, Item, Items};
@@ -35,16 +36,22 @@ impl ItemRunner for LocalRunner {
     fn run_items(&self, attempt: Attempt, items: Items) -> BoxFuture<'static, Result<()>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
+            let parallelism = items.parallelism().unwrap_or(inner.slots).min(inner.slots);
+            let mut request = request(&attempt);
+            let interrupt = request.interrupt.clone();
+            // The items alone are stopped if the infrastructure is broken.
+            request.interrupt = interrupt.child_token();
             let job = ItemJob {
-                request: request(&attempt),
+                request,
                 run_id: attempt.run_id.clone(),
                 function: attempt.function,
                 retries: Retries::new(items.retry_options(), &attempt.env),
                 has_effects: has_effects(&attempt.env),
                 turns: Semaphore::new(inner.cores),
+                parallelism,
+                breakdown: Breakdown::new(parallelism),
                 log: attempt.log,
             };
-            let interrupt = job.request.interrupt.clone();
             let work = |inside| run(Arc::clone(&inner), job, items, inside);
             inner.start(&attempt.run_id, &attempt.cleanup, interrupt, work).await
         })
@@ -67,6 +74,9 @@ struct ItemJob {
     has_effects: bool,
     /// One permit for each core, for chunks of several items.
     turns: Semaphore,
+    /// The number of workers.
+    parallelism: usize,
+    breakdown: Breakdown,
     log: Log,
 }
 
@@ -93,7 +103,7 @@ struct Worker {
 }
 
 async fn run(inner: Arc<Inner>, job: ItemJob, items: Items, inside: Inside) -> Result<()> {
-    let (slots, cores) = (inner.slots, inner.cores);
+    let cores = inner.cores;
     let prepared = Prepared::fetch(SharedExecutor(inner), &job.request);
     let Some(prepared) = job.request.interrupt.run_until_cancelled(prepared).await else {
         return Ok(());
@@ -101,7 +111,7 @@ async fn run(inner: Arc<Inner>, job: ItemJob, items: Items, inside: Inside) -> R
     let (prepared, _) = prepared.map_err(|failure| Error::failed(&job.function, failure))?;
     let (prepared, job) = (Arc::new(prepared), Arc::new(job));
     let mut workers = JoinSet::new();
-    for number in 0..items.parallelism().unwrap_or(slots).min(slots) {
+    for number in 0..job.parallelism {
         let worker = Worker {
             number: number as u32,
             prepared: Arc::clone(&prepared),
@@ -115,7 +125,7 @@ async fn run(inner: Arc<Inner>, job: ItemJob, items: Items, inside: Inside) -> R
     while let Some(ended) = workers.join_next().await {
         ended.map_err(|error| Error::runner("the local runner broke down", error))?;
     }
-    Ok(())
+    job.breakdown.error().map_or(Ok(()), Err)
 }
 
 impl Worker {
@@ -211,8 +221,14 @@ impl Worker {
             // An end doesn't wait for the items behind it.
             let is_final = execution.value.as_ref().is_err_and(|failure| self.is_final(failure));
             match execution.value {
-                Ok(value) => item.finish(Ok(value)),
-                Err(failure) if is_final => item.finish(Err(failure)),
+                Ok(value) => {
+                    self.job.breakdown.record_run();
+                    item.finish(Ok(value));
+                }
+                Err(failure) if is_final => {
+                    self.record_failure(&item, &failure, true);
+                    item.finish(Err(failure));
+                }
                 Err(_) => failed.push((item, execution)),
             }
             next = running.next();
@@ -251,12 +267,15 @@ impl Worker {
             let took = time_of(&execution);
             let failure = match execution.value {
                 Ok(value) => {
+                    self.job.breakdown.record_run();
                     item.finish(Ok(value));
                     return Some(took);
                 }
                 Err(failure) => failure,
             };
-            let delay = match retries.after(&failure) {
+            let next = retries.after(&failure);
+            self.record_failure(&item, &failure, !matches!(next, Next::Retry { .. }));
+            let delay = match next {
                 Next::Retry { delay, memory: other } => {
                     memory = other.or(memory);
                     delay
@@ -275,6 +294,21 @@ impl Worker {
                 "{item} of {run_id} failed, its next attempt follows in {delay:?}: {message}"
             );
             interrupt.run_until_cancelled(tokio::time::sleep(delay)).await?;
+        }
+    }
+
+    /// Records the failure of an attempt, and stops all items if they fail alike. `is_final` is true if the item has no other
+    /// attempt.
+    fn record_failure(&self, item: &Item, failure: &Failure, is_final: bool) {
+        let ItemJob { breakdown, request, .. } = &*self.job;
+        if !failure.kind.is_infrastructure() {
+            return breakdown.record_run();
+        }
+        let error = || Error::failed(&self.job.function, failure.clone());
+        breakdown.record_failure(item.index(), is_final, error);
+        if breakdown.error().is_some() {
+            self.items.cancel();
+            request.interrupt.cancel();
         }
     }
 

@@ -9,7 +9,9 @@ use super::FakeDaemon;
 
 /// An item that returns its arguments.
 pub(crate) const VALUE: &[u8] = b"value";
-/// An item whose container is killed when it first runs.
+/// An item that writes a line.
+pub(crate) const SAY: &[u8] = b"say";
+/// An item whose container is killed when it first runs, after a note of `hype-run`.
 pub(crate) const KILL_ONCE: &[u8] = b"kill once";
 /// An item whose connection is closed when it first runs, while the container goes on.
 pub(crate) const CUT_ONCE: &[u8] = b"cut once";
@@ -39,6 +41,7 @@ impl FakeDaemon {
                     let is_first = self.change(|state| state.ran.insert(item.index));
                     match &*item.arguments {
                         KILL_ONCE if is_first => {
+                            send_to(2, stream, b"hype-run: it dies").await?;
                             self.exit(name, 137);
                             return Ok(());
                         }
@@ -48,6 +51,11 @@ impl FakeDaemon {
                         }
                         HANG => {}
                         _ => {
+                            if &*item.arguments == SAY {
+                                let bytes = b"said\n".to_vec().into();
+                                let output = ItemMessage::Output { is_error: false, bytes };
+                                send(stream, &frame(&output).unwrap()).await?;
+                            }
                             let (index, statistics) = (item.index, Statistics::default());
                             let end = AttemptEnd::Value(item.arguments);
                             let ended = ItemMessage::Ended { index, end, statistics };
@@ -71,6 +79,15 @@ impl FakeDaemon {
 
 /// Sends bytes of the standard output.
 async fn send(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> std::io::Result<()> {
-    let head = [&[1, 0, 0, 0], (bytes.len() as u32).to_be_bytes().as_slice()].concat();
+    send_to(1, stream, bytes).await
+}
+
+/// Sends bytes of the output with this file descriptor.
+async fn send_to(
+    descriptor: u8,
+    stream: &mut BufReader<TcpStream>,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let head = [&[descriptor, 0, 0, 0], (bytes.len() as u32).to_be_bytes().as_slice()].concat();
     stream.write_all(&[head.as_slice(), bytes].concat()).await
 }

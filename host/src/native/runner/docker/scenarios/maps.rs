@@ -1,7 +1,7 @@
 //! Maps whose containers are lost, and requests of maps that fail.
 
 use super::super::fake_daemon::Container;
-use super::super::fake_daemon::items::{CUT_ONCE, GARBLE_ONCE, HANG, KILL_ONCE, VALUE};
+use super::super::fake_daemon::items::{CUT_ONCE, GARBLE_ONCE, HANG, KILL_ONCE, SAY, VALUE};
 use super::*;
 use crate::error::Error;
 use crate::map::items::{self, ItemEnd};
@@ -102,6 +102,21 @@ async fn item_with_effects_is_lost_with_its_container() {
         assert!(ended.error(1).is_lost() && report.contains(reason), "{report}");
         assert_eq!(left(scenario).await.len(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_of_lost_container_has_the_last_lines_of_its_item() {
+    let scenario = Scenario::new().await;
+    let env = RunEnvironment::new().allow_http("example.com");
+    let ended = run_map(&scenario, &env, &[SAY, SAY, KILL_ONCE, SAY]).await;
+    ended.result.as_ref().unwrap();
+    let report = ended.error(2).report();
+    assert!(
+        report.contains("its last lines:\n") && report.contains("hype-run: it dies"),
+        "{report}"
+    );
+    assert!(!report.contains("said"), "{report}");
+    left(scenario).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
