@@ -85,6 +85,7 @@ pub(crate) struct StagingRequest<'a> {
     pub(crate) arguments: RunArguments,
     /// The time after which the compilation of the component is stopped.
     pub(crate) compile_timeout: Option<Duration>,
+    pub(crate) is_map: bool,
 }
 
 /// A run that its runner has planned, and whose objects are in the stage.
@@ -195,7 +196,8 @@ impl Dispatcher {
         };
         let run = &*run;
         let compile_timeout = run.env.timeout();
-        let request = StagingRequest { function: &function, arguments, compile_timeout };
+        let request =
+            StagingRequest { function: &function, arguments, compile_timeout, is_map: false };
         let staged = take_value(previous, self.stage_run(run, request)).await?;
         let location = &self.description.location;
         tracing::info!(target: STEP, "running `{}` {location}", run.call.function());
@@ -222,9 +224,10 @@ impl Dispatcher {
         request: StagingRequest<'_>,
     ) -> Result<PlannedRun> {
         let RunState { id, call, env, .. } = run;
-        let StagingRequest { function, arguments, compile_timeout } = request;
+        let StagingRequest { function, arguments, compile_timeout, is_map } = request;
         let image = call.image().or(env.image());
-        let request = PlanRequest { stage_url: self.stage.url(), env, image };
+        let shares_process = is_map;
+        let request = PlanRequest { stage_url: self.stage.url(), env, image, shares_process };
         let plan = self.runner.plan(request).await?;
         let mounts = self.runner.mounts(env, &self.cleanup).await?;
         let key = keys::create(&self.registry, id)?;

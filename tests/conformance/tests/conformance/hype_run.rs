@@ -20,6 +20,8 @@ mod cache;
 mod cancelled;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod guest_thread;
 mod items;
 mod once;
 

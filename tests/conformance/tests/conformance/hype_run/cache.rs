@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hype_run::{Platform, precompile};
+use hype_run::{CodeKind, Platform, Target, precompile};
 use hype_stage::Stage;
 use hype_wire::{Artefact, Blob, Code, File as StagedFile, Outcome, names};
 
@@ -28,7 +28,7 @@ impl Reading {
         let (code, text) = (machine_code(), Bytes::from_static(TEXT.as_bytes()));
         let blobs = [Blob::of(&code), Blob::of(&text)];
         let prepared = Prepared::new("read_surely", &["/data/file"], |manifest| {
-            let platform = here().name().to_owned();
+            let platform = here().to_string();
             manifest.job.artefact = Some(Artefact { platform, blob: blobs[0] });
             manifest.job.files =
                 vec![StagedFile { path: "/data/file".parse().unwrap(), blob: blobs[1] }];
@@ -80,8 +80,10 @@ impl Reading {
     }
 }
 
-pub(super) fn here() -> Platform {
-    Platform::here().expect("tests run where machine code can be made for")
+/// Returns the target of the machine code that a process of one call loads.
+pub(super) fn here() -> Target {
+    let platform = Platform::here().expect("tests run where machine code can be made for");
+    Target { platform, kind: CodeKind::Unchecked }
 }
 
 /// Returns the guests' machine code, compiled once since that takes seconds.

@@ -32,7 +32,7 @@ fn prepared(
         let mut arguments = codec::array_head(1);
         codec::append(&mut arguments, argument).unwrap();
         manifest.call.arguments = Payload::Inline(arguments.into());
-        manifest.job.artefact = Some(Artefact { platform: here().name().to_owned(), blob });
+        manifest.job.artefact = Some(Artefact { platform: here().to_string(), blob });
         let sh = CommandName::try_from("sh".to_owned()).unwrap();
         manifest.job.powers.commands = vec![sh.clone()];
         let variables = [VariableName::try_from(ProcessMark::VARIABLE.to_owned()).unwrap()].into();
@@ -189,6 +189,21 @@ fn deadline_kills_all_processes() {
         assert_eq!(failed(&prepared).kind, FailureKind::Deadline);
         assert_eq!(left, ("started".to_owned(), "0".to_owned()), "{text}");
     }
+}
+
+/// The thread of a closure that computes is stopped, and can't end its commands itself.
+#[test]
+fn deadline_of_computing_closure_kills_all_processes() {
+    let mark = ProcessMark::new();
+    let temporary = tempfile::tempdir().unwrap();
+    let prepared = prepared("start_and_spin", &mark.script(OUTLIVING[2]), |manifest| {
+        manifest.job.limits.timeout_ms = Some(4_000);
+    });
+    let mut command = command(&prepared);
+    let started = ended(command.env("TMPDIR", temporary.path()));
+    assert_eq!(failed(&prepared).kind, FailureKind::Deadline);
+    assert_eq!((started.as_str(), mark.remaining()), ("started\n", Vec::new()));
+    assert_eq!(temporary.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
