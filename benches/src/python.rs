@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
+use hype_run::CodeKind;
 
 use crate::alternate::alternate;
 use crate::install::{componentize_py, is_outdated, run};
@@ -31,7 +32,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let hype_run = ours.hype_run()?;
     let wasmtime = install::wasmtime(ours)?;
     let code = install::precompiled(ours, &peer)?;
-    let staged = runtime.block_on(Staged::new(&closures))?;
+    let staged = runtime.block_on(Staged::with_code(&closures, CodeKind::Unchecked))?;
     let arguments = argument("you".to_owned())?;
     let call = format!("call(\"greet\", {arguments:?})");
     let mut number = 0;

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
+use hype_run::CodeKind;
 
 use crate::alternate::alternate;
 use crate::ours::Ours;
@@ -17,7 +18,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let wasmtime = install::wasmtime(ours)?;
     let program = install::precompiled(ours, &install::hello(ours)?)?;
     let runtime = runtime()?;
-    let staged = runtime.block_on(Staged::new(&ours.hello))?;
+    let staged = runtime.block_on(Staged::with_code(&ours.hello, CodeKind::Unchecked))?;
     let arguments = argument("hello".to_owned())?;
     // A run has one outcome, so each round needs a new run. Staging it is not measured.
     let mut requests = Vec::new();

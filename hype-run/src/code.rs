@@ -112,7 +112,7 @@ impl<'a> Loader<'a> {
 
     fn kind(&self) -> CodeKind {
         match self {
-            Self::Here(_) => CodeKind::Checked,
+            Self::Here(executor) => executor.own_kind(),
             #[cfg(target_os = "linux")]
             Self::InWorkers(..) => CodeKind::Unchecked,
         }
@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
     fn loaded(&self, job: &Job) -> Option<Runnable> {
         let digest = &job.component.blob.digest;
         match self {
-            Self::Here(executor) => executor.loaded(digest).map(Runnable::Here),
+            Self::Here(executor) => executor.components().get(digest).map(Runnable::Here),
             #[cfg(target_os = "linux")]
             Self::InWorkers(_, workers) => workers
                 .loaded(digest)
@@ -212,12 +212,10 @@ async fn precompiled(
         }
         Ok(Target { kind, .. }) if kind == loader.kind() => {}
         Ok(Target { kind: CodeKind::Unchecked, .. }) => {
-            return Ok(Err(
-                "it can't be interrupted, and the call runs outside of a worker".to_owned()
-            ));
+            return Ok(Err("it can't be interrupted, and the call runs beside others".to_owned()));
         }
         Ok(Target { kind: CodeKind::Checked, .. }) => {
-            return Ok(Err("it contains checks, which a worker doesn't need".to_owned()));
+            return Ok(Err("it contains checks, which this process doesn't need".to_owned()));
         }
         Err(error) => return Ok(Err(error.to_string())),
     }

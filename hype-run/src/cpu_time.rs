@@ -20,7 +20,7 @@ pub(crate) async fn measure<T>(future: impl Future<Output = T>) -> (T, Duration)
 
 /// Returns the processor time that this thread has used.
 #[cfg(unix)]
-fn of_thread() -> Duration {
+pub(crate) fn of_thread() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.try_into().unwrap_or_default()
 }

@@ -48,7 +48,7 @@ pub(crate) fn interrupted() -> Failure {
 }
 
 /// Makes the guest of `store` yield at each tick, and stop at the first tick after `deadline`, after
-/// `interrupt` is cancelled, or when the host holds more for it than its memory limit.
+/// `interrupt` is cancelled, or when the host holds more for it than its memory limit. Unchecked code has no ticks.
 pub(crate) fn enforce(
     store: &mut Store<Guest>,
     deadline: Option<Instant>,
@@ -97,6 +97,15 @@ pub(crate) async fn within<T>(
         Some(deadline) => tokio::time::timeout_at((deadline + HOST_GRACE).into(), guest)
             .await
             .unwrap_or_else(|_| Err(DeadlineExceeded.into())),
+    }
+}
+
+/// Waits for `deadline`, or forever.
+#[cfg(target_os = "linux")]
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -37,34 +37,40 @@ pub(crate) struct Embedding {
 type EmbeddingResult = Result<Embedding, String>;
 
 /// An embedding that another thread creates while this thread fetches the job: both take about the same
-/// time. Afterwards that thread is the ticker of the embedding's guests.
-pub(crate) struct LazyEmbedding(
-    Arc<LazyLock<EmbeddingResult, Box<dyn FnOnce() -> EmbeddingResult + Send>>>,
-);
+/// time. Afterwards that thread is the ticker of the embedding's guests, if their code has checks. Clones share the
+/// embedding.
+#[derive(Clone)]
+pub(crate) struct LazyEmbedding {
+    kind: CodeKind,
+    created: Arc<LazyLock<EmbeddingResult, Box<dyn FnOnce() -> EmbeddingResult + Send>>>,
+}
 
 impl LazyEmbedding {
     /// Starts the thread that creates the embedding.
-    pub(crate) fn spawn(slots: Option<Slots>) -> Self {
-        let lazy = Self::from_fn(move || Embedding::new(CodeKind::Checked, slots).map_err(message));
-        let shared = Arc::clone(&lazy.0);
+    pub(crate) fn spawn(slots: Option<Slots>, kind: CodeKind) -> Self {
+        let lazy = Self::from_fn(kind, move || Embedding::new(kind, slots).map_err(message));
+        let shared = Arc::clone(&lazy.created);
         let thread = std::thread::Builder::new().name("hype-engine".into());
         let started = thread.spawn(move || {
             let embedding = LazyLock::force(&shared).as_ref().ok();
-            let ticks = embedding.map(|it| it.ticker.ticks(it.engine.clone()));
+            let ticking = embedding.filter(|_| kind == CodeKind::Checked);
+            let ticks = ticking.map(|it| it.ticker.ticks(it.engine.clone()));
             // Only the executor keeps the embedding alive. Dropping that ends the ticks.
             drop(shared);
             ticks.map(Ticks::run)
         });
         match started {
             Ok(_) => lazy,
-            Err(error) => Self::from_fn(move || Err(format!("cannot start its thread: {error}"))),
+            Err(error) => {
+                Self::from_fn(kind, move || Err(format!("cannot start its thread: {error}")))
+            }
         }
     }
 
     /// Creates the embedding when it is first used, with a thread for its ticks.
     #[cfg(target_os = "linux")]
     pub(crate) fn deferred(slots: Slots) -> Self {
-        Self::from_fn(move || {
+        Self::from_fn(CodeKind::Checked, move || {
             let embedding = Embedding::new(CodeKind::Checked, Some(slots)).map_err(message)?;
             let ticks = embedding.ticker.ticks(embedding.engine.clone());
             let thread = std::thread::Builder::new().name("hype-engine".into());
@@ -79,13 +85,18 @@ impl LazyEmbedding {
     #[cfg(target_os = "linux")]
     pub(crate) fn without_ticks(slots: Slots) -> Self {
         let created = Embedding::new(CodeKind::Unchecked, Some(slots)).map_err(message);
-        let lazy = Self::from_fn(move || created);
-        LazyLock::force(&lazy.0);
+        let lazy = Self::from_fn(CodeKind::Unchecked, move || created);
+        LazyLock::force(&lazy.created);
         lazy
     }
 
-    fn from_fn(create: impl FnOnce() -> EmbeddingResult + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(create))))
+    fn from_fn(kind: CodeKind, create: impl FnOnce() -> EmbeddingResult + Send + 'static) -> Self {
+        Self { kind, created: Arc::new(LazyLock::new(Box::new(create))) }
+    }
+
+    /// Returns the kind of machine code that its engine runs.
+    pub(crate) fn kind(&self) -> CodeKind {
+        self.kind
     }
 
     /// Waits for the embedding and returns it.
@@ -95,7 +106,7 @@ impl LazyEmbedding {
     /// A failure of the kind `infrastructure` when this machine cannot run WebAssembly, or has no thread
     /// left.
     pub(crate) fn get(&self) -> Result<&Embedding, Failure> {
-        LazyLock::force(&self.0).as_ref().map_err(|error| {
+        LazyLock::force(&self.created).as_ref().map_err(|error| {
             let what = "this machine cannot run closures";
             Failure {
                 causes: vec![error.clone()],

@@ -105,8 +105,9 @@ pub enum CodeKind {
     /// Machine code that checks regularly whether it must stop. Several guests can run in one process.
     #[default]
     Checked,
-    /// Machine code without checks, which is faster. Only the end of its process stops it, so that only worker
-    /// processes load it.
+    /// Machine code without checks, which is faster. A guest that was stopped in it never continues, and frees nothing
+    /// until its process ends. So only processes load it that run one guest at a time: workers, and `hype-run` with one
+    /// call.
     Unchecked,
 }
 

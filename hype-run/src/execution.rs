@@ -23,6 +23,7 @@ use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::GuestOutput;
 use crate::program::Input;
+use crate::progress::Progress;
 use crate::run::{RunRequest, as_micros, micros};
 use crate::sandbox::{self, Sandbox};
 use crate::stack;
@@ -108,6 +109,17 @@ pub(crate) struct CallContext<'a> {
     pub(crate) interrupt: &'a CancellationToken,
     /// The client for the guest's HTTP requests, if they leave from another process.
     pub(crate) http_client: Option<&'a Arc<dyn Client>>,
+    /// The progress of the call, if another thread reads it.
+    pub(crate) progress: Option<&'a Progress>,
+}
+
+impl CallContext<'_> {
+    /// Returns the deadline of the call if it starts at `started`.
+    pub(crate) fn deadline(&self, started: Instant) -> Option<Instant> {
+        let timeout = self.job.limits.timeout()?.saturating_sub(self.spent);
+        // A deadline beyond the range of the clock is no deadline.
+        started.checked_add(timeout)
+    }
 }
 
 /// Calls a function with `arguments`. Stops it at its deadline or when it is interrupted. The
@@ -119,7 +131,7 @@ pub(crate) async fn execute(
     arguments: &Bytes,
     permit: CallPermit,
 ) -> Execution {
-    let CallContext { job, function, spent, interrupt, .. } = context;
+    let CallContext { job, function, interrupt, progress, .. } = context;
     let started = Instant::now();
     let bounds = Bounds::from(&job.limits);
     let budget = Budget::new(bounds.memory);
@@ -137,6 +149,9 @@ pub(crate) async fn execute(
         Ok(prepared) => prepared,
         Err(failure) => return Execution::failed(failure),
     };
+    if let Some(progress) = progress {
+        progress.prepared(&budget, &sandbox.holdings);
+    }
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
     let limiter = Limiter::new(budget.clone());
@@ -146,16 +161,18 @@ pub(crate) async fn execute(
     store.limiter(|guest| guest);
     store.set_max_component_handles(HANDLES);
     store.set_hostcall_fuel(bounds.host_call());
-    let timeout = job.limits.timeout().map(|timeout| timeout.saturating_sub(spent));
-    // A deadline beyond the range of the clock is no deadline.
-    let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
+    let deadline = context.deadline(started);
     store.data_mut().sandbox.requests.deadline = deadline;
     deadline::enforce(&mut store, deadline, interrupt.clone());
 
     let mut called_at = None;
     let call = async {
         let instance = component.instantiate(&mut store).await?;
-        called_at = Some(Instant::now());
+        let now = Instant::now();
+        called_at = Some(now);
+        if let Some(progress) = progress {
+            progress.called(now);
+        }
         callee.call(&mut store, &instance, arguments).await
     };
     let within = deadline::within(deadline, interrupt, call);
@@ -166,7 +183,7 @@ pub(crate) async fn execute(
     let pointer = ended.as_ref().err().and_then(|error| stack::pointer(&mut store, error));
     let guest = store.data_mut();
     let (panic, denied_growth) = (guest.panic.take(), guest.limiter.denied_growth());
-    guest.sandbox.clear();
+    guest.sandbox.holdings.end();
     executor.release(store, permit);
     let value = match ended {
         Ok(Ok(value)) if value.len() as u64 > bounds.value => {

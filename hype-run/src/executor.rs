@@ -2,7 +2,7 @@
 
 mod place;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hype_stage::spawn_io;
@@ -13,21 +13,19 @@ use wasmtime::component::Component;
 
 use crate::cache::Cache;
 use crate::callee::ReadyComponent;
-use crate::compiler::{CompileError, CompileTurn, Compiler};
+use crate::compiler::{CompileError, Compiler};
 use crate::deadline::Ticking;
 use crate::embedding::LazyEmbedding;
-use crate::engine::{CodeKind, Platform, Slots, Target};
+use crate::engine::{CodeKind, Platform, Slots};
 use crate::execution::Guest;
 use crate::http::{Resolver, SystemResolver};
 use crate::load_time::TimeoutLeft;
-use crate::machine_code::{self, MachineCode};
+use crate::loaded::LoadedComponents;
+use crate::machine_code::MachineCode;
 use crate::open_file_limit::raise_open_file_limit;
 use crate::process::CommandIsolation;
 #[cfg(target_os = "linux")]
 use crate::workers::Workers;
-
-/// The number of components that stay in memory, the most recently used.
-const MAX_COMPONENTS: usize = 16;
 
 /// The memory of a guest, in bytes, above which its release is moved to another thread.
 const LARGE_GUEST: u64 = 16 << 20;
@@ -45,8 +43,7 @@ const LARGE_GUEST: u64 = 16 << 20;
 /// ```
 pub struct Executor {
     embedding: LazyEmbedding,
-    /// The most recently used component is the last.
-    components: Mutex<Vec<(Digest, ReadyComponent)>>,
+    components: LoadedComponents,
     compiler: Compiler,
     cache: Option<Cache>,
     /// One permit per slot of a pooled executor.
@@ -65,13 +62,18 @@ impl Executor {
     ///
     /// If this machine cannot run WebAssembly, the first run fails.
     pub fn new() -> Self {
-        Self::with_slots(None)
+        Self::spawning(None, CodeKind::Checked)
     }
 
     /// Creates an executor for a process that exits after one call. It frees nothing: the system frees
     /// all memory at exit, which is faster.
+    ///
+    /// On Linux the call runs unchecked code on a thread of its own. If the guest is stopped while it computes, at its
+    /// deadline or when it is interrupted, its thread and its memory remain until the process exits.
     pub fn for_one_call() -> Self {
-        Self { is_single_call: true, ..Self::new() }
+        let can_stop = cfg!(target_os = "linux") && Platform::here().is_some();
+        let kind = if can_stop { CodeKind::Unchecked } else { CodeKind::Checked };
+        Self { is_single_call: true, ..Self::spawning(None, kind) }
     }
 
     /// Creates an executor for many calls. At most `calls` calls run concurrently; the others wait for
@@ -79,7 +81,7 @@ impl Executor {
     /// each call is faster.
     pub fn pooled(calls: usize) -> Self {
         let permits = Some(Arc::new(Semaphore::new(calls)));
-        Self { permits, ..Self::with_slots(Some(Slots(calls))) }
+        Self { permits, ..Self::spawning(Some(Slots(calls)), CodeKind::Checked) }
     }
 
     /// Creates an executor for many calls that makes them in worker processes, which run unchecked code and are killed at
@@ -105,8 +107,20 @@ impl Executor {
         Self { permits, ..Self::with_embedding(LazyEmbedding::without_ticks(Slots(1))) }
     }
 
-    fn with_slots(slots: Option<Slots>) -> Self {
-        let embedding = LazyEmbedding::spawn(slots);
+    /// Creates an executor with the same engine and no components, for the thread of a guest.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_same_engine(&self) -> Self {
+        let Self { embedding, resolver, commands, is_single_call, .. } = self;
+        Self {
+            resolver: Arc::clone(resolver),
+            commands: *commands,
+            is_single_call: *is_single_call,
+            ..Self::with_embedding(embedding.clone())
+        }
+    }
+
+    fn spawning(slots: Option<Slots>, kind: CodeKind) -> Self {
+        let embedding = LazyEmbedding::spawn(slots, kind);
         raise_open_file_limit();
         Self::with_embedding(embedding)
     }
@@ -114,7 +128,7 @@ impl Executor {
     fn with_embedding(embedding: LazyEmbedding) -> Self {
         Self {
             embedding,
-            components: Mutex::default(),
+            components: LoadedComponents::default(),
             compiler: Compiler::in_this_process(),
             cache: None,
             permits: None,
@@ -191,20 +205,8 @@ impl Executor {
         self.cache.as_ref()
     }
 
-    /// Returns the component with this digest if it is in memory, and marks it as used.
-    pub(crate) fn loaded(&self, digest: &Digest) -> Option<ReadyComponent> {
-        let mut components = self.lock();
-        let index = components.iter().position(|(loaded, _)| loaded == digest)?;
-        let last_used = components.remove(index);
-        let component = last_used.1.clone();
-        components.push(last_used);
-        Some(component)
-    }
-
-    /// Forgets the component with this digest.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn unload(&self, digest: &Digest) {
-        self.lock().retain(|(loaded, _)| loaded != digest);
+    pub(crate) fn components(&self) -> &LoadedComponents {
+        &self.components
     }
 
     /// Compiles the component in `bytes`, which have the digest that `component` names.
@@ -221,10 +223,10 @@ impl Executor {
     ) -> Result<ReadyComponent, Failure> {
         let failure = |error: CompileError| error.within(timeout).failure(&component.name);
         let turn = self.compiler.turn(timeout.map(|it| it.left)).await.map_err(failure)?;
-        if let Some(component) = self.loaded(&component.blob.digest) {
+        if let Some(component) = self.components.get(&component.blob.digest) {
             return Ok(component);
         }
-        let code = compile_for(CodeKind::Checked, turn, bytes).await.map_err(failure)?;
+        let code = MachineCode::compile(self.own_kind(), turn, bytes).await.map_err(failure)?;
         // SAFETY: this version's compiler has written the code to a file that no other process could open.
         let loaded = unsafe { self.load(component, &code)? };
         loaded.map_err(|reason| {
@@ -247,7 +249,7 @@ impl Executor {
     ) -> Result<MachineCode, Failure> {
         let failure = |error: CompileError| error.within(timeout).failure(&component.name);
         let turn = self.compiler.turn(timeout.map(|it| it.left)).await.map_err(failure)?;
-        compile_for(CodeKind::Unchecked, turn, bytes).await.map_err(failure)
+        MachineCode::compile(CodeKind::Unchecked, turn, bytes).await.map_err(failure)
     }
 
     /// Loads a component from machine code. Returns `Ok(Err(reason))` when another version compiled
@@ -315,18 +317,8 @@ impl Executor {
             .instantiate_pre(compiled)
             .map_err(|error| unusable(name, "imports what hype doesn't offer", &error))?;
         let ready = ReadyComponent::new(linked);
-        let digest = component.blob.digest;
-        let mut components = self.lock();
-        components.retain(|(loaded, _)| *loaded != digest);
-        if components.len() == MAX_COMPONENTS {
-            components.remove(0);
-        }
-        components.push((digest, ready.clone()));
+        self.components.add(component.blob.digest, ready.clone());
         Ok(ready)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, ReadyComponent)>> {
-        self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -344,21 +336,10 @@ impl Default for Executor {
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let loaded = self.lock().len();
+        let loaded = self.components.count();
         let compiling = usize::from(self.compiler.is_busy());
         write!(f, "Executor({loaded} components, {compiling} being compiled)")
     }
-}
-
-/// Compiles the component in `bytes` for this machine to a file that no other process can open.
-async fn compile_for(
-    kind: CodeKind,
-    turn: CompileTurn,
-    bytes: Bytes,
-) -> Result<MachineCode, CompileError> {
-    let target = Platform::here().map(|platform| Target { platform, kind });
-    let output = machine_code::new_file().map_err(CompileError::Output)?;
-    turn.compile(bytes, target, output, MachineCode::of_file).await?.map_err(CompileError::Output)
 }
 
 fn unusable(name: &str, problem: &str, error: &wasmtime::Error) -> Failure {

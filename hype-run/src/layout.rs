@@ -60,6 +60,13 @@ impl Layout {
         Self { roots, copies_per_call: false, _scratch: None }
     }
 
+    /// Returns a layout of the same directories, which are removed with this one.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn without_removal(&self) -> Self {
+        let Self { roots, copies_per_call, .. } = self;
+        Self { roots: roots.clone(), copies_per_call: *copies_per_call, _scratch: None }
+    }
+
     /// Returns the shared directories.
     #[cfg(target_os = "linux")]
     pub(crate) fn roots(&self) -> &[Root] {

@@ -62,7 +62,12 @@ mod failure;
 mod fetch;
 mod files;
 mod filesystem;
+#[cfg(target_os = "linux")]
+mod guest_stack;
+#[cfg(target_os = "linux")]
+mod guest_thread;
 mod held;
+mod holdings;
 mod http;
 mod items;
 mod kept_log;
@@ -73,6 +78,7 @@ mod limiter;
 mod limits;
 mod listing;
 mod load_time;
+mod loaded;
 mod machine_code;
 mod marked_lines;
 mod once;
@@ -84,6 +90,7 @@ mod power;
 mod prepared;
 mod process;
 mod program;
+mod progress;
 mod quota;
 mod random;
 mod reading;

@@ -17,6 +17,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::blobs::Blobs;
+use crate::compiler::{CompileError, CompileTurn};
+use crate::engine::{CodeKind, Platform, Target};
 
 /// Machine code whose digest was verified.
 pub(crate) enum MachineCode {
@@ -27,6 +29,17 @@ pub(crate) enum MachineCode {
 }
 
 impl MachineCode {
+    /// Compiles the component in `bytes` for this machine to a file that no other process can open.
+    pub(crate) async fn compile(
+        kind: CodeKind,
+        turn: CompileTurn,
+        bytes: Bytes,
+    ) -> Result<Self, CompileError> {
+        let target = Platform::here().map(|platform| Target { platform, kind });
+        let output = new_file().map_err(CompileError::Output)?;
+        turn.compile(bytes, target, output, Self::of_file).await?.map_err(CompileError::Output)
+    }
+
     pub(crate) async fn fetch(blobs: &Blobs<'_>, blob: &Blob) -> Result<Self, StageError> {
         #[cfg(target_os = "linux")]
         if let Some(file) = blobs.in_file(blob, sealed::empty).await?
@@ -85,7 +98,7 @@ impl MachineCode {
 }
 
 /// Creates an empty file for machine code, which no other process can open.
-pub(crate) fn new_file() -> io::Result<File> {
+fn new_file() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     if let Some(file) = sealed::empty() {
         return Ok(file);

@@ -15,6 +15,8 @@ use crate::code::{self, Loaded, Runnable};
 use crate::execution::{CallContext, Execution, execute};
 use crate::executor::{CallPermit, Executor};
 use crate::fetch::{self, infrastructure};
+#[cfg(target_os = "linux")]
+use crate::guest_thread;
 use crate::layout::Layout;
 use crate::output::GuestOutput;
 use crate::program;
@@ -279,6 +281,7 @@ impl<E: Deref<Target = Executor>> Prepared<E> {
             spent,
             interrupt,
             http_client: None,
+            progress: None,
         }
     }
 
@@ -308,6 +311,10 @@ impl<E: Deref<Target = Executor>> Prepared<E> {
         permit: CallPermit,
     ) -> Execution {
         match &self.ready.callable {
+            #[cfg(target_os = "linux")]
+            Callable::Here(component) if self.executor.has_guest_thread() => {
+                guest_thread::execute(&self.executor, component, context, arguments, permit).await
+            }
             Callable::Here(component) => {
                 execute(&self.executor, component, context, &arguments, permit).await
             }

@@ -237,6 +237,7 @@ mod tests {
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
             http_client: None,
+            progress: None,
         };
         let mut has_ended = false;
         let execution = collect_output(context, async |context: CallContext<'_>| {

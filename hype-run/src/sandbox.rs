@@ -13,6 +13,7 @@ use crate::execution::CallContext;
 use crate::executor::Executor;
 use crate::files::Files;
 use crate::filesystem::SharedFiles;
+use crate::holdings::{Held, Holdings};
 use crate::http::{Connections, DirectClient, Requests};
 use crate::layout::{Layout, Root, create_dir, sandbox_failure};
 use crate::limits::Bounds;
@@ -34,11 +35,8 @@ pub(crate) struct Sandbox {
     pub(crate) clock: Option<Clock>,
     pub(crate) requests: Requests,
     pub(crate) http: WasiHttpCtx,
-    /// Declared before `scratch`, so that all commands end before their files are removed.
-    commands: Commands,
-    shown: Vec<Shown>,
-    /// The temporary directory of this call.
-    scratch: Option<Scratch>,
+    /// The commands and the temporary directory of this call.
+    pub(crate) holdings: Holdings,
 }
 
 impl Sandbox {
@@ -47,12 +45,13 @@ impl Sandbox {
     /// Most guests never open a directory, and creating and removing one takes longer than the rest of a
     /// short call.
     pub(crate) fn create_tmp(&mut self) -> Result<(), Failure> {
-        if self.scratch.is_none() {
+        let mut held = self.holdings.get()?;
+        if held.scratch.is_none() {
             let mut mounts = GuestMounts { wasi: WasiCtxBuilder::new(), shown: Vec::new() };
             let scratch = new_scratch()?;
-            mounts.add_tmp(&scratch, &self.files, &mut self.commands)?;
-            self.scratch = Some(scratch);
-            self.shown.append(&mut mounts.shown);
+            mounts.add_tmp(&scratch, &self.files, &mut held.commands)?;
+            held.scratch = Some(scratch);
+            held.shown.append(&mut mounts.shown);
             *self.wasi.filesystem() = mounts.wasi.build().filesystem().clone();
         }
         Ok(())
@@ -64,15 +63,11 @@ impl Sandbox {
         command: &Command,
         changes: &Changes,
     ) -> Result<Child, Unstarted> {
-        self.commands.check(&command.program)?;
+        self.holdings.get().map_err(Unstarted::Failed)?.commands.check(&command.program)?;
         self.create_tmp().map_err(Unstarted::Failed)?;
-        self.commands.start(command, changes, &self.shown)
-    }
-
-    /// Ends all commands and removes the temporary directory.
-    pub(crate) fn clear(&mut self) {
-        self.commands.end();
-        self.scratch = None;
+        let mut held = self.holdings.get().map_err(Unstarted::Failed)?;
+        let Held { commands, shown, .. } = &mut *held;
+        commands.start(command, changes, shown)
     }
 }
 
@@ -123,9 +118,7 @@ pub(crate) fn prepare(
         clock,
         requests,
         http,
-        commands,
-        shown,
-        scratch,
+        holdings: Holdings::new(commands, shown, scratch),
     })
 }
 

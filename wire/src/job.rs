@@ -96,7 +96,7 @@ impl ComponentRef {
 /// Staged machine code of a component. A runner loads it only if the manifest is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artefact {
-    /// The target platform, as named by the executor: `x86_64-v3`.
+    /// The target platform and the kind of code, as named by the executor: `x86_64-v3`, `x86_64-v3-unchecked`.
     pub platform: String,
     /// The digest and the size of the machine code.
     pub blob: Blob,

@@ -17,7 +17,18 @@ impl Executor {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = powers;
-        CodeKind::Checked
+        self.own_kind()
+    }
+
+    /// Returns the kind of machine code for calls in this process.
+    pub(crate) fn own_kind(&self) -> CodeKind {
+        self.embedding.kind()
+    }
+
+    /// Returns whether a guest in this process has a thread of its own.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_guest_thread(&self) -> bool {
+        self.is_single_call && self.own_kind() == CodeKind::Unchecked
     }
 
     /// Returns the kind of machine code for calls with these grants if it is known, without starting anything.
@@ -29,7 +40,7 @@ impl Executor {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = powers;
-        Some(CodeKind::Checked)
+        Some(self.own_kind())
     }
 
     /// Returns the reason why all calls stay in this process, or `None` if those without grants for commands run in worker

@@ -8,9 +8,10 @@ use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, MAX_TIME};
-use super::call::{Lost, STOP_TIMEOUT, Worker, until};
+use super::call::{Lost, STOP_TIMEOUT, Worker};
 use super::progress::{Value, execution, violation};
 use super::stop;
+use crate::deadline::until;
 use crate::execution::Execution;
 use crate::output::{GuestOutput, Stream};
 

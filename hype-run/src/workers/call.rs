@@ -18,6 +18,7 @@ use super::channel::{AsyncChannel, Received, RegisteredChannel};
 use super::message::{CallHead, MAX_BODY, MAX_MESSAGE, ToWorkerKind, begin, sealed_file};
 use super::progress::{Progress, violation};
 use super::stop;
+use crate::deadline::until;
 use crate::execution::Execution;
 use crate::http::Requests;
 use crate::output::{GuestOutput, Stream};
@@ -343,14 +344,6 @@ fn is_closed_by_worker(sent: io::Result<()>) -> io::Result<bool> {
 fn register(pidfd: &OwnedFd) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
     // SAFETY: the descriptor is borrowed from an owner, so that it stays open and the same.
     Ok(unsafe { AsyncFd::register_with_interest(pidfd.as_fd(), Interest::READABLE)? })
-}
-
-/// Waits for `deadline`, or forever.
-pub(super) async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Waits until the last thread of the process has ended.

@@ -8,13 +8,13 @@ use hype_wire::{Digest, Failure, Job};
 
 use super::batch::Batch;
 use super::batch_call::{BatchRequest, OnEnd};
-use super::call::{Beginning, Lost, Request, Worker, until};
+use super::call::{Beginning, Lost, Request, Worker};
 use super::choice::Step;
 use super::fork_server::{LoadError, WorkerCode, broken};
 use super::message::{CallHead, EncodedSetup};
 use super::pool::{Inner, Workers};
 use super::worker_end::WorkerEnd;
-use crate::deadline;
+use crate::deadline::{self, until};
 use crate::execution::{CallContext, Execution};
 use crate::failure;
 use crate::http::{Connections, DirectClient, Requests, Resolver};

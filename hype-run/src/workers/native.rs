@@ -212,6 +212,7 @@ mod tests {
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
             http_client: None,
+            progress: None,
         };
         let called = call(&worker_job, context, &executor);
         tokio::time::timeout(Duration::from_secs(120), called).await.unwrap()

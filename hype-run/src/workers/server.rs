@@ -70,7 +70,7 @@ impl Server<'_> {
                 self.respond(FromServer::Ended(self.children.end_of(number)), None)
             }
             ToServer::Unload { digest } => {
-                self.executor.unload(&digest);
+                self.executor.components().remove(&digest);
                 self.respond(FromServer::Done, None)
             }
             ToServer::Fork { number, component, parent, memory } => {
@@ -78,7 +78,7 @@ impl Server<'_> {
                 let setup = File::from(descriptors.next()?);
                 let component = match component {
                     None => None,
-                    Some(digest) => match self.executor.loaded(&digest) {
+                    Some(digest) => match self.executor.components().get(&digest) {
                         None => return self.respond(not_loaded(&digest), None),
                         component => component,
                     },

@@ -214,6 +214,7 @@ impl Worker<'_> {
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
             http_client: http_client.as_ref(),
+            progress: None,
         };
         let execution = self.runtime.block_on(async {
             let permit = self.executor.permit().await;

@@ -1,7 +1,7 @@
 //! Closures that end without a value, in every possible way.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// An error with two causes beneath it.
@@ -135,8 +135,15 @@ pub fn spin() -> u64 {
     spin_inside()
 }
 
+/// Prints `text` and computes forever.
+#[hype::function]
+pub fn say_then_spin(text: String) -> io::Result<u64> {
+    writeln!(io::stdout(), "{text}")?;
+    Ok(spin_inside())
+}
+
 #[inline(never)]
-fn spin_inside() -> u64 {
+pub(crate) fn spin_inside() -> u64 {
     let mut count = 0u64;
     loop {
         count = std::hint::black_box(count.wrapping_add(1));

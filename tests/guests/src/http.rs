@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use hype::http::{Body, Request, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::ends::spin_inside;
+
 /// Status, URL and text of a response.
 pub type Answer = (u16, String, String);
 
@@ -31,6 +33,23 @@ pub fn send(method: String, url: String, header: (String, String), body: String)
     let body = Body::Reader(Box::new(io::Cursor::new(body)));
     let answer = Request::new(method, url).header(header.0, header.1).body(body).send()?;
     Ok((answer.status(), answer.url().to_owned(), answer.text()?))
+}
+
+/// Sends a request with a body of `size` bytes, and computes forever instead of ending the body.
+#[hype::function]
+pub fn send_then_spin(url: String, size: u64) -> Result<Answer> {
+    let body = Body::Reader(Box::new(io::repeat(b'x').take(size).chain(Endless)));
+    let answer = Request::new("POST", url).body(body).send()?;
+    Ok((answer.status(), answer.url().to_owned(), answer.text()?))
+}
+
+/// A reader that computes forever.
+struct Endless;
+
+impl Read for Endless {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(spin_inside() as usize)
+    }
 }
 
 /// A JSON body.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hype::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
+use crate::ends::spin_inside;
+
 /// A command and its inputs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct CommandSpec {
@@ -108,6 +110,17 @@ pub fn start_and_wait(spec: CommandSpec) -> io::Result<()> {
     loop {
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// Starts a command, prints a line once the command has written a byte, and computes forever.
+#[hype::function]
+pub fn start_and_spin(spec: CommandSpec) -> io::Result<u64> {
+    let mut child = command(&spec).stdout(Stdio::piped()).spawn()?;
+    if let Some(stdout) = &mut child.stdout {
+        stdout.read_exact(&mut [0])?;
+    }
+    writeln!(io::stdout(), "started")?;
+    Ok(spin_inside())
 }
 
 /// Starts a command and kills it. Returns its exit code, which is `None`, and the signal.

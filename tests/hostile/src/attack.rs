@@ -84,7 +84,8 @@ impl Attack {
 const LARGE_INITIAL_SIZE: [&str; 2] =
     ["a 64-bit memory with a large initial size", "a table with a large initial size"];
 
-/// Runs all `attacks` on the plain executor, on the pooled one and in worker processes, each followed by a good guest.
+/// Runs all `attacks` on the plain executor, on the pooled one, in worker processes and on threads of their own, each
+/// followed by a good guest.
 ///
 /// # Panics
 ///
@@ -92,7 +93,7 @@ const LARGE_INITIAL_SIZE: [&str; 2] =
 pub fn assert_all(attacks: Vec<Attack>) {
     static POOLED: OnceLock<Executor> = OnceLock::new();
     let pooled = POOLED.get_or_init(|| Executor::pooled(1));
-    let mismatches: Vec<String> = [executor(), pooled, workers()]
+    let mismatches: Vec<String> = [executor(), pooled, workers(), on_threads()]
         .into_iter()
         .flat_map(|executor| {
             attacks.iter().filter_map(|attack| {
@@ -101,7 +102,9 @@ pub fn assert_all(attacks: Vec<Attack>) {
                     staged.manifest.job.limits = attack.limits;
                     let outcome = staged.run(executor).await;
                     assert_good(executor, attack.name).await;
-                    let has_pool = !std::ptr::eq(executor, self::executor());
+                    let has_pool = ![self::executor(), on_threads()]
+                        .iter()
+                        .any(|it| std::ptr::eq(executor, *it));
                     let is_rejected = has_pool && attack.exceeds_pool_slot(&outcome);
                     attack.mismatch(&outcome).filter(|_| !is_rejected)
                 })
@@ -132,6 +135,12 @@ pub fn executor() -> &'static Executor {
 pub fn workers() -> &'static Executor {
     static WORKERS: OnceLock<Executor> = OnceLock::new();
     WORKERS.get_or_init(|| Executor::in_workers(1))
+}
+
+/// Returns the executor whose guests have a thread of their own each. A guest that was stopped leaves its thread behind.
+pub fn on_threads() -> &'static Executor {
+    static ON_THREADS: OnceLock<Executor> = OnceLock::new();
+    ON_THREADS.get_or_init(Executor::for_one_call)
 }
 
 /// Returns the runtime of all attacks.

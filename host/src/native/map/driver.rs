@@ -96,7 +96,7 @@ impl Dispatcher {
             arguments: RunArguments::Whole(codec::array_head(0).into()),
             // An item's timeout doesn't include the compilation, which all items share.
             compile_timeout: None,
-            is_staged: true,
+            is_map: true,
         };
         self.prepare(run, &function).await?;
         let staged = self.stage_run(run, request).await?;

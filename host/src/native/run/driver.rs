@@ -86,8 +86,9 @@ pub(crate) struct StagingRequest<'a> {
     pub(crate) arguments: RunArguments,
     /// The time after which the compilation of the component is stopped.
     pub(crate) compile_timeout: Option<Duration>,
-    /// Whether the run must be in the stage, since other programs look for it there.
-    pub(crate) is_staged: bool,
+    /// Whether the run is a map. It must be in the stage, since other programs look for it there, and its items share a
+    /// process.
+    pub(crate) is_map: bool,
 }
 
 /// A run that its runner has planned, and whose objects are in the stage as far as it needs them there.
@@ -199,7 +200,7 @@ impl Dispatcher {
         let run = &*run;
         let compile_timeout = run.env.timeout();
         let request =
-            StagingRequest { function: &function, arguments, compile_timeout, is_staged: false };
+            StagingRequest { function: &function, arguments, compile_timeout, is_map: false };
         let staged = take_value(previous, self.stage_run(run, request)).await?;
         let location = &self.description.location;
         tracing::info!(target: STEP, "running `{}` {location}", run.call.function());
@@ -226,9 +227,10 @@ impl Dispatcher {
         request: StagingRequest<'_>,
     ) -> Result<PlannedRun> {
         let RunState { id, call, env, .. } = run;
-        let StagingRequest { function, arguments, compile_timeout, is_staged } = request;
+        let StagingRequest { function, arguments, compile_timeout, is_map } = request;
         let image = call.image().or(env.image());
-        let request = PlanRequest { stage_url: self.stage.url(), env, image };
+        let stage_url = self.stage.url();
+        let request = PlanRequest { stage_url, env, image, shares_process: is_map };
         let plan = self.runner.plan(request).await?;
         let mounts = self.runner.mounts(env, &self.cleanup).await?;
         let key = keys::create(&self.registry, id)?;
@@ -244,10 +246,10 @@ impl Dispatcher {
             #[cfg(feature = "local")]
             compile_timeout,
             #[cfg(feature = "local")]
-            known: (plan.returns_outcome && !is_staged).then_some(&self.known),
+            known: (plan.returns_outcome && !is_map).then_some(&self.known),
         };
         #[cfg(not(feature = "local"))]
-        let _ = (compile_timeout, is_staged);
+        let _ = compile_timeout;
         let staged = StagedRun::begin(&self.stage, spec).await?;
         match &staged.unstaged_manifest {
             Some(manifest) => run.lease.keep_manifest(manifest.clone()).await?,

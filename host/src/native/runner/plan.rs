@@ -32,6 +32,9 @@ pub struct PlanRequest<'a> {
     pub env: &'a RunEnvironment,
     /// The container image that the closure names, else the environment's.
     pub image: Option<&'a str>,
+    /// Whether one process makes many calls, as for the items of an [`ItemRunner`](super::ItemRunner). A process of a
+    /// single run makes one call, in machine code without checks.
+    pub shares_process: bool,
 }
 
 /// The choices that a runner makes for a run, before anything is created or uploaded.
@@ -39,8 +42,8 @@ pub struct PlanRequest<'a> {
 pub struct Plan {
     /// The container image; `None` for a runner without images.
     pub image: Option<String>,
-    /// The platform that the submitter compiles machine code for, as `hype-run` names it; `None` if `hype-run`
-    /// compiles by itself.
+    /// The platform and the kind of the machine code that the submitter compiles, as `hype-run` names them:
+    /// `x86_64-unchecked`, or `x86_64` for processes that make many calls. `None` if `hype-run` compiles by itself.
     pub platform: Option<String>,
     /// The location of the run, such as `kubernetes:NAMESPACE`, which the manifest records. An attaching program
     /// passes it to [`Runner::add_search_location`](super::Runner::add_search_location). `None` for runs that end with this process.
@@ -52,8 +55,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns the plan of a run on this machine that ends with this process: no image, no location, and machine
-    /// code for this processor.
+    /// Returns the plan of a run by a process of `hype-run` on this machine that ends with this process: no image, no
+    /// location, and machine code for this processor.
     ///
     /// ```
     /// use hype::runner::Plan;
@@ -63,7 +66,10 @@ impl Plan {
     /// ```
     #[cfg(feature = "local")]
     pub fn on_this_machine() -> Self {
-        let platform = hype_run::Platform::here().map(|platform| platform.name().to_owned());
+        use hype_run::{CodeKind, Platform, Target};
+
+        let target = |platform| Target { platform, kind: CodeKind::Unchecked };
+        let platform = Platform::here().map(|platform| target(platform).to_string());
         Self { platform, ..Self::default() }
     }
 }

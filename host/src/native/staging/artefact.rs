@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hype_run::{CompileError, Compiler, Platform, Target};
+use hype_run::{CodeKind, CompileError, Compiler, Platform, Target};
 use hype_wire::{Artefact, Blob, Digest, FailureKind};
 use tempfile::NamedTempFile;
 use tracing::Instrument;
@@ -29,6 +29,9 @@ impl Component {
     /// Compiles the component for this machine and caches the machine code, so that the first submission doesn't have
     /// to. Compiling takes a second or more; loading cached code takes milliseconds.
     ///
+    /// The code is that for processes of one call at a time: worker processes, and `hype-run` on this machine. Calls that
+    /// run beside others in this program need code with checks, which their first submission compiles.
+    ///
     /// ```no_run
     /// hype::Component::open("target/hype/greet.wasm")?.precompile()?;
     /// # hype::Result::Ok(())
@@ -41,7 +44,8 @@ impl Component {
         let Some((platform, directory)) = Platform::here().zip(directory()) else {
             return Ok(());
         };
-        let entry = Entry::new(self, platform.into(), &directory)?;
+        let target = Target { platform, kind: CodeKind::Unchecked };
+        let entry = Entry::new(self, target, &directory)?;
         if entry.find().is_some() {
             return Ok(());
         }

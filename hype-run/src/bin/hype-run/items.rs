@@ -21,7 +21,8 @@ pub(crate) fn main(invocation: Invocation) -> ExitCode {
         Ok(request) => request,
         Err(error) => return rejected(&*error),
     };
-    // One thread suffices, since a call yields at each tick, and file access has other threads.
+    // One thread suffices, since a call yields at each tick, and file access has other threads. The code has checks: an
+    // item that was stopped without them would keep its memory, and the next items need it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

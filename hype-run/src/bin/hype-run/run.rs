@@ -83,7 +83,7 @@ fn write_termination(log: Option<File>, termination: &str) -> Result<(), BoxErro
 
 /// Runs the closure and returns the lines of the termination log.
 fn execute(options: Options) -> Result<String, BoxError> {
-    // One thread suffices for one closure, since it yields at each tick, and what may take long has other threads.
+    // One thread suffices beside that of the closure, since what may take long has other threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let executor = configured(Executor::for_one_call(), &options.invocation);
     let lines = options.invocation.marks_errors.then(|| Arc::new(MarkedLines::default()));

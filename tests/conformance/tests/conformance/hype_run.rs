@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conformance::cases::values::component;
-use hype_run::{Platform, precompile};
+use hype_run::{CodeKind, Platform, Target, precompile};
 use hype_stage::Stage;
 use hype_wire::{
     Access, Artefact, Authenticity, Blob, Call, Code, ComponentRef, Digest, End, FailureKind, Job,
@@ -22,6 +22,8 @@ mod cache;
 mod cancelled;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod guest_thread;
 mod items;
 mod once;
 
@@ -33,8 +35,10 @@ struct Prepared {
     digest: Digest,
 }
 
-fn here() -> Platform {
-    Platform::here().expect("tests run where machine code can be made for")
+/// Returns the target of the machine code that a process of one call loads.
+fn here() -> Target {
+    let platform = Platform::here().expect("tests run where machine code can be made for");
+    Target { platform, kind: CodeKind::Unchecked }
 }
 
 /// Returns the guests' machine code, compiled once since that takes seconds.
@@ -62,7 +66,7 @@ impl Prepared {
         let code = machine_code();
         let code_blob = Blob::of(&code);
         let mut job = Job::new(component);
-        job.artefact = Some(Artefact { platform: here().name().to_owned(), blob: code_blob });
+        job.artefact = Some(Artefact { platform: here().to_string(), blob: code_blob });
         let mut manifest =
             RunManifest::new(RUN.parse().unwrap(), job, Call::closure(function, payload));
         change(&mut manifest);

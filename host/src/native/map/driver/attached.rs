@@ -62,7 +62,8 @@ impl Dispatcher {
     /// [`Input`](crate::ErrorKind::Input) if its items run in containers and this runner has none, or the other way round.
     async fn plan_attached(&self, run: &RunState, id: &str, in_containers: bool) -> Result<Plan> {
         let (stage_url, env) = (self.stage.url(), &run.env);
-        let plan = self.runner.plan(PlanRequest { stage_url, env, image: env.image() }).await?;
+        let request = PlanRequest { stage_url, env, image: env.image(), shares_process: true };
+        let plan = self.runner.plan(request).await?;
         if plan.image.is_some() == in_containers {
             return Ok(plan);
         }

@@ -25,8 +25,14 @@ fn this_user() -> String {
     NONROOT.to_owned()
 }
 
-/// Returns the platform to compile for: this processor if the daemon is local, else the baseline of its architecture.
-pub(super) fn platform(daemon: &ConnectedDaemon) -> Option<String> {
+/// Returns the platform to compile for: this processor if the daemon is local, else the baseline of its architecture. Code
+/// for containers that make one call has no checks.
+pub(super) fn platform(daemon: &ConnectedDaemon, shares_process: bool) -> Option<String> {
+    let platform = checked_platform(daemon)?;
+    Some(if shares_process { platform } else { format!("{platform}-unchecked") })
+}
+
+fn checked_platform(daemon: &ConnectedDaemon) -> Option<String> {
     #[cfg(feature = "local")]
     if daemon.traits.is_local
         && daemon.architecture == std::env::consts::ARCH

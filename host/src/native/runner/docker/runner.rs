@@ -272,12 +272,12 @@ impl Inner {
 
     async fn plan(&self, request: PlanRequest<'_>) -> Result<Plan> {
         let daemon = self.daemon.connect().await?;
-        let PlanRequest { stage_url, env, image } = request;
+        let PlanRequest { stage_url, env, image, shares_process } = request;
         stage_access(stage_url, daemon.traits, |name| std::env::var(name).ok())?;
         let (machine, address) = (daemon.machine.clone(), daemon.address.clone());
         Ok(Plan {
             image: Some(self.default_images.image(image, env).to_owned()),
-            platform: platform(daemon),
+            platform: platform(daemon, shares_process),
             run_location: Some(RunLocation::Docker { machine, address }.to_string()),
             returns_outcome: false,
         })

@@ -183,6 +183,21 @@ fn deadline_kills_all_processes() {
     }
 }
 
+/// The thread of a closure that computes is stopped, and can't end its commands itself.
+#[test]
+fn deadline_of_computing_closure_kills_all_processes() {
+    let mark = ProcessMark::new();
+    let temporary = tempfile::tempdir().unwrap();
+    let prepared = prepared("start_and_spin", &mark.script(OUTLIVING[2]), |manifest| {
+        manifest.job.limits.timeout_ms = Some(4_000);
+    });
+    let mut command = command(&prepared);
+    let started = ended(command.env("TMPDIR", temporary.path()));
+    assert_eq!(failed(&prepared).kind, FailureKind::Deadline);
+    assert_eq!((started.as_str(), mark.remaining()), ("started\n", Vec::new()));
+    assert_eq!(temporary.path().read_dir().unwrap().count(), 0);
+}
+
 #[test]
 fn returning_closure_kills_all_processes() {
     let mark = ProcessMark::new();

@@ -27,7 +27,8 @@ async fn namespace_comes_from_environment_then_pod_template() {
         (of_pod.clone(), "its-own"),
         (of_pod.with_namespace("another"), "another"),
     ] {
-        let request = PlanRequest { stage_url: "gs://bucket", env: &env, image: None };
+        let request =
+            PlanRequest { stage_url: "gs://bucket", env: &env, image: None, shares_process: false };
         let plan = scenario.runner.plan(request).await.unwrap();
         assert_eq!(plan.run_location.as_deref(), Some(format!("kubernetes:{namespace}").as_str()));
     }
