@@ -22,6 +22,7 @@ use crate::layout::Layout;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::GuestOutput;
+use crate::process::Starter;
 use crate::program::Input;
 use crate::run::{RunRequest, as_micros, micros};
 use crate::sandbox::{self, Sandbox};
@@ -106,8 +107,17 @@ pub(crate) struct CallContext<'a> {
     pub(crate) spent: Duration,
     /// Cancelling this token stops the call. It is that of the request, or a child of it.
     pub(crate) interrupt: &'a CancellationToken,
+    /// What another process does for the guest.
+    pub(crate) remote: Remote<'a>,
+}
+
+/// The parts of a guest's powers that another process exercises for it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Remote<'a> {
     /// The client for the guest's HTTP requests, if they leave from another process.
-    pub(crate) http_client: Option<&'a Arc<dyn Client>>,
+    pub(crate) http: Option<&'a Arc<dyn Client>>,
+    /// The starter of the guest's commands, if another process starts them.
+    pub(crate) commands: Option<&'a Arc<dyn Starter>>,
 }
 
 /// Calls a function with `arguments`. Stops it at its deadline or when it is interrupted. The

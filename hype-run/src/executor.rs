@@ -81,8 +81,9 @@ impl Executor {
     }
 
     /// Creates an executor for many calls that makes them in worker processes, which run unchecked code and are killed at
-    /// the deadline. This process makes the HTTP requests of their guests. Calls that may start commands stay in this process,
-    /// in memory as that of [`pooled`](Self::pooled), and so do all calls if this program can't be started again as a worker.
+    /// the deadline. This process makes the HTTP requests of their guests, and starts their commands in rooms of namespaces.
+    /// Calls stay here, in memory as that of [`pooled`](Self::pooled), if this program can't be started again as a worker; those
+    /// with commands also if these have no room, or if this process runs as root and the kernel has no Landlock.
     /// At most `calls` calls run concurrently.
     pub fn in_workers(calls: usize) -> Self {
         #[cfg(target_os = "linux")]
@@ -183,8 +184,7 @@ impl Executor {
         CodeKind::Checked
     }
 
-    /// Returns the reason why all calls stay in this process, or `None` if those without grants for commands run in worker
-    /// processes. Starts what workers need.
+    /// Returns the reason why all calls stay in this process, or `None` if workers make calls. Starts what workers need.
     pub async fn worker_refusal(&self) -> Option<String> {
         #[cfg(target_os = "linux")]
         if let Some(workers) = &self.workers {
@@ -201,7 +201,7 @@ impl Executor {
     #[cfg(target_os = "linux")]
     pub(crate) async fn workers_for(&self, powers: &Powers) -> Option<&Workers> {
         let workers = self.workers.as_ref()?;
-        workers.can_run(powers).await.then_some(workers)
+        workers.can_run(powers, self.commands).await.then_some(workers)
     }
 
     pub(crate) fn commands(&self) -> CommandIsolation {
