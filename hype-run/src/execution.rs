@@ -22,6 +22,7 @@ use crate::layout::Layout;
 use crate::limiter::Limiter;
 use crate::limits::{Bounds, HANDLES};
 use crate::output::GuestOutput;
+use crate::process::Starter;
 use crate::program::Input;
 use crate::progress::Progress;
 use crate::run::{RunRequest, as_micros, micros};
@@ -107,8 +108,8 @@ pub(crate) struct CallContext<'a> {
     pub(crate) spent: Duration,
     /// Cancelling this token stops the call. It is that of the request, or a child of it.
     pub(crate) interrupt: &'a CancellationToken,
-    /// The client for the guest's HTTP requests, if they leave from another process.
-    pub(crate) http_client: Option<&'a Arc<dyn Client>>,
+    /// What another process does for the guest.
+    pub(crate) remote: Remote<'a>,
     /// The progress of the call, if another thread reads it.
     pub(crate) progress: Option<&'a Progress>,
 }
@@ -120,6 +121,15 @@ impl CallContext<'_> {
         // A deadline beyond the range of the clock is no deadline.
         started.checked_add(timeout)
     }
+}
+
+/// The parts of a guest's powers that another process exercises for it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Remote<'a> {
+    /// The client for the guest's HTTP requests, if they leave from another process.
+    pub(crate) http: Option<&'a Arc<dyn Client>>,
+    /// The starter of the guest's commands, if another process starts them.
+    pub(crate) commands: Option<&'a Arc<dyn Starter>>,
 }
 
 /// Calls a function with `arguments`. Stops it at its deadline or when it is interrupted. The

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hype_stage::spawn_io;
-use hype_wire::{ComponentRef, Digest, Failure, FailureKind};
+use hype_wire::{ComponentRef, Failure, FailureKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime::component::Component;
@@ -85,8 +85,9 @@ impl Executor {
     }
 
     /// Creates an executor for many calls that makes them in worker processes, which run unchecked code and are killed at
-    /// the deadline. This process makes the HTTP requests of their guests. Calls that may start commands stay in this process,
-    /// in memory as that of [`pooled`](Self::pooled), and so do all calls if this program can't be started again as a worker.
+    /// the deadline. This process makes the HTTP requests of their guests, and starts their commands in rooms of namespaces.
+    /// Calls stay here, in memory as that of [`pooled`](Self::pooled), if this program can't be started again as a worker; those
+    /// with commands also if these have no room, or if this process runs as root and the kernel has no Landlock.
     /// At most `calls` calls run concurrently.
     pub fn in_workers(calls: usize) -> Self {
         #[cfg(target_os = "linux")]

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::callee::ReadyComponent;
 use crate::cpu_time;
 use crate::deadline;
-use crate::execution::{self, CallContext, Execution};
+use crate::execution::{self, CallContext, Execution, Remote};
 use crate::executor::{CallPermit, Executor};
 use crate::failure;
 use crate::guest_stack::{Interrupted, MachineText, handle_signal};
@@ -301,7 +301,7 @@ impl OwnedCall {
             seed: self.seed,
             spent: self.spent,
             interrupt: &self.interrupt,
-            http_client: None,
+            remote: Remote::default(),
             progress: Some(progress),
         };
         execution::execute(&self.executor, &self.component, context, &self.arguments, permit).await

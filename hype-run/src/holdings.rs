@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hype_wire::Failure;
 
 use crate::deadline;
-use crate::process::{Commands, Shown};
+use crate::process::{GuestCommands, Shown};
 use crate::scratch::Scratch;
 
 /// The commands of a call and its temporary directory. Clones share them, so that another thread can end them if the guest
@@ -16,14 +16,18 @@ pub(crate) struct Holdings(Arc<Mutex<Held>>);
 /// The commands of a call, its temporary directory, and the directories that both the guest and the commands see.
 pub(crate) struct Held {
     /// Declared before `scratch`, so that all commands end before their files are removed.
-    pub(crate) commands: Commands,
+    pub(crate) commands: GuestCommands,
     pub(crate) shown: Vec<Shown>,
     pub(crate) scratch: Option<Scratch>,
     has_ended: bool,
 }
 
 impl Holdings {
-    pub(crate) fn new(commands: Commands, shown: Vec<Shown>, scratch: Option<Scratch>) -> Self {
+    pub(crate) fn new(
+        commands: GuestCommands,
+        shown: Vec<Shown>,
+        scratch: Option<Scratch>,
+    ) -> Self {
         Self(Arc::new(Mutex::new(Held { commands, shown, scratch, has_ended: false })))
     }
 

@@ -12,7 +12,7 @@ use hype_wire::{Call, Code, Failure, FailureKind, FunctionRef, Job, RunId, names
 use crate::blobs::Blobs;
 use crate::callee::ReadyComponent;
 use crate::code::{self, Loaded, Runnable};
-use crate::execution::{CallContext, Execution, execute};
+use crate::execution::{CallContext, Execution, Remote, execute};
 use crate::executor::{CallPermit, Executor};
 use crate::fetch::{self, infrastructure};
 #[cfg(target_os = "linux")]
@@ -280,7 +280,7 @@ impl<E: Deref<Target = Executor>> Prepared<E> {
             seed,
             spent,
             interrupt,
-            http_client: None,
+            remote: Remote::default(),
             progress: None,
         }
     }

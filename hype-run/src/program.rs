@@ -181,6 +181,7 @@ mod tests {
 
     use super::*;
     use crate::deadline;
+    use crate::execution::Remote;
     use crate::layout::Layout;
     use crate::output::GuestOutput;
     use crate::run::RunRequest;
@@ -236,7 +237,7 @@ mod tests {
             seed: None,
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
-            http_client: None,
+            remote: Remote::default(),
             progress: None,
         };
         let mut has_ended = false;

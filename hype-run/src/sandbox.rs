@@ -19,7 +19,7 @@ use crate::layout::{Layout, Root, create_dir, sandbox_failure};
 use crate::limits::Bounds;
 use crate::listing::Reported;
 use crate::output::{GuestOutput, Stream};
-use crate::process::{Changes, Child, Command, Commands, Shown, Unstarted};
+use crate::process::{Changes, Child, Command, Commands, GuestCommands, Shown, Unstarted};
 use crate::program::Input;
 use crate::reading::FileThreads;
 use crate::scratch::Scratch;
@@ -58,16 +58,19 @@ impl Sandbox {
     }
 
     /// Starts a command that the guest requests.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         &mut self,
         command: &Command,
         changes: &Changes,
     ) -> Result<Child, Unstarted> {
         self.holdings.get().map_err(Unstarted::Failed)?.commands.check(&command.program)?;
         self.create_tmp().map_err(Unstarted::Failed)?;
-        let mut held = self.holdings.get().map_err(Unstarted::Failed)?;
-        let Held { commands, shown, .. } = &mut *held;
-        commands.start(command, changes, shown)
+        let starting = {
+            let mut held = self.holdings.get().map_err(Unstarted::Failed)?;
+            let Held { commands, shown, .. } = &mut *held;
+            commands.start(command, changes, shown)
+        };
+        starting.await
     }
 }
 
@@ -82,7 +85,7 @@ pub(crate) fn prepare(
     executor: &Executor,
     budget: &Budget,
 ) -> Result<Sandbox, Failure> {
-    let CallContext { job, run_id, request, layout, output, seed, http_client, .. } = context;
+    let CallContext { job, run_id, request, layout, output, seed, remote, .. } = context;
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.stream(Stream::Stdout));
     wasi.stderr(output.stream(Stream::Stderr));
@@ -97,11 +100,16 @@ pub(crate) fn prepare(
     let clock = seed.map(|seed| deterministic::apply(&mut wasi, seed));
 
     let bounds = Bounds::from(&job.limits);
-    let client = http_client.cloned();
+    let client = remote.http.cloned();
     let client = client.unwrap_or_else(|| Arc::new(DirectClient::new(executor.resolver())));
     let connections = Connections::of_guest(budget.clone());
     let requests = Requests::new(&job.powers.http, client, bounds.http_body, connections);
-    let mut commands = Commands::new(job, variables, executor.commands(), output, budget);
+    let mut commands = match remote.commands {
+        Some(starter) => GuestCommands::elsewhere(starter, job, budget),
+        None => {
+            GuestCommands::Here(Commands::new(job, variables, executor.commands(), output, budget))
+        }
+    };
     let files = SharedFiles::new(Files::new(bounds.tmp));
     let mut mounts = GuestMounts { wasi, shown: Vec::new() };
     let scratch = mounts.add_all(job, layout, &files, &mut commands)?;
@@ -141,7 +149,7 @@ impl GuestMounts {
         job: &Job,
         layout: &Layout,
         files: &SharedFiles,
-        commands: &mut Commands,
+        commands: &mut GuestCommands,
     ) -> Result<Option<Scratch>, Failure> {
         if layout.is_empty() && job.mounts.is_empty() {
             return Ok(None);
@@ -167,7 +175,7 @@ impl GuestMounts {
         &mut self,
         scratch: &Scratch,
         files: &SharedFiles,
-        commands: &mut Commands,
+        commands: &mut GuestCommands,
     ) -> Result<(), Failure> {
         let tmp = match commands.make_room(&self.shown, scratch.path())? {
             Some(tmp) => {

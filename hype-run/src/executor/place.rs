@@ -43,8 +43,7 @@ impl Executor {
         Some(self.own_kind())
     }
 
-    /// Returns the reason why all calls stay in this process, or `None` if those without grants for commands run in worker
-    /// processes. Starts what workers need.
+    /// Returns the reason why all calls stay in this process, or `None` if workers make calls. Starts what workers need.
     pub async fn worker_refusal(&self) -> Option<String> {
         #[cfg(target_os = "linux")]
         if let Some(workers) = &self.workers {
@@ -61,6 +60,6 @@ impl Executor {
     #[cfg(target_os = "linux")]
     pub(crate) async fn workers_for(&self, powers: &Powers) -> Option<&Workers> {
         let workers = self.workers.as_ref()?;
-        workers.can_run(powers).await.then_some(workers)
+        workers.can_run(powers, self.commands).await.then_some(workers)
     }
 }

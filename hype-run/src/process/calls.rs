@@ -14,7 +14,10 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",
         world: "commands",
-        imports: { default: trappable },
+        imports: {
+            "spotify:hype/process.spawn": async | trappable,
+            default: trappable,
+        },
         require_store_data_send: true,
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
@@ -35,13 +38,16 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 impl Host for Guest {
-    fn spawn(&mut self, command: Command) -> wasmtime::Result<Result<Resource<Child>, Error>> {
+    async fn spawn(
+        &mut self,
+        command: Command,
+    ) -> wasmtime::Result<Result<Resource<Child>, Error>> {
         let changes = Changes {
             clear: command.clear,
             removed: command.removed.clone(),
             set: command.environment.clone(),
         };
-        match self.sandbox.start(&command, &changes) {
+        match self.sandbox.start(&command, &changes).await {
             Ok(child) => Ok(Ok(self.ctx().table.push(child)?)),
             Err(Unstarted::Error(kind, message)) => Ok(Err(Error { kind, message })),
             Err(Unstarted::Denied(denied)) => Err(denied.into()),

@@ -20,11 +20,11 @@ use super::confinement::Applied;
 use super::spawn::{Program, Within, spawn};
 use super::started::Started;
 use super::streams::{Incoming, Outgoing, Pipe};
-use crate::budget::Charge;
+use crate::budget::{Budget, Charge};
 use crate::output::{GuestOutput, Stream};
 
-/// The maximum size of one read from a command's output, in bytes.
-const PIECE: usize = 64 << 10;
+/// The size of the buffer with which output of a command is copied to that of the guest, in bytes.
+pub(crate) const COPY_BUFFER: usize = 64 << 10;
 
 /// The working directory, namespaces and restrictions of a command.
 pub(super) struct At {
@@ -34,15 +34,71 @@ pub(super) struct At {
     pub(super) restrictions: Applied,
 }
 
+/// A started command whose pipes are not streams yet.
+pub(crate) struct Spawned {
+    stdin: Option<Pipe<pipe::Sender>>,
+    stdout: Option<Pipe<pipe::Receiver>>,
+    stderr: Option<Pipe<pipe::Receiver>>,
+    end: Ending,
+}
+
+impl Spawned {
+    /// Creates a command of another process from its ends of the pipes. What this process holds for them is charged to
+    /// `budget`, and they occupy `slot`.
+    ///
+    /// # Errors
+    ///
+    /// When they are no pipes, or can't be registered with the runtime.
+    pub(crate) fn of_pipes(
+        [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
+        end: Ending,
+        budget: &Budget,
+        slot: &Slot,
+    ) -> io::Result<Self> {
+        let outgoing = |fd: Option<OwnedFd>| -> io::Result<_> {
+            let end = fd.map(pipe::Receiver::from_owned_fd).transpose()?;
+            Ok(end.map(|end| Pipe::new(end, budget, slot)))
+        };
+        let stdin = stdin.map(pipe::Sender::from_owned_fd).transpose()?;
+        let stdin = stdin.map(|end| Pipe::new(end, budget, slot));
+        Ok(Self { stdin, stdout: outgoing(stdout)?, stderr: outgoing(stderr)?, end })
+    }
+
+    /// Returns the command with its streams.
+    pub(crate) fn into_child(self) -> Child {
+        let Self { stdin, stdout, stderr, end } = self;
+        Child {
+            stdin: stdin.map(|pipe| Box::new(Incoming::Idle(pipe)) as _),
+            stdout: stdout.map(|pipe| Box::new(Outgoing::new(pipe)) as _),
+            stderr: stderr.map(|pipe| Box::new(Outgoing::new(pipe)) as _),
+            end,
+        }
+    }
+
+    /// Returns the ends of the command's pipes, in the order of its streams, and its end. The pipes then don't occupy its slot
+    /// in this process.
+    ///
+    /// # Errors
+    ///
+    /// When the system rejects a change of a pipe.
+    pub(crate) fn into_pipes(self) -> io::Result<(Vec<OwnedFd>, Ending)> {
+        let Self { stdin, stdout, stderr, end } = self;
+        let stdin = stdin.map(|pipe| pipe.end.into_nonblocking_fd());
+        let outgoing = |pipe: Pipe<pipe::Receiver>| pipe.end.into_nonblocking_fd();
+        let all = [stdin, stdout.map(outgoing), stderr.map(outgoing)];
+        Ok((all.into_iter().flatten().collect::<io::Result<_>>()?, end))
+    }
+}
+
 /// Starts a command, which occupies `slot` with its process and with each of its streams. Returns it with its process.
 pub(super) fn start(
     start: Start<'_>,
     at: At,
     slot: Slot,
-) -> Result<(Child, Arc<Started>), Unstarted> {
+) -> Result<(Spawned, Arc<Started>), Unstarted> {
     let Start { command, output, budget, events, .. } = start;
     let charge = |stdio| match stdio {
-        Stdio::Inherit => budget.charge(PIECE as u64).map(Some),
+        Stdio::Inherit => budget.charge(COPY_BUFFER as u64).map(Some),
         Stdio::Null | Stdio::Piped => Ok(None),
     };
     let charges = charge(command.stdout)
@@ -59,10 +115,7 @@ pub(super) fn start(
         let program = &command.program;
         Unstarted::Error(kind, format!("cannot start `{program}` in {directory}: {error}"))
     })?;
-    let stdin = ours.stdin.map(|end| {
-        let pipe = Pipe::new(end, budget, &slot);
-        Box::new(Incoming::Idle(pipe)) as _
-    });
+    let stdin = ours.stdin.map(|end| Pipe::new(end, budget, &slot));
     let [stdout_charge, stderr_charge] = charges;
     let (mut stdout, mut stderr, mut copied) = (None, None, Vec::new());
     for (end, charge, stream, piped) in [
@@ -73,12 +126,13 @@ pub(super) fn start(
         let pipe = Pipe::new(end, budget, &slot);
         match charge {
             Some(charge) => copied.push(Copied::begin(pipe, charge, output, stream)),
-            None => *piped = Some(Box::new(Outgoing::new(pipe)) as _),
+            None => *piped = Some(pipe),
         }
     }
     let (sender, status) = watch::channel(None);
     let kill = Arc::new(Notify::new());
-    let end = Ending::new(status, Arc::clone(&kill));
+    let killed = Arc::clone(&kill);
+    let end = Ending::new(status, move || killed.notify_one());
     let process = Arc::clone(&started);
     let events = events.clone();
     tokio::spawn(async move {
@@ -91,7 +145,7 @@ pub(super) fn start(
         events.record();
         sender.send_replace(Some(status));
     });
-    Ok((Child { stdin, stdout, stderr, end }, started))
+    Ok((Spawned { stdin, stdout, stderr, end }, started))
 }
 
 /// The ends of a command's pipes that this process keeps.
@@ -201,7 +255,7 @@ async fn copy(
     stream: Stream,
     mut ends: oneshot::Receiver<()>,
 ) {
-    let mut bytes = vec![0; PIECE];
+    let mut bytes = vec![0; COPY_BUFFER];
     loop {
         tokio::select! {
             read = pipe.end.read(&mut bytes) => match read {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use hype_wire::{
     Access, CommandName, CommandRights, Failure, GuestPath, Job, Mount, Remedy, VariableName,
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable};
 
 use super::calls::{Command, ErrorKind, ExitStatus};
 use super::isolation::CommandIsolation;
-use super::place::{Place, Shown, Surroundings};
+use super::place::{Place, Shown, Spawned, Surroundings};
 use super::resolve::{self, Unresolved};
 use super::variables::{Changes, variables};
 use crate::budget::{Budget, OverBudget};
@@ -135,21 +135,7 @@ impl Commands {
 
     /// Checks that the environment grants `program`.
     pub(crate) fn check(&self, program: &str) -> Result<(), Unstarted> {
-        if self.granted.contains_key(program) {
-            return Ok(());
-        }
-        let name = program.rsplit('/').next().unwrap_or_default();
-        let is_granted = self.granted.contains_key(name);
-        let way_out = match (is_granted, name == program) {
-            (true, _) => format!("it grants `{name}`, and commands are started by their names"),
-            (false, true) => format!("RunEnvironment::allow_command({name:?}) would"),
-            (false, false) => format!(
-                "RunEnvironment::allow_command({name:?}) would grant `{name}`, and commands are started by \
-                 their names"
-            ),
-        };
-        let remedy = (!is_granted).then_some(Remedy::GrantCommand);
-        Err(Unstarted::Denied(Denied { what: format!("started `{program}`"), way_out, remedy }))
+        check(program, |name| self.granted.contains_key(name))
     }
 
     /// Starts `command` for a guest whose directories are `shown`.
@@ -158,7 +144,7 @@ impl Commands {
         command: &Command,
         changes: &Changes,
         shown: &[Shown],
-    ) -> Result<Child, Unstarted> {
+    ) -> Result<Spawned, Unstarted> {
         let program = &command.program;
         let invalid = |message| Unstarted::Error(ErrorKind::Invalid, message);
         self.check(program)?;
@@ -181,19 +167,13 @@ impl Commands {
             };
             Unstarted::Error(kind, format!("cannot start `{program}`: {error}"))
         })?;
-        let permit = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            let message = format!(
-                "cannot start `{program}`: {COMMANDS} commands are running or have an open stream; wait for one, \
-                 and read its output to the end or drop it"
-            );
-            Unstarted::Error(ErrorKind::TooMany, message)
-        })?;
+        let slot = slot(&self.running, program)?;
         let has_network = rights.network;
         let surroundings = Surroundings { shown, bounds: self.bounds, has_network };
         let (output, budget, events) = (&self.output, &self.budget, &self.events);
         let start = Start { command, file, variables, has_network, output, budget, events };
         events.record();
-        self.place.start(start, &surroundings, Arc::new(permit))
+        self.place.start(start, &surroundings, slot)
     }
 
     /// Checks that the guest may set the variable `name` of `program`.
@@ -219,6 +199,36 @@ impl Commands {
     }
 }
 
+/// Checks that the environment grants `program`. `is_granted` returns whether it grants a name.
+pub(super) fn check(program: &str, is_granted: impl Fn(&str) -> bool) -> Result<(), Unstarted> {
+    if is_granted(program) {
+        return Ok(());
+    }
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let is_granted = is_granted(name);
+    let way_out = match (is_granted, name == program) {
+        (true, _) => format!("it grants `{name}`, and commands are started by their names"),
+        (false, true) => format!("RunEnvironment::allow_command({name:?}) would"),
+        (false, false) => format!(
+            "RunEnvironment::allow_command({name:?}) would grant `{name}`, and commands are started by their names"
+        ),
+    };
+    let remedy = (!is_granted).then_some(Remedy::GrantCommand);
+    Err(Unstarted::Denied(Denied { what: format!("started `{program}`"), way_out, remedy }))
+}
+
+/// Returns a slot for the command `program`, unless all are occupied.
+pub(super) fn slot(running: &Arc<Semaphore>, program: &str) -> Result<Slot, Unstarted> {
+    let permit = Arc::clone(running).try_acquire_owned().map_err(|_| {
+        let message = format!(
+            "cannot start `{program}`: {COMMANDS} commands are running or have an open stream; wait for one, and \
+             read its output to the end or drop it"
+        );
+        Unstarted::Error(ErrorKind::TooMany, message)
+    })?;
+    Ok(Arc::new(permit))
+}
+
 /// Returns the directories that closures can write to, on this machine and in a room with these `mounts`.
 fn writable(mounts: &[Mount]) -> Vec<PathBuf> {
     let mounts = mounts.iter().filter(|mount| mount.access == Access::ReadWrite);
@@ -241,13 +251,16 @@ pub struct Child {
 #[derive(Clone)]
 pub(crate) struct Ending {
     status: watch::Receiver<Option<ExitStatus>>,
-    kill: Arc<Notify>,
+    kill: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Ending {
     #[cfg(target_os = "linux")]
-    pub(crate) fn new(status: watch::Receiver<Option<ExitStatus>>, kill: Arc<Notify>) -> Self {
-        Self { status, kill }
+    pub(crate) fn new(
+        status: watch::Receiver<Option<ExitStatus>>,
+        kill: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self { status, kill: Arc::new(kill) }
     }
 
     /// Returns the exit status of the command, or `None` while it runs.
@@ -257,7 +270,7 @@ impl Ending {
 
     /// Kills the command's process group.
     pub(crate) fn kill(&self) {
-        self.kill.notify_one();
+        (self.kill)();
     }
 }
 

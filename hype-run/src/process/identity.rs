@@ -37,6 +37,11 @@ impl Identity {
     }
 }
 
+/// Returns whether commands in a room run as `nobody`, since this process runs as root.
+pub(crate) fn are_nobodys() -> bool {
+    Identity::of_commands().is_dropped
+}
+
 /// Returns whether a map of users or groups, in the format of `/proc/PID/uid_map`, contains the ID of `nobody`.
 fn maps_nobody(map: &str) -> bool {
     map.lines().any(|line| {

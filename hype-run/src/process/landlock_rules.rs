@@ -13,7 +13,7 @@ use landlock::{
 const VERSION: ABI = ABI::V6;
 
 /// Returns the version of Landlock that this kernel supports.
-pub(super) fn version() -> Option<u32> {
+pub(crate) fn version() -> Option<u32> {
     const VERSION_QUESTION: libc::c_uint = 1;
     let none: *const libc::c_void = std::ptr::null();
     // SAFETY: the query for the version takes no attributes.

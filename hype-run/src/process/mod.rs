@@ -5,7 +5,8 @@
 //! process in a room of namespaces, or a restricted process beside this one in a container. All its processes end when
 //! the call of the closure ends.
 //!
-//! - `calls`: the guest's calls. `commands`: the granted and the started commands of a guest.
+//! - `calls`: the guest's calls. `guest_commands`: the process that starts them. `commands`: the granted and the started
+//!   commands of a guest.
 //! - `resolve`: the search for a program. `variables`: the environment of a command.
 //! - `place`: the choice between a room and the namespaces of this process.
 //! - `room`, `first`: the namespaces of a room and its first process. `layout`: the steps that create its root
@@ -28,6 +29,7 @@ mod confinement;
 mod descendants;
 #[cfg(target_os = "linux")]
 mod first;
+mod guest_commands;
 #[cfg(target_os = "linux")]
 mod identity;
 #[cfg(target_os = "linux")]
@@ -64,9 +66,20 @@ mod variables;
 mod watch;
 
 pub(crate) use calls::{Command, link};
+#[cfg(target_os = "linux")]
+pub(crate) use calls::{ErrorKind, ExitStatus, Stdio};
+#[cfg(target_os = "linux")]
+pub(crate) use child::{COPY_BUFFER, Spawned};
 pub(crate) use commands::{Child, Commands, Unstarted};
 #[cfg(target_os = "linux")]
+pub(crate) use commands::{Ending, Slot};
+#[cfg(target_os = "linux")]
 pub(crate) use confinement::give_up_rights;
+pub(crate) use guest_commands::{GuestCommands, Starter};
+#[cfg(target_os = "linux")]
+pub(crate) use identity::are_nobodys;
+#[cfg(target_os = "linux")]
+pub(crate) use landlock_rules::version as landlock_version;
 pub(crate) use place::Shown;
 #[cfg(target_os = "linux")]
 pub(crate) use seccomp::deny_x32;

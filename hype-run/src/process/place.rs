@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use hype_wire::{Access, Failure, FailureKind, is_below};
 
+pub(crate) use super::child::Spawned;
 use super::child::{self, At};
-use super::commands::{Child, Slot, Start, Unstarted};
+use super::commands::{Slot, Start, Unstarted};
 use super::confinement::{Confinement, Scope};
 use super::descendants::Adoption;
 use super::identity::Identity;
@@ -128,7 +129,7 @@ impl Place {
         start: Start<'_>,
         surroundings: &Surroundings<'_>,
         slot: Slot,
-    ) -> Result<Child, Unstarted> {
+    ) -> Result<Spawned, Unstarted> {
         let failed = |what, error| Unstarted::Failed(unprepared(what, &error));
         let shown = surroundings.shown;
         if self.kind != CommandIsolation::Namespaces {
@@ -167,19 +168,19 @@ impl Place {
             State::Room(room) => {
                 let within = Some(room.within(start.has_network));
                 let at = At { directory: directory.into(), ..beside(within) };
-                let (child, started) = child::start(start, at, slot)?;
+                let (spawned, started) = child::start(start, at, slot)?;
                 room.admit(&started);
-                Ok(child)
+                Ok(spawned)
             }
             State::Groups(all) => {
-                let (child, started) = child::start(start, beside(None), slot)?;
+                let (spawned, started) = child::start(start, beside(None), slot)?;
                 all.retain(|started| started.status().is_none());
                 all.push(started);
-                Ok(child)
+                Ok(spawned)
             }
             State::Adopted(adoption) => adoption.besides(|| {
-                let (child, started) = child::start(start, beside(None), slot)?;
-                Ok((child, started.pid()))
+                let (spawned, started) = child::start(start, beside(None), slot)?;
+                Ok((spawned, started.pid()))
             }),
         }
     }

@@ -52,6 +52,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) has_network: bool,
 }
 
+/// A started command, which doesn't exist.
+pub(crate) enum Spawned {}
+
+impl Spawned {
+    pub(crate) fn into_child(self) -> Child {
+        match self {}
+    }
+}
+
 /// The isolation of a guest's commands. Starting one always fails.
 pub(crate) struct Place;
 
@@ -75,7 +84,7 @@ impl Place {
         _: Start<'_>,
         _: &Surroundings<'_>,
         _: Slot,
-    ) -> Result<Child, Unstarted> {
+    ) -> Result<Spawned, Unstarted> {
         Err(Unstarted::Error(ErrorKind::Other, WHY.to_owned()))
     }
 }

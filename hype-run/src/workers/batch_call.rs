@@ -159,7 +159,8 @@ impl Progress<'_, '_> {
             FromWorker::Ready
             | FromWorker::Unusable(_)
             | FromWorker::Stopped(_)
-            | FromWorker::Http(..) => return Err(malformed()),
+            | FromWorker::Http(..)
+            | FromWorker::Command(..) => return Err(malformed()),
         }
         Ok(Step::Continues)
     }

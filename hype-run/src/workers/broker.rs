@@ -4,6 +4,7 @@
 //! process. A worker that violates the protocol is killed by its call.
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,8 +64,13 @@ struct Outgoing {
     body: Bytes,
 }
 
-/// A message for the worker: its beginning and its body.
-pub(super) type Encoded = (Vec<u8>, Bytes);
+/// A message for the worker.
+pub(super) struct Encoded {
+    /// Its kind and its head.
+    pub(super) head: Vec<u8>,
+    pub(super) body: Bytes,
+    pub(super) descriptors: Vec<OwnedFd>,
+}
 
 impl<'a> Broker<'a> {
     /// Creates the state of a call whose guest may send `requests`.
@@ -170,7 +176,7 @@ impl<'a> Broker<'a> {
                 self.open.sent(request, frame_cost(body.len()));
             }
             let head = begin(ToWorkerKind::Http as u8, &ResponseMessage { request, step })?;
-            return Ok((head, body));
+            return Ok(Encoded { head, body, descriptors: Vec::new() });
         }
     }
 

@@ -13,7 +13,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio_util::sync::CancellationToken;
 
-use super::broker::{Broker, Encoded};
+use super::broker::Encoded;
+use super::brokers::Brokers;
+use super::call_commands::CallCommands;
 use super::channel::{AsyncChannel, Received, RegisteredChannel};
 use super::message::{CallHead, MAX_BODY, MAX_MESSAGE, ToWorkerKind, begin, sealed_file};
 use super::progress::{Progress, violation};
@@ -80,6 +82,8 @@ pub(super) struct Request<'a> {
     pub(super) interrupt: &'a CancellationToken,
     /// The requests that the guest may send, if any.
     pub(super) http: Option<&'a Requests>,
+    /// The commands that the guest may start, if any.
+    pub(super) commands: Option<&'a CallCommands>,
 }
 
 /// The time that a worker has to report that its guest is stopped. Only one that isn't scheduled needs it.
@@ -135,9 +139,9 @@ impl Worker {
         let started = Instant::now();
         let call = async {
             self.send(request.beginning).await.map_err(Lost::Unstarted)?;
-            let ended = match request.http {
-                Some(requests) => self.serve(&request, requests).await,
-                None => self.receive_end(&request).await,
+            let ended = match (request.http, request.commands) {
+                (None, None) => self.receive_end(&request).await,
+                _ => self.serve(&request).await,
             };
             ended.map_err(Lost::Broken)
         };
@@ -197,7 +201,10 @@ impl Worker {
                     FromWorker::Stdout(bytes) => request.output.write(Stream::Stdout, bytes),
                     FromWorker::Stderr(bytes) => request.output.write(Stream::Stderr, bytes),
                     // The call has ended too late, and its requests with it.
-                    FromWorker::Part(_) | FromWorker::End(..) | FromWorker::Http(..) => {}
+                    FromWorker::Part(_)
+                    | FromWorker::End(..)
+                    | FromWorker::Http(..)
+                    | FromWorker::Command(..) => {}
                     FromWorker::Ready
                     | FromWorker::Unusable(_)
                     | FromWorker::Ends(_)
@@ -223,26 +230,22 @@ impl Worker {
     async fn receive_end(&mut self, request: &Request<'_>) -> io::Result<Execution> {
         let mut progress = Progress::new(request);
         loop {
-            let ended = match self.receive().await? {
-                FromWorker::Http(..) => return Err(violation(&Violation::Malformed)),
-                message => progress.advance(message)?,
-            };
-            if let Some(execution) = ended {
+            if let Some(execution) = progress.advance(self.receive().await?)? {
                 return Ok(execution);
             }
         }
     }
 
-    /// Handles the messages of a call whose guest may send `requests` until its end.
-    async fn serve(&mut self, request: &Request<'_>, requests: &Requests) -> io::Result<Execution> {
+    /// Handles the messages of a call whose guest may send requests or start commands, until its end.
+    async fn serve(&mut self, request: &Request<'_>) -> io::Result<Execution> {
         let mut progress = Progress::new(request);
-        let mut broker = Broker::new(requests);
+        let mut brokers = Brokers::new(request);
         let channel = self.channel.registered()?;
         let exit = register(&self.pidfd)?;
         let (mut outgoing, mut is_closed) = (None, false);
         loop {
             let received = tokio::select! {
-                message = broker.next(), if outgoing.is_none() && !is_closed => {
+                message = brokers.next(), if outgoing.is_none() && !is_closed => {
                     outgoing = Some(message?);
                     continue;
                 }
@@ -254,14 +257,9 @@ impl Worker {
                 }
                 received = receive(&channel, &exit, &mut self.buffer) => received?,
             };
-            let ended = match parse(&self.buffer, &received)? {
-                FromWorker::Http(message, body) => {
-                    broker.receive(message, body).map_err(|error| violation(&error))?;
-                    None
-                }
-                message => progress.advance(message)?,
-            };
-            if let Some(execution) = ended {
+            let message = brokers.receive(parse(&self.buffer, &received)?);
+            let Some(message) = message.map_err(|error| violation(&error))? else { continue };
+            if let Some(execution) = progress.advance(message)? {
                 return Ok(execution);
             }
         }
@@ -326,7 +324,10 @@ async fn receive(
 
 async fn send(channel: &RegisteredChannel<'_>, message: Option<&Encoded>) -> io::Result<()> {
     match message {
-        Some((head, body)) => channel.send([head, body]).await,
+        Some(Encoded { head, body, descriptors }) => {
+            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            channel.send([head, body], &descriptors).await
+        }
         None => Ok(()),
     }
 }
@@ -389,6 +390,7 @@ mod tests {
             deadline: Instant::now().checked_add(Duration::from_millis(20)),
             interrupt: &CancellationToken::new(),
             http: None,
+            commands: None,
         };
         matches!(worker.call(request).await, Err(Lost::Deadline(_)))
     }

@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// The maximum number of descriptors in a message.
-const MAX_DESCRIPTORS: usize = 2;
+const MAX_DESCRIPTORS: usize = 3;
 
 /// One end of a connection of two processes. Its calls block.
 #[derive(Debug)]
@@ -165,9 +165,13 @@ impl AsyncChannel {
 pub(super) struct RegisteredChannel<'a>(AsyncFd<BorrowedFd<'a>>);
 
 impl RegisteredChannel<'_> {
-    /// Sends one message, which consists of `parts`. The end must be one that doesn't block.
-    pub(super) async fn send(&self, parts: [&[u8]; 2]) -> io::Result<()> {
-        let send = |fd: &BorrowedFd<'_>| -> io::Result<()> { Ok(send(*fd, parts, &[])?) };
+    /// Sends one message, which consists of `parts`, with `descriptors`. The end must be one that doesn't block.
+    pub(super) async fn send(
+        &self,
+        parts: [&[u8]; 2],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        let send = |fd: &BorrowedFd<'_>| -> io::Result<()> { Ok(send(*fd, parts, descriptors)?) };
         match send(self.0.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.0.async_io(Interest::WRITABLE, send).await

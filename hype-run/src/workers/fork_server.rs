@@ -160,11 +160,13 @@ impl ForkServer {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(broken(CANNOT_START, &error))),
         };
-        let Fork { number, request, parent, ours, theirs, setup } = prepared;
+        let Fork { number, request, parent, ours, theirs, setup: file } = prepared;
         if !self.parents.contains(&parent) {
             self.parents.push(parent);
         }
-        let forked = self.send(&request, &[theirs.as_fd(), setup.as_fd()]).await?;
+        let mut descriptors = vec![theirs.as_fd(), file.as_fd()];
+        descriptors.extend(setup.tmp.as_deref().map(AsFd::as_fd));
+        let forked = self.send(&request, &descriptors).await?;
         // Only the worker has the other end, which closes when the worker ends.
         drop(theirs);
         match forked {
@@ -247,7 +249,7 @@ struct Fork {
 
 impl Fork {
     fn prepare(component: Option<&Digest>, setup: &EncodedSetup) -> io::Result<Self> {
-        let EncodedSetup { bytes, memory } = setup;
+        let EncodedSetup { bytes, memory, .. } = setup;
         let parent = std::path::absolute(tempfile::env::temp_dir())?;
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
         let (component, memory) = (component.copied(), *memory);

@@ -12,16 +12,16 @@ use http_body_util::BodyExt;
 use hype_wire::codec;
 use hype_wire::worker::{
     Fields, FromWorkerKind, MAX_BODY, MAX_HEAD, RequestHead, RequestMessage, RequestStep,
-    ResponseHead, ResponseMessage, ResponseStep, Timeouts, ToWorkerKind, WINDOW, frame_cost, parts,
+    ResponseHead, ResponseMessage, ResponseStep, Timeouts, WINDOW, frame_cost, parts,
 };
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use super::channel::{Channel, Received};
+use super::channel::Channel;
 use super::download::{Event, OpenRequest, response};
 use super::http_error;
-use super::message::{MAX_MESSAGE, begin, head, split};
+use super::message::{begin, head};
 use crate::http::{Client, Exchanged, Granted, SendError};
 use crate::power::Denied;
 
@@ -33,7 +33,7 @@ struct Shared {
     channel: Arc<Channel>,
     state: Mutex<State>,
     /// Notified when the first request begins.
-    begun: Notify,
+    begun: Arc<Notify>,
 }
 
 struct State {
@@ -57,36 +57,15 @@ struct Exchange {
 }
 
 impl HttpClient {
-    /// Creates the client of one call.
-    pub(super) fn new(channel: Arc<Channel>) -> Self {
+    /// Creates the client of one call. It notifies `begun` of the first request.
+    pub(super) fn new(channel: &Arc<Channel>, begun: &Arc<Notify>) -> Self {
         let state = State { is_open: true, next: 0, open: HashMap::new() };
-        Self(Arc::new(Shared { channel, state: Mutex::new(state), begun: Notify::new() }))
+        let (channel, begun) = (Arc::clone(channel), Arc::clone(begun));
+        Self(Arc::new(Shared { channel, state: Mutex::new(state), begun }))
     }
 
-    /// Receives the messages of the program from the first request on. Returns an error when the program is gone.
-    pub(super) async fn serve(&self) -> io::Error {
-        self.0.begun.notified().await;
-        match self.receive_all().await {
-            Ok(()) => io::ErrorKind::UnexpectedEof.into(),
-            Err(error) => error,
-        }
-    }
-
-    async fn receive_all(&self) -> io::Result<()> {
-        let channel = self.0.channel.registered()?;
-        let mut buffer = vec![0; MAX_MESSAGE];
-        while let Some(Received { length, .. }) = channel.receive(&mut buffer).await? {
-            let (kind, message, body) =
-                split(&buffer[..length]).ok_or(io::ErrorKind::InvalidData)?;
-            if kind != ToWorkerKind::Http as u8 {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            self.dispatch(head(message)?, body)?;
-        }
-        Ok(())
-    }
-
-    fn dispatch(&self, message: ResponseMessage, body: &[u8]) -> io::Result<()> {
+    /// Handles a message of the program.
+    pub(super) fn dispatch(&self, message: ResponseMessage, body: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
         // A message of a request that was closed meanwhile is ignored.
         match state.open.get_mut(&message.request) {

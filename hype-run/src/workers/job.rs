@@ -9,11 +9,13 @@ use hype_wire::{Digest, Failure, Job};
 use super::batch::Batch;
 use super::batch_call::{BatchRequest, OnEnd};
 use super::call::{Beginning, Lost, Request, Worker};
+use super::call_commands::CallCommands;
 use super::choice::Step;
 use super::fork_server::{LoadError, WorkerCode, broken};
 use super::message::{CallHead, EncodedSetup};
 use super::pool::{Inner, Workers};
 use super::worker_end::WorkerEnd;
+use crate::blocking::without_delaying_others;
 use crate::deadline::{self, until};
 use crate::execution::{CallContext, Execution};
 use crate::failure;
@@ -94,6 +96,10 @@ impl WorkerJob {
             Ok(beginning) => beginning,
             Err(error) => return Execution::failed(broken("the call can't be passed on", &error)),
         };
+        let commands = match without_delaying_others(|| CallCommands::new(&context)) {
+            Ok(commands) => commands,
+            Err(failure) => return Execution::failed(failure),
+        };
         let requests = requests(job, resolver, deadline);
         let call = Request {
             beginning: &beginning,
@@ -102,8 +108,12 @@ impl WorkerJob {
             deadline,
             interrupt,
             http: requests.as_ref(),
+            commands: commands.as_ref(),
         };
-        let failure = match self.attempt(call).await {
+        let attempted = self.attempt(call).await;
+        // No process of a command is left when the call has ended.
+        without_delaying_others(|| drop(commands));
+        let failure = match attempted {
             Ok(execution) => return execution,
             Err(Failed::Failure(failure)) => failure,
             Err(Failed::Lost(Lost::Unstarted(error) | Lost::Broken(error))) => {
@@ -123,13 +133,14 @@ impl WorkerJob {
         Execution { run_us, ..Execution::failed(failure) }
     }
 
-    /// Returns a batch of the first of `calls`, if it has several of them. Calls with HTTP requests have none, nor have those
+    /// Returns a batch of the first of `calls`, if it has several of them. Calls with HTTP requests or commands have none, nor have those
     /// whose timeout is so short that it would matter in which moment each begins.
     pub(crate) fn batch(&self, context: &CallContext<'_>, calls: &[ItemCall<'_>]) -> Option<Batch> {
         let CallContext { job, run_id, request, .. } = *context;
         let is_exact = job.limits.timeout().is_some_and(|timeout| timeout < MIN_BATCH_TIMEOUT);
         let batch = || Batch::of_first(run_id, request.attempt, calls);
-        (!is_exact && job.powers.http.is_empty()).then(batch).flatten()
+        let has_powers = !job.powers.http.is_empty() || !job.powers.commands.is_empty();
+        (!is_exact && !has_powers).then(batch).flatten()
     }
 
     /// Makes calls of `batch` in a worker, and passes the end of each to `on_end`, in the order of the calls. `context` has
@@ -145,7 +156,7 @@ impl WorkerJob {
         let CallContext { job, interrupt, .. } = context;
         let (timeout, max_value) = (job.limits.timeout(), Bounds::from(&job.limits).value);
         let request = BatchRequest { batch, outputs, max_value, timeout, interrupt };
-        let acquired = interrupt.run_until_cancelled(self.acquire()).await;
+        let acquired = interrupt.run_until_cancelled(self.acquire(None)).await;
         // A call that is made alone reports why there is no worker.
         let Some(Ok(mut lease)) = acquired else { return Rest::Alone };
         let Some(worker) = &mut lease.worker else { return Rest::Alone };
@@ -185,12 +196,15 @@ impl WorkerJob {
                 biased;
                 () = call.interrupt.cancelled() => return Err(Failed::Lost(Lost::Interrupted)),
                 () = until(call.deadline) => return Err(Failed::Lost(Lost::Deadline(Vec::new()))),
-                acquired = self.acquire() => acquired.map_err(Failed::Failure)?,
+                acquired = self.acquire(call.commands) => acquired.map_err(Failed::Failure)?,
             };
             attempts += usize::from(lease.is_new);
             match lease.call(call).await {
                 Ok(execution) => {
-                    lease.release();
+                    match call.commands {
+                        Some(_) => lease.retire().await,
+                        None => lease.release(),
+                    }
                     return Ok(execution);
                 }
                 Err(Lost::Unstarted(_)) if !lease.is_new || attempts < ATTEMPTS => {}
@@ -199,7 +213,8 @@ impl WorkerJob {
         }
     }
 
-    async fn acquire(&self) -> Result<Lease<'_>, Failure> {
+    /// Waits for a worker, and forks it if the guest of its call may start `commands`.
+    async fn acquire(&self, commands: Option<&CallCommands>) -> Result<Lease<'_>, Failure> {
         let Inner { kept, freed, .. } = &*self.workers.0;
         let mut waiting = None;
         loop {
@@ -212,7 +227,7 @@ impl WorkerJob {
                 Step::Fork(replaced) => {
                     drop(replaced);
                     let mut lease = Lease { job: self, worker: None, is_new: true };
-                    lease.worker = self.fork().await?;
+                    lease.worker = self.fork(commands).await?;
                     return Ok(lease);
                 }
                 Step::Wait => {
@@ -223,8 +238,10 @@ impl WorkerJob {
         }
     }
 
-    async fn fork(&self) -> Result<Option<Worker>, Failure> {
-        let forked = self.workers.with_server(self.code.clone(), Some(self.setup.clone())).await;
+    async fn fork(&self, commands: Option<&CallCommands>) -> Result<Option<Worker>, Failure> {
+        let tmp = commands.map(|commands| Arc::clone(commands.tmp()));
+        let setup = EncodedSetup { tmp, ..self.setup.clone() };
+        let forked = self.workers.with_server(self.code.clone(), Some(setup)).await;
         forked.map_err(|error| match error {
             LoadError::Failed(failure) => failure,
             LoadError::Unloadable(reason) => {
@@ -316,6 +333,13 @@ impl Lease<'_> {
             Some(WorkerEnd::OverMemory(most)) => Lost::OverMemory(most),
             Some(end) => Lost::Broken(io::Error::other(end.to_string())),
             None => lost,
+        }
+    }
+
+    /// Ends the worker. It can open only the `/tmp` of this call.
+    async fn retire(mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.end().await;
         }
     }
 

@@ -5,7 +5,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hype_wire::{Blob, ComponentRef, Digest, Failure, FailureKind, FunctionRef, Job, codec};
 use serde::de::DeserializeOwned;
@@ -29,7 +31,8 @@ const MAX_CAUSES: usize = 8;
 pub(super) enum ToServer {
     /// Loads the machine code in the attached sealed file.
     Load { component: ComponentRef },
-    /// Forks a worker for the attached channel, with the [`Setup`] in the attached sealed file. It may write to a new
+    /// Forks a worker for the attached channel, with the [`Setup`] in the attached sealed file, and with the attached `/tmp` of
+    /// commands if its job grants any. It may write to that, and to a new
     /// directory in `parent`, and is killed when it uses `memory` bytes more than the fork server does. Without a component
     /// it only shows that workers can be set up, and ends. The program has chosen its number.
     Fork { number: u64, component: Option<Digest>, parent: PathBuf, memory: u64 },
@@ -80,11 +83,14 @@ pub(super) struct Setup {
     pub(super) variables: Variables,
 }
 
-/// An encoded [`Setup`], and the memory that its worker may use, in bytes.
+/// An encoded [`Setup`], and what a worker has besides.
 #[derive(Debug, Clone)]
 pub(super) struct EncodedSetup {
     pub(super) bytes: Vec<u8>,
+    /// The memory that the worker may use, in bytes.
     pub(super) memory: u64,
+    /// The `/tmp` of its only call, which commands of the guest share.
+    pub(super) tmp: Option<Arc<OwnedFd>>,
 }
 
 impl Setup {
@@ -99,7 +105,7 @@ impl Setup {
     /// When the job can't be encoded.
     pub(super) fn encode(&self) -> io::Result<EncodedSetup> {
         let bytes = codec::to_vec(self).map_err(io::Error::other)?;
-        Ok(EncodedSetup { bytes, memory: wall::memory(&self.job) })
+        Ok(EncodedSetup { bytes, memory: wall::memory(&self.job), tmp: None })
     }
 }
 

@@ -11,14 +11,16 @@
 //!   start it again.
 //! - `launch`: the system calls that start the fork server. `worker_program`: another program that serves as it.
 //!   `abandoned`: the directories that a killed one leaves.
-//! - `broker`: makes the HTTP requests of a worker's guest. `upload`: their bodies.
+//! - `brokers`: exercise the powers of a worker's guest. `broker`: makes its HTTP requests. `upload`: their bodies.
+//!   `command_broker`: starts its commands. `call_commands`: their room.
 //!
 //! In the other processes:
 //! - `entry`: takes over the new process before `main`.
 //! - `server`: the fork server. It loads components, and forks a worker for each job. `children`: its workers.
 //!   `memory`: the memory that they use.
 //! - `worker`: the loop of a worker. `stop`: its end at a deadline, with the guest's stack. `wall`: what it gives up before it runs anything. `seccomp`: its system calls.
-//! - `http_client`: passes the HTTP requests of the guest on to the program. `download`: their responses.
+//! - `incoming`: receives the program's messages to the guest. `http_client`: passes its HTTP requests on to the program.
+//!   `download`: their responses. `command_client`: passes its commands on.
 //!
 //! In all:
 //! - `native`: a hook of tests, which runs native code in a worker.
@@ -29,15 +31,20 @@ mod abandoned;
 mod batch;
 mod batch_call;
 mod broker;
+mod brokers;
 mod call;
+mod call_commands;
 mod channel;
 mod children;
 mod choice;
+mod command_broker;
+mod command_client;
 mod download;
 mod entry;
 mod fork_server;
 mod http_client;
 mod http_error;
+mod incoming;
 mod job;
 mod launch;
 mod mapped_file;

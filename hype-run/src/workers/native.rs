@@ -13,12 +13,17 @@ pub(super) const VARIABLE: &str = "HYPE_TEST_NATIVE";
 const ALLOCATES: &str = "allocates";
 
 /// Runs native code. `action` is [`ALLOCATES`] or a file that the worker must not reach.
-pub(super) fn run(channel: &Channel, directory: &Path, action: &str) -> io::Result<()> {
+pub(super) fn run(
+    channel: &Channel,
+    directory: &Path,
+    tmp: Option<&Path>,
+    action: &str,
+) -> io::Result<()> {
     if action == ALLOCATES {
         channel.receive(&mut vec![0; MAX_MESSAGE])?;
         return allocate_read_only_memory();
     }
-    try_everything(channel, directory, action)
+    try_everything(channel, [Some(directory), tmp], action)
 }
 
 /// The memory that native code allocates unless its process is killed.
@@ -46,20 +51,29 @@ fn allocate_read_only_memory() -> io::Result<()> {
 }
 
 /// Tries everything that a worker must not do, and sends what succeeded. `outside` is a file that exists.
-fn try_everything(channel: &Channel, directory: &Path, outside: &str) -> io::Result<()> {
-    let text = succeeded(directory, Path::new(outside)).join("\n");
+fn try_everything(
+    channel: &Channel,
+    directories: [Option<&Path>; 2],
+    outside: &str,
+) -> io::Result<()> {
+    let text = succeeded(directories, Path::new(outside)).join("\n");
     channel.send([&without_head(FromWorkerKind::Stdout as u8), text.as_bytes()], &[])
 }
 
-fn succeeded(directory: &Path, outside: &Path) -> Vec<String> {
+fn succeeded(directories: [Option<&Path>; 2], outside: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |what: &str, is_possible: bool| {
         if is_possible {
             found.push(what.to_owned());
         }
     };
-    // The only thing that must succeed.
-    check("write to its directory", std::fs::write(directory.join("a"), "a").is_ok());
+    // The only things that must succeed.
+    for (what, directory) in
+        ["write to its directory", "write to the /tmp of commands"].into_iter().zip(directories)
+    {
+        let Some(directory) = directory else { continue };
+        check(what, std::fs::write(directory.join("a"), "a").is_ok());
+    }
     check("read a file", std::fs::read(outside).is_ok());
     check("list a directory", std::fs::read_dir("/").is_ok());
     check("read its own variables", std::fs::read("/proc/self/environ").is_ok());
@@ -137,16 +151,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::process::Command;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use hype_wire::{Blob, ComponentRef, FailureKind, FunctionRef, Job, Powers};
     use tokio_util::sync::CancellationToken;
 
+    use super::super::call_commands::CallCommands;
+    use super::super::command_broker::commands_of_call;
     use super::super::fork_server::{ForkServer, ready};
     use super::super::job::{Rest, WorkerJob};
-    use super::super::message::Setup;
+    use super::super::message::{EncodedSetup, Setup};
     use super::{ALLOCATES, VARIABLE};
-    use crate::execution::CallContext;
+    use crate::execution::{CallContext, Remote};
     use crate::executor::Executor;
     use crate::layout::Layout;
     use crate::output::GuestOutput;
@@ -156,11 +173,13 @@ mod tests {
     use crate::variables::Variables;
 
     /// Returns what native code in a worker was able to do. `outside` is a file that must stay out of its reach.
-    async fn native_code(outside: &str) -> String {
+    async fn native_code(outside: &str, commands: Option<&CallCommands>) -> String {
         let mut server = ForkServer::start(None).await.unwrap();
         let mut setup = Setup::of_nothing();
         setup.job.env.insert(VARIABLE.to_owned(), outside.to_owned());
-        let worker = server.fork(None, &setup.encode().unwrap()).await.unwrap().unwrap();
+        let tmp = commands.map(|commands| Arc::clone(commands.tmp()));
+        let setup = EncodedSetup { tmp, ..setup.encode().unwrap() };
+        let worker = server.fork(None, &setup).await.unwrap().unwrap();
         let mut worker = ready(worker).await.unwrap();
         let text = tokio::time::timeout(Duration::from_secs(60), worker.receive_text()).await;
         text.unwrap().unwrap()
@@ -173,8 +192,25 @@ mod tests {
             return;
         }
         let outside = tempfile::NamedTempFile::new().unwrap();
-        let succeeded = native_code(outside.path().to_str().unwrap()).await;
+        let succeeded = native_code(outside.path().to_str().unwrap(), None).await;
         assert_eq!(succeeded, "write to its directory");
+        assert!(outside.path().exists());
+    }
+
+    #[tokio::test]
+    async fn native_code_in_a_worker_with_commands_reaches_only_their_directory() {
+        let room = CommandRoom::of_this_machine();
+        if room.landlock.is_none() || room.refusal.is_some() {
+            eprintln!("skipped: {room}");
+            return;
+        }
+        let commands = commands_of_call();
+        // A worker of root can open the files of all users that Landlock doesn't deny.
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        let nobody = room.is_nobodys.then_some(65534);
+        std::os::unix::fs::chown(outside.path(), nobody, nobody).unwrap();
+        let succeeded = native_code(outside.path().to_str().unwrap(), Some(&commands)).await;
+        assert_eq!(succeeded, "write to its directory\nwrite to the /tmp of commands");
         assert!(outside.path().exists());
     }
 
@@ -211,7 +247,7 @@ mod tests {
             seed: None,
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
-            http_client: None,
+            remote: Remote::default(),
             progress: None,
         };
         let called = call(&worker_job, context, &executor);

@@ -18,10 +18,12 @@ use super::fork_server::{ForkServer, LoadError, WorkerCode, broken, ready};
 use super::job::WorkerJob;
 use super::message::{EncodedSetup, Setup};
 use super::server_state::{Delay, ServerState};
+use super::wall;
 use super::worker_end::WorkerEnd;
 use super::worker_program::WorkerProgram;
 use crate::engine::Platform;
 use crate::layout::Layout;
+use crate::process::CommandIsolation;
 use crate::variables::Variables;
 
 /// The number of fork servers that a request is sent to, if they end before they respond.
@@ -70,11 +72,14 @@ impl Workers {
         }))
     }
 
-    /// Returns whether calls with these grants run in workers. Starts the fork server if it has not been started.
-    pub(crate) async fn can_run(&self, powers: &Powers) -> bool {
+    /// Returns whether calls with these grants run in workers, if their commands have the isolation `commands`. Starts the fork
+    /// server if it has not been started.
+    pub(crate) async fn can_run(&self, powers: &Powers, commands: CommandIsolation) -> bool {
         // Machine code for a machine that is none of our platforms is always compiled with checks.
-        let is_possible = Platform::here().is_some() && powers.commands.is_empty();
-        is_possible && (self.has_started() || self.start().await.is_ok())
+        let is_possible = Platform::here().is_some();
+        let has_room = || commands == CommandIsolation::Namespaces && wall::can_share_files();
+        let has_place = powers.commands.is_empty() || has_room();
+        is_possible && has_place && (self.has_started() || self.start().await.is_ok())
     }
 
     /// Returns whether the fork server has started, so that calls without grants for commands run in workers.

@@ -38,6 +38,7 @@ impl<'a> Progress<'a> {
             | FromWorker::Unusable(_)
             | FromWorker::Stopped(_)
             | FromWorker::Http(..)
+            | FromWorker::Command(..)
             | FromWorker::Ends(_)
             | FromWorker::Returned(_) => return Err(violation(&Violation::Malformed)),
         }

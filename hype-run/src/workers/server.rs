@@ -75,7 +75,7 @@ impl Server<'_> {
             }
             ToServer::Fork { number, component, parent, memory } => {
                 let channel = Channel::from(descriptors.next()?);
-                let setup = File::from(descriptors.next()?);
+                let (setup, tmp) = (File::from(descriptors.next()?), descriptors.next());
                 let component = match component {
                     None => None,
                     Some(digest) => match self.executor.components().get(&digest) {
@@ -83,7 +83,7 @@ impl Server<'_> {
                         component => component,
                     },
                 };
-                let files = |directory| worker::Files { channel, setup, directory };
+                let files = |directory| worker::Files { channel, setup, directory, tmp };
                 match self.fork(number, component.as_ref(), files, &parent, memory) {
                     Ok((pidfd, unwatched)) => {
                         self.respond(FromServer::Forked { unwatched }, Some(pidfd.as_fd()))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::{BatchCall, BatchHead, HeldEnds, MAX_TIME};
 use super::channel::{Channel, Received};
-use super::http_client::HttpClient;
+use super::incoming::Incoming;
 use super::mapped_file;
 use super::message::{
     CallEnd, CallHead, FromWorkerKind, MAX_BODY, MAX_MESSAGE, Setup, ToWorkerKind, begin, head,
@@ -28,11 +28,12 @@ use super::stop;
 use super::wall;
 use super::worker_end::PANICKED;
 use crate::callee::ReadyComponent;
-use crate::execution::{CallContext, Execution, execute};
+use crate::execution::{CallContext, Execution, Remote, execute};
 use crate::executor::Executor;
 use crate::http::Client;
 use crate::layout::{Layout, Root};
 use crate::output::{GuestOutput, Stream};
+use crate::process::Starter;
 use crate::run::RunRequest;
 
 /// The maximum number of threads that block, for reads of files.
@@ -43,6 +44,8 @@ pub(super) struct Files {
     pub(super) channel: Channel,
     pub(super) setup: File,
     pub(super) directory: PathBuf,
+    /// The `/tmp` that the guest shares with its commands.
+    pub(super) tmp: Option<OwnedFd>,
 }
 
 /// Runs this process, which was just forked, until the program closes its channel. Without a component it ends after it
@@ -66,13 +69,15 @@ fn serve(
     server: Pid,
     executor: &Executor,
     component: Option<&ReadyComponent>,
-    Files { channel, setup, directory }: Files,
+    Files { channel, setup, directory, tmp }: Files,
     inherited: &[RawFd],
 ) -> io::Result<()> {
     // SAFETY: these are system calls on numbers; the fork server's code, which uses these descriptors, never runs here
     // again.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        // The input of a command that has ended is an error, not the end of this process.
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         for fd in inherited {
             libc::close(*fd);
         }
@@ -80,7 +85,7 @@ fn serve(
     if getppid() != Some(server) {
         return Err(io::Error::other("the fork server has ended"));
     }
-    let (setup, runtime) = match prepare(setup, &directory) {
+    let (setup, runtime) = match prepare(setup, &directory, tmp.as_ref()) {
         Ok(prepared) => prepared,
         Err(error) => {
             let reason = error.to_string();
@@ -94,22 +99,27 @@ fn serve(
         stop::install(&channel, &held, component.component());
     }
     channel.send([&without_head(FromWorkerKind::Ready as u8), b""], &[])?;
+    // The only path by which this process reaches it: the mount belongs to other namespaces.
+    let tmp = tmp.as_ref().map(|tmp| PathBuf::from(format!("/proc/self/fd/{}", tmp.as_raw_fd())));
     #[cfg(test)]
     if let Some(outside) = setup.job.env.get(native::VARIABLE) {
-        return native::run(&channel, &directory, outside);
+        return native::run(&channel, &directory, tmp.as_deref(), outside);
     }
     let Some(component) = component else { return Ok(()) };
     let roots = setup.roots.iter().cloned().map(|(path, real)| Root { path, real });
     let layout = Layout::of_roots(roots.collect());
-    let worker = Worker { executor, component, channel, held, runtime, setup, layout };
+    let worker = Worker { executor, component, channel, held, runtime, setup, layout, tmp };
     let mut buffer = vec![0; MAX_MESSAGE];
     while worker.serve_call(&mut buffer)?.is_continue() {}
     Ok(())
 }
 
 /// Reads the setup, creates the runtime, and restricts this process.
-fn prepare(setup: File, directory: &Path) -> io::Result<(Setup, Runtime)> {
+fn prepare(setup: File, directory: &Path, tmp: Option<&OwnedFd>) -> io::Result<(Setup, Runtime)> {
     let setup: Setup = head(&read_file(setup)?)?;
+    if tmp.is_none() && !setup.job.powers.commands.is_empty() {
+        return Err(io::Error::other("the commands of its guest have no directory"));
+    }
     // The runtime opens its descriptors before the wall is raised. Its threads start when they are needed.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -117,7 +127,7 @@ fn prepare(setup: File, directory: &Path) -> io::Result<(Setup, Runtime)> {
         .build()?;
     // This process sets it once.
     let _ = tempfile::env::override_temp_dir(directory);
-    wall::raise(&setup, directory)?;
+    wall::raise(&setup, directory, tmp)?;
     Ok((setup, runtime))
 }
 
@@ -130,6 +140,8 @@ struct Worker<'a> {
     runtime: Runtime,
     setup: Setup,
     layout: Layout,
+    /// The path of the `/tmp` that the guest shares with its commands.
+    tmp: Option<PathBuf>,
 }
 
 impl Worker<'_> {
@@ -143,7 +155,7 @@ impl Worker<'_> {
             return Err(io::Error::other("the worker can't receive the arguments of its call"));
         }
         let (kind, call, body) = split(&buffer[..length]).ok_or(io::ErrorKind::InvalidData)?;
-        if kind == ToWorkerKind::Http as u8 {
+        if kind == ToWorkerKind::Http as u8 || kind == ToWorkerKind::Command as u8 {
             // It belongs to the last call, which ended meanwhile.
             return Ok(ControlFlow::Continue(()));
         }
@@ -200,9 +212,10 @@ impl Worker<'_> {
             let _ = held.send(&channel, FromWorkerKind::Ends);
             let _ = channel.send([&without_head(kind as u8), bytes], &[]);
         });
-        let has_http = !self.setup.job.powers.http.is_empty();
-        let client = has_http.then(|| HttpClient::new(Arc::clone(&self.channel)));
-        let http_client = client.clone().map(|client| Arc::new(client) as Arc<dyn Client>);
+        let powers = &self.setup.job.powers;
+        let incoming = Incoming::new(&self.channel, powers, self.tmp.as_deref());
+        let http = incoming.http.clone().map(|client| Arc::new(client) as Arc<dyn Client>);
+        let commands = incoming.commands.clone().map(|client| Arc::new(client) as Arc<dyn Starter>);
         let context = CallContext {
             job: &self.setup.job,
             run_id: &run_id,
@@ -213,24 +226,19 @@ impl Worker<'_> {
             seed,
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
-            http_client: http_client.as_ref(),
+            remote: Remote { http: http.as_ref(), commands: commands.as_ref() },
             progress: None,
         };
         let execution = self.runtime.block_on(async {
             let permit = self.executor.permit().await;
             let call = execute(self.executor, self.component, context, arguments, permit);
-            match &client {
-                Some(client) => tokio::select! {
-                    biased;
-                    execution = call => Ok(execution),
-                    error = client.serve() => Err(error),
-                },
-                None => Ok(call.await),
+            tokio::select! {
+                biased;
+                execution = call => Ok(execution),
+                error = incoming.serve() => Err(error),
             }
         });
-        if let Some(client) = client {
-            client.close();
-        }
+        incoming.close();
         execution
     }
 

@@ -2,26 +2,31 @@ use std::collections::HashSet;
 
 use hype_wire::codec;
 use hype_wire::worker::{
-    CallEnd, FORBIDDEN_FIELDS, FromWorker, FromWorkerKind, MAX_BODY, OpenRequests, RequestEvent,
-    RequestHead, RequestMessage, RequestStep, Timeouts, Violation, WINDOW, begin, frame_cost,
-    without_head,
+    CallEnd, CommandEvent, CommandMessage, CommandRequest, CommandStep, CommandStream,
+    FORBIDDEN_FIELDS, FromWorker, FromWorkerKind, MAX_BODY, MAX_COMMAND, OpenCommands,
+    OpenRequests, RequestEvent, RequestHead, RequestMessage, RequestStep, Timeouts, Violation,
+    WINDOW, begin, frame_cost, without_head,
 };
 
-/// The maximum number of open requests.
+/// The maximum number of open requests, and that of commands.
 const MAX_OPEN: usize = 3;
 
 /// The first byte of a step of the program. Other first bytes are the first of the two bytes of a message's length.
+const ENDS: u8 = 0xfc;
+const RESPONDS: u8 = 0xfd;
 const CONSUMES: u8 = 0xfe;
 const SENDS: u8 = 0xff;
 
 /// Receives messages from a worker, in the program: the input is a sequence of messages, each after its length in two bytes,
 /// and of steps of the program. Returns whether the program accepts all of them.
 pub(crate) fn worker(bytes: &[u8]) -> bool {
-    let mut program = Program { open: OpenRequests::new(MAX_OPEN), ..Program::default() };
+    let mut program = Program::default();
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
         let Some((second, after)) = after.split_first() else { return false };
         rest = match *first {
+            ENDS => program.end(u64::from(*second), after),
+            RESPONDS => program.respond(*second != 0, after),
             CONSUMES => program.consume(u64::from(*second), after),
             SENDS => program.send(u64::from(*second), after),
             _ => {
@@ -46,6 +51,9 @@ struct Program {
     begun: HashSet<u64>,
     /// The frames of each of the first 256 requests that are under way.
     uploaded: Vec<Vec<u64>>,
+    commands: OpenCommands,
+    /// Whether a command waits for the response to its start.
+    is_starting: bool,
 }
 
 impl Default for Program {
@@ -56,6 +64,8 @@ impl Default for Program {
             closed: HashSet::new(),
             begun: HashSet::new(),
             uploaded,
+            commands: OpenCommands::new(MAX_OPEN),
+            is_starting: false,
         }
     }
 }
@@ -64,6 +74,7 @@ impl Program {
     fn receive(&mut self, message: &[u8]) -> Result<(), Violation> {
         match FromWorker::parse(message)? {
             FromWorker::Http(message, body) => self.receive_http(message, body),
+            FromWorker::Command(message, body) => self.receive_command(message, body),
             FromWorker::Stdout(bytes)
             | FromWorker::Stderr(bytes)
             | FromWorker::Part(bytes)
@@ -110,6 +121,38 @@ impl Program {
             }
         }
         Ok(())
+    }
+
+    fn receive_command(&mut self, message: CommandMessage, body: &[u8]) -> Result<(), Violation> {
+        let Some(event) = self.commands.receive(message, body)? else { return Ok(()) };
+        match event {
+            CommandEvent::Start(request) => {
+                assert!(!self.is_starting, "two commands start at once");
+                assert_eq!(message.command, self.commands.next());
+                assert!(self.commands.len() < MAX_OPEN && request.pipes() <= 3);
+                // A worker can send what was accepted.
+                let bytes = request.to_bytes().map_or(0, |bytes| bytes.len());
+                assert!((1..=MAX_COMMAND).contains(&bytes));
+                self.is_starting = true;
+            }
+            CommandEvent::Kill => assert!(self.commands.contains(message.command)),
+        }
+        Ok(())
+    }
+
+    /// Responds to the start of a command, if one waits for that.
+    fn respond<'a>(&mut self, is_started: bool, rest: &'a [u8]) -> &'a [u8] {
+        if std::mem::take(&mut self.is_starting) {
+            self.commands.responded(is_started);
+        }
+        rest
+    }
+
+    /// Ends a command.
+    fn end<'a>(&mut self, number: u64, rest: &'a [u8]) -> &'a [u8] {
+        self.commands.ended(number);
+        assert!(!self.commands.contains(number));
+        rest
     }
 
     /// Consumes a frame of the body of a request.
@@ -172,7 +215,42 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         with_length(&[&stopped, &encoded(&Vec::<hype_wire::Frame>::new())]),
         with_length(&[&end, b"value"]),
     ];
-    vec![upload.concat(), two.concat(), call.concat()]
+    vec![upload.concat(), two.concat(), call.concat(), commands()]
+}
+
+/// Returns the messages of a call with commands.
+fn commands() -> Vec<u8> {
+    let command = |command, step, body: &[u8]| {
+        let beginning = begin(FromWorkerKind::Command as u8, &CommandMessage { command, step });
+        let beginning =
+            beginning.unwrap_or_else(|error| panic!("a seed can't be written: {error}"));
+        with_length(&[&beginning, body])
+    };
+    let request = CommandRequest {
+        program: "sh".to_owned(),
+        arguments: vec!["-c".to_owned(), "echo".to_owned()],
+        environment: vec![("A".to_owned(), "1".to_owned())],
+        removed: vec!["B".to_owned()],
+        clear: true,
+        directory: Some("/tmp".to_owned()),
+        stdin: CommandStream::Null,
+        stdout: CommandStream::Piped,
+        stderr: CommandStream::Inherit,
+    };
+    let (request, is_last) = (encoded(&request), true);
+    let steps = [
+        command(0, CommandStep::Start { is_last: false }, &request[..5]),
+        command(0, CommandStep::Start { is_last }, &request[5..]),
+        vec![RESPONDS, 0],
+        command(0, CommandStep::Start { is_last }, &request),
+        vec![RESPONDS, 1],
+        command(1, CommandStep::Start { is_last }, &request),
+        vec![RESPONDS, 1],
+        command(0, CommandStep::Kill, b""),
+        vec![ENDS, 0],
+        command(0, CommandStep::Kill, b""),
+    ];
+    steps.concat()
 }
 
 fn encoded(value: &impl serde::Serialize) -> Vec<u8> {

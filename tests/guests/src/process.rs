@@ -1,6 +1,7 @@
 //! Commands, valid and invalid.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,25 @@ fn command(spec: &CommandSpec) -> Command {
         command.current_dir(directory);
     }
     command
+}
+
+/// Writes a file for a command, and then changes and removes the directory `/tmp/private` that the command has created. Returns
+/// the content of its file `answer`.
+#[hype::function]
+pub fn exchange_files(spec: CommandSpec) -> io::Result<String> {
+    fs::write("/tmp/question", "closure")?;
+    let output = command(&spec).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let answer = fs::read_to_string("/tmp/private/answer")?;
+    fs::write("/tmp/private/answer", "changed")?;
+    fs::write("/tmp/private/more", "")?;
+    fs::remove_dir_all("/tmp/private")?;
+    match fs::read_dir("/tmp")?.count() {
+        0 => Ok(answer),
+        left => Err(io::Error::other(format!("{left} entries are left"))),
+    }
 }
 
 /// Runs a command to its end.

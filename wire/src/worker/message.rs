@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::command::CommandMessage;
 use super::ends::parse_ends;
 use super::frame::split;
 use super::request::RequestMessage;
@@ -20,6 +21,8 @@ pub enum ToWorkerKind {
     Http = 1,
     /// Several calls.
     Batch = 2,
+    /// A [`CommandReport`](super::CommandReport).
+    Command = 3,
 }
 
 /// The kinds of messages of a worker.
@@ -46,10 +49,12 @@ pub enum FromWorkerKind {
     Ends = 8,
     /// The body has the last ends of a batch, whose other calls have not begun.
     Returned = 9,
+    /// A [`CommandMessage`].
+    Command = 10,
 }
 
 impl FromWorkerKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Ready,
         Self::Stdout,
         Self::Stderr,
@@ -60,6 +65,7 @@ impl FromWorkerKind {
         Self::Http,
         Self::Ends,
         Self::Returned,
+        Self::Command,
     ];
 }
 
@@ -101,6 +107,8 @@ pub enum FromWorker<'a> {
     Ends(Vec<(CallEnd, &'a [u8])>),
     /// The last ends of a batch, whose other calls have not begun.
     Returned(Vec<(CallEnd, &'a [u8])>),
+    /// A message about a command, with its body.
+    Command(CommandMessage, &'a [u8]),
 }
 
 impl<'a> FromWorker<'a> {
@@ -124,6 +132,7 @@ impl<'a> FromWorker<'a> {
         let parsed = match kind {
             FromWorkerKind::End => return Ok(Self::End(decode(head)?, body)),
             FromWorkerKind::Http => return Ok(Self::Http(decode(head)?, body)),
+            FromWorkerKind::Command => return Ok(Self::Command(decode(head)?, body)),
             FromWorkerKind::Ready => Self::Ready,
             FromWorkerKind::Stdout => Self::Stdout(body),
             FromWorkerKind::Stderr => Self::Stderr(body),
@@ -157,7 +166,7 @@ mod tests {
 
     #[test]
     fn message_of_another_kind_or_with_another_head_is_rejected() {
-        let unknown = without_head(10);
+        let unknown = without_head(11);
         let without_end = without_head(FromWorkerKind::End as u8);
         let with_head = begin(FromWorkerKind::Stdout as u8, &7_u8).unwrap();
         let no_ends = [&without_head(FromWorkerKind::Ends as u8)[..], b"no"].concat();

@@ -24,6 +24,14 @@ pub enum Violation {
     WindowExceeded,
     /// A report that more of a response was consumed than was sent.
     UnsentConsumed,
+    /// The message belongs to a command that was never started.
+    UnknownCommand,
+    /// The guest has more commands than it may have.
+    TooManyCommands,
+    /// A start of a command before the response to the last one.
+    StartPending,
+    /// The request of a command is larger than that of any command that Linux starts.
+    CommandTooLarge,
     /// The head or the trailers of a request are invalid, for this reason.
     InvalidRequest(&'static str),
 }
@@ -39,6 +47,10 @@ impl fmt::Display for Violation {
             Self::EmptyFrame => "sent an empty frame of an HTTP body",
             Self::WindowExceeded => "sent more of an HTTP body than its window allows",
             Self::UnsentConsumed => "consumed more of an HTTP body than it was sent",
+            Self::UnknownCommand => "sent a message for a command that it doesn't have",
+            Self::TooManyCommands => "has too many concurrent commands",
+            Self::StartPending => "started a command before the last one had started",
+            Self::CommandTooLarge => "started a command with too many arguments",
             Self::InvalidRequest(reason) => {
                 return write!(f, "sent an invalid HTTP request: {reason}");
             }

@@ -43,8 +43,10 @@ const WORKERS_VARIABLE: &str = "HYPE_LOCAL_WORKERS";
 ///
 /// On Linux, closures run in worker processes, which are this program, started again and taken over before `main`. They
 /// end with the last clone of the runner. The variable `HYPE_WORKER` names another program for them, such as `hype-run`, which
-/// serves programs that have loaded hype in a library. This process makes the HTTP requests of closures.
-/// Closures with grants for commands run in this process itself, as do all closures where worker processes can't start, or if the variable `HYPE_LOCAL_WORKERS` is 0.
+/// serves programs that have loaded hype in a library. This process makes the HTTP requests of closures, and starts their
+/// commands. Closures run in this process itself where worker processes can't start, or if the variable `HYPE_LOCAL_WORKERS`
+/// is 0, and so do those with grants for commands if commands run without a room, or if this process runs as root and the kernel
+/// has no Landlock.
 ///
 /// The output of a closure goes to this program's standard error, line by line.
 ///

@@ -92,6 +92,7 @@ async fn call_with(
         deadline: None,
         interrupt: &CancellationToken::new(),
         http: Some(&requests),
+        commands: None,
     };
     let thread = std::thread::spawn(move || play(Hostile(theirs)));
     let call = tokio::time::timeout(TIMEOUT, worker.call(request));

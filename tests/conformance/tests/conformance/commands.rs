@@ -8,7 +8,7 @@ use std::process::Command;
 use conformance::cases::commands::{command, granting, output_of, script};
 use conformance::leftover_processes::{ProcessMark, outliving_commands};
 use hype::{HostDirectory, Submitter};
-use test_guests::process::{CommandSpec, leave, perform, start_and_wait};
+use test_guests::process::{CommandSpec, exchange_files, leave, perform, start_and_wait};
 
 /// Creates a submitter with its own stage.
 fn local() -> hype::Result<Submitter> {
@@ -98,6 +98,18 @@ fn command_sees_closure_tmp_and_staged_files() {
         let inside =
             CommandSpec { directory: Some("/tmp".into()), ..script("pwd; echo 1 >a; cat /tmp/a") };
         assert_eq!(output_of(submitter, inside, &env).await, "/tmp\n1\n");
+    });
+}
+
+/// Also files that the command's user shows to nobody else.
+#[test]
+fn closure_and_command_change_files_of_each_other() {
+    conformance::run(local, async |submitter| {
+        let text = "umask 077; mkdir /tmp/private; tr a-z A-Z </tmp/question >/tmp/private/answer; \
+                    echo >>/tmp/question; rm /tmp/question";
+        let env = granting(&["sh"]);
+        let answer = submitter.submit(exchange_files(script(text)), &env).await.unwrap();
+        assert_eq!(answer, "CLOSURE");
     });
 }
 

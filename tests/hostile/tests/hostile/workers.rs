@@ -9,8 +9,12 @@ use hostile::attack::runtime;
 use hostile::calls::{STDOUT, WRITE_AND_FLUSH};
 use hostile::staged::failure_text;
 use hostile::{Guest, Staged};
-use hype_run::{CodeKind, Executor, GuestOutput, Platform, Target, precompile};
-use hype_wire::{Access, Artefact, Blob, Code, End, FailureKind, Mount, Outcome, Payload, Powers};
+use hype_run::{
+    CodeKind, CommandIsolation, CommandRoom, Executor, GuestOutput, Platform, Target, precompile,
+};
+use hype_wire::{
+    Access, Artefact, Blob, Code, CommandName, End, FailureKind, Mount, Outcome, Payload, Powers,
+};
 use tokio::sync::Semaphore;
 
 pub(crate) const ENDLESS: &str = "(loop $again (br $again)) unreachable";
@@ -69,6 +73,20 @@ pub(crate) fn assert_failure(outcome: &Outcome, kind: FailureKind, text: &str) {
     let End::Failure(failure) = &outcome.end else { panic!("{:?}", outcome.end) };
     assert_eq!(failure.kind, kind, "{failure:?}");
     assert!(failure_text(failure).contains(text), "{failure:?}");
+}
+
+#[test]
+fn calls_whose_commands_have_rooms_run_in_workers() {
+    let room = CommandRoom::of_this_machine();
+    let has_place = !room.is_nobodys || room.landlock.is_some();
+    let kind = if has_place { CodeKind::Unchecked } else { CodeKind::Checked };
+    let uname = CommandName::try_from("uname".to_owned()).unwrap();
+    let powers = Powers { commands: vec![uname], ..Powers::default() };
+    runtime().block_on(async {
+        assert_eq!(workers().await.code_kind(&powers).await, kind);
+        let unconfined = workers().await.with_commands(CommandIsolation::Unconfined);
+        assert_eq!(unconfined.code_kind(&powers).await, CodeKind::Checked);
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::output::GuestOutput;
 use crate::process::calls::{Command, ExitStatus, Stdio};
 use crate::process::commands::{Child, Commands, Unstarted};
 use crate::process::isolation::CommandIsolation;
-use crate::process::place::Shown;
+use crate::process::place::{Shown, Spawned};
 use crate::process::variables::Changes;
 
 /// A guest's commands and its directories.
@@ -73,7 +73,7 @@ impl Guest {
         let set = set.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let changes = Changes { set, ..Changes::default() };
         let started = self.commands.start(&command, &changes, &self.shown);
-        started.map_err(|unstarted| match unstarted {
+        started.map(Spawned::into_child).map_err(|unstarted| match unstarted {
             Unstarted::Error(_, message) => message,
             Unstarted::Denied(denied) => denied.to_string(),
             Unstarted::Failed(failure) => format!("{failure:?}"),
