@@ -8,12 +8,12 @@ use conformance::cases::commands::script;
 use conformance::leftover_processes::{ProcessMark, RESPAWNING_SCRIPT};
 use hype_wire::{
     Access, CommandName, CommandRights, End, Failure, FailureKind, Mount, Payload, RunManifest,
-    VariableName, codec, names,
+    VariableName, codec,
 };
 use serde::Serialize;
 use test_guests::process::{CommandResult, CommandSpec};
 
-use super::{Prepared, program, stderr, wait};
+use super::{Prepared, program, stderr};
 
 /// An unprivileged user id, as in a container.
 const NONROOT: u32 = 65532;
