@@ -33,6 +33,10 @@ pub(crate) trait Starter: Send + Sync {
 }
 
 /// The commands of one guest. Dropping it ends all their processes, if this process has started them.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each call, where a box would be another allocation"
+)]
 pub(crate) enum GuestCommands {
     Here(Commands),
     Elsewhere(Elsewhere),
