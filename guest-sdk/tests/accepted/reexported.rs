@@ -1,6 +1,10 @@
 //! hype re-exported by another crate.
 
 mod framework {
+    #[expect(
+        clippy::single_component_path_imports,
+        reason = "that is the way to reexport a crate"
+    )]
     pub(crate) use hype;
 }
 
