@@ -266,7 +266,7 @@ struct Started {
     index: u64,
     /// The number of the first line of its row, counted from 1; `None` if it is no row.
     line: Option<u64>,
-    /// Whether its arguments are those of the function.
+    /// Whether the arguments of the item are those of the function.
     is_valid: bool,
 }
 

@@ -196,8 +196,8 @@ const TABLES_EACH: usize = 32;
 const KEPT_MEMORY: usize = 1 << 20;
 const KEPT_TABLE: usize = 1 << 14;
 
-/// The same for the memory of a guest in a worker. Its pages go back to the system: without other threads that is faster than
-/// clearing memory that a small guest hardly touches.
+/// The bytes of the memory of a guest in a worker that are cleared in place. All pages go back to the system: in a process
+/// with one thread, that is faster than clearing memory that a small guest hardly touches.
 const KEPT_IN_WORKER: usize = 0;
 
 /// The maximum size of wasmtime's records of one instance, in bytes. They grow with the imports and

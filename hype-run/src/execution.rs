@@ -108,7 +108,7 @@ pub(crate) struct CallContext<'a> {
     pub(crate) spent: Duration,
     /// Cancelling this token stops the call. It is that of the request, or a child of it.
     pub(crate) interrupt: &'a CancellationToken,
-    /// What another process does for the guest.
+    /// The work that another process does for the guest.
     pub(crate) remote: Remote<'a>,
     /// The progress of the call, if another thread reads it.
     pub(crate) progress: Option<&'a Progress>,

@@ -1,4 +1,4 @@
-//! What a call holds on this machine besides memory: its commands and its temporary directory.
+//! The commands and the temporary directory of a call, which another thread can end.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -67,7 +67,7 @@ struct Running {
     _held: Held,
 }
 
-/// What a command occupies until its end.
+/// The slot and the memory that a command occupies until its end.
 struct Held {
     _slot: Slot,
     /// The charges of the buffers with which the program copies its output.

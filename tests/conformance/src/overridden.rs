@@ -152,7 +152,7 @@ pub struct WithImages {
     pub seen: Arc<Mutex<Vec<SeenAttempt>>>,
 }
 
-/// What an attempt at the items of a map has for its containers.
+/// An attempt at the items of a map, as its runner sees it.
 #[derive(Debug)]
 pub struct SeenAttempt {
     pub manifest_url: String,

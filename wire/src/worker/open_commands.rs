@@ -32,7 +32,7 @@ enum Start {
     Response,
 }
 
-/// What a message of a worker means.
+/// The meaning of a worker's message.
 #[derive(Debug)]
 pub enum CommandEvent {
     /// The guest starts this command. The program responds with [`OpenCommands::responded`].

@@ -49,7 +49,7 @@ enum Upload {
     Nothing,
 }
 
-/// What a message of a worker means.
+/// The meaning of a worker's message.
 #[derive(Debug)]
 pub enum RequestEvent<'a> {
     /// The guest sends this request.

@@ -34,7 +34,7 @@ struct Failed {
 }
 
 impl Breakdown {
-    /// Returns that of a map of which `parallelism` items run concurrently.
+    /// Creates the record of a map of which `parallelism` items run concurrently.
     pub(crate) fn new(parallelism: usize) -> Self {
         let min_attempts = MIN_ATTEMPTS.max(MIN_ROUNDS * parallelism);
         Self { min_attempts, has_run: AtomicBool::new(false), failed: Mutex::default() }

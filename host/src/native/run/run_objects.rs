@@ -23,7 +23,7 @@ pub(crate) struct RunObjects {
     names: Arc<Mutex<Option<Vec<String>>>>,
     /// Whether they remain in the stage, since the run was detached from this program.
     is_kept: Arc<AtomicBool>,
-    /// They remain, too, while this is true.
+    /// Another reason for which the objects remain, while this is true.
     keeper: Arc<OnceLock<Arc<AtomicBool>>>,
 }
 

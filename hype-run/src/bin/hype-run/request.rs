@@ -1,4 +1,4 @@
-//! What the roles have in common: the request and the executor of a command line, and the exit status of an error.
+//! The common parts of the roles: the request and the executor of a command line, and the exit status of an error.
 
 use std::io::{BufRead, Read};
 use std::process::ExitCode;

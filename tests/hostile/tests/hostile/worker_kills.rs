@@ -80,7 +80,7 @@ impl Random {
     }
 }
 
-/// What a round does at a random moment.
+/// The action of a round at a random moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
     KillWorker,

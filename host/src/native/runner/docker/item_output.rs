@@ -19,7 +19,7 @@ pub(super) struct ContainerOutput {
     log: Log,
     /// The items that the container has. The first one runs.
     items: VecDeque<Node>,
-    /// What `hype-run` has written while the item runs. Its lines have the item's index, as those of the item itself.
+    /// The output of `hype-run` while the item runs. Its lines have the item's index, as those of the item itself.
     own: Option<ItemLog>,
     last: LastLines,
 }
