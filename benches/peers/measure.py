@@ -83,7 +83,14 @@ class Lithops(Peer):
         import lithops
 
         config = {
-            "lithops": {"backend": "localhost", "storage": "localhost", "log_level": "ERROR", "telemetry": False},
+            "lithops": {
+                "backend": "localhost",
+                "storage": "localhost",
+                "log_level": "ERROR",
+                "telemetry": False,
+                # The default is 4 MB for all items of a map together.
+                "data_limit": None,
+            },
             "localhost": {"worker_processes": cores},
         }
         self.executor = lithops.FunctionExecutor(config=config)
