@@ -69,6 +69,7 @@ impl Staged {
             manifest_url: self.stage.url_of(&name),
             digest: Some(digest),
             manifest: None,
+            arguments: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),

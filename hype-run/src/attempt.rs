@@ -101,7 +101,7 @@ async fn attempt(
         let manifest = fetch::requested_manifest(stage, run_id, request).await?;
         let RunManifest { job, call, .. } = manifest;
         let ready = ReadyJob::fetch(executor, request, &blobs, job);
-        let (ready, arguments) = try_join(ready, fetch::arguments(&blobs, &call)).await?;
+        let (ready, arguments) = try_join(ready, fetch::requested_arguments(&blobs, request, &call)).await?;
         Ok((permit, started, ready, arguments, call))
     };
     let (permit, started, ready, arguments, call) =
@@ -134,7 +134,12 @@ async fn attempt(
         (Err(failure), Some(output)) => (Err(failure), output),
         (Err(failure), None) => return Err(failure),
     };
-    let put = put_value(stage, run_id, request.attempt, result);
+    let put = async {
+        match presence {
+            Presence::Staged => put_value(stage, run_id, request.attempt, result).await,
+            Presence::Unstaged => Ok((Payload::Inline(result.into()), 0)),
+        }
+    };
     let (payload, uploaded) = deadline::unless_interrupted(interrupt, put).await?;
     statistics.upload_us = micros(started);
     statistics.uploaded = uploaded;

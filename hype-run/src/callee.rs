@@ -11,19 +11,21 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
+use crate::closure_call;
 use crate::embedding::bindings::ClosuresIndices;
 use crate::execution::Guest;
-use crate::failure::{self, WrongType};
+use crate::failure;
 use crate::program;
 use crate::signature::signature;
+use crate::transport::{Arguments, ValueSink, with_sink};
 use crate::typed::{self, Mismatch};
 
 /// A component that is linked to hype's imports and can be instantiated.
 #[derive(Clone)]
 pub(crate) struct ReadyComponent {
     instance_pre: InstancePre<Guest>,
-    /// The indices of the interface `spotify:hype/closure`, if the component exports it.
-    closures: Option<ClosuresIndices>,
+    /// The index of the function that calls closures, if the component exports it.
+    closures: Option<ComponentExportIndex>,
     /// The functions with WIT types that were called.
     exports: Arc<Mutex<HashMap<FunctionRef, Export>>>,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Export {
 impl ReadyComponent {
     pub(crate) fn new(instance_pre: InstancePre<Guest>) -> Self {
         let closures = ClosuresIndices::new(&instance_pre).ok();
+        let closures = closures.and_then(|_| closure_call::index(instance_pre.component()));
         Self { instance_pre, closures, exports: Arc::default() }
     }
 
@@ -67,8 +70,8 @@ impl ReadyComponent {
         function: &'a FunctionRef,
     ) -> Result<Callee<'a>, Failure> {
         match function {
-            FunctionRef::Closure(name) => match &self.closures {
-                Some(interface) => Ok(Callee::Closure { interface, name }),
+            FunctionRef::Closure(name) => match self.closures {
+                Some(index) => Ok(Callee::Closure { index, name }),
                 None => Err(self.no_closures(component)),
             },
             FunctionRef::Export { interface, function: name } => {
@@ -142,7 +145,7 @@ impl ReadyComponent {
 /// A function of a component.
 pub(crate) enum Callee<'a> {
     /// A closure, called by its name through the interface's `call`.
-    Closure { interface: &'a ClosuresIndices, name: &'a str },
+    Closure { index: ComponentExportIndex, name: &'a str },
     /// An exported function with WIT types.
     Export { export: Export, function: &'a FunctionRef },
     /// A whole program.
@@ -151,7 +154,7 @@ pub(crate) enum Callee<'a> {
 
 impl Callee<'_> {
     /// Calls the function in `instance` with a MessagePack array of arguments. Returns the value as
-    /// MessagePack, or the failure that the function returned.
+    /// MessagePack, or the failure that the function returned. The value is empty if `sink` has taken it.
     ///
     /// # Errors
     ///
@@ -160,21 +163,18 @@ impl Callee<'_> {
         &self,
         store: &mut Store<Guest>,
         instance: &Instance,
-        arguments: &[u8],
+        arguments: Arguments<'_>,
+        sink: Option<&Arc<dyn ValueSink>>,
     ) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
         match self {
-            Self::Closure { interface, name } => {
-                let closures = interface
-                    .load(&mut *store, instance)
-                    .map_err(|error| error.context(WrongType))?;
-                let interface = closures.spotify_hype_closure();
-                let returned = interface.call_call(store, name, arguments).await?;
-                Ok(returned.map_err(failure::returned))
+            Self::Closure { index, name } => {
+                closure_call::call(store, instance, *index, name, arguments, sink).await
             }
             Self::Export { export: Export { index, signature }, function } => {
                 let found = instance.get_func(&mut *store, index);
                 let found = found.ok_or_else(|| wasmtime::format_err!("{function} isn't there"))?;
-                match typed::call(store, found, signature, arguments).await {
+                let call = typed::call(store, found, signature, arguments);
+                match with_sink(sink, call).await {
                     Ok(Returned::Value(value)) => Ok(Ok(value)),
                     Ok(Returned::Error(error)) => Ok(Err(failure::of_result(function, error))),
                     Err(error) => match error.downcast::<Mismatch>() {

@@ -28,6 +28,7 @@ use crate::progress::Progress;
 use crate::run::{RunRequest, as_micros, micros};
 use crate::sandbox::{self, Sandbox};
 use crate::stack;
+use crate::transport::{ArgumentSource, Arguments, ValueSink};
 
 /// The state of one guest. It is dropped when the call has ended.
 pub(crate) struct Guest {
@@ -130,6 +131,10 @@ pub(crate) struct Remote<'a> {
     pub(crate) http: Option<&'a Arc<dyn Client>>,
     /// The starter of the guest's commands, if another process starts them.
     pub(crate) commands: Option<&'a Arc<dyn Starter>>,
+    /// The arguments, if they arrive from another process.
+    pub(crate) arguments: Option<&'a dyn ArgumentSource>,
+    /// Takes a large value, if it is passed on to another process. The value of the [`Execution`] is empty then.
+    pub(crate) value: Option<&'a Arc<dyn ValueSink>>,
 }
 
 /// Calls a function with `arguments`. Stops it at its deadline or when it is interrupted. The
@@ -183,7 +188,9 @@ pub(crate) async fn execute(
         if let Some(progress) = progress {
             progress.called(now);
         }
-        callee.call(&mut store, &instance, arguments).await
+        let Remote { arguments: source, value: sink, .. } = context.remote;
+        let arguments = source.map_or(Arguments::Bytes(arguments), Arguments::Source);
+        callee.call(&mut store, &instance, arguments, sink).await
     };
     let within = deadline::within(deadline, interrupt, call);
     let (ended, cpu_time) = cpu_time::measure(within).await;

@@ -42,6 +42,18 @@ async fn manifest(
     ))
 }
 
+/// Returns the arguments in `request`, or fetches those of `call`.
+pub(crate) async fn requested_arguments(
+    blobs: &Blobs<'_>,
+    request: &RunRequest,
+    call: &Call,
+) -> Result<Bytes, Failure> {
+    match &request.arguments {
+        Some(arguments) => Ok(arguments.clone()),
+        None => arguments(blobs, call).await,
+    }
+}
+
 /// Fetches the arguments of `call`.
 pub(crate) async fn arguments(blobs: &Blobs<'_>, call: &Call) -> Result<Bytes, Failure> {
     let first = part(blobs, &call.arguments).await?;

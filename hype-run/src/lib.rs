@@ -29,6 +29,7 @@
 //!     manifest_url: "file:///var/stage/runs/run-1/manifest".to_owned(),
 //!     digest: None,
 //!     manifest: None,
+//!     arguments: None,
 //!     key: None,
 //!     attempt: 1,
 //!     variables: Variables::none(),
@@ -48,6 +49,7 @@ mod blocking;
 mod budget;
 mod cache;
 mod callee;
+mod closure_call;
 mod code;
 mod compiler;
 mod cpu_time;
@@ -102,6 +104,7 @@ mod sealed_memory;
 mod signature;
 mod stack;
 mod syncing;
+mod transport;
 mod truncate;
 mod typed;
 mod variables;

@@ -222,6 +222,7 @@ mod tests {
             manifest_url: String::new(),
             digest: None,
             manifest: None,
+            arguments: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),

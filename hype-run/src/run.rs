@@ -30,6 +30,8 @@ pub struct RunRequest {
     pub digest: Option<Digest>,
     /// The manifest itself, from a trusted caller in this process. It is then not read from the stage.
     pub manifest: Option<Arc<RunManifest>>,
+    /// The arguments, from a trusted caller in this process. Those in the manifest are then ignored.
+    pub arguments: Option<Bytes>,
     /// The run's key, which seals the outcome. Without a key the outcome is not sealed.
     pub key: Option<RunKey>,
     /// The number of this attempt at the run, counted from 1.
@@ -130,7 +132,7 @@ pub async fn run(
 
 /// Runs the call of the manifest in `request`, which isn't in `stage`, and returns its outcome without writing it.
 ///
-/// Machine code that isn't in memory is read from `stage`, and a large value is written there.
+/// Machine code that isn't in memory is read from `stage`. The outcome contains the value, however large it is.
 ///
 /// # Errors
 ///

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use hype_wire::WireError;
 use hype_wire::wit::{
     COPIED_AT_ONCE, GuestMemory, LiftError, LowerError, Returned, ReturnedMemory, Signature,
-    TextEncoding,
+    TextEncoding, head_of_bytes, position_of_bytes,
 };
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{
@@ -26,6 +26,7 @@ use wasmtime::{Store, ValRaw};
 
 #[cfg(target_os = "linux")]
 use crate::large_pages;
+use crate::transport::{self, ArgumentSource, HEAD};
 
 /// The maximum number of core values that a component's function takes.
 const MAX_PARAMETERS: usize = 16;
@@ -46,11 +47,11 @@ pub(crate) async fn call<T: Send + 'static>(
     store: &mut Store<T>,
     function: Func,
     signature: &Arc<Signature>,
-    arguments: &[u8],
+    arguments: transport::Arguments<'_>,
 ) -> wasmtime::Result<Returned> {
     // SAFETY: `Arguments` and `Value` check the function's type themselves.
     let function = unsafe { TypedFunc::<Arguments<'_>, Value>::new_unchecked(function) };
-    let call = function.call_async(store, Arguments { signature, bytes: arguments });
+    let call = function.call_async(store, Arguments { signature, encoded: arguments });
     let Value(returned) = SIGNATURE.scope(Arc::clone(signature), call).await?;
     Ok(returned)
 }
@@ -82,7 +83,7 @@ impl std::error::Error for Invalid {}
 /// All arguments of a call, in place of a tuple of them.
 struct Arguments<'a> {
     signature: &'a Signature,
-    bytes: &'a [u8],
+    encoded: transport::Arguments<'a>,
 }
 
 /// The end of a call, in place of a tuple of its results.
@@ -128,11 +129,13 @@ unsafe impl Lower for Arguments<'_> {
         {
             wasmtime::bail!("the parameters have another layout than hype computed");
         }
-        let lowered = self.signature.lower(self.bytes, &mut Lowered(cx));
-        let core = lowered.map_err(|error| match error {
-            LowerError::Mismatch(error) => wasmtime::Error::new(Mismatch(error)),
-            LowerError::Memory(error) => error,
-        })?;
+        let mut memory = Lowered(cx);
+        let core = match self.encoded {
+            transport::Arguments::Bytes(bytes) => lower(self.signature, bytes, &mut memory)?,
+            transport::Arguments::Source(source) => {
+                lower_from(self.signature, source, &mut memory)?
+            }
+        };
         let mut values = [ValRaw::u64(0); MAX_PARAMETERS];
         for (value, core) in values.iter_mut().zip(core) {
             *value = ValRaw::u64(core);
@@ -149,6 +152,45 @@ unsafe impl Lower for Arguments<'_> {
     ) -> wasmtime::Result<()> {
         wasmtime::bail!("arguments are never inside other values")
     }
+}
+
+/// Passes arguments to the guest. Returns the core values.
+fn lower<T>(
+    signature: &Signature,
+    arguments: &[u8],
+    memory: &mut Lowered<'_, '_, T>,
+) -> wasmtime::Result<Vec<u64>> {
+    signature.lower(arguments, memory).map_err(|error| match error {
+        LowerError::Mismatch(error) => wasmtime::Error::new(Mismatch(error)),
+        LowerError::Memory(error) => error,
+    })
+}
+
+/// Passes arguments to the guest that are not in memory.
+fn lower_from<T>(
+    signature: &Signature,
+    source: &dyn ArgumentSource,
+    memory: &mut Lowered<'_, '_, T>,
+) -> wasmtime::Result<Vec<u64>> {
+    if !signature.takes_only_bytes() {
+        return lower(signature, &source.read()?, memory);
+    }
+    let mut head = [0; HEAD];
+    source.read_to(&mut head)?;
+    let Some(position) = position_of_bytes(&head, source.size()) else {
+        let mut arguments = vec![0; source.size()];
+        let (first, rest) = arguments.split_at_mut(HEAD);
+        first.copy_from_slice(&head);
+        source.read_to(rest)?;
+        return lower(signature, &arguments, memory);
+    };
+    let length = u32::try_from(source.size() - position)?;
+    let at = memory.allocate(1, length)?;
+    let bytes = memory.allocated(at, length as usize)?;
+    let (first, rest) = bytes.split_at_mut(HEAD - position);
+    first.copy_from_slice(&head[position..]);
+    source.read_to(rest)?;
+    Ok(vec![at.into(), length.into()])
 }
 
 // SAFETY: a function returns at most one core value. `lift` compares the type with the signature.
@@ -181,6 +223,12 @@ unsafe impl Lift for Value {
             wasmtime::bail!("the result has another layout than hype computed");
         }
         let core = if abi.size32 == 0 { 0 } else { src[0].get_u64() };
+        if let Some(bytes) = signature.returned_bytes(core, cx.memory())
+            && transport::take([&head_of_bytes(u32::try_from(bytes.len())?), bytes])
+        {
+            cx.consume_fuel(bytes.len())?;
+            return Ok(Self(Returned::Value(Vec::new())));
+        }
         signature.lift(core, Lifted(cx)).map(Self).map_err(|error| match error {
             LiftError::Invalid(error) => wasmtime::Error::new(Invalid(error.to_string())),
             LiftError::Memory(error) => error,
@@ -197,7 +245,18 @@ unsafe impl Lift for Value {
 }
 
 /// The memory of a guest that arguments are passed to.
-struct Lowered<'c, 'a, T: 'static>(&'c mut LowerContext<'a, T>);
+pub(crate) struct Lowered<'c, 'a, T: 'static>(pub(crate) &'c mut LowerContext<'a, T>);
+
+impl<T> Lowered<'_, '_, T> {
+    /// Returns the bytes of an allocation.
+    pub(crate) fn allocated(&mut self, at: u32, size: usize) -> wasmtime::Result<&mut [u8]> {
+        let memory = self.0.as_slice_mut().get_mut(at as usize..);
+        match memory.and_then(|memory| memory.get_mut(..size)) {
+            Some(allocated) => Ok(allocated),
+            None => wasmtime::bail!("an allocation is beyond the end of the memory"),
+        }
+    }
+}
 
 impl<T> GuestMemory for Lowered<'_, '_, T> {
     type Error = wasmtime::Error;
@@ -209,16 +268,9 @@ impl<T> GuestMemory for Lowered<'_, '_, T> {
     }
 
     fn write(&mut self, at: u32, bytes: &[u8]) -> wasmtime::Result<()> {
-        let memory = self.0.as_slice_mut().get_mut(at as usize..);
-        let target = memory.and_then(|memory| memory.get_mut(..bytes.len()));
-        match target {
-            Some(target) => {
-                let targets = target.chunks_mut(COPIED_AT_ONCE);
-                for (target, bytes) in targets.zip(bytes.chunks(COPIED_AT_ONCE)) {
-                    target.copy_from_slice(bytes);
-                }
-            }
-            None => wasmtime::bail!("an allocation is beyond the end of the memory"),
+        let targets = self.allocated(at, bytes.len())?.chunks_mut(COPIED_AT_ONCE);
+        for (target, bytes) in targets.zip(bytes.chunks(COPIED_AT_ONCE)) {
+            target.copy_from_slice(bytes);
         }
         Ok(())
     }

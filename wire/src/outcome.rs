@@ -85,13 +85,21 @@ impl Outcome {
     /// Returns the name of the staged value or output, which is the only object of its own that an outcome
     /// names.
     pub fn staged_result(&self) -> Option<&str> {
-        let value = match &self.end {
+        let result = match &self.end {
             End::Value(value) => Some(value),
             End::Failure(_) => self.output.as_ref(),
         };
-        match value {
+        match result {
             Some(Payload::Staged { name, .. }) => Some(name),
             _ => None,
+        }
+    }
+
+    /// Returns the value, or the output of a program that failed.
+    pub fn result_mut(&mut self) -> Option<&mut Payload> {
+        match &mut self.end {
+            End::Value(value) => Some(value),
+            End::Failure(_) => self.output.as_mut(),
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod files;
 #[cfg(feature = "local")]
 pub(crate) mod known;
 pub(crate) mod local_stage;
+pub(crate) mod unstaged;
 pub(crate) mod upload;
 
 use std::path::PathBuf;
@@ -27,8 +28,7 @@ use crate::error::Result;
 #[cfg(feature = "local")]
 use crate::staging::artefact::CachedArtefact;
 use crate::staging::files::StagedFiles;
-#[cfg(feature = "local")]
-use crate::staging::known::KnownComponents;
+use crate::staging::unstaged::{UnstagedRun, UnstagedRuns};
 use crate::staging::upload::{Upload, Uploads};
 
 /// A run with its manifest, and the blobs that the manifest names.
@@ -37,8 +37,8 @@ pub(crate) struct StagedRun {
     pub(crate) manifest_url: String,
     pub(crate) manifest_digest: Digest,
     pub(crate) manifest: Arc<RunManifest>,
-    /// The encoded manifest, if it is not in the stage.
-    pub(crate) unstaged_manifest: Option<Bytes>,
+    /// The manifest and the arguments, if they are not in the stage.
+    pub(crate) unstaged: Option<UnstagedRun>,
     /// The names of the objects that belong to this run only.
     pub(crate) objects: Vec<String>,
     blobs: Vec<Upload>,
@@ -90,33 +90,36 @@ pub(crate) struct RunSpec<'a> {
     /// The time after which the compilation is stopped.
     #[cfg(feature = "local")]
     pub(crate) compile_timeout: Option<Duration>,
-    /// The components that the submitter has staged before, if the run needs no manifest in the stage.
-    #[cfg(feature = "local")]
-    pub(crate) known: Option<&'a KnownComponents>,
+    /// What the submitter keeps for such runs, if this one needs no manifest in the stage.
+    pub(crate) unstaged: Option<&'a UnstagedRuns>,
 }
 
 impl StagedRun {
     /// Writes the manifest, and the arguments if they are large. [`put_blobs`](Self::put_blobs) must follow it: a
-    /// garbage collection of the stage keeps the blobs that manifests name. If the run needs no manifest in the stage and has
-    /// neither large arguments nor files, nothing is written.
+    /// garbage collection of the stage keeps the blobs that manifests name. If the run needs no manifest in the stage, has no
+    /// files, and there is memory for its arguments, nothing is written.
     pub(crate) async fn begin(stage: &Stage, run: RunSpec<'_>) -> Result<Self> {
-        #[cfg(feature = "local")]
-        let is_unstaged = run.is_unstaged();
-        #[cfg(not(feature = "local"))]
-        let is_unstaged = false;
+        let unstaged = run.unstaged_arguments();
+        let is_unstaged = unstaged.is_some();
         let component = run.function.component();
         let bytes = Source::bytes(component.bytes().clone());
         let mut blobs = vec![Upload { blob: component.blob(), source: bytes }];
         let StagedFiles { files, directories } = StagedFiles::of(run.env).await?;
         #[cfg(feature = "local")]
-        let code = run.code().await?;
+        let code = run.code(is_unstaged).await?;
         let (files, sources): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let upload = |(file, source): (&File, PathBuf)| Upload {
             blob: file.blob,
             source: Source::file(source),
         };
         blobs.extend(files.iter().zip(sources).map(upload));
-        let (arguments, more) = run.arguments.put(stage, run.run_id).await?;
+        let (arguments, kept, more) = match unstaged {
+            Some((arguments, kept)) => (arguments, kept, Vec::new()),
+            None => {
+                let (arguments, more) = run.arguments.put(stage, run.run_id).await?;
+                (arguments, None, more)
+            }
+        };
         let reference = ComponentRef { name: component.name().to_owned(), blob: component.blob() };
         let mut job = Job::new(reference);
         #[cfg(feature = "local")]
@@ -138,9 +141,10 @@ impl StagedRun {
         manifest.place = run.place;
         let bytes = Bytes::from(manifest.to_bytes()?);
         let (name, manifest_digest) = (names::manifest(run.run_id), Digest::of(&bytes));
-        let (mut objects, mut unstaged_manifest) = (Vec::new(), None);
+        let manifest = Arc::new(manifest);
+        let (mut objects, mut unstaged) = (Vec::new(), None);
         if is_unstaged {
-            unstaged_manifest = Some(bytes);
+            unstaged = Some(UnstagedRun::new(Arc::clone(&manifest), kept));
         } else {
             stage.put(&name, bytes).await?;
             objects.push(name.clone());
@@ -152,8 +156,8 @@ impl StagedRun {
         Ok(Self {
             manifest_url: stage.url_of(&name),
             manifest_digest,
-            manifest: Arc::new(manifest),
-            unstaged_manifest,
+            manifest,
+            unstaged,
             objects,
             blobs,
             disk,
@@ -173,18 +177,27 @@ impl StagedRun {
     }
 }
 
-#[cfg(feature = "local")]
 impl RunSpec<'_> {
-    /// Returns whether nothing of the run is in the stage.
-    fn is_unstaged(&self) -> bool {
+    /// Returns the arguments of a run of which nothing is in the stage: those in the manifest, and those that are too large for
+    /// it. Returns `None` for another run.
+    fn unstaged_arguments(&self) -> Option<(Payload, Option<Bytes>)> {
         let has_files = !self.env.files().is_empty() || !self.env.dirs().is_empty();
-        self.known.is_some() && self.arguments.are_inline() && !has_files
+        let runs = self.unstaged.filter(|_| !has_files)?;
+        let RunArguments::Whole(arguments) = &self.arguments else { return None };
+        match arguments.len() <= Payload::INLINE_LIMIT {
+            true => Some((Payload::Inline(arguments.to_vec().into()), None)),
+            false => {
+                let kept = runs.arguments.hold(arguments)?;
+                Some((Payload::Inline(Vec::new().into()), Some(kept)))
+            }
+        }
     }
 
     /// Finds or compiles the machine code.
-    async fn code(&self) -> Result<StagedCode> {
+    #[cfg(feature = "local")]
+    async fn code(&self, is_unstaged: bool) -> Result<StagedCode> {
         let (component, platform) = (self.function.component(), self.platform.as_deref());
-        let known = self.known.filter(|_| self.is_unstaged());
+        let known = self.unstaged.filter(|_| is_unstaged).map(|runs| &runs.components);
         if let Some(cached) = known.and_then(|known| known.find(component, platform)) {
             return Ok(StagedCode { cached, is_known: true });
         }
@@ -207,12 +220,6 @@ fn limits(env: &RunEnvironment) -> Limits {
 }
 
 impl RunArguments {
-    /// Returns whether they are small enough for the manifest.
-    #[cfg(feature = "local")]
-    fn are_inline(&self) -> bool {
-        matches!(self, Self::Whole(arguments) if arguments.len() <= Payload::INLINE_LIMIT)
-    }
-
     /// Writes the arguments to the stage if they are large. Returns the first part of the array, and the others.
     async fn put(self, stage: &Stage, run_id: &str) -> Result<(Payload, Vec<Payload>)> {
         match self {

@@ -144,6 +144,7 @@ impl Progress<'_, '_> {
         match message {
             FromWorker::Stdout(bytes) => self.output()?.write(Stream::Stdout, bytes),
             FromWorker::Stderr(bytes) => self.output()?.write(Stream::Stderr, bytes),
+            FromWorker::Value(size) => self.value.begin(size)?,
             FromWorker::Part(part) => self.value.append(part)?,
             FromWorker::End(end, part) => {
                 self.value.append(part)?;

@@ -1,6 +1,5 @@
 //! One call in a worker, which this side treats as hostile.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -13,11 +12,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio_util::sync::CancellationToken;
 
+use super::argument_stream::OutgoingArguments;
 use super::broker::Encoded;
 use super::brokers::Brokers;
 use super::call_commands::CallCommands;
 use super::channel::{AsyncChannel, Received, RegisteredChannel};
-use super::message::{CallHead, MAX_BODY, MAX_MESSAGE, ToWorkerKind, begin, sealed_file};
+use super::message::{CallHead, MAX_BODY, MAX_MESSAGE, ToWorkerKind, begin};
 use super::progress::{Progress, violation};
 use super::stop;
 use crate::deadline::until;
@@ -54,20 +54,17 @@ pub(super) struct Worker {
 pub(super) struct Beginning<'a> {
     head: Vec<u8>,
     arguments: &'a [u8],
-    /// The arguments, if they are too large for the message.
-    file: Option<File>,
 }
 
 impl<'a> Beginning<'a> {
     /// # Errors
     ///
-    /// When the head is too large, or the system has no memory for large arguments.
-    pub(super) fn new(head: &CallHead, arguments: &'a [u8]) -> io::Result<Self> {
-        let head = begin(ToWorkerKind::Call as u8, head)?;
-        if arguments.len() <= MAX_BODY {
-            return Ok(Self { head, arguments, file: None });
+    /// When the head is too large.
+    pub(super) fn new(mut head: CallHead, arguments: &'a [u8]) -> io::Result<Self> {
+        if arguments.len() > MAX_BODY {
+            head.streamed = Some(arguments.len() as u64);
         }
-        Ok(Self { head, arguments: b"", file: Some(sealed_file(arguments)?) })
+        Ok(Self { head: begin(ToWorkerKind::Call as u8, &head)?, arguments })
     }
 }
 
@@ -138,10 +135,16 @@ impl Worker {
     pub(super) async fn call(&mut self, request: Request<'_>) -> Result<Execution, Lost> {
         let started = Instant::now();
         let call = async {
-            self.send(request.beginning).await.map_err(Lost::Unstarted)?;
-            let ended = match (request.http, request.commands) {
-                (None, None) => self.receive_end(&request).await,
-                _ => self.serve(&request).await,
+            let outgoing = self.begin(request.beginning).await.map_err(Lost::Unstarted)?;
+            let end = async {
+                match (request.http, request.commands) {
+                    (None, None) => self.receive_end(&request).await,
+                    _ => self.serve(&request).await,
+                }
+            };
+            let ended = match outgoing {
+                None => end.await,
+                Some(outgoing) => end_while_sending(end, &outgoing).await,
             };
             ended.map_err(Lost::Broken)
         };
@@ -201,7 +204,8 @@ impl Worker {
                     FromWorker::Stdout(bytes) => request.output.write(Stream::Stdout, bytes),
                     FromWorker::Stderr(bytes) => request.output.write(Stream::Stderr, bytes),
                     // The call has ended too late, and its requests with it.
-                    FromWorker::Part(_)
+                    FromWorker::Value(_)
+                    | FromWorker::Part(_)
                     | FromWorker::End(..)
                     | FromWorker::Http(..)
                     | FromWorker::Command(..) => {}
@@ -215,10 +219,20 @@ impl Worker {
         stopped.await.ok().flatten().unwrap_or_default()
     }
 
-    async fn send(&self, beginning: &Beginning<'_>) -> io::Result<()> {
-        let Beginning { head, arguments, file } = beginning;
-        let file = file.as_ref().map(AsFd::as_fd);
-        self.channel.send([head, arguments], file.as_slice()).await
+    /// Sends the message that begins a call. Returns the arguments that are too large for it.
+    async fn begin<'a>(
+        &mut self,
+        beginning: &Beginning<'a>,
+    ) -> io::Result<Option<OutgoingArguments<'a>>> {
+        let Beginning { head, arguments } = beginning;
+        if arguments.len() <= MAX_BODY {
+            return self.channel.send([head, arguments], &[]).await.map(|()| None);
+        }
+        let (outgoing, theirs) = OutgoingArguments::new(arguments)?;
+        self.channel.send([head, b""], &[theirs.as_fd()]).await?;
+        // Waiting on this thread would delay the arguments.
+        self.blocking = Duration::ZERO;
+        Ok(Some(outgoing))
     }
 
     /// Sends a message without descriptors.
@@ -290,6 +304,19 @@ impl Worker {
         };
         parse(&self.buffer, &received.ok_or_else(ended)?)
     }
+}
+
+/// Returns the result of `end`, and sends the arguments meanwhile.
+async fn end_while_sending<T>(
+    end: impl Future<Output = io::Result<T>>,
+    outgoing: &OutgoingArguments<'_>,
+) -> io::Result<T> {
+    let mut end = std::pin::pin!(end);
+    tokio::select! {
+        ended = &mut end => return ended,
+        sent = outgoing.send() => sent?,
+    }
+    end.await
 }
 
 /// Parses a received message, which must have no descriptors.
@@ -378,8 +405,8 @@ mod tests {
     async fn call_flooding_worker(ours: Channel, theirs: Channel, pidfd: OwnedFd) -> bool {
         let mut worker = Worker::new(0, AsyncChannel::new(ours).unwrap(), pidfd);
         let function = FunctionRef::Closure("flood".to_owned());
-        let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None };
-        let beginning = Beginning::new(&head, b"").unwrap();
+        let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None  };
+        let beginning = Beginning::new(head, b"").unwrap();
         let write = move || theirs.send([&without_head(FromWorkerKind::Stdout as u8), b"x"], &[]);
         write().unwrap();
         let output = GuestOutput::new(move |_, _| write().unwrap());

@@ -91,8 +91,9 @@ impl WorkerJob {
             attempt: request.attempt,
             function: function.clone(),
             seed,
+            streamed: None,
         };
-        let beginning = match Beginning::new(&head, arguments) {
+        let beginning = match Beginning::new(head, arguments) {
             Ok(beginning) => beginning,
             Err(error) => return Execution::failed(broken("the call can't be passed on", &error)),
         };

@@ -109,13 +109,15 @@ impl Setup {
     }
 }
 
-/// The head of a call. Its arguments are the body, or else in the attached sealed file.
+/// The head of a call. Its arguments are the body, unless they are `streamed`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CallHead {
     pub(super) run_id: String,
     pub(super) attempt: u32,
     pub(super) function: FunctionRef,
     pub(super) seed: Option<u64>,
+    /// The size of arguments that arrive through the attached channel, in bytes.
+    pub(super) streamed: Option<u64>,
 }
 
 /// Returns the failure of a request whose descriptors `process` could not receive.

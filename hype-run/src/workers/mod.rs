@@ -28,6 +28,7 @@
 //!   [`hype_wire::worker`]. `batch`: those with several calls. `http_error`: the errors of HTTP requests in them.
 
 mod abandoned;
+mod argument_stream;
 mod batch;
 mod batch_call;
 mod broker;
@@ -47,11 +48,11 @@ mod http_error;
 mod incoming;
 mod job;
 mod launch;
-mod mapped_file;
 mod memory;
 mod message;
 #[cfg(test)]
 mod native;
+mod passed_value;
 mod pool;
 mod progress;
 mod seccomp;

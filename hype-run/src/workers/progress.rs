@@ -7,6 +7,7 @@ use hype_wire::{Failure, codec};
 
 use super::call::Request;
 use crate::execution::Execution;
+use crate::large_pages;
 use crate::output::Stream;
 
 /// The maximum size of a failure, in bytes.
@@ -29,6 +30,7 @@ impl<'a> Progress<'a> {
         match message {
             FromWorker::Stdout(bytes) => output.write(Stream::Stdout, bytes),
             FromWorker::Stderr(bytes) => output.write(Stream::Stderr, bytes),
+            FromWorker::Value(size) => self.value.begin(size)?,
             FromWorker::Part(part) => self.value.append(part)?,
             FromWorker::End(end, part) => {
                 self.value.append(part)?;
@@ -58,9 +60,21 @@ impl Value {
         Self { bytes: Vec::new(), maximum: max_value.max(MAX_FAILURE) }
     }
 
+    /// Begins a value of `size` bytes.
+    pub(super) fn begin(&mut self, size: u64) -> io::Result<()> {
+        self.bytes = Vec::new();
+        match usize::try_from(size) {
+            Ok(bytes) if size <= self.maximum => {
+                large_pages::reserve_exact(&mut self.bytes, bytes);
+                Ok(())
+            }
+            _ => Err(too_large()),
+        }
+    }
+
     pub(super) fn append(&mut self, part: &[u8]) -> io::Result<()> {
         if (self.bytes.len() + part.len()) as u64 > self.maximum {
-            return Err(io::Error::other("the worker sent too large a value"));
+            return Err(too_large());
         }
         self.bytes.extend_from_slice(part);
         Ok(())
@@ -78,11 +92,15 @@ pub(super) fn execution(end: CallEnd, bytes: Vec<u8>, max_value: u64) -> io::Res
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Err(failure.shortened())
     } else if bytes.len() as u64 > max_value {
-        return Err(io::Error::other("the worker sent too large a value"));
+        return Err(too_large());
     } else {
         Ok(bytes)
     };
     Ok(Execution { value, output: None, start_us, run_us, cpu_us, peak_memory })
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("the worker sent too large a value")
 }
 
 /// Returns the error of a call whose worker violates the protocol.

@@ -9,21 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_wire::codec;
+use hype_wire::{FunctionRef, codec};
 use rustix::process::{Pid, getppid};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::argument_stream::IncomingArguments;
 use super::batch::{BatchCall, BatchHead, HeldEnds, MAX_TIME};
 use super::channel::{Channel, Received};
 use super::incoming::Incoming;
-use super::mapped_file;
 use super::message::{
     CallEnd, CallHead, FromWorkerKind, MAX_BODY, MAX_MESSAGE, Setup, ToWorkerKind, begin, head,
     read_file, split, without_head,
 };
 #[cfg(test)]
 use super::native;
+use super::passed_value::{PassedValue, send_all_but_last};
 use super::stop;
 use super::wall;
 use super::worker_end::PANICKED;
@@ -35,6 +36,7 @@ use crate::layout::{Layout, Root};
 use crate::output::{GuestOutput, Stream};
 use crate::process::Starter;
 use crate::run::RunRequest;
+use crate::transport::{ArgumentSource, ValueSink};
 
 /// The maximum number of threads that block, for reads of files.
 const BLOCKING_THREADS: usize = 8;
@@ -164,12 +166,22 @@ impl Worker<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let call: CallHead = head(call)?;
-        let arguments = match descriptors.into_iter().next() {
-            Some(file) => mapped_file::content(&file.into())?,
-            None => Bytes::copy_from_slice(body),
+        let stream = match (call.streamed, descriptors.into_iter().next()) {
+            (None, None) => None,
+            (Some(size), Some(channel)) => Some(IncomingArguments::new(channel, size)?),
+            _ => return Err(io::ErrorKind::InvalidData.into()),
         };
-        let execution = self.execute(call, &arguments)?;
-        drop(arguments);
+        let (arguments, stream) = match (stream, &call.function) {
+            (None, _) => (Bytes::copy_from_slice(body), None),
+            (Some(stream), FunctionRef::Program(_)) => (stream.read()?.into(), None),
+            (stream, _) => (Bytes::new(), stream),
+        };
+        let passed = Arc::new(PassedValue::new(&self.channel, &self.setup.job));
+        let execution = self.execute(call, &arguments, stream.as_ref(), Some(&passed))?;
+        drop((arguments, stream));
+        if execution.value.is_err() {
+            passed.withdraw()?;
+        }
         self.send_end(execution)?;
         Ok(ControlFlow::Continue(()))
     }
@@ -181,8 +193,10 @@ impl Worker<'_> {
         let mut rest = arguments;
         for BatchCall { function, seed, size } in calls {
             let arguments = rest.split_off(..size as usize).ok_or(io::ErrorKind::InvalidData)?;
-            let call = CallHead { run_id: run_id.clone(), attempt, function, seed };
-            self.hold_end(self.execute(call, &Bytes::copy_from_slice(arguments))?)?;
+            let run_id = run_id.clone();
+            let call = CallHead { run_id, attempt, function, seed, streamed: None };
+            let arguments = Bytes::copy_from_slice(arguments);
+            self.hold_end(self.execute(call, &arguments, None, None)?)?;
             if started.elapsed() >= MAX_TIME {
                 break;
             }
@@ -190,13 +204,24 @@ impl Worker<'_> {
         self.held.send(&self.channel, FromWorkerKind::Returned)
     }
 
-    /// Returns an error when the program is gone.
-    fn execute(&self, call: CallHead, arguments: &Bytes) -> io::Result<Execution> {
-        let CallHead { run_id, attempt, function, seed } = call;
+    /// Makes a call, whose arguments are those of `stream` if there is one. `passed` takes a large value.
+    ///
+    /// # Errors
+    ///
+    /// When the program is gone.
+    fn execute(
+        &self,
+        call: CallHead,
+        arguments: &Bytes,
+        stream: Option<&IncomingArguments>,
+        passed: Option<&Arc<PassedValue>>,
+    ) -> io::Result<Execution> {
+        let CallHead { run_id, attempt, function, seed, .. } = call;
         let request = RunRequest {
             manifest_url: String::new(),
             digest: None,
             manifest: None,
+            arguments: None,
             key: None,
             attempt,
             variables: self.setup.variables.clone(),
@@ -216,6 +241,7 @@ impl Worker<'_> {
         let incoming = Incoming::new(&self.channel, powers, self.tmp.as_deref());
         let http = incoming.http.clone().map(|client| Arc::new(client) as Arc<dyn Client>);
         let commands = incoming.commands.clone().map(|client| Arc::new(client) as Arc<dyn Starter>);
+        let value = passed.map(|passed| Arc::clone(passed) as Arc<dyn ValueSink>);
         let context = CallContext {
             job: &self.setup.job,
             run_id: &run_id,
@@ -226,7 +252,12 @@ impl Worker<'_> {
             seed,
             spent: Duration::ZERO,
             interrupt: &request.interrupt,
-            remote: Remote { http: http.as_ref(), commands: commands.as_ref() },
+            remote: Remote {
+                http: http.as_ref(),
+                commands: commands.as_ref(),
+                arguments: stream.map(|stream| stream as &dyn ArgumentSource),
+                value: value.as_ref(),
+            },
             progress: None,
         };
         let execution = self.runtime.block_on(async {
@@ -263,11 +294,7 @@ impl Worker<'_> {
     /// Sends the value or the failure, in parts, and then the statistics.
     fn send_parts(&self, end: &CallEnd, bytes: &[u8]) -> io::Result<()> {
         let end = begin(FromWorkerKind::End as u8, end)?;
-        let mut parts = bytes.chunks(MAX_BODY);
-        let last = parts.next_back().unwrap_or_default();
-        for part in parts {
-            self.channel.send([&without_head(FromWorkerKind::Part as u8), part], &[])?;
-        }
+        let last = send_all_but_last(&self.channel, bytes)?;
         self.channel.send([&end, last], &[])
     }
 }

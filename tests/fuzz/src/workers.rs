@@ -87,7 +87,7 @@ impl Program {
                 assert!(ends.iter().map(|(_, value)| value.len()).sum::<usize>() <= MAX_BODY);
                 Ok(())
             }
-            FromWorker::Ready | FromWorker::Stopped(_) => Ok(()),
+            FromWorker::Ready | FromWorker::Stopped(_) | FromWorker::Value(_) => Ok(()),
         }
     }
 

@@ -76,6 +76,7 @@ impl Staged {
             manifest_url: self.stage.url_of(&name),
             digest,
             manifest: None,
+            arguments: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),

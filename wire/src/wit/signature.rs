@@ -48,6 +48,16 @@ impl Signature {
         Ok(Self { names, parameters: Layout::tuple(types)?, result })
     }
 
+    /// Returns the layout of the tuple of parameters.
+    pub(super) fn parameters(&self) -> &Layout {
+        &self.parameters
+    }
+
+    /// Returns the layout of the result, if there is one.
+    pub(super) fn result(&self) -> Option<&Layout> {
+        self.result.as_ref()
+    }
+
     /// Returns the size and the alignment of the parameters in memory, in bytes.
     pub fn parameters_abi(&self) -> (u32, u32) {
         (self.parameters.size, self.parameters.align)

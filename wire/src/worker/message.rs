@@ -51,10 +51,12 @@ pub enum FromWorkerKind {
     Returned = 9,
     /// A [`CommandMessage`].
     Command = 10,
+    /// The parts of a large value follow. Parts before this message don't count. The head is the size of the value.
+    Value = 11,
 }
 
 impl FromWorkerKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Ready,
         Self::Stdout,
         Self::Stderr,
@@ -66,6 +68,7 @@ impl FromWorkerKind {
         Self::Ends,
         Self::Returned,
         Self::Command,
+        Self::Value,
     ];
 }
 
@@ -109,6 +112,8 @@ pub enum FromWorker<'a> {
     Returned(Vec<(CallEnd, &'a [u8])>),
     /// A message about a command, with its body.
     Command(CommandMessage, &'a [u8]),
+    /// The parts of a value of this size follow, in bytes. Parts before this message don't count.
+    Value(u64),
 }
 
 impl<'a> FromWorker<'a> {
@@ -133,6 +138,8 @@ impl<'a> FromWorker<'a> {
             FromWorkerKind::End => return Ok(Self::End(decode(head)?, body)),
             FromWorkerKind::Http => return Ok(Self::Http(decode(head)?, body)),
             FromWorkerKind::Command => return Ok(Self::Command(decode(head)?, body)),
+            FromWorkerKind::Value if body.is_empty() => return Ok(Self::Value(decode(head)?)),
+            FromWorkerKind::Value => return Err(Violation::Malformed),
             FromWorkerKind::Ready => Self::Ready,
             FromWorkerKind::Stdout => Self::Stdout(body),
             FromWorkerKind::Stderr => Self::Stderr(body),
@@ -166,12 +173,17 @@ mod tests {
 
     #[test]
     fn message_of_another_kind_or_with_another_head_is_rejected() {
-        let unknown = without_head(11);
+        let unknown = without_head(12);
         let without_end = without_head(FromWorkerKind::End as u8);
         let with_head = begin(FromWorkerKind::Stdout as u8, &7_u8).unwrap();
         let no_ends = [&without_head(FromWorkerKind::Ends as u8)[..], b"no"].concat();
         let other_head = begin(FromWorkerKind::Http as u8, &7_u8).unwrap();
-        for message in [&unknown[..], &without_end, &with_head, &other_head, &no_ends] {
+        let value = begin(FromWorkerKind::Value as u8, &7_u64).unwrap();
+        assert_eq!(FromWorker::parse(&value), Ok(FromWorker::Value(7)));
+        let with_body = [&value[..], b"body"].concat();
+        for message in
+            [&unknown[..], &without_end, &with_head, &other_head, &no_ends, &with_body]
+        {
             assert_eq!(FromWorker::parse(message), Err(Violation::Malformed), "{message:?}");
         }
     }

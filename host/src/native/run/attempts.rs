@@ -39,7 +39,7 @@ impl Dispatcher {
                         "{id} is staged again, since a collection came between: {error}"
                     );
                     #[cfg(feature = "local")]
-                    self.known.clear();
+                    self.unstaged.components.clear();
                     staged.run.put_blobs(&self.stage, &self.uploads).await?;
                     restaged = true;
                 }
@@ -74,7 +74,8 @@ impl Dispatcher {
             manifest_url: staged.manifest_url.clone(),
             manifest_digest: staged.manifest_digest,
             manifest: Some(Arc::clone(&staged.manifest)),
-            unstaged: staged.unstaged_manifest.is_some().then(|| self.stage.clone()),
+            unstaged: staged.unstaged.is_some().then(|| self.stage.clone()),
+            arguments: staged.unstaged.as_ref().and_then(|it| it.arguments().cloned()),
             key: key.clone(),
             image: plan.image.clone(),
             env: run.env.clone(),
@@ -102,8 +103,9 @@ impl Dispatcher {
             Completion::Returned(outcome) => {
                 let state = *run.handle_state.borrow();
                 let is_awaited = matches!(state, HandleState::Awaited | HandleState::Chained);
-                objects.extend(run.lease.stage_end(&outcome, &key, is_awaited).await?);
-                *outcome
+                let (outcome, names) = run.lease.stage_end(*outcome, &key, is_awaited).await?;
+                objects.extend(names);
+                outcome
             }
             Completion::Line(line) => {
                 let (name, outcome) = outcome_by_line(&self.stage, id, number, &line).await?;

@@ -27,8 +27,7 @@ use crate::run::status::Status;
 use crate::runner::{Description, Plan, PlanRequest, Runner, StageSecret};
 #[cfg(feature = "local")]
 use crate::staging::StagedCode;
-#[cfg(feature = "local")]
-use crate::staging::known::KnownComponents;
+use crate::staging::unstaged::UnstagedRuns;
 use crate::staging::upload::Uploads;
 use crate::staging::{RunArguments, RunSpec, StagedRun};
 
@@ -38,8 +37,7 @@ pub(crate) struct Dispatcher {
     pub(crate) runner: Box<dyn Runner>,
     pub(crate) description: Description,
     pub(crate) uploads: Uploads,
-    #[cfg(feature = "local")]
-    pub(crate) known: KnownComponents,
+    pub(crate) unstaged: UnstagedRuns,
     /// The time after which a lease that its owner doesn't renew expires.
     pub(crate) lease_term: Duration,
     /// The submitter's cleanup list, for everything that outlives single runs.
@@ -245,14 +243,13 @@ impl Dispatcher {
             platform: plan.platform.clone(),
             #[cfg(feature = "local")]
             compile_timeout,
-            #[cfg(feature = "local")]
-            known: (plan.returns_outcome && !is_map).then_some(&self.known),
+            unstaged: (plan.returns_outcome && !is_map).then_some(&self.unstaged),
         };
         #[cfg(not(feature = "local"))]
         let _ = compile_timeout;
         let staged = StagedRun::begin(&self.stage, spec).await?;
-        match &staged.unstaged_manifest {
-            Some(manifest) => run.lease.keep_manifest(manifest.clone()).await?,
+        match &staged.unstaged {
+            Some(unstaged) => run.lease.keep_unstaged(unstaged.clone()).await?,
             None => run.lease.mark_staged(plan.run_location.as_deref()).await,
         }
         self.put_blobs(&staged, function, &plan).await?;
@@ -275,7 +272,8 @@ impl Dispatcher {
             return Ok(());
         }
         staged.put_blobs(&self.stage, &self.uploads).await?;
-        self.known.insert(function.component(), plan.platform.as_deref(), cached.clone());
+        let platform = plan.platform.as_deref();
+        self.unstaged.components.insert(function.component(), platform, cached.clone());
         Ok(())
     }
 

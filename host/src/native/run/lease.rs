@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::names::unique_name;
+use crate::staging::unstaged::UnstagedRun;
 
 /// The time after which a lease that its owner doesn't renew expires.
 pub(crate) const TERM: Duration = Duration::from_secs(60);
@@ -91,8 +92,10 @@ struct State {
     entry: Option<LiveRun>,
     /// Whether the current `entry` is in the stage.
     is_entry_written: bool,
-    /// The manifest of a run that isn't in the stage yet. It is written before the lease.
-    unstaged_manifest: Option<Bytes>,
+    /// A run that isn't in the stage yet. It is written before the lease.
+    unstaged: Option<UnstagedRun>,
+    /// The names of the objects of such a run, once they are written.
+    written: Vec<String>,
     /// Whether another handle waits for the run through the stage.
     is_attached: bool,
 }
@@ -106,7 +109,8 @@ impl Lease {
             is_staged: false,
             entry: None,
             is_entry_written: false,
-            unstaged_manifest: None,
+            unstaged: None,
+            written: Vec::new(),
             is_attached: false,
         });
         let is_detached = AtomicBool::new(false);
@@ -234,7 +238,7 @@ impl Lease {
             if state.is_closed || !change(&mut state.record) {
                 return Ok(());
             }
-            state.stage_manifest(stage).await?;
+            state.put_unstaged(stage).await?;
             state.record.renewals += 1;
             let (name, manifest) =
                 (names::lease(&state.record.run_id), names::manifest(&state.record.run_id));

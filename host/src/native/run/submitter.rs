@@ -24,8 +24,7 @@ use crate::run::key_store::KeyStore;
 use crate::run::lease;
 use crate::run::registry::Registry;
 use crate::runner::{CollectedLeftovers, Runner, StageSecret};
-#[cfg(feature = "local")]
-use crate::staging::known::KnownComponents;
+use crate::staging::unstaged::UnstagedRuns;
 use crate::staging::upload::Uploads;
 
 /// Runs closures by a [`Runner`], through a [`Stage`], and returns their values. Cloning is cheap.
@@ -99,8 +98,7 @@ impl Submitter {
             description: runner.description(),
             runner,
             uploads: Uploads::default(),
-            #[cfg(feature = "local")]
-            known: KnownComponents::default(),
+            unstaged: UnstagedRuns::default(),
             lease_term,
             cleanup,
             registry: Registry::register(),

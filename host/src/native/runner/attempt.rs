@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 #[cfg(any(feature = "docker", feature = "kubernetes"))]
 use hype_stage::Provider;
 use hype_stage::Stage;
@@ -30,7 +31,7 @@ pub struct Attempt {
     pub stage_url: String,
     /// The URL of the manifest.
     pub manifest_url: String,
-    /// The manifest's digest. Pass it to the runner process over a trusted channel, such as its command line.
+    /// The digest of the manifest in the stage. Pass it to the runner process over a trusted channel, such as its command line.
     pub manifest_digest: Digest,
     /// The parsed manifest, for a runner inside this process. Without it, the runner reads the manifest from the
     /// stage.
@@ -39,6 +40,8 @@ pub struct Attempt {
     /// ([`Completion::Returned`](super::Completion::Returned)) in place of writing it. `None` unless the runner
     /// [can do so](super::Plan::returns_outcome).
     pub unstaged: Option<Stage>,
+    /// The arguments of a run without a manifest in the stage, if they are too large for `manifest`.
+    pub arguments: Option<Bytes>,
     /// The container image of the [`Plan`](super::Plan).
     pub image: Option<String>,
     /// The environment.

@@ -126,6 +126,7 @@ impl Process {
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
             unstaged: None,
+            arguments: None,
             image: Some("spotify/hype:1.2.3".into()),
             env,
             key: RunKey::new([7; 32]),

@@ -64,6 +64,7 @@ pub(crate) fn request(invocation: &Invocation) -> Result<RunRequest, BoxError> {
         manifest_url: invocation.manifest_url.clone(),
         digest: invocation.digest,
         manifest: None,
+        arguments: None,
         key,
         attempt,
         variables: Variables::of_process(),

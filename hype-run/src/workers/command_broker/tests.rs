@@ -75,6 +75,7 @@ pub(in super::super) fn commands_of_call() -> CallCommands {
         manifest_url: String::new(),
         digest: None,
         manifest: None,
+        arguments: None,
         key: None,
         attempt: 1,
         variables: Variables::none(),
@@ -108,9 +109,9 @@ async fn call_with(play: impl FnOnce(Hostile) + Send + 'static) -> Option<Result
     let pidfd = pidfd_open(Pid::from_child(&process), PidfdFlags::empty()).unwrap();
     let mut worker = Worker::new(0, AsyncChannel::new(ours).unwrap(), pidfd);
     let function = FunctionRef::Closure("f".to_owned());
-    let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None };
+    let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None  };
     let request = Request {
-        beginning: &Beginning::new(&head, b"").unwrap(),
+        beginning: &Beginning::new(head, b"").unwrap(),
         output: &GuestOutput::new(|_, _| {}),
         max_value: 1,
         deadline: Instant::now().checked_add(TIMEOUT),

@@ -32,6 +32,11 @@ struct Waiting {
 
 impl Waiting {
     async fn start(lease_term: Duration) -> Self {
+        Self::start_with("waiting", lease_term).await
+    }
+
+    /// Starts a run that prints `text`, whose first line is "waiting".
+    async fn start_with(text: &str, lease_term: Duration) -> Self {
         conformance::build_guests();
         let directory = tempfile::tempdir().unwrap();
         let stage = Stage::in_directory(&directory.path().join("stage")).unwrap();
@@ -42,7 +47,7 @@ impl Waiting {
         let started = Instant::now();
         let mount = HostDirectory::new(directory.path()).mount_read_only("/signal");
         let env = RunEnvironment::new().with_mount(mount);
-        let closure = say_then_wait_for("waiting".into(), "/signal/go".into());
+        let closure = say_then_wait_for(text.into(), "/signal/go".into());
         let run = submitter.spawn(closure, &env);
         assert_eq!(run.logs().next().await.unwrap().text, "waiting");
         Self { directory, submitter, started, run }
@@ -170,6 +175,41 @@ async fn large_value_of_a_short_run_is_removed() {
     assert_eq!(text.len(), 1 << 20);
     submitter.close().await.unwrap();
     assert!(!has_runs(directory.path()));
+}
+
+#[tokio::test]
+async fn large_arguments_and_values_of_a_short_run_are_not_in_the_stage() {
+    let directory = tempfile::tempdir().unwrap();
+    let submitter = local(directory.path());
+    submitter.submit(greet("you".into()), &RunEnvironment::new()).await.unwrap();
+    let name = "x".repeat(1 << 20);
+    let run = submitter.spawn(greet(name.clone()), &RunEnvironment::new());
+    let of_run = directory.path().join("runs").join(run.id());
+    let (mut run, mut was_staged) = (std::pin::pin!(run.wait()), false);
+    let value = std::future::poll_fn(|context| {
+        was_staged |= of_run.exists();
+        run.as_mut().poll(context)
+    });
+    assert_eq!(value.await.unwrap(), format!("hello {name}"));
+    assert!(!was_staged);
+    submitter.close().await.unwrap();
+    assert!(!has_runs(directory.path()));
+}
+
+#[tokio::test]
+async fn large_arguments_of_a_lasting_run_are_in_the_stage() {
+    let text = format!("waiting\n{}", "x".repeat(1 << 20));
+    let waiting = Waiting::start_with(&text, Duration::from_secs(60)).await;
+    waiting.assert_unstaged();
+    let objects = ["arguments", "manifest"].map(|name| waiting.object(name));
+    release(&waiting.directory);
+    let Waiting { directory, submitter, run, .. } = waiting;
+    let id = run.detach().await.unwrap();
+    assert!(objects.iter().all(|object| object.exists()));
+    let other = local(&directory.path().join("stage"));
+    assert_eq!(other.attach::<String>(&id).wait().await.unwrap(), "gone");
+    submitter.close().await.unwrap();
+    assert!(!has_runs(&directory.path().join("stage")));
 }
 
 /// Runs each attempt by another runner, which has no component in memory.

@@ -107,6 +107,7 @@ impl Dispatcher {
             disk: manifest.job.files.iter().map(|file| file.blob.size).sum(),
             manifest: Some(manifest),
             unstaged: None,
+            arguments: None,
             key,
             image,
             env: run.env.clone(),

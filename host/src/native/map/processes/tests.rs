@@ -70,6 +70,7 @@ async fn run_with(
         manifest_digest: Digest::of(b"manifest"),
         manifest: None,
         unstaged: None,
+        arguments: None,
         image: None,
         env: env.clone(),
         key: RunKey::new([7; 32]),

@@ -71,6 +71,7 @@ impl Scenario {
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
             unstaged: None,
+            arguments: None,
             image: Some("a/b:1".into()),
             env: RunEnvironment::new(),
             key: RunKey::new([7; 32]),

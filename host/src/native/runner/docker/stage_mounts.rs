@@ -105,6 +105,7 @@ mod tests {
             manifest_digest: hype_wire::Digest::of(&manifest().to_bytes().unwrap()),
             manifest: None,
             unstaged: None,
+            arguments: None,
             image: None,
             env: RunEnvironment::new(),
             key: hype_wire::RunKey::new([7; 32]),

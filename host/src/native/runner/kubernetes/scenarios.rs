@@ -62,6 +62,7 @@ impl Scenario {
             manifest_digest: Digest::of(b"manifest"),
             manifest: None,
             unstaged: None,
+            arguments: None,
             image: Some("spotify/hype:test".into()),
             env: env.clone(),
             key: RunKey::new([7; 32]),

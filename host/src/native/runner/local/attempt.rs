@@ -16,6 +16,7 @@ pub(super) fn request(attempt: &Attempt) -> RunRequest {
         manifest_url: attempt.manifest_url.clone(),
         digest: Some(attempt.manifest_digest),
         manifest: attempt.manifest.clone(),
+        arguments: attempt.arguments.clone(),
         key: Some(attempt.key.clone()),
         attempt: attempt.number,
         variables: Variables::none(),

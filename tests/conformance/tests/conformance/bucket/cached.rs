@@ -32,6 +32,7 @@ fn cached_run_succeeds() {
             manifest_url: stage.url_of(&name),
             digest: Some(Digest::of(&manifest)),
             manifest: None,
+            arguments: None,
             key: None,
             attempt: 1,
             variables: Variables::none(),
