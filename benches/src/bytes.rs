@@ -22,7 +22,7 @@ const SIZE: usize = 256 << 20;
 const ROUNDS: usize = 5;
 
 /// The minimum rate, in 10⁶ bytes per second.
-const MIN_RATE: f64 = 300.0;
+const MIN_RATE: f64 = 600.0;
 
 /// The maximum peak memory of the process without the guest, as a multiple of the payload.
 const MAX_HOST_MEMORY: f64 = 4.0;

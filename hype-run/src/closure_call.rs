@@ -11,9 +11,7 @@ use hype_wire::wit::{COPIED_AT_ONCE, GuestMemory};
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
 };
-use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, Instance, Lift, Lower,
-};
+use wasmtime::component::{Component, ComponentExportIndex, ComponentType, Instance, Lift, Lower};
 use wasmtime::{Store, ValRaw};
 
 use crate::embedding::bindings::exports::spotify::hype::closure::Failure as ReturnedFailure;
@@ -144,11 +142,11 @@ unsafe impl Lift for Value {
 
 fn lift(cx: &mut LiftContext<'_>, at: u32, length: u32) -> wasmtime::Result<Value> {
     let (at, length) = (at as usize, length as usize);
-    cx.consume_fuel(length)?;
     let list = cx.memory().get(at..).and_then(|memory| memory.get(..length));
     let Some(list) = list else {
         wasmtime::bail!("list pointer/length out of bounds of memory");
     };
+    cx.consume_fuel(length)?;
     let mut copy = Vec::new();
     if !take([b"", list]) {
         #[cfg(target_os = "linux")]

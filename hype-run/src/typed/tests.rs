@@ -41,6 +41,7 @@ impl Guest {
 
     fn call(&mut self, function: Func, signature: Signature, arguments: &[u8]) -> Vec<u8> {
         let signature = Arc::new(signature);
+        let arguments = transport::Arguments::Bytes(arguments);
         let called = call(&mut self.store, function, &signature, arguments);
         match futures::executor::block_on(called).unwrap() {
             Returned::Value(value) => value,
