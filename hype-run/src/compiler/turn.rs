@@ -192,7 +192,9 @@ mod tests {
     async fn compilation_needs_no_shared_thread_of_rayon() {
         let (end, busy) = mpsc::channel::<()>();
         let busy = Mutex::new(busy);
-        rayon::spawn_broadcast(move |_| busy.lock().unwrap().recv());
+        rayon::spawn_broadcast(move |_| {
+            let _ = busy.lock().unwrap().recv();
+        });
         let bytes = wat::parse_str("(component (core module (func) (func)))").unwrap();
         let turn = Compiler::in_this_process().turn(Some(Duration::from_secs(60))).await.unwrap();
         let output = tempfile::tempfile().unwrap();

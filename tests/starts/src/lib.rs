@@ -1,14 +1,14 @@
 //! A package whose tests and doctests make calls, which must run in worker processes.
+//!
+//! This doctest is a program of its own:
+//!
+//! ```standalone_crate
+//! starts::assert_worker();
+//! ```
 
-/// Makes a call.
+/// Makes a call. This doctest shares a program with others:
 ///
 /// ```
-/// starts::assert_worker();
-/// ```
-///
-/// A doctest that is a program of its own:
-///
-/// ```standalone_crate
 /// starts::assert_worker();
 /// ```
 ///
