@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
 
+use crate::compiler::compile;
 use crate::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
 /// A named instruction set that machine code is compiled for. Code is never compiled for the features
@@ -276,7 +277,7 @@ pub(crate) fn engine(
 ///
 /// # Errors
 ///
-/// When the bytes are not a component, or this program has no compiler for the platform.
+/// When the bytes are not a component, this program has no compiler for the platform, or no threads can be started.
 ///
 /// # Examples
 ///
@@ -295,9 +296,7 @@ pub fn precompile(
     target: impl Into<Target>,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let Target { platform, kind } = target.into();
-    engine(Some(platform), kind, None)
-        .and_then(|engine| engine.precompile_component(bytes))
-        .map_err(wasmtime::Error::into_boxed_dyn_error)
+    compile(Some(platform), kind, bytes)?.map_err(wasmtime::Error::into_boxed_dyn_error)
 }
 
 /// Returns a hash of everything besides the component that machine code for `target` depends on.

@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use hype_stage::PerProcess;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use wasmtime::StoreContextMut;
@@ -31,7 +32,7 @@ const ENTRY: u64 = 96;
 
 /// The directories that the process reads concurrently: one for each core. Reading a large directory occupies a core,
 /// and without a limit guests that list directories would leave less for the others.
-static READS: LazyLock<Semaphore> = LazyLock::new(|| {
+static READS: PerProcess<Semaphore> = PerProcess::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     Semaphore::new(cores)
 });
@@ -167,7 +168,7 @@ impl Guest {
 async fn read_in_turn<T: Send + 'static>(
     read: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
-    let permit = tokio::time::timeout(MAX_WAIT, READS.acquire()).await;
+    let permit = tokio::time::timeout(MAX_WAIT, READS.get().acquire()).await;
     let reading = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         read()

@@ -3,16 +3,16 @@
 //! tokio's blocking threads are shared with the guests of a process. If a file system doesn't answer, guests may hold all
 //! of them. The process still reads and writes its stages and caches then, since its own work has other threads.
 
-use std::sync::LazyLock;
-
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinHandle};
+
+use crate::per_process::PerProcess;
 
 /// The maximum number of threads. More would hardly read faster from any disk.
 const MAX_THREADS: usize = 64;
 
 /// A runtime that only has blocking threads: no task runs on it. A thread ends after some idle seconds.
-static THREADS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+static THREADS: PerProcess<std::io::Result<Runtime>> = PerProcess::new(|| {
     Builder::new_current_thread().thread_name("hype-io").max_blocking_threads(MAX_THREADS).build()
 });
 
@@ -32,7 +32,7 @@ static THREADS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 ///
 /// When the system starts no thread.
 pub fn spawn_io<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    match &*THREADS {
+    match THREADS.get() {
         Ok(threads) => threads.spawn_blocking(work),
         Err(_) => tokio::task::spawn_blocking(work),
     }

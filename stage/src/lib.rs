@@ -11,6 +11,7 @@
 //! - [`Provider`]: the schemes, the feature and the variables of a storage provider.
 //! - [`StageOptions`]: variables and retry time, to override the process's environment.
 //! - `GoogleTokens`, with the feature `gcs`: access tokens for Google's other services.
+//! - [`PerProcess`]: static values that a fork of a process doesn't share with it.
 //! - [`Outage`]: warnings about a server that doesn't respond.
 //! - [`StageError`]: the error of a stage, with the object's URL and a hint.
 //!
@@ -53,6 +54,7 @@ mod objects;
 mod options;
 mod outage;
 mod ownership;
+mod per_process;
 mod probe;
 mod provider;
 mod providers;
@@ -74,6 +76,7 @@ pub use objects::Created;
 pub use options::StageOptions;
 pub use outage::Outage;
 pub use ownership::Distrust;
+pub use per_process::PerProcess;
 pub use provider::Provider;
 pub use stage::Stage;
 pub use transfer::{Source, hashed_copy};

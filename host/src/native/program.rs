@@ -97,6 +97,7 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
         Ok(program) => program,
         Err(code) => return code,
     };
+    let process = std::process::id();
     // This task cannot drop what `main` holds, but it can run the registered removals.
     let signalled = exit_status.clone();
     runtime.spawn(async move {
@@ -117,28 +118,37 @@ pub fn run_blocking_main<T: MainOutput>(main: impl FnOnce() -> T) -> ExitCode {
         Err(panic) => resume_unwind(panic),
     }));
     ambient::forget_default();
-    wait_for(&runtime, pending::wait_for_all(None));
+    // `main` may have forked this process, which has no threads of the runtime then.
+    let runtime_here = (process == std::process::id()).then_some(&runtime);
+    wait_for(runtime_here, pending::wait_for_all(None));
     if exit_status.borrow().is_some() {
         // The task above ends the program.
         loop {
             std::thread::park();
         }
     }
-    wait_for(&runtime, remove_everything());
+    wait_for(runtime_here, remove_everything());
     runtime.shutdown_background();
     terminal::close();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Waits for `future`, also on a thread that belongs to another runtime.
-fn wait_for(runtime: &Runtime, future: impl Future<Output = ()> + Send + 'static) {
+/// Waits for `future`, also on a thread that belongs to another runtime. It runs in `runtime`, or else in one of its own.
+fn wait_for(runtime: Option<&Runtime>, future: impl Future<Output = ()> + Send + 'static) {
     let (done, waiting) = std::sync::mpsc::channel();
-    runtime.spawn(async move {
+    let work = async move {
         future.await;
         // The receiver waits below.
         let _ = done.send(());
-    });
-    // An error means that `future` panicked, which has been reported.
+    };
+    match runtime {
+        Some(runtime) => drop(runtime.spawn(work)),
+        None => drop(std::thread::Builder::new().spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(work))
+        })),
+    }
+    // An error means that `future` panicked, which has been reported, or that no thread could be started.
     let _ = waiting.recv();
 }
 

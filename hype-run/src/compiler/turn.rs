@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::child::ChildCompiler;
 use super::error::CompileError;
-use crate::engine::{CodeKind, Target, engine};
+use super::threads::compile;
+use crate::engine::{CodeKind, Target};
 
 /// Compiles components to machine code, one at a time: a compilation uses all cores. Clones share the turn.
 ///
@@ -163,8 +164,8 @@ pub(super) fn compile_to(
     mut output: &File,
 ) -> Result<(), CompileError> {
     let kind = target.map_or(CodeKind::Checked, |target| target.kind);
-    let code = engine(target.map(|target| target.platform), kind, None)
-        .and_then(|engine| engine.precompile_component(bytes))
+    let code = compile(target.map(|target| target.platform), kind, bytes)
+        .map_err(CompileError::Start)?
         .map_err(|error| CompileError::invalid(&error))?;
     output.write_all(&code).map_err(CompileError::Output)
 }
@@ -179,4 +180,25 @@ async fn on_thread<T: Send + 'static>(
     let thread = std::thread::Builder::new().name("hype-compile".into());
     thread.spawn(work).map_err(CompileError::Start)?;
     receiver.await.map_err(|_| CompileError::Crashed("the compiler panicked".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn compilation_needs_no_shared_thread_of_rayon() {
+        let (end, busy) = mpsc::channel::<()>();
+        let busy = Mutex::new(busy);
+        rayon::spawn_broadcast(move |_| {
+            let _ = busy.lock().unwrap().recv();
+        });
+        let bytes = wat::parse_str("(component (core module (func) (func)))").unwrap();
+        let turn = Compiler::in_this_process().turn(Some(Duration::from_secs(60))).await.unwrap();
+        let output = tempfile::tempfile().unwrap();
+        turn.compile(bytes.into(), None, output, drop).await.unwrap();
+        drop(end);
+    }
 }

@@ -57,43 +57,65 @@ pub(super) fn has_more_rights() -> bool {
 }
 
 /// Returns whether a process that executes this program again is taken over: the constructor ran in this process, and
-/// it is in the main executable, not in a library that another program has loaded. A program with more rights than the
-/// process that executes it isn't taken over; its `main` would run.
+/// it is in the executable, not in a library that another program has loaded. The loader is the executable of a program
+/// that was started as its argument (`ld.so PROGRAM`). A program with more rights than the process that executes it isn't
+/// taken over; its `main` would run.
 pub(super) fn is_in_executable() -> bool {
     // The reference keeps the constructor in the executable.
     let address = std::hint::black_box(&CONSTRUCTOR);
     HAS_RUN.load(Ordering::Relaxed)
         && !has_more_rights()
         && is_in_main_object(std::ptr::from_ref(address).addr())
+        && is_main_object_executed()
 }
 
-/// Returns whether `address` is in the first object that the loader reports, which is the main executable.
+/// Returns whether `address` is in the main object.
 fn is_in_main_object(address: usize) -> bool {
+    main_object().is_some_and(|object| {
+        // SAFETY: the main object has these headers until the process ends.
+        let segments =
+            unsafe { std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)) };
+        segments.iter().any(|segment| {
+            let start = (object.dlpi_addr as usize).wrapping_add(segment.p_vaddr as usize);
+            let is_inside = address.wrapping_sub(start) < segment.p_memsz as usize;
+            segment.p_type == libc::PT_LOAD && is_inside
+        })
+    })
+}
+
+/// Returns whether the main object is the file that the kernel executed: whether the headers that the kernel found there are
+/// those of the main object. The copy of this vector in the program's memory would not tell, since the loader changes it.
+fn is_main_object_executed() -> bool {
+    // A process that others can't trace may not open it.
+    let Ok(vector) = std::fs::read("/proc/self/auxv") else { return true };
+    let (words, _) = vector.as_chunks();
+    let (entries, _) = words.as_chunks::<2>();
+    let mut entries = entries.iter().map(|entry| entry.map(usize::from_ne_bytes));
+    let headers = entries.find(|[kind, _]| *kind == libc::AT_PHDR as usize);
+    let headers_of = |object: libc::dl_phdr_info| object.dlpi_phdr.addr();
+    headers.is_none_or(|[_, headers]| main_object().map(headers_of) == Some(headers))
+}
+
+/// Returns the first object that the loader reports, which is the main object.
+fn main_object() -> Option<libc::dl_phdr_info> {
     unsafe extern "C" fn first(
         object: *mut libc::dl_phdr_info,
         _: libc::size_t,
         found: *mut libc::c_void,
     ) -> libc::c_int {
         // SAFETY: the loader passes a valid object, and `found` is the variable below.
-        unsafe {
-            let (object, found) = (&*object, &mut *found.cast::<(usize, bool)>());
-            for index in 0..usize::from(object.dlpi_phnum) {
-                let segment = &*object.dlpi_phdr.add(index);
-                let start = (object.dlpi_addr as usize).wrapping_add(segment.p_vaddr as usize);
-                let is_inside = found.0.wrapping_sub(start) < segment.p_memsz as usize;
-                found.1 |= segment.p_type == libc::PT_LOAD && is_inside;
-            }
-        }
+        unsafe { *found.cast::<Option<libc::dl_phdr_info>>() = Some(*object) };
         1
     }
-    let mut found = (address, false);
+    let mut found = None;
     // SAFETY: `first` has the right type, and `found` outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut found).cast()) };
-    found.1
+    found
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::path::Path;
     use std::process::{Command, Stdio};
@@ -168,6 +190,38 @@ mod tests {
             return;
         }
         assert!(!is_in_main_object((libc::getpid as *const ()).addr()));
+    }
+
+    /// The variable that makes the test the program that the loader was started for.
+    const LOADED: &str = "HYPE_TEST_LOADED";
+
+    #[test]
+    fn program_started_by_the_loader_is_not_the_executable() {
+        if std::env::var_os(LOADED).is_some() {
+            assert!(!is_in_executable());
+            return;
+        }
+        // A static executable has no loader.
+        let Some(loader) = loader() else { return };
+        let test = "workers::entry::tests::program_started_by_the_loader_is_not_the_executable";
+        let mut program = Command::new(loader);
+        program.arg(std::env::current_exe().unwrap()).args(["--exact", test]).env(LOADED, "1");
+        let output = program.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
+    }
+
+    /// Returns the path of the loader that this program names.
+    fn loader() -> Option<&'static Path> {
+        let object = main_object()?;
+        let count = usize::from(object.dlpi_phnum);
+        // SAFETY: the main object has these headers until the process ends.
+        let segments = unsafe { std::slice::from_raw_parts(object.dlpi_phdr, count) };
+        let named = segments.iter().find(|segment| segment.p_type == libc::PT_INTERP)?;
+        let address = (object.dlpi_addr as usize).wrapping_add(named.p_vaddr as usize);
+        // SAFETY: the segment is a string that ends with a zero.
+        let path = unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(address)) };
+        path.to_str().ok().map(Path::new)
     }
 
     #[test]

@@ -10,9 +10,13 @@
 pub mod attack;
 pub mod attacks;
 pub mod calls;
+#[cfg(unix)]
+pub mod forked;
 pub mod guest;
 mod interfaces;
 pub mod staged;
+#[cfg(unix)]
+pub mod start;
 
 pub use attack::{Attack, assert_all};
 pub use guest::Guest;

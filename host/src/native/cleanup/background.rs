@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cleanup::pending::{self, Pending, SubmitterId};
 use crate::cleanup::remaining;
+use crate::error::{Error, Result};
 
 /// The time that the drop of a submitter waits for unfinished removals.
 pub(crate) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +28,8 @@ pub(crate) struct Background {
 /// A handle that runs work on the thread.
 #[derive(Clone)]
 pub(crate) struct Worker {
+    /// The process that has the thread. A fork of it has only this handle.
+    process: u32,
     handle: Handle,
     /// The tasks that drive runs.
     drivers: TaskTracker,
@@ -46,6 +49,7 @@ impl Background {
     pub(crate) fn start() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let worker = Worker {
+            process: std::process::id(),
             handle: runtime.handle().clone(),
             drivers: TaskTracker::new(),
             stop_drivers: CancellationToken::new(),
@@ -74,9 +78,13 @@ impl Background {
         Ok(Self { worker, stop, stopped: Mutex::new(stopped) })
     }
 
-    /// Runs `future` on the thread until it ends or the submitter is dropped.
+    /// Runs `future` on the thread until it ends or the submitter is dropped. Drops it in a fork of the process.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let Worker { handle, drivers, stop_drivers, .. } = &self.worker;
+        if self.worker.is_forked() {
+            drop(future);
+            return drivers.spawn_on(std::future::ready(()), handle).abort_handle();
+        }
         let stopped = stop_drivers.clone().cancelled_owned();
         let task = async move {
             tokio::select! {
@@ -94,6 +102,25 @@ impl Background {
 }
 
 impl Worker {
+    /// Returns whether this process is a fork of the one that has the thread. What was created there isn't removed here.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if this process is a fork of the one that has the thread.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if !self.is_forked() {
+            return Ok(());
+        }
+        let problem = format!(
+            "this submitter belongs to process {}, which has forked this one",
+            self.process
+        );
+        Err(Error::input(problem).hint("create a submitter in each process"))
+    }
+
     /// Runs a removal on the thread.
     pub(crate) fn remove<T: Send + 'static>(
         &self,
@@ -155,6 +182,9 @@ impl Drop for UnfinishedGuard {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        if self.worker.is_forked() {
+            return;
+        }
         self.stop.send_replace(true);
         let stopped = self.stopped.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Pending work has no timeout; the thread logs what it waits for.

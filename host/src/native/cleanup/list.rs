@@ -207,10 +207,15 @@ impl CleanupList {
     }
 
     /// Runs `removal` on the submitter's thread. It runs to its end, even if the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The error of `removal`, or [`Input`](crate::ErrorKind::Input) in a fork of the submitter's process.
     pub(crate) async fn run_removal(
         &self,
         removal: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
+        self.0.worker.check_process()?;
         end_of(self.0.worker.remove(removal)).await
     }
 
@@ -273,7 +278,7 @@ impl List {
 impl Drop for List {
     fn drop(&mut self) {
         let cleanups = self.take();
-        if cleanups.is_empty() {
+        if cleanups.is_empty() || self.worker.is_forked() {
             return;
         }
         match &self.scope {
@@ -304,7 +309,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// [`REMOVAL_TIMEOUT`].
 pub(crate) async fn remove_everything() {
     let submitters = std::mem::take(&mut *lock(&SUBMITTERS));
-    let submitters: Vec<_> = submitters.iter().filter_map(Weak::upgrade).map(CleanupList).collect();
+    let submitters = submitters.iter().filter_map(Weak::upgrade);
+    let submitters: Vec<_> =
+        submitters.filter(|list| !list.worker.is_forked()).map(CleanupList).collect();
     let runs = submitters.iter().flat_map(CleanupList::runs);
     let runs_are_removed = CancellationToken::new();
     // All removals start now: a submitter's thread lives until the removals that it has started end.

@@ -2,9 +2,9 @@
 //! attached runs whose owner may still exist.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hype_stage::PerProcess;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct SubmitterId(u64);
 
 /// All pending work with its description, in the order in which it began.
-static PENDING: LazyLock<watch::Sender<BTreeMap<u64, (SubmitterId, String)>>> =
-    LazyLock::new(watch::Sender::default);
+static PENDING: PerProcess<watch::Sender<BTreeMap<u64, (SubmitterId, String)>>> =
+    PerProcess::new(watch::Sender::default);
 
 /// Cancelled when the program receives a signal to end.
-static CANCELLED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+static CANCELLED: PerProcess<CancellationToken> = PerProcess::new(CancellationToken::new);
 
 /// The next unused number of a submitter or a piece of work.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -36,38 +36,38 @@ impl Pending {
     /// Begins work of `submitter`. `what` completes the message "waiting ..".
     pub(crate) fn begin(submitter: SubmitterId, what: String) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        PENDING.send_modify(|all| drop(all.insert(number, (submitter, what))));
+        PENDING.get().send_modify(|all| drop(all.insert(number, (submitter, what))));
         Self(number)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        PENDING.send_modify(|all| drop(all.remove(&self.0)));
+        PENDING.get().send_modify(|all| drop(all.remove(&self.0)));
     }
 }
 
 /// Cancels all pending work and all waiting for it, because the program received a signal to end.
 pub(crate) fn cancel() {
-    CANCELLED.cancel();
+    CANCELLED.get().cancel();
 }
 
 /// Waits until pending work is cancelled.
 pub(crate) async fn cancelled() {
-    CANCELLED.cancelled().await;
+    CANCELLED.get().cancelled().await;
 }
 
 /// Waits until `submitter` has no pending work, or no submitter if it is `None`, and logs what it waits for. Returns
 /// immediately when pending work is cancelled.
 pub(crate) async fn wait_for_all(submitter: Option<SubmitterId>) {
-    let mut pending = PENDING.subscribe();
+    let mut pending = PENDING.get().subscribe();
     let is_included = |owner: &SubmitterId| submitter.is_none_or(|submitter| submitter == *owner);
     let descriptions: Vec<String> = {
         let all = pending.borrow_and_update();
         let included = all.values().filter(|(owner, _)| is_included(owner));
         included.map(|(_, what)| what.clone()).collect()
     };
-    if CANCELLED.is_cancelled() {
+    if CANCELLED.get().is_cancelled() {
         return;
     }
     for what in descriptions {

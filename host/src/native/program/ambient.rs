@@ -1,7 +1,8 @@
 //! The default submitter and environment of a program or a scope.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
+use hype_stage::PerProcess;
 use serde::de::DeserializeOwned;
 
 use crate::call::arguments::Arguments;
@@ -36,7 +37,11 @@ impl Submitter {
 
 type Defaults = (Submitter, RunEnvironment);
 
+/// The default that the program has set.
 static DEFAULT: RwLock<Option<Defaults>> = RwLock::new(None);
+
+/// The submitter that variables or `hype.toml` choose, once it is needed. A fork of a process chooses its own.
+static CHOSEN: PerProcess<Mutex<Option<Submitter>>> = PerProcess::new(Mutex::default);
 
 tokio::task_local! {
     static SCOPE: Defaults;
@@ -72,6 +77,7 @@ pub async fn submit<T: DeserializeOwned + 'static>(
 ///
 /// Without this call, and outside any [`scope`], the variables `HYPE_SUBMITTER` and `HYPE_STAGING` select the
 /// submitter, or else the nearest `hype.toml`. Without either, closures run in this process.
+/// A process that this one forks must set a default of its own.
 ///
 /// The default submitter is closed when [`main`](crate::main) ends. In a program without that attribute,
 /// [close](Submitter::close) a clone of `submitter` at the end.
@@ -89,6 +95,7 @@ pub async fn submit<T: DeserializeOwned + 'static>(
 /// ```
 pub fn set_default(submitter: Submitter, env: RunEnvironment) {
     *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some((submitter, env));
+    forget_chosen();
 }
 
 /// Runs `future` with `submitter` and `env` as its default submitter and environment.
@@ -111,6 +118,12 @@ pub async fn scope<F: Future>(submitter: Submitter, env: RunEnvironment, future:
 pub(crate) fn forget_default() {
     let default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner).take();
     drop(default);
+    forget_chosen();
+}
+
+fn forget_chosen() {
+    let chosen = CHOSEN.get().lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(chosen);
 }
 
 /// Returns the submitter and the environment in scope.
@@ -121,10 +134,10 @@ pub(crate) fn current() -> Result<Defaults> {
     if let Some(defaults) = &*DEFAULT.read().unwrap_or_else(PoisonError::into_inner) {
         return Ok(defaults.clone());
     }
-    let mut default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner);
-    if default.is_none() {
-        let submitter = chosen::submitter()?;
-        *default = Some((submitter, RunEnvironment::new()));
-    }
-    default.clone().ok_or_else(|| crate::Error::input("no submitter is in scope"))
+    let mut chosen = CHOSEN.get().lock().unwrap_or_else(PoisonError::into_inner);
+    let submitter = match &*chosen {
+        Some(submitter) => submitter.clone(),
+        None => chosen.insert(chosen::submitter()?).clone(),
+    };
+    Ok((submitter, RunEnvironment::new()))
 }

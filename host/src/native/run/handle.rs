@@ -146,6 +146,7 @@ impl<T> Run<T> {
     /// The error of the first failed removal, or [`Input`](crate::ErrorKind::Input) when the run runs inside another
     /// process.
     pub async fn cancel(mut self) -> Result<()> {
+        self.driver.submitter.check_process()?;
         self.driver.stop();
         // The task drops everything that it holds before this channel closes.
         let _ = (&mut self.parts.ended).await;
@@ -183,7 +184,7 @@ impl<T> Run<T> {
     where
         T: 'static,
     {
-        let begun = match &self.parts.ownership {
+        let begin = |()| match &self.parts.ownership {
             // This process doesn't own it.
             Ownership::Attached(_) => Ok(None),
             Ownership::Owned { transient_volume: Some(volume), .. } => {
@@ -194,6 +195,7 @@ impl<T> Run<T> {
                 Ok(Some(detach::start(cleanup, detaching, state, abort)))
             }
         };
+        let begun = self.driver.submitter.check_process().and_then(begin);
         if matches!(begun, Ok(Some(_))) {
             self.driver.abort = None;
         }
@@ -227,6 +229,7 @@ impl<T> Run<T> {
 
     /// Returns the encoded value of a run that this handle started, once. It must not be called again after that.
     pub(crate) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes>> {
+        self.driver.submitter.check_process()?;
         let ended = ready!(self.parts.ended.poll_unpin(context));
         let id = &self.parts.id;
         let value = ended.unwrap_or_else(|_| Err(Error::lost(id, "its driver panicked")));
@@ -263,6 +266,7 @@ impl<T: DeserializeOwned + 'static> Run<T> {
     ///
     /// The errors of [`Submitter::submit`].
     pub async fn wait(mut self) -> Result<T> {
+        self.driver.submitter.check_process()?;
         self.parts.state.send_replace(HandleState::Awaited);
         let ended = (&mut self.parts.ended).await;
         let id = &self.parts.id;

@@ -8,11 +8,11 @@ mod unstaged;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hype_stage::{Stage, StageErrorKind};
+use hype_stage::{PerProcess, Stage, StageErrorKind};
 use hype_wire::{Lease as Record, LiveRun, RunId, names};
 use tokio::sync::Mutex;
 
@@ -36,11 +36,11 @@ pub(crate) fn first_lease_timeout(term: Duration) -> Duration {
 }
 
 /// The unique name of this process.
-static OWNER: LazyLock<String> = LazyLock::new(|| unique_name("hype-owner"));
+static OWNER: PerProcess<String> = PerProcess::new(|| unique_name("hype-owner"));
 
 /// Returns the unique name of this process as the owner of runs.
 pub(crate) fn owner() -> &'static str {
-    OWNER.as_str()
+    OWNER.get()
 }
 
 /// The lease of one run, as its owner writes it. Clones share one lease.
@@ -102,7 +102,7 @@ struct State {
 
 impl Lease {
     pub(crate) fn new(stage: &Stage, run_id: &RunId, function: &str, term: Duration) -> Self {
-        let record = Record::new(run_id.clone(), function, OWNER.as_str(), term);
+        let record = Record::new(run_id.clone(), function, owner(), term);
         let state = Mutex::new(State {
             record,
             is_closed: false,

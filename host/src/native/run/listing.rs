@@ -115,10 +115,15 @@ impl Submitter {
     }
 
     /// Runs `work` on the submitter's thread, so that it works in any executor.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or [`Input`](crate::ErrorKind::Input) in a fork of the submitter's process.
     pub(crate) async fn on_thread<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        self.check_process()?;
         let (sender, receiver) = oneshot::channel();
         self.spawn_on_thread(async move {
             // The receiver may be gone.
@@ -130,8 +135,11 @@ impl Submitter {
     /// Runs `send` on the submitter's thread, and returns the sent items. It stops when the stream is dropped.
     fn stream<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
         &self,
-        send: impl FnOnce(mpsc::Sender<T>) -> F,
-    ) -> BoxStream<'static, T> {
+        send: impl FnOnce(mpsc::Sender<Result<T>>) -> F,
+    ) -> BoxStream<'static, Result<T>> {
+        if let Err(error) = self.check_process() {
+            return stream::iter([Err(error)]).boxed();
+        }
         let (sender, receiver) = mpsc::channel(READ_AHEAD);
         let (closed, sending) = (sender.clone(), send(sender));
         self.spawn_on_thread(async move {

@@ -245,6 +245,13 @@ impl Submitter {
         &self.inner.dispatcher.stage
     }
 
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if this process is a fork of the one that created the submitter.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        self.inner.background.worker().check_process()
+    }
+
     pub(crate) fn dispatcher(&self) -> &Arc<Dispatcher> {
         &self.inner.dispatcher
     }
@@ -305,6 +312,7 @@ impl Submitter {
     /// The error of the first failed removal of an object of the submitter. Failed removals of runs are logged.
     pub async fn close(self) -> Result<()> {
         let worker = self.inner.background.worker();
+        worker.check_process()?;
         worker.wait_for_pending().await;
         worker.wait_for_removals().await;
         self.inner.dispatcher.cleanup.remove().await

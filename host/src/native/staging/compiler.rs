@@ -1,15 +1,24 @@
 //! The compiler that all runs of this program share.
 
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hype_run::{Compiler, compile_if_requested};
+use hype_stage::PerProcess;
 
-static COMPILER: OnceLock<Compiler> = OnceLock::new();
+/// Whether compilations run in child processes.
+static IN_CHILDREN: AtomicBool = AtomicBool::new(false);
+
+/// The compiler of each process: a fork must not wait for the turn of a thread that it doesn't have.
+static COMPILER: PerProcess<Compiler> =
+    PerProcess::new(|| match IN_CHILDREN.load(Ordering::Relaxed) {
+        true => Compiler::in_children(),
+        false => Compiler::in_this_process(),
+    });
 
 /// Returns the compiler of this program. It compiles in this process, unless the program called [`compile_in_children`].
 pub(crate) fn compiler() -> &'static Compiler {
-    COMPILER.get_or_init(Compiler::in_this_process)
+    COMPILER.get()
 }
 
 /// Makes this program compile components in child processes, which run this program. Returns the exit status if this is
@@ -18,6 +27,6 @@ pub fn compile_in_children() -> Option<ExitCode> {
     if let Some(status) = compile_if_requested() {
         return Some(status);
     }
-    COMPILER.get_or_init(Compiler::in_children);
+    IN_CHILDREN.store(true, Ordering::Relaxed);
     None
 }

@@ -9,6 +9,8 @@ mod compiling;
 mod exports;
 mod files;
 mod floods;
+#[cfg(target_os = "linux")]
+mod forks;
 mod held;
 mod http;
 mod neighbours;

@@ -257,7 +257,11 @@ impl Submitter {
         };
         // Events of the run go to the caller's subscriber.
         let driving = driving.instrument(span).with_current_subscriber();
+        // It doesn't run in a fork of the submitter's process, where `Run` returns an error.
         let abort = self.inner.background.spawn(driving);
+        if self.check_process().is_err() {
+            log.end();
+        }
         let parts =
             RunParts { id, function, status, log, ended, abort, state, measured, ownership };
         Run::new(parts, self.clone())
