@@ -73,8 +73,18 @@ pub async fn exported_function_returns_its_value(submitter: &Submitter) {
     assert_eq!(counts, [Count { word: "a".into(), times_seen: 2 }]);
     let greeting = submit(submitter, closure::<String>("greet", ("wörld",))).await.unwrap();
     assert_eq!(greeting, "hello wörld");
-    let reversed = closure::<Vec<u8>>("reverse", (vec![1_u8; 100_000],));
-    assert_eq!(submit(submitter, reversed).await.unwrap(), vec![1; 100_000]);
+    for size in [100_000, 3 << 20] {
+        let bytes: Vec<u8> = (0..size).map(|index: u32| (index % 251) as u8).collect();
+        let expected: Vec<u8> = bytes.iter().rev().copied().collect();
+        // A byte string, and an array of integers.
+        let numbers: Vec<u16> = bytes.iter().copied().map(u16::from).collect();
+        for reversed in [
+            closure::<Vec<u8>>("reverse", (hype::Bytes(bytes),)),
+            closure::<Vec<u8>>("reverse", (numbers,)),
+        ] {
+            assert_eq!(submit(submitter, reversed).await.unwrap(), expected);
+        }
+    }
 }
 
 pub async fn value_of_every_wit_type_comes_back_unchanged(submitter: &Submitter) {

@@ -63,6 +63,16 @@ pub fn attacks() -> Vec<Attack> {
             "out of bounds",
         ),
         Attack::new(
+            "a trap after a large value",
+            Guest {
+                memory: "40",
+                post_return: "unreachable",
+                ..Guest::with_call("(call $value (i32.const 0) (i32.const 2000000))")
+            },
+            Trap,
+            "unreachable",
+        ),
+        Attack::new(
             "a value larger than its limit",
             Guest {
                 memory: "40",
