@@ -18,6 +18,10 @@ use crate::tool;
 /// The environment variables from which cargo reads compiler flags, in descending order of precedence.
 const FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
+/// LLVM's option for the number of vectors that an iteration of a loop handles, which can be stated once. LLVM doesn't know
+/// the processor of a guest, and chooses one; Cranelift doesn't unroll loops.
+const INTERLEAVING: &str = "force-vector-interleave";
+
 /// cargo's environment variables for the guest's target.
 const OWN_FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
 const OWN_LINKER: &str = "CARGO_TARGET_WASM32_WASIP1_LINKER";
@@ -35,14 +39,13 @@ pub(crate) fn variables(
 ) -> Result<Vec<(&'static str, Option<OsString>)>> {
     let targets = targets(tables);
     let configured = Configured::of(&targets, |platform| scope_of(platform, directory))?;
-    let mut flags = Vec::new();
-    if is_optimized {
-        flags.push("-Ctarget-feature=+simd128".to_owned());
-    }
-    flags.extend(configured.own_flags);
+    let mut flags = configured.own_flags;
     let variable = std::env::var(OWN_FLAGS).unwrap_or_default();
     flags.extend(variable.split_whitespace().map(str::to_owned));
     flags.extend(configured.cfg_flags);
+    if is_optimized {
+        flags = with_vectors(flags);
+    }
 
     let [encoded, others @ ..] = FLAGS;
     let mut variables = vec![(encoded, Some(flags.join("\x1f").into()))];
@@ -51,6 +54,15 @@ pub(crate) fn variables(
         variables.push((OWN_LINKER, Some("rust-lld".into())));
     }
     Ok(variables)
+}
+
+/// Adds the flags for vectors to `flags`, which take precedence.
+fn with_vectors(mut flags: Vec<String>) -> Vec<String> {
+    if !flags.iter().any(|flag| flag.contains(INTERLEAVING)) {
+        flags.insert(0, format!("-Cllvm-args=-{INTERLEAVING}=4"));
+    }
+    flags.insert(0, "-Ctarget-feature=+simd128".to_owned());
+    flags
 }
 
 /// The settings for the guest's target in cargo's configuration files.
@@ -180,6 +192,17 @@ mod tests {
             "[target.wasm32-wasip1]\nrustflags = '--cfg nearer'",
         ];
         assert_eq!(configured(&strings).own_flags, ["--cfg", "nearer"]);
+    }
+
+    #[test]
+    fn own_flags_come_after_those_for_vectors() {
+        let with = |flag: &str| with_vectors(vec![flag.to_owned()]).join(" ");
+        assert_eq!(
+            with("-Ctarget-feature=-simd128"),
+            "-Ctarget-feature=+simd128 -Cllvm-args=-force-vector-interleave=4 -Ctarget-feature=-simd128"
+        );
+        let own = "-Cllvm-args=--force-vector-interleave=1";
+        assert_eq!(with(own), format!("-Ctarget-feature=+simd128 {own}"));
     }
 
     #[test]
