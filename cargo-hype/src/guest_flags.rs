@@ -18,9 +18,11 @@ use crate::tool;
 /// The environment variables from which cargo reads compiler flags, in descending order of precedence.
 const FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
-/// LLVM's option for the number of vectors that an iteration of a loop handles, which can be stated once. LLVM doesn't know
-/// the processor of a guest, and chooses one; Cranelift doesn't unroll loops.
-const INTERLEAVING: &str = "force-vector-interleave";
+/// LLVM's options for loops, each of which can be stated once: the number of vectors that an iteration handles, and the size
+/// up to which several iterations become one. Cranelift doesn't unroll loops, and LLVM hardly does so for a processor that it
+/// doesn't know.
+const LOOPS: [(&str, &str); 2] =
+    [("force-vector-interleave", "4"), ("unroll-partial-threshold", "400")];
 
 /// cargo's environment variables for the guest's target.
 const OWN_FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
@@ -44,7 +46,7 @@ pub(crate) fn variables(
     flags.extend(variable.split_whitespace().map(str::to_owned));
     flags.extend(configured.cfg_flags);
     if is_optimized {
-        flags = with_vectors(flags);
+        flags = optimized(flags);
     }
 
     let [encoded, others @ ..] = FLAGS;
@@ -56,12 +58,15 @@ pub(crate) fn variables(
     Ok(variables)
 }
 
-/// Adds the flags for vectors to `flags`, which take precedence.
-fn with_vectors(mut flags: Vec<String>) -> Vec<String> {
-    if !flags.iter().any(|flag| flag.contains(INTERLEAVING)) {
-        flags.insert(0, format!("-Cllvm-args=-{INTERLEAVING}=4"));
+/// Returns the flags of an optimized guest: `own` after those for vectors and loops.
+fn optimized(own: Vec<String>) -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    for (option, value) in LOOPS {
+        if !own.iter().any(|flag| flag.contains(option)) {
+            flags.push(format!("-Cllvm-args=-{option}={value}"));
+        }
     }
-    flags.insert(0, "-Ctarget-feature=+simd128".to_owned());
+    flags.extend(own);
     flags
 }
 
@@ -195,14 +200,18 @@ mod tests {
     }
 
     #[test]
-    fn own_flags_come_after_those_for_vectors() {
-        let with = |flag: &str| with_vectors(vec![flag.to_owned()]).join(" ");
+    fn own_flags_take_precedence_over_those_of_optimized_guests() {
+        let with = |flag: &str| optimized(vec![flag.to_owned()]).join(" ");
         assert_eq!(
             with("-Ctarget-feature=-simd128"),
-            "-Ctarget-feature=+simd128 -Cllvm-args=-force-vector-interleave=4 -Ctarget-feature=-simd128"
+            "-Ctarget-feature=+simd128 -Cllvm-args=-force-vector-interleave=4 \
+             -Cllvm-args=-unroll-partial-threshold=400 -Ctarget-feature=-simd128"
         );
         let own = "-Cllvm-args=--force-vector-interleave=1";
-        assert_eq!(with(own), format!("-Ctarget-feature=+simd128 {own}"));
+        assert_eq!(
+            with(own),
+            format!("-Ctarget-feature=+simd128 -Cllvm-args=-unroll-partial-threshold=400 {own}")
+        );
     }
 
     #[test]
