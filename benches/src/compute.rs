@@ -45,7 +45,7 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Compares the time of a call in the guest with that of the native call.
+/// Compares the processor time of a call in the guest with that of the native call.
 fn compare(
     name: &str,
     guest: &Guest,

@@ -41,20 +41,14 @@ impl Guest {
         let output = GuestOutput::new(|_, _| {});
         let execution = self.runtime.block_on(self.prepared.call_item(call, &output));
         let value = execution.value.map_err(failed)?;
-        Ok(Called {
-            took: Duration::from_micros(execution.run_us),
-            processor: Duration::from_micros(execution.cpu_us),
-            value: Digest::of(&value),
-        })
+        Ok(Called { took: Duration::from_micros(execution.cpu_us), value: Digest::of(&value) })
     }
 }
 
 /// A call that has ended.
 pub(crate) struct Called {
-    /// The time from the call to its end.
+    /// The processor time of the guest, which other load on the machine doesn't change.
     pub(crate) took: Duration,
-    /// The processor time of the guest.
-    pub(crate) processor: Duration,
     /// The digest of the value, as MessagePack.
     pub(crate) value: Digest,
 }

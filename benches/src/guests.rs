@@ -73,8 +73,8 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             let arguments = Bytes::from(codec::to_vec(&(size,))?);
             let (usual, other) = alternate(
                 ROUNDS,
-                || Ok(usual.call(function, &arguments)?.processor),
-                || Ok(other.call(function, &arguments)?.processor),
+                || Ok(usual.call(function, &arguments)?.took),
+                || Ok(other.call(function, &arguments)?.took),
             )?;
             let name = format!("{function}, {}", variant.name);
             rows.push(Row::compare(name, usual.median(), other.median(), None));

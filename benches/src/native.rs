@@ -32,7 +32,7 @@ impl Native {
         Ok(Self { process, lines, answers })
     }
 
-    /// Calls a function natively. Returns the time and the digest of the value. `line` has the name of the function and its
+    /// Calls a function natively. Returns the processor time and the digest of the value. `line` has the name of the function and its
     /// arguments.
     pub(crate) fn call(&mut self, line: &str) -> anyhow::Result<(Duration, Digest)> {
         writeln!(self.lines, "{line}")?;
