@@ -2,7 +2,7 @@
 //!
 //! LLVM compiles each copy to `memory.copy`, for which wasmtime calls a function of the host unless the length is a small
 //! constant. That takes longer than most copies: strings and the elements of small vectors. So these instructions become
-//! calls of a function in the module, which copies up to [`SHORT`] bytes by itself.
+//! calls of a function in the module, which copies up to 32 bytes by itself.
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
