@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::{bytes, calls, map, peers, submit};
+use crate::{bytes, calls, guests, map, peers, submit};
 
 /// The argument that makes this program run one measurement and print its result as JSON.
 pub(crate) const FLAG: &str = "--measure";
@@ -43,6 +43,9 @@ pub(crate) fn run(name: &str, arguments: &[String]) -> anyhow::Result<()> {
         ("map", []) => map::measure_here()?,
         ("memory", [items]) => peers::measure_memory_here(items.parse()?)?,
         ("peers", [stage, cores]) => peers::measure_here(stage, cores.parse()?)?,
+        ("guest", [directory, feature, copies]) => {
+            guests::build_here(directory.as_ref(), feature, copies)?
+        }
         ("bytes", [component, kind]) => bytes::measure_here(component.as_ref(), kind)?,
         _ => bail!("there is no measurement `{name}`"),
     };

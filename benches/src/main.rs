@@ -6,8 +6,11 @@ mod bytes;
 mod calls;
 mod child;
 mod compute;
+mod guest;
+mod guests;
 mod install;
 mod map;
+mod native;
 mod ours;
 mod peers;
 mod process;
@@ -29,7 +32,7 @@ use crate::table::Row;
 
 type Benchmark = fn(&Ours) -> anyhow::Result<Vec<Row>>;
 
-/// All benchmarks, in the order in which they run.
+/// The benchmarks that run without names, in this order.
 const ALL: &[(&str, Benchmark)] = &[
     ("start", start::measure),
     ("calls", calls::measure),
@@ -43,6 +46,9 @@ const ALL: &[(&str, Benchmark)] = &[
     ("python", python::measure),
     ("peers", peers::measure),
 ];
+
+/// The benchmarks that run only by name.
+const BY_NAME: &[(&str, Benchmark)] = &[("guests", guests::measure)];
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -73,9 +79,9 @@ fn choose(names: &[String]) -> anyhow::Result<Vec<(&'static str, Benchmark)>> {
         return Ok(ALL.to_vec());
     }
     let find = |name: &String| {
-        let found = ALL.iter().find(|(known, _)| known == name).copied();
+        let found = ALL.iter().chain(BY_NAME).find(|(known, _)| known == name).copied();
         found.with_context(|| {
-            let known: Vec<_> = ALL.iter().map(|(known, _)| *known).collect();
+            let known: Vec<_> = ALL.iter().chain(BY_NAME).map(|(known, _)| *known).collect();
             format!("there is no benchmark `{name}`; there are: {}", known.join(", "))
         })
     };

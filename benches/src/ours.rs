@@ -23,9 +23,14 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
+    /// Returns the root of the workspace.
+    pub(crate) fn root() -> anyhow::Result<PathBuf> {
+        Ok(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?)
+    }
+
     /// Builds all components with the profile `release`.
     pub(crate) fn build() -> anyhow::Result<Self> {
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?;
+        let root = Self::root()?;
         let project = Project::at(&root)?;
         let packages =
             project.select(&["hello", "bench-closures", "thumbnails"].map(str::to_owned))?;

@@ -18,6 +18,12 @@ use crate::tool;
 /// The environment variables from which cargo reads compiler flags, in descending order of precedence.
 const FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
+/// LLVM's options for loops, each of which can be stated once: the number of vectors that an iteration handles, and the size
+/// up to which several iterations become one. Cranelift doesn't unroll loops, and LLVM hardly does so for a processor that it
+/// doesn't know.
+const LOOPS: [(&str, &str); 2] =
+    [("force-vector-interleave", "4"), ("unroll-partial-threshold", "400")];
+
 /// cargo's environment variables for the guest's target.
 const OWN_FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
 const OWN_LINKER: &str = "CARGO_TARGET_WASM32_WASIP1_LINKER";
@@ -35,14 +41,13 @@ pub(crate) fn variables(
 ) -> Result<Vec<(&'static str, Option<OsString>)>> {
     let targets = targets(tables);
     let configured = Configured::of(&targets, |platform| scope_of(platform, directory))?;
-    let mut flags = Vec::new();
-    if is_optimized {
-        flags.push("-Ctarget-feature=+simd128".to_owned());
-    }
-    flags.extend(configured.own_flags);
+    let mut flags = configured.own_flags;
     let variable = std::env::var(OWN_FLAGS).unwrap_or_default();
     flags.extend(variable.split_whitespace().map(str::to_owned));
     flags.extend(configured.cfg_flags);
+    if is_optimized {
+        flags = optimized(flags);
+    }
 
     let [encoded, others @ ..] = FLAGS;
     let mut variables = vec![(encoded, Some(flags.join("\x1f").into()))];
@@ -51,6 +56,18 @@ pub(crate) fn variables(
         variables.push((OWN_LINKER, Some("rust-lld".into())));
     }
     Ok(variables)
+}
+
+/// Returns the flags of an optimized guest: `own` after those for vectors and loops.
+fn optimized(own: Vec<String>) -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    for (option, value) in LOOPS {
+        if !own.iter().any(|flag| flag.contains(option)) {
+            flags.push(format!("-Cllvm-args=-{option}={value}"));
+        }
+    }
+    flags.extend(own);
+    flags
 }
 
 /// The settings for the guest's target in cargo's configuration files.
@@ -180,6 +197,21 @@ mod tests {
             "[target.wasm32-wasip1]\nrustflags = '--cfg nearer'",
         ];
         assert_eq!(configured(&strings).own_flags, ["--cfg", "nearer"]);
+    }
+
+    #[test]
+    fn own_flags_take_precedence_over_those_of_optimized_guests() {
+        let with = |flag: &str| optimized(vec![flag.to_owned()]).join(" ");
+        assert_eq!(
+            with("-Ctarget-feature=-simd128"),
+            "-Ctarget-feature=+simd128 -Cllvm-args=-force-vector-interleave=4 \
+             -Cllvm-args=-unroll-partial-threshold=400 -Ctarget-feature=-simd128"
+        );
+        let own = "-Cllvm-args=--force-vector-interleave=1";
+        assert_eq!(
+            with(own),
+            format!("-Ctarget-feature=+simd128 -Cllvm-args=-unroll-partial-threshold=400 {own}")
+        );
     }
 
     #[test]

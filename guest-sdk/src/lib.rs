@@ -6,6 +6,8 @@
 //!
 //! - `bounds`: traits that the types in a function's signature must implement.
 //! - `arguments`: encodes arguments natively, and decodes them in the guest.
+//! - `comparison`: compares bytes, faster than the C library.
+//! - `heap`: grows the memory in large steps.
 //! - [`http`]: sends HTTP requests to hosts that the environment grants.
 //! - `logger`: writes `log` records to standard error.
 //! - [`process`]: runs commands that the environment grants.
@@ -13,6 +15,10 @@
 
 mod arguments;
 mod bounds;
+#[cfg(any(test, all(target_family = "wasm", not(hype_c_library))))]
+mod comparison;
+#[cfg(any(test, all(target_family = "wasm", not(hype_c_library))))]
+mod heap;
 pub mod http;
 #[cfg(all(feature = "log", any(test, target_family = "wasm")))]
 mod logger;

@@ -11,12 +11,15 @@ const TABLE_ELEMENT: u64 = 8;
 /// Counts the linear memories and the tables of a guest against their limits.
 ///
 /// A denied growth is not yet a failure, since WebAssembly lets the guest continue without it. If the
-/// guest then traps, the denied growth is the reason.
+/// guest then traps, the denied growth is the reason. A heap asks for more than it needs at first, and for less
+/// if that is denied; if it gets that, nothing was denied.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     budget: Budget,
     table_elements: usize,
     denied_growth: Option<DeniedGrowth>,
+    /// The size of the memory whose growth was denied once.
+    denied_once_at: Option<usize>,
 }
 
 /// The resource whose growth was denied.
@@ -29,7 +32,7 @@ pub(crate) enum DeniedGrowth {
 impl Limiter {
     /// Creates a limiter that charges memories and tables to `budget`.
     pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, table_elements: 0, denied_growth: None }
+        Self { budget, table_elements: 0, denied_growth: None, denied_once_at: None }
     }
 
     /// Returns whether a memory or its growth fits into the budget.
@@ -44,7 +47,7 @@ impl Limiter {
 
     /// Returns the last growth that the guest was denied.
     pub(crate) fn denied_growth(&self) -> Option<DeniedGrowth> {
-        self.denied_growth
+        self.denied_growth.or(self.denied_once_at.map(|_| DeniedGrowth::Memory))
     }
 }
 
@@ -57,8 +60,11 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         let allowed = maximum.is_none_or(|maximum| desired <= maximum)
             && self.budget.add((desired - current) as u64).is_ok();
-        if !allowed {
-            self.denied_growth = Some(DeniedGrowth::Memory);
+        match (allowed, self.denied_once_at == Some(current)) {
+            (true, true) => self.denied_once_at = None,
+            (true, false) => {}
+            (false, true) => self.denied_growth = Some(DeniedGrowth::Memory),
+            (false, false) => self.denied_once_at = Some(current),
         }
         Ok(allowed)
     }
@@ -114,6 +120,24 @@ mod tests {
         assert!(!limiter.memory_growing(60, 61, None).unwrap());
         assert_eq!(limiter.denied_growth(), Some(DeniedGrowth::Memory));
         assert_eq!(budget.peak(), 100);
+    }
+
+    #[test]
+    fn growth_that_is_granted_in_part_was_not_denied() {
+        let mut limiter = Limiter::new(Budget::new(100));
+        let mut grow = |current, desired| {
+            let allowed = limiter.memory_growing(current, desired, None).unwrap();
+            (allowed, limiter.denied_growth())
+        };
+        let denied = Some(DeniedGrowth::Memory);
+        assert_eq!(grow(0, 90), (true, None));
+        assert_eq!(grow(90, 101), (false, denied));
+        assert_eq!(grow(90, 95), (true, None));
+        // Neither part is granted, which later growth doesn't change.
+        assert_eq!(grow(95, 110), (false, denied));
+        assert_eq!(grow(95, 101), (false, denied));
+        assert_eq!(grow(95, 102), (false, denied));
+        assert_eq!(grow(95, 100), (true, denied));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The measured functions, which benchmarks run as closures and call natively.
 
+mod allocator;
 mod compute;
 mod crossing;
 mod values;

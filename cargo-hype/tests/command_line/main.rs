@@ -27,6 +27,7 @@ mod interrupt;
 mod map;
 mod new;
 mod operations;
+mod optimized;
 mod run;
 #[cfg(unix)]
 mod staged_maps;
