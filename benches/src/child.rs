@@ -43,9 +43,7 @@ pub(crate) fn run(name: &str, arguments: &[String]) -> anyhow::Result<()> {
         ("map", []) => map::measure_here()?,
         ("memory", [items]) => peers::measure_memory_here(items.parse()?)?,
         ("peers", [stage, cores]) => peers::measure_here(stage, cores.parse()?)?,
-        ("guest", [directory, feature, copies]) => {
-            guests::build_here(directory.as_ref(), feature, copies)?
-        }
+        ("guest", [directory, feature]) => guests::build_here(directory.as_ref(), feature)?,
         ("bytes", [component, kind]) => bytes::measure_here(component.as_ref(), kind)?,
         _ => bail!("there is no measurement `{name}`"),
     };

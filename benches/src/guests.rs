@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use bytes::Bytes;
 use cargo_hype::cli::Selection;
 use cargo_hype::compile::compile;
 use cargo_hype::componentize::componentize;
 use cargo_hype::project::Project;
-use cargo_hype::small_copies::with_fast_small_copies;
 use hype_wire::codec;
 use serde_json::{Value, json};
 
@@ -35,19 +34,16 @@ struct Variant {
     /// An environment variable for cargo, and its value.
     variable: (&'static str, &'static str),
     feature: &'static str,
-    /// Whether short copies are made fast.
-    has_fast_copies: bool,
 }
 
 /// The component as it is built for users.
-const USUAL: Variant =
-    Variant { name: "usual", variable: ("", ""), feature: "", has_fast_copies: true };
+const USUAL: Variant = Variant { name: "usual", variable: ("", ""), feature: "" };
 
 const fn with(name: &'static str, variable: &'static str, value: &'static str) -> Variant {
     Variant { name, variable: (variable, value), ..USUAL }
 }
 
-const VARIANTS: [Variant; 10] = [
+const VARIANTS: [Variant; 9] = [
     with("opt-level 2", "CARGO_PROFILE_RELEASE_OPT_LEVEL", "2"),
     with("opt-level s", "CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
     with("lto off", "CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -59,7 +55,6 @@ const VARIANTS: [Variant; 10] = [
         "-Ctarget-feature=+relaxed-simd,+tail-call,+extended-const",
     ),
     with("the C library's memcmp and sbrk", FLAGS, "--cfg hype_c_library"),
-    Variant { name: "copies by the host", has_fast_copies: false, ..USUAL },
     Variant { name: "the crate dlmalloc", feature: "dlmalloc", ..USUAL },
     Variant { name: "the crate talc", feature: "talc", ..USUAL },
 ];
@@ -90,22 +85,18 @@ fn build(ours: &Ours, variant: &Variant) -> anyhow::Result<Guest> {
     let path = directory.to_str().context("the path is not UTF-8")?;
     let variables = [variant.variable, ("CARGO_TARGET_DIR", path)];
     let variables: Vec<_> = variables.into_iter().filter(|(name, _)| !name.is_empty()).collect();
-    let copies = if variant.has_fast_copies { "fast" } else { "by the host" };
-    child::spawn_with("guest", &[path, variant.feature, copies], &variables)?;
+    child::spawn_with("guest", &[path, variant.feature], &variables)?;
     Guest::of(&directory.join(PACKAGE).with_extension("wasm"))
 }
 
 /// Builds the component in `directory`.
-pub(crate) fn build_here(directory: &Path, feature: &str, copies: &str) -> anyhow::Result<Value> {
+pub(crate) fn build_here(directory: &Path, feature: &str) -> anyhow::Result<Value> {
     let project = Project::at(&Ours::root()?)?;
     let packages = project.select(&[PACKAGE.to_owned()])?;
     let package = packages.first().context("there is no such package")?;
     let features = Some(feature.to_owned()).filter(|it| !it.is_empty()).into_iter().collect();
     let selection = Selection { release: true, features, ..Selection::default() };
-    let mut module = std::fs::read(compile(&project, package, &selection)?.path)?;
-    if copies == "fast" {
-        module = with_fast_small_copies(module).map_err(|error| anyhow!("{error}"))?;
-    }
+    let module = std::fs::read(compile(&project, package, &selection)?.path)?;
     let component = componentize(PACKAGE, &module)?;
     std::fs::write(directory.join(PACKAGE).with_extension("wasm"), component.bytes())?;
     Ok(json!({}))

@@ -16,7 +16,6 @@ use crate::compile::{Module, compile};
 use crate::componentize::componentize;
 use crate::error::{Error, Result};
 use crate::project::Project;
-use crate::small_copies::with_fast_small_copies;
 
 /// The file by which backup tools and programs of hype recognize a target directory.
 const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n";
@@ -150,10 +149,7 @@ fn componentize_unless_unchanged(
     let component = match existing {
         Some(component) => component,
         None => {
-            let module = with_fast_small_copies(bytes).map_err(|error| {
-                Error::machinery(format!("{} is malformed", module.path.display())).because(error)
-            })?;
-            let component = componentize(&package.name, &module)?;
+            let component = componentize(&package.name, &bytes)?;
             replace(&path, &component, &stamp)?;
             component
         }

@@ -8,7 +8,6 @@
 //!   `diagnosis` names the crate to blame if the build fails.
 //! - `guest_flags`: selects the compiler flags for a guest; `configuration` reads cargo's configuration files.
 //! - `tool`: starts cargo, rustc and programs in the `environment` of the user's shell.
-//! - [`small_copies`]: makes short copies in an optimized module fast.
 //! - [`componentize`]: encodes the core module as a component, and checks the names of its functions.
 //! - `build_command`: runs the command by which a package builds its component; `inputs` detects changed files,
 //!   and `wit_of_module` adds the WIT that a compiler left out.
@@ -65,7 +64,6 @@ pub mod ps;
 mod release_profile;
 pub mod report;
 pub mod run;
-pub mod small_copies;
 mod streaming;
 pub mod submitter_option;
 mod table;

@@ -76,7 +76,9 @@ mod tests {
             {
                 let mut right = left.to_vec();
                 for at in [first, second] {
-                    right.get_mut(at).map(|byte| *byte ^= 0x80 >> (at % 8));
+                    if let Some(byte) = right.get_mut(at) {
+                        *byte ^= 0x80 >> (at % 8);
+                    }
                 }
                 // SAFETY: both have `length` bytes.
                 let order = unsafe { memcmp(left.as_ptr(), right.as_ptr(), length) };

@@ -101,7 +101,8 @@ async fn attempt(
         let manifest = fetch::requested_manifest(stage, run_id, request).await?;
         let RunManifest { job, call, .. } = manifest;
         let ready = ReadyJob::fetch(executor, request, &blobs, job);
-        let (ready, arguments) = try_join(ready, fetch::requested_arguments(&blobs, request, &call)).await?;
+        let (ready, arguments) =
+            try_join(ready, fetch::requested_arguments(&blobs, request, &call)).await?;
         Ok((permit, started, ready, arguments, call))
     };
     let (permit, started, ready, arguments, call) =

@@ -11,8 +11,8 @@ mod layout;
 mod lift;
 mod lower;
 mod memory;
-mod render;
 mod plain_bytes;
+mod render;
 mod signature;
 
 pub use budget::TypeBudget;

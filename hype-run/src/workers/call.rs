@@ -405,7 +405,13 @@ mod tests {
     async fn call_flooding_worker(ours: Channel, theirs: Channel, pidfd: OwnedFd) -> bool {
         let mut worker = Worker::new(0, AsyncChannel::new(ours).unwrap(), pidfd);
         let function = FunctionRef::Closure("flood".to_owned());
-        let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None  };
+        let head = CallHead {
+            run_id: "run-1".to_owned(),
+            attempt: 1,
+            function,
+            seed: None,
+            streamed: None,
+        };
         let beginning = Beginning::new(head, b"").unwrap();
         let write = move || theirs.send([&without_head(FromWorkerKind::Stdout as u8), b"x"], &[]);
         write().unwrap();

@@ -181,9 +181,7 @@ mod tests {
         let value = begin(FromWorkerKind::Value as u8, &7_u64).unwrap();
         assert_eq!(FromWorker::parse(&value), Ok(FromWorker::Value(7)));
         let with_body = [&value[..], b"body"].concat();
-        for message in
-            [&unknown[..], &without_end, &with_head, &other_head, &no_ends, &with_body]
-        {
+        for message in [&unknown[..], &without_end, &with_head, &other_head, &no_ends, &with_body] {
             assert_eq!(FromWorker::parse(message), Err(Violation::Malformed), "{message:?}");
         }
     }

@@ -84,7 +84,8 @@ async fn call_with(
     let client = Arc::new(DirectClient::new(Arc::new(SystemResolver)));
     let requests = Requests::new(&[grant], client, 1 << 30, Connections::of_worker());
     let function = FunctionRef::Closure("f".to_owned());
-    let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None  };
+    let head =
+        CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None };
     let request = CallRequest {
         beginning: &Beginning::new(head, b"").unwrap(),
         output: &GuestOutput::new(|_, _| {}),

@@ -109,7 +109,8 @@ async fn call_with(play: impl FnOnce(Hostile) + Send + 'static) -> Option<Result
     let pidfd = pidfd_open(Pid::from_child(&process), PidfdFlags::empty()).unwrap();
     let mut worker = Worker::new(0, AsyncChannel::new(ours).unwrap(), pidfd);
     let function = FunctionRef::Closure("f".to_owned());
-    let head = CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None  };
+    let head =
+        CallHead { run_id: "run-1".to_owned(), attempt: 1, function, seed: None, streamed: None };
     let request = Request {
         beginning: &Beginning::new(head, b"").unwrap(),
         output: &GuestOutput::new(|_, _| {}),
