@@ -11,6 +11,7 @@
 //! - [`Provider`]: the schemes, the feature and the variables of a storage provider.
 //! - [`StageOptions`]: variables and retry time, to override the process's environment.
 //! - `GoogleTokens`, with the feature `gcs`: access tokens for Google's other services.
+//! - [`LeakedInForks`]: values that a fork of their process doesn't drop.
 //! - [`PerProcess`]: static values that a fork of a process doesn't share with it.
 //! - [`Outage`]: warnings about a server that doesn't respond.
 //! - [`StageError`]: the error of a stage, with the object's URL and a hint.
@@ -49,6 +50,7 @@ mod error;
 mod gc;
 #[cfg(feature = "gcs")]
 mod google;
+mod leaked_in_forks;
 mod location;
 mod objects;
 mod options;
@@ -72,6 +74,7 @@ pub use error::{StageError, StageErrorKind};
 pub use gc::{CollectMode, CollectReport, MIN_COLLECT_AGE, REFRESH_AFTER};
 #[cfg(feature = "gcs")]
 pub use google::GoogleTokens;
+pub use leaked_in_forks::LeakedInForks;
 pub use objects::Created;
 pub use options::StageOptions;
 pub use outage::Outage;

@@ -182,9 +182,6 @@ impl Drop for UnfinishedGuard {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if self.worker.is_forked() {
-            return;
-        }
         self.stop.send_replace(true);
         let stopped = self.stopped.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Pending work has no timeout; the thread logs what it waits for.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream};
+use hype_stage::LeakedInForks;
 use serde::de::DeserializeOwned;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
@@ -39,7 +40,7 @@ use crate::run::submitter::Submitter;
 /// ```
 #[must_use = "dropping a run cancels it"]
 pub struct Run<T> {
-    parts: RunParts,
+    parts: LeakedInForks<RunParts>,
     /// Dropped after the cleanup list in `parts`, since it keeps the submitter's thread alive, which runs the removals.
     driver: Driver,
     value: PhantomData<fn() -> T>,
@@ -82,14 +83,14 @@ pub(crate) enum Ownership {
 impl<T> Run<T> {
     pub(crate) fn new(parts: RunParts, submitter: Submitter) -> Self {
         let driver = Driver { abort: Some(parts.abort.clone()), submitter };
-        Self { parts, driver, value: PhantomData }
+        Self { parts: LeakedInForks::new(parts), driver, value: PhantomData }
     }
 
     /// Splits the handle, without cancelling the run.
     pub(crate) fn into_parts(self) -> (RunParts, Submitter) {
         let Self { parts, mut driver, .. } = self;
         driver.abort = None;
-        (parts, driver.submitter.clone())
+        (parts.into_inner(), driver.submitter.clone())
     }
 
     /// Returns the run's name, by which another process can [attach](Submitter::attach) to it.
@@ -291,7 +292,7 @@ impl<T: DeserializeOwned + 'static> Run<T> {
     }
 
     fn decode(&self, bytes: Bytes) -> Result<T> {
-        let RunParts { id, function, .. } = &self.parts;
+        let RunParts { id, function, .. } = &*self.parts;
         match &self.parts.ownership {
             Ownership::Owned { has_wit_types: true, .. } => value::decode_wit(function, bytes),
             Ownership::Owned { .. } => value::decode(function, bytes),
@@ -301,9 +302,13 @@ impl<T: DeserializeOwned + 'static> Run<T> {
 }
 
 impl Driver {
+    /// Stops the run, except in a fork of its process.
     fn stop(&mut self) {
         if let Some(abort) = self.abort.take() {
-            abort.abort();
+            match self.submitter.check_process() {
+                Ok(()) => abort.abort(),
+                Err(_) => std::mem::forget(abort),
+            }
         }
     }
 }

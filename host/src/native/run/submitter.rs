@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use hype_stage::{CollectMode, CollectReport, Stage};
+use hype_stage::{CollectMode, CollectReport, LeakedInForks, Stage};
 use serde::de::DeserializeOwned;
 
 use crate::call::closure::Closure;
@@ -45,7 +45,7 @@ use crate::staging::upload::Uploads;
 /// ```
 #[derive(Clone)]
 pub struct Submitter {
-    inner: Arc<Inner>,
+    inner: Arc<LeakedInForks<Inner>>,
     is_strict: bool,
     stage_secret: Option<StageSecret>,
     /// The settings that chose this submitter; `None` if the program did.
@@ -103,7 +103,8 @@ impl Submitter {
             cleanup,
             registry: Registry::register(),
         });
-        let inner = Arc::new(Inner { dispatcher, is_served: Once::new(), background });
+        let inner = Inner { dispatcher, is_served: Once::new(), background };
+        let inner = Arc::new(LeakedInForks::new(inner));
         Ok(Self { inner, is_strict: false, stage_secret: None, configuration: None })
     }
 
