@@ -48,7 +48,7 @@ pub(crate) fn collect_uploads(
         true => found.push(InterruptedUpload { path, size }),
         false => collected.kept += 1,
     };
-    for prefix in [names::BLOBS, names::RUNS, names::LIVE] {
+    for prefix in [names::BLOBS, names::RUNS, names::LIVE, names::MAPS] {
         tree.list(&[prefix], &mut |file: Found| {
             let path = file.parts.join("/");
             if is_interrupted(&path) {
@@ -120,7 +120,13 @@ mod tests {
             let file = File::create(path).unwrap();
             file.set_modified(now - Duration::from_secs(age)).unwrap();
         };
-        let old = [&format!("{blob}#7"), "clock#1", "live/run-1#2", "runs/run-1/manifest#3"];
+        let old = [
+            &format!("{blob}#7"),
+            "clock#1",
+            "live/run-1#2",
+            "maps/run-1/out/3-14#4",
+            "runs/run-1/manifest#3",
+        ];
         old.iter().for_each(|name| write(name, 100));
         let kept = [&blob, "blobs/notes#1", "notes#1", "runs/run-1/manifest"];
         kept.iter().for_each(|name| write(name, 100));
