@@ -143,8 +143,8 @@ impl<T> Run<T> {
     /// Starts another function in `env` once this run has ended, with its value as the first argument, and returns the
     /// handle of that run immediately.
     ///
-    /// The value isn't decoded here, and a large one isn't read: it is copied within the stage, and the manifest of the next
-    /// run has its digest. The functions may be of different components. Arguments after the first are bound by
+    /// The value isn't decoded here. A large one that is in the stage isn't read: it is copied there, and the manifest of the
+    /// next run has its digest. That of a short run of the local runner is in memory. The functions may be of different components. Arguments after the first are bound by
     /// [`FunctionHandle::bind_rest`].
     ///
     /// If this run fails, the next one doesn't start, and fails with the same error, which names this run. The handle of the
