@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use hype_wire::wit::MAX_BYTES_HEAD;
+
 /// The encoded arguments of a call, a MessagePack array.
 #[derive(Clone, Copy)]
 pub(crate) enum Arguments<'a> {
@@ -36,6 +38,8 @@ pub(crate) trait ArgumentSource: Send + Sync {
 
 /// The number of bytes at the beginning of arguments that can be read alone.
 pub(crate) const HEAD: usize = 16;
+
+const _: () = assert!(HEAD >= MAX_BYTES_HEAD);
 
 /// Takes a large value where it is in the guest's memory.
 pub(crate) trait ValueSink: Send + Sync {

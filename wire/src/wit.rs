@@ -20,6 +20,6 @@ pub use function::WitFunction;
 pub use lift::{LiftError, Returned};
 pub use lower::LowerError;
 pub use memory::{COPIED_AT_ONCE, GuestMemory, ReturnedMemory, TextEncoding};
-pub use plain_bytes::{MAX_HEAD, head_of_bytes, position_of_bytes};
+pub use plain_bytes::{MAX_BYTES_HEAD, head_of_bytes, position_of_bytes};
 pub use render::render;
 pub use signature::Signature;

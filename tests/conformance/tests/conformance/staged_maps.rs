@@ -110,7 +110,7 @@ async fn detached_map_is_read_by_other_submitters() {
 
     timely(second.cancel(&id)).await.unwrap();
     second.close().await.unwrap();
-    assert_eq!(leftovers(directory.path()), [PathBuf::new(); 0]);
+    assert_eq!(leftovers(directory.path()), Vec::<PathBuf>::new());
     let (error, _) = first_error(&local(directory.path()), &id).await;
     assert_eq!(error.kind(), ErrorKind::Input, "{error:?}");
 }
@@ -156,7 +156,7 @@ async fn seed_determines_items_after_a_resume() {
     let numbers = |all: &[Observation]| all.iter().map(|it| it.number).collect::<Vec<_>>();
     assert_eq!(numbers(&resumed), numbers(&whole));
     timely(other.attach_map::<Observation>(&id).cancel()).await.unwrap();
-    assert_eq!(leftovers(directory.path()), [PathBuf::new(); 0]);
+    assert_eq!(leftovers(directory.path()), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn staged_map_is_removed_when_it_is_dropped() {
     map.next().await.unwrap().unwrap();
     drop(map);
     submitter.close().await.unwrap();
-    assert_eq!(leftovers(directory.path()), [PathBuf::new(); 0]);
+    assert_eq!(leftovers(directory.path()), Vec::<PathBuf>::new());
     let (error, _) = first_error(&local(directory.path()), &id).await;
     assert!(error.to_string().contains("no key of the map"), "{error:?}");
 }
@@ -375,7 +375,7 @@ async fn attached_items_get_containers_of_the_same_environment() {
     timely(second.cancel(&id)).await.unwrap();
     first.close().await.unwrap();
     second.close().await.unwrap();
-    assert_eq!(leftovers(directory.path()), [PathBuf::new(); 0]);
+    assert_eq!(leftovers(directory.path()), Vec::<PathBuf>::new());
     let seen = seen.lock().unwrap();
     let [of_map, attached] = &seen[..] else { panic!("{seen:?}") };
     // A container sees only the objects of its run.
