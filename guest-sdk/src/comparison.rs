@@ -1,6 +1,6 @@
 //! The function `memcmp`, which everything calls that compares strings or slices of bytes: `==`, sorting, maps.
 //!
-//! That of the C library of `wasm32-wasip1` compares one byte after the other; this one compares eight at a time. The linker
+//! The C library of `wasm32-wasip1` compares one byte after the other; this function compares eight at a time. The linker
 //! prefers symbols of Rust's libraries to those of the C library.
 
 use std::ffi::c_int;
@@ -10,7 +10,7 @@ use std::ffi::c_int;
 ///
 /// # Safety
 ///
-/// That of the function in C.
+/// Both pointers must be those of `length` bytes that can be read, as in C.
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> c_int {
     // SAFETY: the caller guarantees that there are `length` bytes, and all accesses are below.

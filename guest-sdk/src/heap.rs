@@ -1,6 +1,6 @@
 //! The function `sbrk`, by which `malloc` gets more memory.
 //!
-//! That of the C library of `wasm32-wasip1` grows the memory by what `malloc` needs next, mostly by one page. Each growth is
+//! The function of the C library of `wasm32-wasip1` grows the memory by what `malloc` needs next, mostly by one page. Each growth is
 //! a call of the host, which changes the protection of the new page; and since no large page of the system fits into it, its
 //! first use is a page fault of the usual size. This one grows the memory by an eighth. The linker prefers symbols of Rust's
 //! libraries to those of the C library.
@@ -24,7 +24,7 @@ fn growth(size: usize, needed: usize) -> usize {
     end - size
 }
 
-/// What `sbrk` knows about the memory.
+/// The part of the memory that `sbrk` has grown.
 #[derive(Debug)]
 struct Heap {
     /// The address up to which the heap reaches.

@@ -90,7 +90,7 @@ pub(crate) struct RunSpec<'a> {
     /// The time after which the compilation is stopped.
     #[cfg(feature = "local")]
     pub(crate) compile_timeout: Option<Duration>,
-    /// What the submitter keeps for such runs, if this one needs no manifest in the stage.
+    /// The records of the submitter for runs outside the stage, if this one needs no manifest there.
     pub(crate) unstaged: Option<&'a UnstagedRuns>,
 }
 

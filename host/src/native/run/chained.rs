@@ -144,8 +144,8 @@ impl<T> Run<T> {
     /// handle of that run immediately.
     ///
     /// The value isn't decoded here. A large one that is in the stage isn't read: it is copied there, and the manifest of the
-    /// next run has its digest. That of a short run of the local runner is in memory. The functions may be of different components. Arguments after the first are bound by
-    /// [`FunctionHandle::bind_rest`].
+    /// next run has its digest. The value of a short run of the local runner is in memory. The functions may be of different
+    /// components. Arguments after the first are bound by [`FunctionHandle::bind_rest`].
     ///
     /// If this run fails, the next one doesn't start, and fails with the same error, which names this run. The handle of the
     /// next run owns this one: dropping or [cancelling](Self::cancel) it cancels both. [Detaching](Self::detach) it waits until this run has

@@ -31,7 +31,8 @@ pub struct Attempt {
     pub stage_url: String,
     /// The URL of the manifest.
     pub manifest_url: String,
-    /// The digest of the manifest in the stage. Pass it to the runner process over a trusted channel, such as its command line.
+    /// The digest of the manifest in the stage. Pass it to the runner process over a trusted channel, such as its command
+    /// line. A run without a manifest there doesn't need it.
     pub manifest_digest: Digest,
     /// The parsed manifest, for a runner inside this process. Without it, the runner reads the manifest from the
     /// stage.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hype_run::{Compiler, compile_if_requested};
 use hype_stage::PerProcess;
 
-/// Whether compilations run in child processes.
+/// True if compilations run in child processes.
 static IN_CHILDREN: AtomicBool = AtomicBool::new(false);
 
 /// The compiler of each process: a fork must not wait for the turn of a thread that it doesn't have.

@@ -12,7 +12,7 @@ use crate::error::Result;
 #[cfg(feature = "local")]
 use crate::staging::known::KnownComponents;
 
-/// What a submitter keeps for runs that are not in the stage.
+/// The records of a submitter for runs that are not in the stage: known components, and the memory of large arguments.
 #[derive(Debug, Default)]
 pub(crate) struct UnstagedRuns {
     #[cfg(feature = "local")]

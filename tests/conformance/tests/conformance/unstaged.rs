@@ -59,6 +59,20 @@ impl Waiting {
         assert!(!is_staged || self.started.elapsed() >= SHORT);
     }
 
+    /// Checks that the run is in the stage once it is detached, with these objects, and that another submitter gets its value.
+    async fn detach_and_attach(self, objects: &[&str]) {
+        self.assert_unstaged();
+        let objects: Vec<_> = objects.iter().map(|name| self.object(name)).collect();
+        release(&self.directory);
+        let Self { directory, submitter, run, .. } = self;
+        let id = run.detach().await.unwrap();
+        assert!(objects.iter().all(|object| object.exists()));
+        let other = local(&directory.path().join("stage"));
+        assert_eq!(other.attach::<String>(&id).wait().await.unwrap(), "gone");
+        submitter.close().await.unwrap();
+        assert!(!has_runs(&directory.path().join("stage")));
+    }
+
     /// Returns the path of an object of the run.
     fn object(&self, name: &str) -> PathBuf {
         self.directory.path().join("stage/runs").join(self.run.id()).join(name)
@@ -121,16 +135,7 @@ async fn lasting_run_is_in_the_stage_until_it_is_removed() {
 #[tokio::test]
 async fn detached_run_is_in_the_stage() {
     let waiting = Waiting::start(Duration::from_secs(60)).await;
-    let objects = ["manifest", "lease"].map(|name| waiting.object(name));
-    waiting.assert_unstaged();
-    release(&waiting.directory);
-    let Waiting { directory, submitter, run, .. } = waiting;
-    let id = run.detach().await.unwrap();
-    assert!(objects.iter().all(|object| object.exists()));
-    let other = local(&directory.path().join("stage"));
-    assert_eq!(other.attach::<String>(&id).wait().await.unwrap(), "gone");
-    submitter.close().await.unwrap();
-    assert!(!has_runs(&directory.path().join("stage")));
+    waiting.detach_and_attach(&["manifest", "lease"]).await;
 }
 
 #[tokio::test]
@@ -200,16 +205,7 @@ async fn large_arguments_and_values_of_a_short_run_are_not_in_the_stage() {
 async fn large_arguments_of_a_lasting_run_are_in_the_stage() {
     let text = format!("waiting\n{}", "x".repeat(1 << 20));
     let waiting = Waiting::start_with(&text, Duration::from_secs(60)).await;
-    waiting.assert_unstaged();
-    let objects = ["arguments", "manifest"].map(|name| waiting.object(name));
-    release(&waiting.directory);
-    let Waiting { directory, submitter, run, .. } = waiting;
-    let id = run.detach().await.unwrap();
-    assert!(objects.iter().all(|object| object.exists()));
-    let other = local(&directory.path().join("stage"));
-    assert_eq!(other.attach::<String>(&id).wait().await.unwrap(), "gone");
-    submitter.close().await.unwrap();
-    assert!(!has_runs(&directory.path().join("stage")));
+    waiting.detach_and_attach(&["arguments", "manifest"]).await;
 }
 
 /// Runs each attempt by another runner, which has no component in memory.
