@@ -19,7 +19,7 @@ use crate::staged::{Staged, argument, runtime};
 use crate::table::{Goal, Row};
 
 const SIZE: usize = 256 << 20;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 /// The minimum rate, in 10⁶ bytes per second.
 const MIN_RATE: f64 = 600.0;

@@ -136,7 +136,7 @@ impl<T, O> Map<T, O> {
     }
 
     /// Sets the maximum number of items that run concurrently. The local runner runs at most 8 for each core, which is
-    /// also its default. Docker has a container for each item that runs concurrently, by default as many as its machine
+    /// also its default; it runs one for each core while the items use the cores completely. Docker has a container for each item that runs concurrently, by default as many as its machine
     /// has cores, and at least 2. Kubernetes starts a Pod for each item, by default 8 at a time.
     ///
     /// ```no_run

@@ -4,6 +4,7 @@ mod attempt;
 mod items;
 mod running;
 mod threads;
+mod turns;
 mod worker_program;
 
 use std::collections::BTreeSet;

@@ -4,17 +4,16 @@
 //! have run before, so an environment in which they may have had effects has no chunks.
 
 use std::ops::Deref;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hype_run::{Execution, Executor, GuestOutput, ItemCall, Prepared, RunRequest, Stream};
 use hype_wire::{Failure, Statistics};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use super::running::Inside;
+use super::turns::Turns;
 use super::{Inner, LocalRunner, request};
 use crate::error::{Error, Result};
 use crate::map::breakdown::Breakdown;
@@ -28,9 +27,6 @@ use crate::runner::{Attempt, ItemRunner};
 
 /// The time that the items of a chunk take together, as far as it is known.
 const TARGET: Duration = Duration::from_millis(2);
-
-/// The time after which a worker that runs a chunk lets another one take the next.
-const PATIENCE: Duration = Duration::from_millis(10);
 
 impl ItemRunner for LocalRunner {
     fn run_items(&self, attempt: Attempt, items: Items) -> BoxFuture<'static, Result<()>> {
@@ -47,7 +43,7 @@ impl ItemRunner for LocalRunner {
                 function: attempt.function,
                 retries: Retries::new(items.retry_options(), &attempt.env),
                 has_effects: has_effects(&attempt.env),
-                turns: Semaphore::new(inner.cores),
+                turns: Turns::new(inner.cores, parallelism),
                 parallelism,
                 breakdown: Breakdown::new(parallelism),
                 log: attempt.log,
@@ -72,8 +68,7 @@ struct ItemJob {
     retries: Retries,
     /// True if an item can change anything outside.
     has_effects: bool,
-    /// One permit for each core, for chunks of several items.
-    turns: Semaphore,
+    turns: Turns,
     /// The number of workers.
     parallelism: usize,
     breakdown: Breakdown,
@@ -133,11 +128,8 @@ impl Worker {
         let interrupt = &self.job.request.interrupt;
         let mut chunks = Chunks::new(self.cores, TARGET, self.items.batch());
         loop {
-            // Several workers for each core would only wait for each other while items are short.
-            let turn = match chunks.maximum() > 1 {
-                true => self.job.turns.acquire().await.ok(),
-                false => None,
-            };
+            let turn = self.job.turns.next();
+            let Some(turn) = interrupt.run_until_cancelled(turn).await else { return };
             let chunk = self.items.next_chunk(|waiting| {
                 let size = chunks.first(waiting);
                 // Items with effects run one by one, so that those of a chunk would only wait for each other.
@@ -148,7 +140,7 @@ impl Worker {
             if chunk.is_empty() {
                 return;
             }
-            self.complete_in_turn(chunk, &mut chunks, turn).await;
+            turn.run(chunk.len(), self.complete_all(chunk, &mut chunks)).await;
             if interrupt.is_cancelled() {
                 return;
             }
@@ -160,21 +152,7 @@ impl Worker {
         self.job.has_effects && self.items.batch().is_none()
     }
 
-    /// Runs items with their retries, and reports their ends. Gives way to another worker if that takes long.
-    async fn complete_in_turn(
-        &self,
-        items: Vec<Item>,
-        chunks: &mut Chunks,
-        turn: Option<SemaphorePermit<'_>>,
-    ) {
-        let mut completed = pin!(self.complete_all(items, chunks));
-        if turn.is_some() && tokio::time::timeout(PATIENCE, &mut completed).await.is_ok() {
-            return;
-        }
-        drop(turn);
-        completed.await;
-    }
-
+    /// Runs items with their retries, and reports their ends.
     async fn complete_all(&self, items: Vec<Item>, chunks: &mut Chunks) {
         if items.len() == 1 || self.job.has_effects {
             for item in items {
@@ -187,6 +165,12 @@ impl Worker {
         for (item, execution) in self.attempt_all(items, chunks).await {
             self.complete(item, Some(execution)).await;
         }
+    }
+
+    /// Adapts the number of workers that run items at once to an attempt.
+    fn record_turn(&self, execution: &Execution) {
+        let processor = Duration::from_micros(execution.cpu_us);
+        self.job.turns.record(time_of(execution), processor);
     }
 
     /// Returns whether the failure of a first attempt is the end of its item.
@@ -217,6 +201,7 @@ impl Worker {
         let mut end = |execution: Execution| {
             let Some(mut item) = next.take() else { return };
             chunks.record(time_of(&execution));
+            self.record_turn(&execution);
             item.measure(1, Some(statistics(&execution)));
             // An end doesn't wait for the items behind it.
             let is_final = execution.value.as_ref().is_err_and(|failure| self.is_final(failure));
@@ -256,7 +241,9 @@ impl Worker {
                 None => {
                     let (function, arguments) = (item.function(), item.arguments());
                     let call = ItemCall { function, arguments, seed: item.seed(), memory };
-                    self.prepared.call_item(call, &output).await
+                    let execution = self.prepared.call_item(call, &output).await;
+                    self.record_turn(&execution);
+                    execution
                 }
             };
             attempts += 1;
