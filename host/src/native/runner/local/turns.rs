@@ -15,10 +15,13 @@ const SHORT: Duration = Duration::from_millis(1);
 /// The minimum time after which a worker gives its turn to another one.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// That time before the first item has ended.
+const FIRST_PATIENCE: Duration = Duration::from_millis(25);
+
 /// The part of the cores that the items use if each of them computes.
 const SATURATED: f64 = 0.9;
 
-/// The weight of the last item in the mean time, as its reciprocal.
+/// The weight of the last item in the means, as its reciprocal.
 const WEIGHT: u32 = 4;
 
 /// Gives workers their turns.
@@ -44,14 +47,22 @@ struct State {
     turns: usize,
     /// The number of workers that run items, with a turn or without.
     running: usize,
-    /// The mean time of an item; `None` before the first has ended.
-    mean: Option<Duration>,
+    /// The means of the items that have ended; `None` before the first has ended.
+    means: Option<Means>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Means {
+    /// The time of an item.
+    took: Duration,
+    /// The number of workers that ran items.
+    running: f64,
 }
 
 impl Turns {
     pub(super) fn new(cores: usize, workers: usize) -> Self {
         let cores = cores.min(workers);
-        let state = State { cores, workers, limit: cores, turns: 0, running: 0, mean: None };
+        let state = State { cores, workers, limit: cores, turns: 0, running: 0, means: None };
         Self { state: Mutex::new(state), free: Notify::new() }
     }
 
@@ -132,16 +143,21 @@ impl State {
 
     /// Returns the time after which the worker of `items` items gives its turn to another one.
     fn patience(&self, items: usize) -> Duration {
+        let Some(means) = self.means else { return FIRST_PATIENCE };
         let items = u32::try_from(items).unwrap_or(u32::MAX);
-        let usual = self.mean.unwrap_or_default().saturating_mul(2).saturating_mul(items);
-        usual.max(PATIENCE)
+        means.took.saturating_mul(2).saturating_mul(items).max(PATIENCE)
     }
 
     /// Adapts the number of turns to an item that has ended.
     fn record(&mut self, took: Duration, processor: Duration) {
-        let mean = self.mean.map_or(took, |mean| (mean * (WEIGHT - 1) + took) / WEIGHT);
-        self.mean = Some(mean);
-        let available = self.cores as f64 / self.running.max(self.cores) as f64;
+        let running = self.running.max(self.cores) as f64;
+        let means = self.means.map_or(Means { took, running }, |means| Means {
+            took: (means.took * (WEIGHT - 1) + took) / WEIGHT,
+            running: (means.running * f64::from(WEIGHT - 1) + running) / f64::from(WEIGHT),
+        });
+        self.means = Some(means);
+        // When many items end one after the other, more ran beside this one than now.
+        let available = self.cores as f64 / running.max(means.running);
         let is_saturated = processor.as_secs_f64() >= SATURATED * available * took.as_secs_f64();
         self.limit = match is_saturated || took < SHORT {
             true => self.limit.saturating_sub(1).max(self.cores),
@@ -172,7 +188,7 @@ mod tests {
     }
 
     fn state(limit: usize) -> State {
-        State { cores: 2, workers: 16, limit, turns: 0, running: 0, mean: None }
+        State { cores: 2, workers: 16, limit, turns: 0, running: 0, means: None }
     }
 
     #[test]
@@ -204,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn items_that_compute_and_end_together_run_one_for_each_core() {
+        let mut state = state(2);
+        for running in (13..=16).rev() {
+            state.running = running;
+            state.record(ms(50 * 16 / 2), ms(50));
+        }
+        assert_eq!(state.limit, 2);
+    }
+
+    #[test]
     fn item_beside_one_that_waits_long_computes() {
         let mut state = state(2);
         state.running = 3;
@@ -214,7 +240,7 @@ mod tests {
     #[test]
     fn patience_follows_the_time_of_the_items() {
         let mut state = state(2);
-        assert_eq!(state.patience(1), PATIENCE);
+        assert_eq!(state.patience(1), FIRST_PATIENCE);
         state.record(ms(50), ms(50));
         assert_eq!(state.patience(1), ms(100));
         assert_eq!(state.patience(3), ms(300));
