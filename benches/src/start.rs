@@ -40,8 +40,8 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
         },
     )?;
     Ok(vec![
-        Row::compare("hype-run, trivial closure: median", ours.median(), peer.median(), Some(1.2)),
-        Row::compare("hype-run, trivial closure: minimum", ours.min(), peer.min(), Some(1.2)),
+        Row::compare("hype-run, trivial closure: median", ours.median(), peer.median(), Some(1.05)),
+        Row::compare("hype-run, trivial closure: minimum", ours.min(), peer.min(), Some(1.05)),
     ])
 }
 
