@@ -1,8 +1,8 @@
 //! Maps: many closures of one component, whose values arrive as a stream.
 //!
 //! - `options`: the options of a map. `window`: how many items may be in flight.
-//! - `items`: the queue between a map and its runner. `chunk_size`: how many items a worker gets. `item_log`: the output of
-//!   one item.
+//! - `items`: the queue between a map and its runner. `chunk_size`: how many items a worker gets. `recent_mean`: the mean
+//!   time of the last items. `item_log`: the output of one item.
 //! - `calls`: conversion of closures to items. `engine`: starts items and collects their ends. `order`: the orders
 //!   of results.
 //! - `driver`: stages the job of a map, and lets a runner run its items. `separate`: a run for each item, where the
@@ -29,6 +29,8 @@ pub(crate) mod order;
 #[cfg(feature = "docker")]
 pub(crate) mod processes;
 pub(crate) mod progress;
+#[cfg(any(feature = "local", feature = "docker"))]
+pub(crate) mod recent_mean;
 pub(crate) mod reduce;
 pub(crate) mod report;
 pub(crate) mod retry;

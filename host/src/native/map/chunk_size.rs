@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use crate::map::items::ChunkSize;
+use crate::map::recent_mean::RecentMean;
 
 /// The maximum number of items that a process has.
 const MAX_ITEMS: usize = 64;
 
 /// The size of arguments, in bytes, from which on a process gets no more items.
 const MAX_BYTES: usize = 4 << 20;
-
-/// The weight of the last item in the mean time, as its reciprocal.
-const WEIGHT: u32 = 4;
 
 /// Determines the chunks of one process by the time that its items take.
 #[derive(Debug)]
@@ -22,8 +20,8 @@ pub(crate) struct Chunks {
     target: Duration,
     /// The fixed maximum number of items; `None` if it follows from their time.
     fixed: Option<usize>,
-    /// The mean time of an item; `None` before the first has ended.
-    mean: Option<Duration>,
+    /// The mean time of an item, in seconds.
+    mean: RecentMean,
 }
 
 /// The items that a process has.
@@ -37,15 +35,12 @@ pub(crate) struct Load {
 
 impl Chunks {
     pub(crate) fn new(processes: usize, target: Duration, fixed: Option<usize>) -> Self {
-        Self { processes, target, fixed, mean: None }
+        Self { processes, target, fixed, mean: RecentMean::default() }
     }
 
     /// Records the time that an item took.
     pub(crate) fn record(&mut self, took: Duration) {
-        self.mean = Some(match self.mean {
-            Some(mean) => (mean * (WEIGHT - 1) + took) / WEIGHT,
-            None => took,
-        });
+        self.mean.record(took.as_secs_f64());
     }
 
     /// Returns the size of the chunk of a process without items, while `waiting` items wait.
@@ -69,9 +64,8 @@ impl Chunks {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
-        let Some(mean) = self.mean else { return 1 };
-        let items = self.target.as_nanos() / mean.as_nanos().max(1);
-        usize::try_from(items).unwrap_or(MAX_ITEMS).clamp(1, MAX_ITEMS)
+        let Some(mean) = self.mean.get() else { return 1 };
+        ((self.target.as_secs_f64() / mean) as usize).clamp(1, MAX_ITEMS)
     }
 
     /// Returns the part of the waiting items that one process may take. The others take theirs, and half of the items stay

@@ -35,8 +35,10 @@ struct State {
     /// The number of container starts.
     starts: u32,
     requests: Vec<String>,
-    /// The indexes of the items of maps that have run.
-    ran: BTreeSet<u64>,
+    /// The containers in which items of maps ran first, by the index of the item.
+    ran: BTreeMap<u64, String>,
+    /// The items that ran again although the container of their first run was not removed.
+    overlapping: BTreeSet<u64>,
     /// The faults to inject, each once, into the first request with this prefix.
     faults: VecDeque<(String, Fault)>,
 }
@@ -112,6 +114,11 @@ impl FakeDaemon {
     /// Returns the number of container starts.
     pub(super) fn starts(&self) -> u32 {
         self.state().starts
+    }
+
+    /// Returns the indexes of the items that ran again although the container of their first run was not removed.
+    pub(super) fn overlapping_items(&self) -> Vec<u64> {
+        self.state().overlapping.iter().copied().collect()
     }
 
     pub(super) fn containers(&self) -> Vec<(String, Container)> {

@@ -9,20 +9,19 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::map::recent_mean::RecentMean;
+
 /// Items that take less are short: they have no time to wait, and starting another worker takes longer.
 const SHORT: Duration = Duration::from_millis(1);
 
 /// The minimum time after which a worker gives its turn to another one.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// That time before the first item has ended.
+/// The time after which a worker gives its turn away before any item has ended.
 const FIRST_PATIENCE: Duration = Duration::from_millis(25);
 
 /// The part of the cores that the items use if each of them computes.
 const SATURATED: f64 = 0.9;
-
-/// The weight of the last item in the means, as its reciprocal.
-const WEIGHT: u32 = 4;
 
 /// Gives workers their turns.
 #[derive(Debug)]
@@ -47,23 +46,15 @@ struct State {
     turns: usize,
     /// The number of workers that run items, with a turn or without.
     running: usize,
-    /// The means of the items that have ended; `None` before the first has ended.
-    means: Option<Means>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Means {
-    /// The time of an item.
-    took: Duration,
-    /// The number of workers that ran items.
-    running: f64,
+    /// The mean time of an item, in seconds.
+    mean_time: RecentMean,
+    /// The mean number of workers that ran items when one ended.
+    mean_running: RecentMean,
 }
 
 impl Turns {
     pub(super) fn new(cores: usize, workers: usize) -> Self {
-        let cores = cores.min(workers);
-        let state = State { cores, workers, limit: cores, turns: 0, running: 0, means: None };
-        Self { state: Mutex::new(state), free: Notify::new() }
+        Self { state: Mutex::new(State::new(cores, workers)), free: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,16 +73,22 @@ impl Turns {
         }
     }
 
+    /// Counts a worker that runs `items` items. Returns the time after which it gives its turn away.
+    fn begin_items(&self, items: usize) -> (Running<'_>, Duration) {
+        let mut state = self.lock();
+        state.running += 1;
+        (Running(self), state.patience(items))
+    }
+
     /// Records the time that an item took its worker, and its processor time.
     pub(super) fn record(&self, took: Duration, processor: Duration) {
         self.lock().record(took, processor);
         self.notify();
     }
 
-    /// Wakes one worker if it can have a turn. It wakes the next one.
+    /// Wakes one waiting worker if a turn is free. Each worker that gets a turn wakes the next one in the same way.
     fn notify(&self) {
-        let is_free = self.lock().is_free();
-        if is_free {
+        if self.lock().is_free() {
             self.free.notify_one();
         }
     }
@@ -100,10 +97,7 @@ impl Turns {
 impl Turn<'_> {
     /// Runs `items` items to their end. Gives the turn to another worker if that takes long.
     pub(super) async fn run<T>(self, items: usize, work: impl Future<Output = T>) -> T {
-        let turns = self.0;
-        turns.lock().running += 1;
-        let _running = Running(turns);
-        let patience = turns.lock().patience(items);
+        let (_running, patience) = self.0.begin_items(items);
         let mut work = pin!(work);
         if let Ok(output) = tokio::time::timeout(patience, &mut work).await {
             return output;
@@ -120,7 +114,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Shows that a worker runs items.
+/// Counts a worker as running until it is dropped.
 struct Running<'a>(&'a Turns);
 
 impl Drop for Running<'_> {
@@ -130,6 +124,12 @@ impl Drop for Running<'_> {
 }
 
 impl State {
+    fn new(cores: usize, workers: usize) -> Self {
+        let cores = cores.min(workers);
+        let (mean_time, mean_running) = Default::default();
+        Self { cores, workers, limit: cores, turns: 0, running: 0, mean_time, mean_running }
+    }
+
     fn is_free(&self) -> bool {
         self.turns < self.limit
     }
@@ -143,21 +143,20 @@ impl State {
 
     /// Returns the time after which the worker of `items` items gives its turn to another one.
     fn patience(&self, items: usize) -> Duration {
-        let Some(means) = self.means else { return FIRST_PATIENCE };
-        let items = u32::try_from(items).unwrap_or(u32::MAX);
-        means.took.saturating_mul(2).saturating_mul(items).max(PATIENCE)
+        let Some(mean) = self.mean_time.get() else { return FIRST_PATIENCE };
+        Duration::try_from_secs_f64(2.0 * mean * items as f64)
+            .unwrap_or(Duration::MAX)
+            .max(PATIENCE)
     }
 
     /// Adapts the number of turns to an item that has ended.
     fn record(&mut self, took: Duration, processor: Duration) {
         let running = self.running.max(self.cores) as f64;
-        let means = self.means.map_or(Means { took, running }, |means| Means {
-            took: (means.took * (WEIGHT - 1) + took) / WEIGHT,
-            running: (means.running * f64::from(WEIGHT - 1) + running) / f64::from(WEIGHT),
-        });
-        self.means = Some(means);
+        self.mean_time.record(took.as_secs_f64());
+        self.mean_running.record(running);
         // When many items end one after the other, more ran beside this one than now.
-        let available = self.cores as f64 / running.max(means.running);
+        let beside = self.mean_running.get().map_or(running, |mean| mean.max(running));
+        let available = self.cores as f64 / beside;
         let is_saturated = processor.as_secs_f64() >= SATURATED * available * took.as_secs_f64();
         self.limit = match is_saturated || took < SHORT {
             true => self.limit.saturating_sub(1).max(self.cores),
@@ -177,7 +176,7 @@ mod tests {
     }
 
     /// Returns the limit after 100 items, which take these times if each has a core. `limit` is the limit before.
-    fn turns_of_items(limit: usize, waits: Duration, computes: Duration) -> usize {
+    fn limit_after_items(limit: usize, waits: Duration, computes: Duration) -> usize {
         let mut state = state(limit);
         for _ in 0..100 {
             state.running = state.limit;
@@ -188,35 +187,35 @@ mod tests {
     }
 
     fn state(limit: usize) -> State {
-        State { cores: 2, workers: 16, limit, turns: 0, running: 0, means: None }
+        State { limit, ..State::new(2, 16) }
     }
 
     #[test]
     fn items_that_compute_run_one_for_each_core() {
-        for running in [2, 3, 16] {
-            assert_eq!(turns_of_items(running, ms(0), ms(50)), 2);
+        for limit in [2, 3, 16] {
+            assert_eq!(limit_after_items(limit, ms(0), ms(50)), 2);
         }
     }
 
     #[test]
     fn items_that_wait_run_in_all_workers() {
-        for running in [2, 16] {
-            assert_eq!(turns_of_items(running, ms(50), ms(1)), 16);
+        for limit in [2, 16] {
+            assert_eq!(limit_after_items(limit, ms(50), ms(1)), 16);
         }
     }
 
     #[test]
     fn items_that_wait_and_compute_use_the_cores() {
-        for running in [2, 16] {
+        for limit in [2, 16] {
             // 10 items would use the two cores completely.
-            let turns = turns_of_items(running, ms(40), ms(10));
+            let turns = limit_after_items(limit, ms(40), ms(10));
             assert!((8..=10).contains(&turns), "{turns}");
         }
     }
 
     #[test]
     fn short_items_run_one_for_each_core() {
-        assert_eq!(turns_of_items(16, Duration::from_micros(20), Duration::from_micros(1)), 2);
+        assert_eq!(limit_after_items(16, Duration::from_micros(20), Duration::from_micros(1)), 2);
     }
 
     #[test]
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn item_beside_one_that_waits_long_computes() {
+    fn items_beside_one_that_waits_long_run_one_for_each_core() {
         let mut state = state(2);
         state.running = 3;
         (0..100).for_each(|_| state.record(ms(50), ms(50)));

@@ -38,7 +38,7 @@ impl FakeDaemon {
             frames.push(&bytes[..size]);
             while let Some(chunk) = frames.next_message().unwrap() {
                 for item in chunk.items {
-                    let is_first = self.change(|state| state.ran.insert(item.index));
+                    let is_first = self.begin_item(item.index, name);
                     match &*item.arguments {
                         KILL_ONCE if is_first => {
                             send_to(2, stream, b"hype-run: it dies").await?;
@@ -65,6 +65,20 @@ impl FakeDaemon {
                 }
             }
         }
+    }
+
+    /// Records that an item runs in the container `name`. Returns whether this is its first run.
+    fn begin_item(&self, index: u64, name: &str) -> bool {
+        self.change(|state| {
+            let Some(first) = state.ran.get(&index) else {
+                state.ran.insert(index, name.to_owned());
+                return true;
+            };
+            if state.containers.contains_key(first) {
+                state.overlapping.insert(index);
+            }
+            false
+        })
     }
 
     /// Ends the container, unless it was removed.
