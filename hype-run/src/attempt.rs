@@ -1,6 +1,7 @@
 //! One attempt at a run: from its manifest to its end.
 
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join;
@@ -106,7 +107,7 @@ async fn attempt(
         Ok((permit, started, ready, arguments, call))
     };
     let (permit, started, ready, arguments, call) =
-        deadline::unless_interrupted(interrupt, fetched).await?;
+        deadline::unless_interrupted(interrupt, pin!(fetched)).await?;
     let prepared = Prepared::new(executor, request, stage, run_id.clone(), ready);
     let compiling = prepared.compile_time();
     let statistics = &mut report.statistics;
@@ -128,7 +129,7 @@ async fn attempt(
             false => Err(Failure::new(FailureKind::Interrupted, "the run was cancelled")),
         }
     };
-    deadline::unless_interrupted(interrupt, check_is_needed).await?;
+    deadline::unless_interrupted(interrupt, pin!(check_is_needed)).await?;
     let started = Instant::now();
     let (ended, result) = match (execution.value, execution.output) {
         (Ok(value), _) => (Ok(()), value),
@@ -141,7 +142,7 @@ async fn attempt(
             Presence::Unstaged => Ok((Payload::Inline(result.into()), 0)),
         }
     };
-    let (payload, uploaded) = deadline::unless_interrupted(interrupt, put).await?;
+    let (payload, uploaded) = deadline::unless_interrupted(interrupt, pin!(put)).await?;
     statistics.upload_us = micros(started);
     statistics.uploaded = uploaded;
     match ended {

@@ -66,10 +66,12 @@ pub(crate) async fn load(
     let why_compiled = match &job.artefact {
         None => None,
         Some(_) if !is_trusted => Some(UNTRUSTED.to_owned()),
-        Some(artefact) => match precompiled(&loader, blobs, job, artefact, &mut time).await? {
-            Ok(loaded) => return Ok(loaded),
-            Err(why) => Some(why),
-        },
+        Some(artefact) => {
+            match Box::pin(precompiled(&loader, blobs, job, artefact, &mut time)).await? {
+                Ok(loaded) => return Ok(loaded),
+                Err(why) => Some(why),
+            }
+        }
     };
     let component = &job.component;
     if component.blob.size > ComponentRef::MAX_SIZE {
@@ -85,7 +87,7 @@ pub(crate) async fn load(
         .get(&component.blob)
         .await
         .map_err(|error| object_failure(&format!("component {}", component.name), &error))?;
-    let component = loader.compile(job, bytes, &mut time).await?;
+    let component = Box::pin(loader.compile(job, bytes, &mut time)).await?;
     Ok(Loaded { component, code: Code::Compiled, why_compiled, took_us: time.spent_us() })
 }
 

@@ -1,5 +1,6 @@
 //! One call of one function, in a new instance and a new sandbox.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -192,8 +193,8 @@ pub(crate) async fn execute(
         let arguments = source.map_or(Arguments::Bytes(arguments), Arguments::Source);
         callee.call(&mut store, &instance, arguments, sink).await
     };
-    let within = deadline::within(deadline, interrupt, call);
-    let (ended, cpu_time) = cpu_time::measure(within).await;
+    let (ended, cpu_time) =
+        cpu_time::measure(pin!(deadline::within(deadline, interrupt, pin!(call)))).await;
     let run_us = called_at.map_or(0, micros);
     let start_us = micros(started).saturating_sub(run_us);
     let peak_memory = budget.peak();

@@ -173,7 +173,7 @@ impl Stage {
     /// Returns the errors of [`get_blob`](Self::get_blob).
     pub async fn get_blob_at(&self, name: &str, blob: &Blob) -> Result<Bytes, StageError> {
         let path = Path::from(name);
-        match self.download(&path, blob).bytes().await {
+        match Box::pin(self.download(&path, blob).bytes()).await {
             Ok(bytes) => Ok(bytes),
             Err(error) => Err(self.read_error(name, blob, error).await),
         }
@@ -206,7 +206,7 @@ impl Stage {
     pub async fn save_blob(&self, blob: &Blob, to: &FilePath) -> Result<(), StageError> {
         let name = names::blob(&blob.digest);
         let path = Path::from(name.as_str());
-        match self.download(&path, blob).save(to.to_owned()).await {
+        match Box::pin(self.download(&path, blob).save(to.to_owned())).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.read_error(&name, blob, error).await),
         }
@@ -243,7 +243,7 @@ impl Stage {
         let name = names::blob(&blob.digest);
         let path = Path::from(name.as_str());
         let copy = format!("a copy of {}", self.url_of(&name));
-        match self.download(&path, blob).fill_memory(file, copy).await {
+        match Box::pin(self.download(&path, blob).fill_memory(file, copy)).await {
             Ok(file) => Ok(file),
             Err(error) => Err(self.read_error(&name, blob, error).await),
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use hype_wire::Frame;
@@ -136,12 +137,12 @@ impl Worker {
         let started = Instant::now();
         let call = async {
             let outgoing = self.begin(request.beginning).await.map_err(Lost::Unstarted)?;
-            let end = async {
+            let end = pin!(async {
                 match (request.http, request.commands) {
                     (None, None) => self.receive_end(&request).await,
                     _ => self.serve(&request).await,
                 }
-            };
+            });
             let ended = match outgoing {
                 None => end.await,
                 Some(outgoing) => end_while_sending(end, &outgoing).await,
@@ -308,10 +309,9 @@ impl Worker {
 
 /// Returns the result of `end`, and sends the arguments meanwhile.
 async fn end_while_sending<T>(
-    end: impl Future<Output = io::Result<T>>,
+    mut end: impl Future<Output = io::Result<T>> + Unpin,
     outgoing: &OutgoingArguments<'_>,
 ) -> io::Result<T> {
-    let mut end = std::pin::pin!(end);
     tokio::select! {
         ended = &mut end => return ended,
         sent = outgoing.send() => sent?,

@@ -10,6 +10,7 @@ use hype_wire::worker::{
 use hype_wire::{Access, Failure, Job};
 use rustix::fs::{Mode, OFlags};
 
+use crate::blocking::without_delaying_others;
 use crate::budget::Budget;
 use crate::execution::CallContext;
 use crate::layout::{Layout, sandbox_failure};
@@ -44,10 +45,14 @@ impl CallCommands {
     ///
     /// A failure of the kind `infrastructure` if the machine can't have the room.
     pub(super) fn new(context: &CallContext<'_>) -> Result<Option<Self>, Failure> {
-        let CallContext { job, run_id, request, layout, output, .. } = context;
-        if job.powers.commands.is_empty() {
+        if context.job.powers.commands.is_empty() {
             return Ok(None);
         }
+        without_delaying_others(|| Self::create(context))
+    }
+
+    fn create(context: &CallContext<'_>) -> Result<Option<Self>, Failure> {
+        let CallContext { job, run_id, request, layout, output, .. } = context;
         let failed =
             |error| sandbox_failure("cannot create the directory of a call's commands", &error);
         let scratch = Scratch::new().map_err(failed)?;

@@ -97,7 +97,7 @@ impl WorkerJob {
             Ok(beginning) => beginning,
             Err(error) => return Execution::failed(broken("the call can't be passed on", &error)),
         };
-        let commands = match without_delaying_others(|| CallCommands::new(&context)) {
+        let commands = match CallCommands::new(&context) {
             Ok(commands) => commands,
             Err(failure) => return Execution::failed(failure),
         };
@@ -113,7 +113,9 @@ impl WorkerJob {
         };
         let attempted = self.attempt(call).await;
         // No process of a command is left when the call has ended.
-        without_delaying_others(|| drop(commands));
+        if let Some(commands) = commands {
+            without_delaying_others(|| drop(commands));
+        }
         let failure = match attempted {
             Ok(execution) => return execution,
             Err(Failed::Failure(failure)) => failure,
@@ -228,7 +230,7 @@ impl WorkerJob {
                 Step::Fork(replaced) => {
                     drop(replaced);
                     let mut lease = Lease { job: self, worker: None, is_new: true };
-                    lease.worker = self.fork(commands).await?;
+                    lease.worker = Box::pin(self.fork(commands)).await?;
                     return Ok(lease);
                 }
                 Step::Wait => {

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -262,7 +263,7 @@ impl Worker<'_> {
         };
         let execution = self.runtime.block_on(async {
             let permit = self.executor.permit().await;
-            let call = execute(self.executor, self.component, context, arguments, permit);
+            let call = pin!(execute(self.executor, self.component, context, arguments, permit));
             tokio::select! {
                 biased;
                 execution = call => Ok(execution),

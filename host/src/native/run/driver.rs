@@ -1,5 +1,6 @@
 //! The driver of runs: staging, attempts with retries, and the outcome.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,7 +200,7 @@ impl Dispatcher {
         let compile_timeout = run.env.timeout();
         let request =
             StagingRequest { function: &function, arguments, compile_timeout, is_map: false };
-        let staged = take_value(previous, self.stage_run(run, request)).await?;
+        let staged = take_value(previous, pin!(self.stage_run(run, request))).await?;
         let location = &self.description.location;
         tracing::info!(target: STEP, "running `{}` {location}", run.call.function());
         self.with_retries(run, &staged, |number| {

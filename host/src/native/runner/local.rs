@@ -235,7 +235,7 @@ impl Runner for LocalRunner {
             let request = request(&attempt);
             let interrupt = request.interrupt.clone();
             let (log, unstaged) = (log.clone(), unstaged.clone());
-            let closure = run(Arc::clone(&inner), run_id.clone(), request, log, unstaged);
+            let closure = Box::pin(run(Arc::clone(&inner), run_id.clone(), request, log, unstaged));
             inner.start(run_id, cleanup, interrupt, |_| closure).await
         })
     }

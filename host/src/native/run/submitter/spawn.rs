@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use hype_wire::RunId;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -159,7 +160,7 @@ impl Submitter {
             previous: None,
             lacks_argument: false,
         };
-        let run = self.start(handle, drive(dispatcher, run));
+        let run = self.start(handle, Box::pin(drive(dispatcher, run)));
         // Afterwards, so that the run doesn't wait for the socket.
         self.serve();
         run
@@ -213,11 +214,14 @@ impl Submitter {
             measured: Measured::default(),
             ownership: Ownership::Attached(attachment.clone()),
         };
-        self.start(handle, async move {
-            let result = attachment.collect().await;
-            log.end();
-            result.map(RunValue::Read)
-        })
+        self.start(
+            handle,
+            Box::pin(async move {
+                let result = attachment.collect().await;
+                log.end();
+                result.map(RunValue::Read)
+            }),
+        )
     }
 
     /// Stops the run `run_id`, whichever program started it, and removes everything that it created. A program of this
@@ -238,11 +242,7 @@ impl Submitter {
     }
 
     /// Starts the task `driving` of a run, and returns the run's handle.
-    fn start<T>(
-        &self,
-        handle: NewHandle,
-        driving: impl Future<Output = Result<RunValue>> + Send + 'static,
-    ) -> Run<T> {
+    fn start<T>(&self, handle: NewHandle, driving: BoxFuture<'static, Result<RunValue>>) -> Run<T> {
         let NewHandle { id, function, status, log, state, measured, ownership } = handle;
         let (sender, ended) = oneshot::channel();
         let span = tracing::info_span!("run", run = id, closure = function, attempt = Empty);
