@@ -1,5 +1,6 @@
-//! Benchmark `bytes`: sends 256 MiB to a closure and back, on this machine.
+//! Benchmark `bytes`: sends 256 MiB to a closure and back, on this machine, and copies them natively, alternately.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
@@ -40,15 +41,17 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
             "Vec<u8>" => Goal::Target(text, reached),
             _ => Goal::None,
         };
-        let rate = SIZE as f64 / 1e6 / number("median")?;
-        let best = SIZE as f64 / 1e6 / number("min")?;
+        let rate = |name: &str| anyhow::Ok(SIZE as f64 / 1e6 / number(name)?);
+        let (median, best, copy) = (rate("median")?, rate("min")?, rate("copy")?);
         let (program, guest) = (number("program")?, number("guest")?);
         rows.extend([
-            Row::alone(
-                format!("256 MiB {kind}, to the closure and back: median (best)"),
-                format!("{rate:.0} ({best:.0}) MB/s"),
-                goal(format!("at least {MIN_RATE} MB/s"), rate >= MIN_RATE),
-            ),
+            Row {
+                name: format!("256 MiB {kind}, to the closure and back: median (best)"),
+                ours: format!("{median:.0} ({best:.0}) MB/s"),
+                peer: format!("{copy:.0} MB/s"),
+                ratio: Some(median / copy),
+                goal: goal(format!("at least {MIN_RATE} MB/s"), median >= MIN_RATE),
+            },
             Row::alone(
                 "  peak memory of the program",
                 format!("{program:.2} × payload"),
@@ -92,7 +95,7 @@ fn measure_round_trip<T: Serialize + DeserializeOwned + PartialEq + Send + 'stat
     let env = RunEnvironment::new();
     let hello = bench_closures::greet("you".into());
     runtime.block_on(submitter.submit(hello, &env))?;
-    let (mut seconds, mut peak) = (Vec::new(), 0);
+    let (mut seconds, mut copies, mut peak) = (Vec::new(), Vec::new(), 0);
     for round in 0..ROUNDS {
         let value = make();
         let started = Instant::now();
@@ -102,16 +105,29 @@ fn measure_round_trip<T: Serialize + DeserializeOwned + PartialEq + Send + 'stat
             peak = memory("VmHWM")?;
         }
         ensure!(returned == make(), "the closure returned other bytes");
+        drop(returned);
+        copies.push(copy_natively());
     }
     drop(submitter);
     let guest = runtime.block_on(guest_peak_memory(component, function, argument(make())?))?;
-    let times = Times::new(seconds);
+    let (times, copies) = (Times::new(seconds), Times::new(copies));
     Ok(json!({
         "median": times.median(),
         "min": times.min(),
+        "copy": copies.median(),
         "program": peak as f64 / SIZE as f64,
         "guest": guest as f64 / SIZE as f64,
     }))
+}
+
+/// Copies as many bytes to new memory, and returns the time in seconds.
+fn copy_natively() -> f64 {
+    let bytes = vec![1; SIZE];
+    let started = Instant::now();
+    let copy = black_box(black_box(&bytes).clone());
+    let seconds = started.elapsed().as_secs_f64();
+    drop(copy);
+    seconds
 }
 
 /// Returns the guest's peak memory in the same call, from the statistics of the outcome.

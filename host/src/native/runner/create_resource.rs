@@ -1,5 +1,6 @@
 //! Requests that create a server-side resource, with cleanup that is safe against cancellation.
 
+use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::cleanup::list::CleanupList;
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 /// A server may carry out a request whose client was cancelled. So the request runs in its own task, and the removal
 /// waits for the response first: a resource that is created late does not leak.
 pub(crate) async fn create_resource<T: Send + 'static>(
-    request: impl Future<Output = T> + Send + 'static,
-    removal: Option<(&CleanupList, String, impl Future<Output = Result<()>> + Send + 'static)>,
+    request: BoxFuture<'static, T>,
+    removal: Option<(&CleanupList, String, BoxFuture<'static, Result<()>>)>,
 ) -> Result<T> {
     let (response_sender, response) = oneshot::channel::<()>();
     if let Some((cleanup, label, removal)) = removal {

@@ -13,7 +13,7 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
     WaitContainerOptionsBuilder,
 };
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::daemon::{ConnectedDaemon, none_if_missing, request_error, status};
@@ -145,7 +145,8 @@ pub(super) async fn create(
         let _ = created_id.set(id);
         Ok::<_, DockerError>(warnings)
     };
-    let response = create_resource(request, Some((&process.cleanup, label, removal))).await?;
+    let removal = (&process.cleanup, label, removal.boxed());
+    let response = create_resource(request.boxed(), Some(removal)).await?;
     let warnings = response.map_err(|error| {
         let is_source = misses_bind_source(&error);
         let error = request_error(format!("cannot create container {name}"), error);

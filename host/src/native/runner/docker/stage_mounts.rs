@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures::FutureExt;
 use hype_stage::{Stage, StageView};
 use hype_wire::{Access, RunManifest, names};
 
@@ -29,7 +30,7 @@ pub(super) async fn stage_mounts(attempt: &Attempt) -> Result<Vec<Bind>> {
     let removal = async move { Ok(views.remove_views(&run).await?) };
     let (run, number) = (run_id.clone(), *number);
     let request = async move { stage.create_view(&run, number, blobs).await };
-    binds(run_id, create_resource(request, Some((cleanup, what, removal))).await??)
+    binds(run_id, create_resource(request.boxed(), Some((cleanup, what, removal.boxed()))).await??)
 }
 
 fn digests(manifest: &RunManifest) -> Vec<hype_wire::Digest> {

@@ -6,6 +6,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{RemoveVolumeOptions, UploadToContainerOptionsBuilder};
+use futures::FutureExt;
 use tokio::sync::Mutex;
 
 use super::archive::world_writable_directories;
@@ -109,8 +110,9 @@ async fn create(
 ) -> Result<()> {
     let name = request.name().to_owned();
     let removal = request.is_transient().then(|| {
-        let (daemon, name) = (daemon.clone(), name.clone());
-        (cleanup, format!("volume {name}"), async move { remove_own_volume(&daemon, &name).await })
+        let (daemon, name, what) = (daemon.clone(), name.clone(), format!("volume {name}"));
+        let removal = async move { remove_own_volume(&daemon, &name).await };
+        (cleanup, what, removal.boxed())
     });
     let body = VolumeCreateRequest {
         name: Some(name.clone()),
@@ -120,7 +122,7 @@ async fn create(
     let ConnectedDaemon { docker, retry, .. } = daemon.clone();
     // Idempotent: creating an existing volume succeeds.
     let request = async move { retry.run(|| docker.create_volume(body.clone())).await };
-    let created = create_resource(request, removal).await?;
+    let created = create_resource(request.boxed(), removal).await?;
     created
         .map(drop)
         .map_err(|error| request_error(format!("cannot create the volume {name}"), error))

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -53,7 +54,7 @@ pub(crate) async fn create_pod(
         match removal.has_ended() {
             // In the background, since an ended Pod uses no other resource of the list.
             true => beside.remove(what, Box::pin(removal.remove())),
-            false => removal.remove().await?,
+            false => Box::pin(removal.remove()).await?,
         }
         Ok(())
     };
@@ -68,7 +69,8 @@ pub(crate) async fn create_pod(
         // Only this request sets it.
         response.map(|pod| drop(created.set(pod)))
     };
-    match create_resource(request, Some((&process.cleanup, format!("pod {name}"), remove))).await? {
+    let removal = (&process.cleanup, format!("pod {name}"), remove.boxed());
+    match create_resource(request.boxed(), Some(removal)).await? {
         Ok(()) => {
             watched.mark_created();
             Ok(())

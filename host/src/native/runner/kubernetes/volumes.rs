@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::FutureExt;
 use hype_wire::Access;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::PostParams;
@@ -143,14 +144,15 @@ impl Claims<'_> {
         let removal = cleanup.map(|cleanup| {
             let (api, name, retry) = (self.api.clone(), name.to_owned(), self.retry.clone());
             let what = format!("claim {name}");
-            (cleanup, what, async move { remove_own_claim(&api, &name, &retry).await })
+            let removal = async move { remove_own_claim(&api, &name, &retry).await };
+            (cleanup, what, removal.boxed())
         });
         let (api, retry) = (self.api.clone(), self.retry.clone());
         let request = async move {
             let params = PostParams::default();
             retry.run(|| api.create(&params, &claim)).await
         };
-        match create_resource(request, removal).await? {
+        match create_resource(request.boxed(), removal).await? {
             Ok(_) => Ok(true),
             Err(error) if ErrorClass::of(&error) == ErrorClass::Conflict => Ok(false),
             Err(error) => Err(user_request_error(format!("cannot create the claim {name}"), error)),

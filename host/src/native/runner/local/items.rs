@@ -4,6 +4,7 @@
 //! have run before, so an environment in which they may have had effects has no chunks.
 
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ impl Worker {
             if chunk.is_empty() {
                 return;
             }
-            turn.run(chunk.len(), self.complete_all(chunk, &mut chunks)).await;
+            turn.run(chunk.len(), pin!(self.complete_all(chunk, &mut chunks))).await;
             if interrupt.is_cancelled() {
                 return;
             }
