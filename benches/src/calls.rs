@@ -19,6 +19,10 @@ use crate::staged::{Staged, argument, runtime};
 use crate::table::{Goal, Row, milliseconds};
 
 const CALLS: usize = 100_000;
+
+/// The number of times that the modes of worker processes are measured, one after the other.
+const ROUNDS: usize = 5;
+
 const THREADS: usize = 2;
 
 /// The minimum rate, in calls per second.
@@ -53,9 +57,14 @@ pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
         anyhow::Ok((number("rate")?, number("before")?, number("after")?))
     };
     let (on_demand, ..) = measure("on demand")?;
-    let (in_workers, ..) = measure("workers")?;
-    let (in_batches, ..) = measure("batches")?;
-    let (in_one, ..) = measure("batches in one")?;
+    let modes = ["workers", "batches", "batches in one"];
+    let mut times = modes.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for (mode, times) in modes.iter().zip(&mut times) {
+            times.push(1.0 / measure(mode)?.0);
+        }
+    }
+    let [in_workers, in_batches, in_one] = times.map(|times| 1.0 / Times::new(times).median());
     let scaling = in_batches / in_one;
     let replaced = child::spawn("replacement", &[component])?;
     let replaced = replaced["seconds"].as_f64().context("no time")?;
