@@ -28,3 +28,4 @@ mod staged_maps;
 mod staging;
 mod unstaged;
 mod verified;
+mod waiting;
