@@ -22,7 +22,7 @@ const CLOSURES: (&str, &str) = ("spotify:hype/closures@0.1.0", "python-closures.
 const PEER: (&str, &str) = ("bench:peer/peer", "python-peer.wasm");
 
 /// The maximum time until the guest is entered, in seconds.
-const MAX_ENTRY_TIME: f64 = 0.040;
+const MAX_ENTRY_TIME: f64 = 0.025;
 
 pub(crate) fn measure(ours: &Ours) -> anyhow::Result<Vec<Row>> {
     let (closures, peer) =
