@@ -96,7 +96,7 @@ fn measure_round_trip<T: Serialize + DeserializeOwned + PartialEq + Send + 'stat
     let hello = bench_closures::greet("you".into());
     runtime.block_on(submitter.submit(hello, &env))?;
     let (mut seconds, mut copies, mut peak) = (Vec::new(), Vec::new(), 0);
-    // Each round sends what the last one returned, so that no time passes in which the system takes free memory back.
+    // Each round sends what the last one returned, so that the host takes back less of the memory between two rounds.
     let mut value = make();
     for round in 0..ROUNDS {
         let started = Instant::now();
@@ -121,7 +121,7 @@ fn measure_round_trip<T: Serialize + DeserializeOwned + PartialEq + Send + 'stat
     }))
 }
 
-/// Copies as many bytes to new memory, and returns the time in seconds.
+/// Copies 256 MiB to new memory, and returns the time in seconds.
 fn copy_natively() -> f64 {
     let bytes = vec![1; SIZE];
     let started = Instant::now();

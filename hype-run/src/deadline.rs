@@ -67,7 +67,8 @@ pub(crate) fn enforce(
     });
 }
 
-/// Waits for `work`, which is no call of a guest, until shortly after `interrupt` is cancelled.
+/// Waits for `work`, which is no call of a guest, until shortly after `interrupt` is cancelled. Pin a large `work` before:
+/// this future contains it twice otherwise.
 pub(crate) async fn unless_interrupted<T>(
     interrupt: &CancellationToken,
     work: impl Future<Output = Result<T, Failure>>,
@@ -79,7 +80,8 @@ pub(crate) async fn unless_interrupted<T>(
     }
 }
 
-/// Waits for `guest`, until shortly after `deadline` or after `interrupt` is cancelled.
+/// Waits for `guest`, which is pinned like the work of [`unless_interrupted`], until shortly after `deadline` or after
+/// `interrupt` is cancelled.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     interrupt: &CancellationToken,

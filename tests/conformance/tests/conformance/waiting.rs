@@ -38,6 +38,7 @@ fn eight_closures_per_core_sleep_at_once() {
         let mount = HostDirectory::new(directory.path()).mount_read_only("/signal");
         let env = RunEnvironment::new().with_mount(mount);
         let closure = || say_then_wait_for("waiting".into(), "/signal/go".into());
+        // No more than 16, since each has a process.
         let runs: Vec<_> =
             (0..(8 * cores()).min(16)).map(|_| submitter.spawn(closure(), &env)).collect();
         for run in &runs {

@@ -42,7 +42,12 @@ pub(crate) async fn wait_for(started: &Semaphore, count: u32) {
 
 /// Returns an executor whose calls run in workers.
 pub(crate) async fn workers() -> Executor {
-    let executor = Executor::in_workers(8);
+    workers_for(8).await
+}
+
+/// Returns an executor that makes `calls` calls in workers at once.
+async fn workers_for(calls: usize) -> Executor {
+    let executor = Executor::in_workers(calls);
     assert_eq!(executor.code_kind(&Powers::default()).await, CodeKind::Unchecked);
     executor
 }
@@ -241,7 +246,8 @@ fn endless_loop_is_killed_when_it_is_interrupted() {
 #[test]
 fn good_guest_runs_beside_endless_loops() {
     runtime().block_on(async {
-        let executor = Executor::in_workers(16);
+        let executor = workers_for(16).await;
+        let good = staged(Guest::GOOD, CodeKind::Unchecked).await;
         let mut endless = staged(PRINTING_ENDLESS, CodeKind::Unchecked).await;
         endless.manifest.job.limits.timeout_ms = Some(120_000);
         let request = endless.request(true).await;
@@ -252,12 +258,14 @@ fn good_guest_runs_beside_endless_loops() {
         // The loops run until the good guest has ended.
         let good = async {
             wait_for(&started, 8).await;
-            let outcome = staged(Guest::GOOD, CodeKind::Unchecked).await.run(&executor).await;
+            let started = Instant::now();
+            let outcome = good.run(&executor).await;
             interrupt.cancel();
-            outcome
+            (outcome, started.elapsed())
         };
-        let (endless, good) = tokio::join!(futures::future::join_all(endless), good);
+        let (endless, (good, took)) = tokio::join!(futures::future::join_all(endless), good);
         assert_value(&good);
+        assert!(took < Duration::from_secs(1), "{took:?}");
         for finished in endless {
             assert_failure(&finished.unwrap().outcome, FailureKind::Interrupted, "stopped");
         }
