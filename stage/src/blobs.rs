@@ -243,7 +243,7 @@ impl Stage {
         let name = names::blob(&blob.digest);
         let path = Path::from(name.as_str());
         let copy = format!("a copy of {}", self.url_of(&name));
-        match Box::pin(self.download(&path, blob).fill_memory(file, copy)).await {
+        match Box::pin(self.download(&path, blob).fill(file, copy)).await {
             Ok(file) => Ok(file),
             Err(error) => Err(self.read_error(&name, blob, error).await),
         }

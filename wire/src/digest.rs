@@ -20,7 +20,7 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(*blake3::hash(bytes).as_bytes())
+        blake3::hash(bytes).into()
     }
 
     /// Returns the first 12 digits, enough to distinguish objects in messages.
@@ -54,7 +54,19 @@ impl BlobHasher {
 
     /// Returns the blob of the bytes so far.
     pub fn finish(&self) -> Blob {
-        Blob { digest: Digest(*self.hasher.finalize().as_bytes()), size: self.size }
+        Blob { digest: self.hasher.finalize().into(), size: self.size }
+    }
+}
+
+impl From<blake3::Hash> for Digest {
+    fn from(hash: blake3::Hash) -> Self {
+        Self(*hash.as_bytes())
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -87,7 +99,7 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
         blake3::Hash::from_hex(text)
-            .map(|hash| Self(*hash.as_bytes()))
+            .map(Self::from)
             .map_err(|_| InvalidDigest(text.to_owned()))
     }
 }

@@ -52,6 +52,7 @@ mod map;
 mod object;
 mod object_name;
 mod outcome;
+mod parts;
 mod powers;
 mod printable;
 mod program;
@@ -102,6 +103,7 @@ pub use map::{
 };
 pub use object_name::ObjectName;
 pub use outcome::{Code, End, Outcome, Statistics};
+pub use parts::{PartHash, PartHasher};
 pub use powers::{CommandName, CommandRights, Powers, VariableName};
 pub use printable::{is_unprintable, printable};
 pub use program::{ProgramArguments, ProgramOutput};

@@ -34,10 +34,10 @@ impl Directory {
 
     /// Returns the bytes of `blob`, if the cache has them.
     pub(super) fn read(&self, blob: &Blob) -> Option<Vec<u8>> {
-        self.verified(blob, |file| {
+        self.verified(blob, |mut file| {
             let mut bytes = Vec::new();
             bytes.try_reserve_exact(usize::try_from(blob.size).unwrap_or(usize::MAX))?;
-            file.read_to_end(&mut bytes)?;
+            file.by_ref().take(blob.size).read_to_end(&mut bytes)?;
             Ok((Blob::of(&bytes), bytes))
         })
     }
@@ -45,7 +45,7 @@ impl Directory {
     /// Copies `blob` to a new file at `to`. Returns whether the cache has the blob; if not, no file is
     /// left at `to`.
     pub(super) fn copy(&self, blob: &Blob, to: &Path) -> bool {
-        let copied = self.verified(blob, |file| Ok((hashed_copy(file, &mut create(to)?)?, ())));
+        let copied = self.verified(blob, |from| Ok((hashed_copy(from, &create(to)?, blob.size)?, ())));
         if copied.is_none() {
             // The file doesn't exist if the blob could not be opened.
             let _ = std::fs::remove_file(to);
@@ -56,8 +56,8 @@ impl Directory {
     /// Copies `blob` to `file`. Returns whether the cache has the blob; if not, the content of `file` is
     /// undefined.
     #[cfg(any(target_os = "linux", test))]
-    pub(super) fn fill(&self, blob: &Blob, mut file: &File) -> bool {
-        self.verified(blob, |from| Ok((hashed_copy(from, &mut file)?, ()))).is_some()
+    pub(super) fn fill(&self, blob: &Blob, file: &File) -> bool {
+        self.verified(blob, |from| Ok((hashed_copy(from, file, blob.size)?, ()))).is_some()
     }
 
     /// Reads the file of `blob` with `read`, which returns the blob that it found and a result. Returns
@@ -65,11 +65,11 @@ impl Directory {
     fn verified<T>(
         &self,
         blob: &Blob,
-        read: impl FnOnce(&mut io::Take<&File>) -> io::Result<(Blob, T)>,
+        read: impl FnOnce(&File) -> io::Result<(Blob, T)>,
     ) -> Option<T> {
         let path = self.path_of(blob);
         let verified = open(&path, blob).and_then(|file| {
-            let (found, result) = read(&mut (&file).take(blob.size))?;
+            let (found, result) = read(&file)?;
             if found != *blob {
                 return Err(altered());
             }

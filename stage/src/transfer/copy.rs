@@ -1,37 +1,115 @@
-//! Copies bytes and hashes them in one pass.
+//! Copies files and hashes them in one pass, on all cores.
 
-use std::io::{ErrorKind, Read, Result, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Result};
 
-use hype_wire::{Blob, BlobHasher};
+use hype_wire::{Blob, PartHash, PartHasher};
+
+use crate::parallel::on_all_cores;
 
 /// The size of the copy buffer, in bytes: small enough for the processor's cache.
 const BUFFER_SIZE: usize = 128 << 10;
 
-/// Copies all of `from` to `to`, and returns the blob of the bytes.
+/// Copies the first `size` bytes of `from` to the start of `to`, and returns the blob of the copied bytes. The positions
+/// of the files don't matter.
 ///
 /// # Errors
 ///
-/// Returns the errors of reading and writing.
+/// Returns the errors of reading and writing, and `UnexpectedEof` if `from` has fewer bytes.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
+/// use std::io::{Read, Write};
+///
+/// let (mut from, mut to) = (tempfile::tempfile()?, tempfile::tempfile()?);
+/// from.write_all(b"bytes")?;
+/// let blob = hype_stage::hashed_copy(&from, &to, 5)?;
 /// let mut copy = Vec::new();
-/// let blob = hype_stage::hashed_copy(&mut &b"bytes"[..], &mut copy)?;
+/// to.read_to_end(&mut copy)?;
 /// assert_eq!((blob, &copy[..]), (hype_wire::Blob::of(b"bytes"), &b"bytes"[..]));
 /// # Ok(())
 /// # }
 /// ```
-pub fn hashed_copy(from: &mut impl Read, to: &mut impl Write) -> Result<Blob> {
-    let (mut hasher, mut piece) = (BlobHasher::default(), vec![0; BUFFER_SIZE]);
-    loop {
-        match from.read(&mut piece) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(read) => {
-                hasher.update(&piece[..read]);
-                to.write_all(&piece[..read])?;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+pub fn hashed_copy(from: &File, to: &File, size: u64) -> Result<Blob> {
+    let parts = size.div_ceil(PartHasher::SIZE as u64);
+    let parts = usize::try_from(parts).map_err(|_| ErrorKind::FileTooLarge)?;
+    let hashes = on_all_cores(parts, |number| copy_part(from, to, number as u64, size))?;
+    Ok(Blob::of_parts(&hashes))
+}
+
+fn copy_part(from: &File, to: &File, number: u64, size: u64) -> Result<PartHash> {
+    let (mut hasher, mut piece) = (PartHasher::new(number), vec![0; BUFFER_SIZE]);
+    let mut position = number * PartHasher::SIZE as u64;
+    let end = size.min(position + PartHasher::SIZE as u64);
+    while position < end {
+        let left = usize::try_from(end - position).unwrap_or(usize::MAX);
+        let piece = &mut piece[..left.min(BUFFER_SIZE)];
+        read_exact_at(from, piece, position)?;
+        hasher.update(piece);
+        write_all_at(to, piece, position)?;
+        position += piece.len() as u64;
+    }
+    Ok(hasher.finish())
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], position: u64) -> Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, position)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], position: u64) -> Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, position)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut position: u64) -> Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, position)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            read => (bytes, position) = (&mut bytes[read..], position + read as u64),
         }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut position: u64) -> Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, position)? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            written => (bytes, position) = (&bytes[written..], position + written as u64),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn file_of_any_size_is_copied() {
+        let bytes: Vec<u8> = (0..3 * PartHasher::SIZE).map(|index| (index % 251) as u8).collect();
+        let mut from = tempfile::tempfile().unwrap();
+        from.write_all(&bytes).unwrap();
+        let part = PartHasher::SIZE;
+        for size in [0, 1, BUFFER_SIZE + 1, part, part + 1, 3 * part - 1] {
+            let mut to = tempfile::tempfile().unwrap();
+            let blob = hashed_copy(&from, &to, size as u64).unwrap();
+            let mut copy = Vec::new();
+            to.read_to_end(&mut copy).unwrap();
+            assert!(blob == Blob::of(&bytes[..size]) && copy == bytes[..size], "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn file_that_is_too_short_is_an_error() {
+        let (mut from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        from.write_all(b"bytes").unwrap();
+        let error = hashed_copy(&from, &to, 6).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
 }

@@ -14,8 +14,6 @@ use tokio::task::JoinHandle;
 
 use super::buffer::zeroed;
 use super::copy::hashed_copy;
-#[cfg(target_os = "linux")]
-use super::mapped::MappedSink;
 use super::range::{ObjectRange, read_error};
 use super::sink::{FileSink, MemorySink, Sink};
 use super::source::run_blocking;
@@ -94,15 +92,16 @@ impl Download<'_> {
         filled.map(drop)
     }
 
-    /// Downloads the blob to `file`, called `name` in errors, and returns the file.
-    pub(crate) async fn fill(&self, mut file: File, name: String) -> Result<File, DownloadError> {
+    /// Downloads the blob to the start of the empty `file`, called `name` in errors, and returns the file.
+    pub(crate) async fn fill(&self, file: File, name: String) -> Result<File, DownloadError> {
         let (file, found) = match self.local_file().await? {
-            Some(mut from) => {
+            Some(from) => {
+                let size = self.blob.size;
                 let copy = move || {
-                    let copied = hashed_copy(&mut from, &mut file);
+                    let copied = hashed_copy(&from, &file, size);
                     copied.map(|found| (file, found)).map_err(|error| unwritable(&name, error))
                 };
-                if is_quick(self.blob.size) { copy()? } else { run_blocking(copy).await? }
+                if is_quick(size) { copy()? } else { run_blocking(copy).await? }
             }
             None => self.download_parts(FileSink::new(name, file)).await?.finish(),
         };
@@ -110,27 +109,9 @@ impl Download<'_> {
         Ok(file)
     }
 
-    /// Downloads the blob to an in-memory file that only this process has open, and returns the file.
-    pub(crate) async fn fill_memory(
-        &self,
-        file: File,
-        name: String,
-    ) -> Result<File, DownloadError> {
-        #[cfg(target_os = "linux")]
-        if self.blob.size > PART as u64 {
-            let size = self.check_memory()?;
-            let sink = MappedSink::new(file, size).map_err(|error| unwritable(&name, error))?;
-            let (file, found) = self.download_parts(sink).await?.finish();
-            self.verify(found)?;
-            return Ok(file);
-        }
-        self.fill(file, name).await
-    }
-
-    /// Returns the local file of a small blob, which is copied directly: to allocate memory for it would take as
-    /// long as the copy.
+    /// Returns the file of the object in a store on this machine, which is copied directly.
     async fn local_file(&self) -> Result<Option<File>, DownloadError> {
-        if !self.is_local || self.blob.size > PART as u64 {
+        if !self.is_local {
             return Ok(None);
         }
         let object = self.retry.run(|| self.store.get(self.path)).await?;

@@ -4,8 +4,6 @@ mod buffer;
 mod copy;
 mod download;
 mod limit;
-#[cfg(target_os = "linux")]
-mod mapped;
 mod range;
 mod retry;
 mod sink;

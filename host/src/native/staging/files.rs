@@ -3,9 +3,8 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use hype_stage::on_all_cores;
 use hype_wire::{Blob, BlobHasher, File, GuestPath};
 
 use crate::blocking_task::blocking;
@@ -61,32 +60,8 @@ impl StagedFiles {
 
 /// Hashes files on all cores, and returns their blobs in the same order.
 fn blobs(files: &[(String, PathBuf)]) -> Result<Vec<Blob>> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Blob)>> {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            match files.get(index) {
-                Some((_, source)) => done.push((index, blob(source)?)),
-                None => return Ok(done),
-            }
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut blobs = thread::scope(|scope| {
-        // This thread works, too, and does everything if no other thread can be started.
-        let others: Vec<_> = (1..cores.min(files.len()))
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut all = work()?;
-        for other in others {
-            let done = other.join().map_err(|_| Error::input("a file could not be hashed"))?;
-            all.extend(done?);
-        }
-        Ok::<_, Error>(all)
-    })?;
-    blobs.sort_unstable_by_key(|(index, _)| *index);
-    Ok(blobs.into_iter().map(|(_, blob)| blob).collect())
+    on_all_cores(files.len(), |index| files.get(index).map(|(_, source)| blob(source)).transpose())
+        .map(|blobs| blobs.into_iter().flatten().collect())
 }
 
 /// Hashes the file at `path` without reading it into memory as a whole.
