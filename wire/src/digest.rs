@@ -98,9 +98,7 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        blake3::Hash::from_hex(text)
-            .map(Self::from)
-            .map_err(|_| InvalidDigest(text.to_owned()))
+        blake3::Hash::from_hex(text).map(Self::from).map_err(|_| InvalidDigest(text.to_owned()))
     }
 }
 

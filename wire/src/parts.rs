@@ -1,6 +1,8 @@
 //! Blobs whose parts are hashed independently, so that several threads hash one blob.
 
-use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root,
+};
 
 use crate::blob::Blob;
 use crate::digest::Digest;

@@ -45,7 +45,8 @@ impl Directory {
     /// Copies `blob` to a new file at `to`. Returns whether the cache has the blob; if not, no file is
     /// left at `to`.
     pub(super) fn copy(&self, blob: &Blob, to: &Path) -> bool {
-        let copied = self.verified(blob, |from| Ok((hashed_copy(from, &create(to)?, blob.size)?, ())));
+        let copied =
+            self.verified(blob, |from| Ok((hashed_copy(from, &create(to)?, blob.size)?, ())));
         if copied.is_none() {
             // The file doesn't exist if the blob could not be opened.
             let _ = std::fs::remove_file(to);

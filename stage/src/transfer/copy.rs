@@ -10,8 +10,10 @@ use crate::parallel::on_all_cores;
 /// The size of the copy buffer, in bytes: small enough for the processor's cache.
 const BUFFER_SIZE: usize = 128 << 10;
 
-/// Copies the first `size` bytes of `from` to the start of `to`, and returns the blob of the copied bytes. The positions
-/// of the files don't matter.
+static ZEROS: [u8; BUFFER_SIZE] = [0; BUFFER_SIZE];
+
+/// Copies the first `size` bytes of `from` to `to`, an empty file, and returns the blob of the copied bytes. The
+/// positions of the files don't matter. Larger runs of zeros become holes, which need no memory and no disk blocks.
 ///
 /// # Errors
 ///
@@ -33,6 +35,7 @@ const BUFFER_SIZE: usize = 128 << 10;
 pub fn hashed_copy(from: &File, to: &File, size: u64) -> Result<Blob> {
     let parts = size.div_ceil(PartHasher::SIZE as u64);
     let parts = usize::try_from(parts).map_err(|_| ErrorKind::FileTooLarge)?;
+    to.set_len(size)?;
     let hashes = on_all_cores(parts, |number| copy_part(from, to, number as u64, size))?;
     Ok(Blob::of_parts(&hashes))
 }
@@ -46,7 +49,9 @@ fn copy_part(from: &File, to: &File, number: u64, size: u64) -> Result<PartHash>
         let piece = &mut piece[..left.min(BUFFER_SIZE)];
         read_exact_at(from, piece, position)?;
         hasher.update(piece);
-        write_all_at(to, piece, position)?;
+        if *piece != ZEROS[..piece.len()] {
+            write_all_at(to, piece, position)?;
+        }
         position += piece.len() as u64;
     }
     Ok(hasher.finish())
@@ -92,7 +97,9 @@ mod tests {
 
     #[test]
     fn file_of_any_size_is_copied() {
-        let bytes: Vec<u8> = (0..3 * PartHasher::SIZE).map(|index| (index % 251) as u8).collect();
+        let mut bytes: Vec<u8> =
+            (0..3 * PartHasher::SIZE).map(|index| (index % 251) as u8).collect();
+        bytes[BUFFER_SIZE..3 * BUFFER_SIZE].fill(0);
         let mut from = tempfile::tempfile().unwrap();
         from.write_all(&bytes).unwrap();
         let part = PartHasher::SIZE;
