@@ -74,6 +74,6 @@ mod tests {
     #[test]
     fn error_ends_the_work() {
         let fail_at_third = |number| if number == 3 { Err(number) } else { Ok(()) };
-        assert_eq!(on_all_cores(usize::MAX, fail_at_third), Err(3));
+        assert_eq!(on_all_cores(1 << 40, fail_at_third), Err(3));
     }
 }
