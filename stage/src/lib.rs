@@ -84,5 +84,5 @@ pub use parallel::on_all_cores;
 pub use per_process::PerProcess;
 pub use provider::Provider;
 pub use stage::Stage;
-pub use transfer::{Source, hashed_copy};
+pub use transfer::{CopyError, Source, hashed_copy};
 pub use view::StageView;

@@ -13,7 +13,7 @@ use object_store::{GetResult, GetResultPayload, ObjectStore, ObjectStoreExt};
 use tokio::task::JoinHandle;
 
 use super::buffer::zeroed;
-use super::copy::hashed_copy;
+use super::copy::{CopyError, hashed_copy};
 use super::range::{ObjectRange, read_error};
 use super::sink::{FileSink, MemorySink, Sink};
 use super::source::run_blocking;
@@ -92,18 +92,25 @@ impl Download<'_> {
         filled.map(drop)
     }
 
-    /// Downloads the blob to the start of the empty `file`, called `name` in errors, and returns the file.
-    pub(crate) async fn fill(&self, file: File, name: String) -> Result<File, DownloadError> {
-        let (file, found) = match self.local_file().await? {
-            Some(from) => {
-                let size = self.blob.size;
-                let copy = move || {
-                    let copied = hashed_copy(&from, &file, size);
-                    copied.map(|found| (file, found)).map_err(|error| unwritable(&name, error))
-                };
-                if is_quick(size) { copy()? } else { run_blocking(copy).await? }
+    /// Downloads the blob to the empty `file`, called `name` in errors, and returns the file.
+    pub(crate) async fn fill(&self, mut file: File, name: String) -> Result<File, DownloadError> {
+        let mut retries = self.retry.start();
+        let (file, found) = loop {
+            let Some(from) = self.local_file().await? else {
+                break self.download_parts(FileSink::new(name, file)).await?.finish();
+            };
+            let copied;
+            (file, copied) = copy(from, file, self.blob.size).await?;
+            match copied {
+                Ok(found) => break (file, found),
+                Err(CopyError::Write(error)) => return Err(unwritable(&name, error).into()),
+                Err(CopyError::Read(error)) => {
+                    let error = read_error(error);
+                    if !retries.back_off(&error).await {
+                        return Err(error.into());
+                    }
+                }
             }
-            None => self.download_parts(FileSink::new(name, file)).await?.finish(),
         };
         self.verify(found)?;
         Ok(file)
@@ -171,6 +178,23 @@ impl Download<'_> {
             start,
         }
     }
+}
+
+/// Copies the `size` bytes of `from` to `to`, and returns `to`.
+async fn copy(
+    from: File,
+    to: File,
+    size: u64,
+) -> Result<(File, Result<Blob, CopyError>), StageError> {
+    if is_quick(size) {
+        let copied = hashed_copy(&from, &to, size);
+        return Ok((to, copied));
+    }
+    run_blocking(move || {
+        let copied = hashed_copy(&from, &to, size);
+        Ok((to, copied))
+    })
+    .await
 }
 
 fn create(path: &FilePath) -> Result<File, StageError> {

@@ -11,7 +11,7 @@ mod source;
 mod upload;
 
 pub(crate) use buffer::release;
-pub use copy::hashed_copy;
+pub use copy::{CopyError, hashed_copy};
 pub(crate) use download::{Download, DownloadError, blob_of, read_whole};
 pub(crate) use limit::TransferLimit;
 pub(crate) use retry::RetryPolicy;

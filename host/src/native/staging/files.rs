@@ -60,8 +60,7 @@ impl StagedFiles {
 
 /// Hashes files on all cores, and returns their blobs in the same order.
 fn blobs(files: &[(String, PathBuf)]) -> Result<Vec<Blob>> {
-    on_all_cores(files.len(), |index| files.get(index).map(|(_, source)| blob(source)).transpose())
-        .map(|blobs| blobs.into_iter().flatten().collect())
+    on_all_cores(files.len(), |index| blob(&files[index].1))
 }
 
 /// Hashes the file at `path` without reading it into memory as a whole.
