@@ -12,8 +12,8 @@ static HELPERS: AtomicUsize = AtomicUsize::new(0);
 /// Runs `work` for each number below `count` on all cores, and returns the results in the order of the numbers. Returns
 /// when each thread has ended, after an error too.
 ///
-/// All calls at the same time share one helper thread per core, so that many concurrent calls start no more threads than
-/// one.
+/// The caller's thread works, too. All concurrent calls of a process share its helper threads, one for each further core,
+/// so that many calls start no more threads than one call.
 ///
 /// ```
 /// let squares = hype_stage::on_all_cores(3, |number| Ok::<_, ()>(number * number));
